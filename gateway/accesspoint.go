@@ -1,0 +1,249 @@
+package gateway
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+
+	"glasshouse/emulator/clock"
+	"glasshouse/emulator/packet"
+)
+
+// Medium is the Wi-Fi between the stations and the access point.
+type Medium struct {
+	Delay   int64   // ns, each way
+	Jitter  int64   // ns, added uniformly from [0, Jitter]
+	Loss    float64 // probability that a frame is lost after all its retries
+	Beacon  int64   // ns between beacons at which a dozing station fetches what waits for it; 0 = no power save
+	AwakeNs int64   // ns for which a station stays awake after its last frame
+}
+
+// Station is one associated device.
+type Station struct {
+	Unit    int32
+	MAC     [6]byte
+	Addr    netip.Addr         // its lease: any other IPv4 source is dropped
+	Deliver func(frame []byte) // puts the frame on the station's interface; owns it
+}
+
+// AccessPointConfig says whom an access point serves, and where its frames go.
+type AccessPointConfig struct {
+	Clock      clock.Clock
+	GatewayMAC [6]byte
+	Stations   []Station
+	Medium     Medium
+	Seed       uint64
+	Pool       *packet.Pool
+	// Capture records a frame as the access point saw it and returns its 1-based number.
+	Capture func(at int64, frame []byte) int64
+	// ToGateway takes a frame for the gateway's own interface: Lineage.Unit is the station that sent it, LANFrame its number.
+	ToGateway func(p packet.Packet)
+	// Downlink tells that a frame which carries a WAN packet was captured (p.Lineage.LANFrame), and whether the air then lost it.
+	Downlink func(l packet.Lineage, lost bool)
+}
+
+// AccessPoint is the Wi-Fi side of the home router: it stamps each frame with the station that it came from, captures it,
+// and bridges it to the gateway or to other stations. Frames of one direction keep their order, but for a dozing station.
+type AccessPoint struct {
+	c       AccessPointConfig
+	byMAC   map[[6]byte]int
+	up      *Line // frames in the air towards the access point
+	down    *Line
+	mu      sync.Mutex
+	rng     *rand.Rand
+	awake   []int64 // per station: until when it listens
+	lastUp  []int64 // per station: keeps its frames in order under jitter
+	lastDn  []int64
+	dropped APDrops
+}
+
+// APDrops counts the frames that an access point did not pass on, by cause.
+type APDrops struct {
+	Air     int64 // lost on the air
+	Spoofed int64 // source address is not the station's lease
+	Unknown int64 // no station has the destination
+}
+
+// NewAccessPoint returns an access point; Close ends its delay lines.
+func NewAccessPoint(c AccessPointConfig) *AccessPoint {
+	a := &AccessPoint{
+		c: c, byMAC: make(map[[6]byte]int), rng: rand.New(rand.NewPCG(c.Seed, 0x77696669)),
+		awake: make([]int64, len(c.Stations)), lastUp: make([]int64, len(c.Stations)), lastDn: make([]int64, len(c.Stations)),
+	}
+	for i, s := range c.Stations {
+		a.byMAC[s.MAC] = i
+	}
+	a.up = NewLine(c.Clock, a.received)
+	a.down = NewLine(c.Clock, a.deliver)
+	return a
+}
+
+// Close drops what is in the air.
+func (a *AccessPoint) Close() {
+	a.up.Close()
+	a.down.Close()
+}
+
+// Drops returns the counts so far.
+func (a *AccessPoint) Drops() APDrops {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.dropped
+}
+
+// FromStation takes a frame that station i (index in the configuration) has sent, and owns it.
+func (a *AccessPoint) FromStation(i int, frame []byte) {
+	now := a.c.Clock.Now()
+	a.mu.Lock()
+	lost := a.lostInAir()
+	at := max(now+a.airTime(), a.lastUp[i])
+	a.lastUp[i] = at
+	a.awake[i] = at + a.c.Medium.AwakeNs
+	if lost {
+		a.dropped.Air++
+	}
+	a.mu.Unlock()
+	if lost {
+		a.c.Pool.Put(frame)
+		return
+	}
+	p := packet.Packet{Data: frame, At: now, Lineage: packet.Lineage{Unit: a.c.Stations[i].Unit, Event: packet.EventNone, Row: int64(i)}}
+	if at <= now {
+		a.received(p)
+		return
+	}
+	a.up.Send(p, at)
+}
+
+// received handles a frame that has crossed the air. Row carries the station's index until here.
+func (a *AccessPoint) received(p packet.Packet) {
+	i := int(p.Lineage.Row)
+	p.Lineage.Row = 0
+	p.At = a.c.Clock.Now()
+	if len(p.Data) < 14 || !a.ownSource(i, p.Data) {
+		a.mu.Lock()
+		a.dropped.Spoofed++
+		a.mu.Unlock()
+		a.c.Pool.Put(p.Data)
+		return
+	}
+	p.Lineage.LANFrame = a.c.Capture(p.At, p.Data)
+	dst := [6]byte(p.Data[:6])
+	switch {
+	case dst == a.c.GatewayMAC:
+		a.c.ToGateway(p)
+	case dst[0]&1 != 0:
+		a.flood(p.Data, i)
+		a.c.ToGateway(p)
+	default:
+		a.toStation(p, dst)
+	}
+}
+
+// ownSource tells whether an IPv4 frame or ARP message bears the station's own address, or none yet.
+func (a *AccessPoint) ownSource(i int, frame []byte) bool {
+	s := &a.c.Stations[i]
+	if [6]byte(frame[6:12]) != s.MAC {
+		return false
+	}
+	var src []byte
+	switch binary.BigEndian.Uint16(frame[12:]) {
+	case 0x0800:
+		if len(frame) < 34 {
+			return false
+		}
+		src = frame[26:30]
+	case 0x0806:
+		if len(frame) < 42 {
+			return false
+		}
+		src = frame[28:32]
+	default:
+		return true
+	}
+	addr := netip.AddrFrom4([4]byte(src))
+	return addr == s.Addr || addr.IsUnspecified() || addr.IsLinkLocalUnicast()
+}
+
+// FromGateway takes a frame that the gateway's wireless interface has sent, and owns it. l.Row is the WAN packet that it
+// carries, or 0.
+func (a *AccessPoint) FromGateway(frame []byte, l packet.Lineage) {
+	if len(frame) < 14 {
+		a.c.Pool.Put(frame)
+		return
+	}
+	now := a.c.Clock.Now()
+	l.LANFrame = a.c.Capture(now, frame)
+	p := packet.Packet{Data: frame, At: now, Lineage: l}
+	if frame[0]&1 != 0 {
+		a.flood(frame, -1)
+		a.c.Pool.Put(frame)
+		return
+	}
+	a.toStation(p, [6]byte(frame[:6]))
+}
+
+func (a *AccessPoint) flood(frame []byte, from int) {
+	for i := range a.c.Stations {
+		if i != from {
+			a.toStation(packet.Packet{Data: a.c.Pool.Copy(frame)}, a.c.Stations[i].MAC)
+		}
+	}
+}
+
+func (a *AccessPoint) toStation(p packet.Packet, mac [6]byte) {
+	i, known := a.byMAC[mac]
+	now := a.c.Clock.Now()
+	a.mu.Lock()
+	lost := !known || a.lostInAir()
+	at := now
+	switch {
+	case !known:
+		a.dropped.Unknown++
+	case lost:
+		a.dropped.Air++
+	default:
+		at = a.arrival(i, now)
+	}
+	a.mu.Unlock()
+	if p.Lineage.Row != 0 {
+		a.c.Downlink(p.Lineage, lost)
+	}
+	if lost {
+		a.c.Pool.Put(p.Data)
+		return
+	}
+	p.Lineage.Row = int64(i)
+	if at <= now {
+		a.deliver(p)
+		return
+	}
+	a.down.Send(p, at)
+}
+
+// arrival says when a frame sent now reaches station i: at once, or at the next beacon if it dozes. a.mu is held.
+func (a *AccessPoint) arrival(i int, now int64) int64 {
+	at := now
+	if b := a.c.Medium.Beacon; b > 0 && now > a.awake[i] {
+		at = (now/b + 1) * b
+	}
+	at = max(at+a.airTime(), a.lastDn[i])
+	a.lastDn[i] = at
+	a.awake[i] = max(a.awake[i], at+a.c.Medium.AwakeNs)
+	return at
+}
+
+func (a *AccessPoint) deliver(p packet.Packet) { a.c.Stations[p.Lineage.Row].Deliver(p.Data) }
+
+func (a *AccessPoint) airTime() int64 {
+	d := a.c.Medium.Delay
+	if j := a.c.Medium.Jitter; j > 0 {
+		d += a.rng.Int64N(j + 1)
+	}
+	return d
+}
+
+func (a *AccessPoint) lostInAir() bool {
+	return a.c.Medium.Loss > 0 && a.rng.Float64() < a.c.Medium.Loss
+}

@@ -1,0 +1,88 @@
+package testbed
+
+import (
+	"glasshouse/devices"
+	"glasshouse/emulator/packet"
+	"glasshouse/testbed/dataset"
+)
+
+// Names that the data set gives to what is no device of the home.
+const (
+	nameGateway        = "gateway"
+	nameInternet       = "internet"
+	nameInfrastructure = "infrastructure"
+	nameNone           = "none"
+	nameUnknown        = "unknown"
+)
+
+// labeller turns lineage into the strings of the data set, and keeps the vocabulary of each label column.
+type labeller struct {
+	units      []dataset.Label // per unit, what does not depend on the packet
+	activities []string        // index = packet.Lineage.Activity; 0 is "none"
+	ids        map[string]uint16
+}
+
+func newLabeller(specimens []devices.Specimen, activities []string) *labeller {
+	l := &labeller{activities: activities, ids: make(map[string]uint16)}
+	for i, a := range activities {
+		l.ids[a] = uint16(i)
+	}
+	for _, s := range specimens {
+		p := s.Profile
+		l.units = append(l.units, dataset.Label{
+			Device: p.Device, Unit: s.Name, Class: p.Class, Kind: string(p.Kind), Category: p.Category,
+		})
+	}
+	return l
+}
+
+// activity returns the number of an activity, 0 for one outside of the vocabulary.
+func (l *labeller) activity(name string) uint16 { return l.ids[name] }
+
+// label writes the lineage's truth into a row.
+func (l *labeller) label(row *dataset.Row, x packet.Lineage) {
+	lost := row.Lost
+	switch {
+	case x.Unit >= 0 && int(x.Unit) < len(l.units):
+		row.Label = l.units[x.Unit]
+	case x.Unit == packet.UnitGateway:
+		row.Label = dataset.Label{Device: nameGateway, Unit: nameGateway, Class: nameGateway, Kind: nameInfrastructure, Category: nameInfrastructure}
+	case x.Unit == packet.UnitInternet:
+		row.Label = dataset.Label{Device: nameInternet, Unit: nameInternet, Class: nameInternet, Kind: nameInfrastructure, Category: nameInfrastructure}
+	default:
+		row.Label = dataset.Label{Device: nameUnknown, Unit: nameUnknown, Class: nameUnknown, Kind: nameUnknown, Category: nameUnknown}
+	}
+	row.Activity = l.activities[0]
+	if int(x.Activity) < len(l.activities) {
+		row.Activity = l.activities[x.Activity]
+	}
+	row.Role, row.Event, row.LANFrame, row.Lost = x.Role.String(), x.Event, x.LANFrame, lost
+}
+
+// vocabulary lists the values that each label column can take in this run.
+func (l *labeller) vocabulary() map[string][]string {
+	v := map[string][]string{"label_activity": l.activities, "label_role": packet.RoleNames()}
+	add := func(column, value string) {
+		for _, s := range v[column] {
+			if s == value {
+				return
+			}
+		}
+		v[column] = append(v[column], value)
+	}
+	for _, u := range l.units {
+		add("label_device", u.Device)
+		add("label_unit", u.Unit)
+		add("label_class", u.Class)
+		add("label_kind", u.Kind)
+		add("label_category", u.Category)
+	}
+	for _, own := range []string{nameGateway, nameInternet} {
+		add("label_device", own)
+		add("label_unit", own)
+		add("label_class", own)
+	}
+	add("label_kind", nameInfrastructure)
+	add("label_category", nameInfrastructure)
+	return v
+}

@@ -1,0 +1,204 @@
+package testbed
+
+import (
+	"bufio"
+	"context"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// childEnv marks the re-executed process; its value is the protocol's version, so that nobody sets it by accident.
+const (
+	childEnv     = "GLASSHOUSE_LAB_CHILD"
+	childVersion = "1"
+)
+
+// File descriptors that the lab process inherits, after the standard three.
+const (
+	fdOrder  = 3 // the order, gob, from the parent; its end tells that the parent is gone or wants a stop
+	fdReport = 4 // messages, gob, to the parent
+	fdShell  = 5 // the listener on which `glasshouse shell` calls
+)
+
+// ErrCannotIsolate means that the kernel refused the namespaces; doctor says which setting to change.
+var ErrCannotIsolate = errors.New("the kernel refuses to make namespaces for the lab")
+
+// Child runs the lab if this process is the re-executed one. handled tells whether it was; code is the exit code then.
+// main calls it before anything else, and so does TestMain of a test that runs labs.
+func Child() (handled bool, code int) {
+	if os.Getenv(childEnv) != childVersion {
+		return false, 0
+	}
+	_ = os.Unsetenv(childEnv)
+	if err := childMain(); err != nil {
+		fmt.Fprintln(os.Stderr, "glasshouse lab:", err)
+		return true, 1
+	}
+	return true, 0
+}
+
+func childMain() error {
+	// Both the parent's death and its wish to stop arrive as SIGTERM; a lab that cannot end by itself soon after is ended.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
+	orderPipe := os.NewFile(fdOrder, "order")
+	reportPipe := os.NewFile(fdReport, "report")
+	defer reportPipe.Close()
+	for _, fd := range []int{fdOrder, fdReport, fdShell} {
+		unix.CloseOnExec(fd)
+	}
+	var o order
+	if err := gob.NewDecoder(orderPipe).Decode(&o); err != nil {
+		return fmt.Errorf("reading the order: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { // the parent closes the pipe, or dies: stop either way
+		_, _ = io.Copy(io.Discard, orderPipe)
+		cancel()
+	}()
+	go func() {
+		<-ctx.Done()
+		time.Sleep(stopWithin)
+		os.Exit(1)
+	}()
+	if err := privateMounts(); err != nil {
+		return err
+	}
+	shell, err := net.FileListener(os.NewFile(fdShell, "shell"))
+	if err != nil {
+		return fmt.Errorf("taking over the shell's listener: %w", err)
+	}
+	out := newReporter(reportPipe)
+	res, err := runLab(ctx, o, out, shell)
+	if err != nil {
+		out.send(message{Error: err.Error()})
+	} else {
+		out.send(message{Result: res})
+	}
+	return out.close()
+}
+
+// stopWithin is how long a lab that was asked to stop may take to write its files.
+const stopWithin = 20 * time.Second
+
+// privateMounts gives the lab a /run of its own, where it names its namespaces and puts WireGuard's control sockets.
+func privateMounts() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("making mounts private: %w", err)
+	}
+	if err := unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755,size=1m"); err != nil {
+		return fmt.Errorf("mounting a private /run: %w", err)
+	}
+	for _, d := range []string{"/run/netns", "/run/wireguard"} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startChild re-executes this program in new user, network and mount namespaces and hands it the order. The child dies
+// with the parent: it gets SIGTERM and writes what it has.
+func startChild(ctx context.Context, o order, name string, each func(message)) error {
+	orderR, orderW, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer orderW.Close()
+	reportR, reportW, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer reportR.Close()
+	shell, err := shellListener(name)
+	if err != nil {
+		return err
+	}
+	defer shell.Close()
+
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = []string{"glasshouse-lab"}
+	cmd.Env = append(os.Environ(), childEnv+"="+childVersion)
+	var stderr tail
+	cmd.Stderr = &stderr
+	cmd.ExtraFiles = []*os.File{orderR, reportW, shell}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWNS,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+		Pdeathsig:   syscall.SIGTERM,
+		Setpgid:     true, // Ctrl-C reaches the parent alone, which stops the lab in order
+	}
+	runtime.LockOSThread() // Pdeathsig is the death of the thread that started the child
+	defer runtime.UnlockOSThread()
+	if err := cmd.Start(); err != nil {
+		_ = orderR.Close()
+		_ = reportW.Close()
+		return fmt.Errorf("%w: %w", ErrCannotIsolate, err)
+	}
+	_ = orderR.Close()
+	_ = reportW.Close()
+	if err := gob.NewEncoder(orderW).Encode(o); err != nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		return fmt.Errorf("handing the lab its order: %w %s", err, stderr.String())
+	}
+	var once sync.Once
+	stop := context.AfterFunc(ctx, func() { once.Do(func() { _ = orderW.Close() }) })
+	defer stop()
+
+	dec := gob.NewDecoder(bufio.NewReaderSize(reportR, 1<<18))
+	var readErr error
+	for {
+		var m message
+		if readErr = dec.Decode(&m); readErr != nil {
+			break
+		}
+		each(m)
+	}
+	err = cmd.Wait()
+	if !errors.Is(readErr, io.EOF) {
+		return fmt.Errorf("reading from the lab: %w", readErr)
+	}
+	if err != nil {
+		return fmt.Errorf("the lab ended: %w\n%s", err, stderr.String())
+	}
+	return nil
+}
+
+// tail keeps the last few kilobytes that were written to it.
+type tail struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, p...)
+	if over := len(t.buf) - 8192; over > 0 {
+		t.buf = append(t.buf[:0], t.buf[over:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.TrimSpace(string(t.buf))
+}

@@ -1,0 +1,132 @@
+package testbed
+
+import (
+	"sync"
+
+	"glasshouse/emulator/packet"
+	"glasshouse/testbed/dataset"
+)
+
+// rowTimeout is how long a downlink packet may take from the tap to the LAN: beyond what a kernel keeps a packet for ARP.
+const rowTimeout = int64(4e9)
+
+// rows joins what the tap sees with the truth, which may come later: a downlink packet's LAN frame is known only when it
+// has crossed the gateway. It hands rows out in the order of the tap. Safe for concurrent use.
+type rows struct {
+	observe func(at int64, dir int8, ip []byte) dataset.Observation // called in the tap's order
+	emit    func(*dataset.Row, packet.Lineage)                      // called in the same order, once a row is complete
+
+	mu      sync.Mutex
+	first   int64 // frame of pending[head]
+	head    int
+	pending []pendingRow
+	closed  bool
+	late    int64 // rows completed twice or after their time: a fault
+	scratch dataset.Row
+}
+
+type pendingRow struct {
+	obs     dataset.Observation
+	lineage packet.Lineage
+	at      int64
+	done    bool
+	lost    bool
+}
+
+func newRows(observe func(int64, int8, []byte) dataset.Observation, emit func(*dataset.Row, packet.Lineage)) *rows {
+	return &rows{observe: observe, emit: emit, first: 1}
+}
+
+// begin passes a packet through the tap and returns its row; 0 when the tap is closed. A row that is not done is
+// completed later by complete or lose.
+func (r *rows) begin(at int64, dir int8, ip []byte, l packet.Lineage, done, lost bool) int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return 0
+	}
+	obs := r.observe(at, dir, ip)
+	l.Row = obs.Frame
+	r.pending = append(r.pending, pendingRow{obs: obs, lineage: l, at: at, done: done, lost: lost})
+	r.drain()
+	return obs.Frame
+}
+
+// complete gives a row its truth.
+func (r *rows) complete(row int64, l packet.Lineage, lost bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.find(row)
+	if p == nil || p.done {
+		r.late++
+		return
+	}
+	l.Row = row
+	p.lineage, p.lost, p.done = l, lost, true
+	r.drain()
+}
+
+// attribute gives a row its owner while its LAN frame is still to come.
+func (r *rows) attribute(row int64, l packet.Lineage) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p := r.find(row); p != nil && !p.done {
+		l.Row = row
+		p.lineage = l
+	}
+}
+
+// expire completes as lost the rows that have waited too long at now.
+func (r *rows) expire(now int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := r.head; i < len(r.pending); i++ {
+		if p := &r.pending[i]; !p.done {
+			if now-p.at < rowTimeout {
+				break
+			}
+			p.done, p.lost = true, true
+		}
+	}
+	r.drain()
+}
+
+// close shuts the tap; rows that still wait can be completed. waiting tells how many do.
+func (r *rows) close() {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+}
+
+func (r *rows) waiting() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.pending) - r.head
+}
+
+func (r *rows) find(row int64) *pendingRow {
+	i := row - r.first + int64(r.head)
+	if row < r.first || i >= int64(len(r.pending)) {
+		return nil
+	}
+	return &r.pending[i]
+}
+
+// drain emits the complete rows at the front. r.mu is held.
+func (r *rows) drain() {
+	for r.head < len(r.pending) && r.pending[r.head].done {
+		p := &r.pending[r.head]
+		r.scratch = dataset.Row{Observation: p.obs}
+		r.scratch.Lost = p.lost
+		r.emit(&r.scratch, p.lineage)
+		p.obs = dataset.Observation{}
+		r.head++
+		r.first++
+	}
+	if r.head == len(r.pending) {
+		r.pending, r.head = r.pending[:0], 0
+	} else if r.head > 4096 && r.head*2 > len(r.pending) {
+		r.pending = append(r.pending[:0], r.pending[r.head:]...)
+		r.head = 0
+	}
+}

@@ -1,0 +1,120 @@
+// Package testbed is a run: it wires a scenario, a world, the observer and the truth together.
+//
+// A live run re-executes the program in user, network and mount namespaces of its own (Child) and builds the home there
+// (lab_live_linux.go); several can run at once. What is not modelled: radio contention between stations, a second router,
+// IPv6 on the WAN.
+package testbed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"glasshouse/scenarios"
+	"glasshouse/testbed/dataset"
+)
+
+// Options say what to run. Out must be absent or empty.
+type Options struct {
+	Scenario  *scenarios.Scenario
+	Seed      uint64
+	Home      int           // index of the home to draw from the seed
+	Duration  time.Duration // of script time; 0 = the scenario's
+	World     string        // "live", or "" for it
+	Out       string        // the data set's directory
+	TimeScale float64       // factor on people's acts, never on protocol timers; 0 = the scenario's
+	Lab       string        // name by which `glasshouse shell` finds the lab; "" = the scenario's and the process id
+
+	Progress func(Progress)     // called about once a second
+	OnRow    func(*dataset.Row) // called for each WAN packet, in order, when its truth is complete
+	OnEvent  func(dataset.Event)
+}
+
+// Counts are packets so far.
+type Counts struct {
+	LAN          int64 `json:"lan"`
+	WAN          int64 `json:"wan"`
+	Up           int64 `json:"up"`
+	Down         int64 `json:"down"`
+	Unattributed int64 `json:"unattributed"`
+}
+
+// Progress of a run.
+type Progress struct {
+	Phase    string // "setting up", "running", "finishing"
+	Elapsed  time.Duration
+	Duration time.Duration
+	Packets  Counts
+}
+
+// Result of a run; the JSON keys are the contract's.
+type Result struct {
+	Valid      bool     `json:"valid"`
+	Reasons    []string `json:"reasons"`
+	Dataset    string   `json:"dataset"`
+	Seed       uint64   `json:"seed"`
+	Packets    Counts   `json:"packets"`
+	SimulatedS float64  `json:"simulated_s"`
+	WallS      float64  `json:"wall_s"`
+	Cut        bool     `json:"cut"`
+	Scenario   string   `json:"scenario"`
+	Events     int64    `json:"events"`
+}
+
+// ErrCut means that the run ended before its time; its data set is readable and marked as cut.
+var ErrCut = errors.New("the run was cut short")
+
+// Run runs one home and writes its data set. When ctx ends, the run stops in order and the result says that it was cut.
+func Run(ctx context.Context, o Options) (*Result, error) {
+	if o.World != "" && o.World != "live" {
+		return nil, fmt.Errorf("world %q is not known here: live", o.World)
+	}
+	out, err := filepath.Abs(o.Out)
+	if err != nil {
+		return nil, err
+	}
+	if err := dataset.CheckEmpty(out); err != nil {
+		return nil, err
+	}
+	ord := order{
+		Scenario: o.Scenario.Source(), Seed: o.Seed, Home: o.Home, Duration: o.Duration, Out: out,
+		TimeScale: o.TimeScale, Rows: o.OnRow != nil, Name: o.Lab,
+	}
+	if ord.Duration == 0 {
+		ord.Duration = o.Scenario.RunDuration()
+	}
+	var res *Result
+	var failed error
+	err = startChild(ctx, ord, labName(o), func(m message) {
+		switch {
+		case m.Progress != nil && o.Progress != nil:
+			o.Progress(*m.Progress)
+		case m.Row != nil && o.OnRow != nil:
+			o.OnRow(m.Row)
+		case m.Event != nil && o.OnEvent != nil:
+			o.OnEvent(*m.Event)
+		case m.Result != nil:
+			res = m.Result
+		case m.Error != "":
+			failed = errors.New(m.Error)
+		}
+	})
+	switch {
+	case failed != nil:
+		return nil, failed
+	case err != nil:
+		return nil, err
+	case res == nil:
+		return nil, errors.New("the lab ended without a result")
+	}
+	return res, nil
+}
+
+func labName(o Options) string {
+	if o.Lab != "" {
+		return o.Lab
+	}
+	return fmt.Sprintf("%s-%d-%d", o.Scenario.Name, o.Seed, o.Home)
+}

@@ -1,0 +1,343 @@
+package testbed
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+)
+
+// A lab can be entered while it runs. Go cannot join a user or mount namespace, so the lab starts the shell itself: the
+// caller passes its terminal over an abstract unix socket, which vanishes with the lab, whatever ends it.
+
+const shellPrefix = "@glasshouse/"
+
+// shellRequest is what a caller sends, with three file descriptors.
+type shellRequest struct {
+	Namespace string
+	Command   []string
+	Terminal  bool // the descriptors are a terminal that the shell may control
+	Term      string
+}
+
+type shellReply struct {
+	Exit  int
+	Error string
+}
+
+// LabInfo is a lab that runs now.
+type LabInfo struct {
+	Name string `json:"name"`
+	PID  int    `json:"pid"`
+	addr string
+}
+
+func shellListener(name string) (*os.File, error) {
+	name = strings.Map(func(r rune) rune {
+		if r <= ' ' || r == '/' || r > '~' {
+			return '-'
+		}
+		return r
+	}, name)
+	base := fmt.Sprintf("%s%d/%d/%s", shellPrefix, os.Getuid(), os.Getpid(), name)
+	addr := base
+	for i := 2; ; i++ {
+		ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: addr, Net: "unix"})
+		if errors.Is(err, unix.EADDRINUSE) && i < 100 {
+			addr = fmt.Sprintf("%s-%d", base, i)
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("listening for shells: %w", err)
+		}
+		defer ln.Close()
+		return ln.File()
+	}
+}
+
+// Labs lists the labs of this user that run now, the newest last.
+func Labs() ([]LabInfo, error) {
+	f, err := os.Open("/proc/net/unix")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	mine := fmt.Sprintf("%s%d/", shellPrefix, os.Getuid())
+	seen := make(map[string]bool)
+	var labs []LabInfo
+	for sc := bufio.NewScanner(f); sc.Scan(); {
+		fields := strings.Fields(sc.Text())
+		addr := fields[len(fields)-1]
+		if !strings.HasPrefix(addr, mine) || seen[addr] {
+			continue
+		}
+		seen[addr] = true
+		pid, name, _ := strings.Cut(strings.TrimPrefix(addr, mine), "/")
+		n, _ := strconv.Atoi(pid)
+		labs = append(labs, LabInfo{Name: name, PID: n, addr: addr})
+	}
+	sort.Slice(labs, func(i, j int) bool {
+		return labs[i].PID < labs[j].PID || (labs[i].PID == labs[j].PID && labs[i].Name < labs[j].Name)
+	})
+	return labs, nil
+}
+
+// Shell runs a command, or an interactive shell if there is none, in a namespace of a running lab: "gateway", "internet"
+// or a device's unit. lab is a lab's name, or "" for the only or the newest one. It returns the command's exit code.
+func Shell(ctx context.Context, lab, namespace string, command []string) (int, error) {
+	labs, err := Labs()
+	if err != nil {
+		return 0, err
+	}
+	var to *LabInfo
+	names := make([]string, 0, len(labs))
+	for i := range labs {
+		names = append(names, labs[i].Name)
+		if lab == "" || labs[i].Name == lab {
+			to = &labs[i]
+		}
+	}
+	if to == nil {
+		if len(labs) == 0 {
+			return 0, errors.New("no lab runs now: start one with `glasshouse run` in another terminal")
+		}
+		return 0, fmt.Errorf("no lab is called %q; running: %s", lab, strings.Join(names, ", "))
+	}
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: to.addr, Net: "unix"})
+	if err != nil {
+		return 0, fmt.Errorf("calling the lab %s: %w", to.Name, err)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+
+	req := shellRequest{Namespace: namespace, Command: command, Term: os.Getenv("TERM")}
+	stdio := []*os.File{os.Stdin, os.Stdout, os.Stderr}
+	if len(command) == 0 && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd())) {
+		slave, restore, err := relayTerminal()
+		if err != nil {
+			return 0, err
+		}
+		defer restore()
+		req.Terminal = true
+		stdio = []*os.File{slave, slave, slave}
+		defer slave.Close()
+	}
+	body, err := json.Marshal(req)
+	if err != nil {
+		return 0, err
+	}
+	rights := unix.UnixRights(int(stdio[0].Fd()), int(stdio[1].Fd()), int(stdio[2].Fd()))
+	if _, _, err := conn.WriteMsgUnix(append(body, '\n'), rights, nil); err != nil {
+		return 0, fmt.Errorf("calling the lab %s: %w", to.Name, err)
+	}
+	var reply shellReply
+	if err := json.NewDecoder(conn).Decode(&reply); err != nil {
+		return 0, fmt.Errorf("the lab %s ended: %w", to.Name, err)
+	}
+	if reply.Error != "" {
+		return 0, errors.New(reply.Error)
+	}
+	return reply.Exit, nil
+}
+
+// relayTerminal makes a pseudo-terminal whose slave a shell can control, and relays it to this process's terminal.
+func relayTerminal() (slave *os.File, restore func(), err error) {
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	fd := int(master.Fd())
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		return nil, nil, err
+	}
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err != nil {
+		return nil, nil, err
+	}
+	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	old, err := term.MakeRaw(int(os.Stdin.Fd()))
+	if err != nil {
+		return nil, nil, err
+	}
+	resize := func() {
+		if ws, err := unix.IoctlGetWinsize(int(os.Stdin.Fd()), unix.TIOCGWINSZ); err == nil {
+			_ = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, ws)
+		}
+	}
+	resize()
+	winch := make(chan os.Signal, 1)
+	signal.Notify(winch, syscall.SIGWINCH)
+	go func() {
+		for range winch {
+			resize()
+		}
+	}()
+	go func() { _, _ = io.Copy(master, os.Stdin) }()
+	shown := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(os.Stdout, master)
+		close(shown)
+	}()
+	return slave, func() {
+		_ = slave.Close()
+		signal.Stop(winch)
+		close(winch)
+		<-shown // the master reads EIO when the last slave is closed
+		_ = term.Restore(int(os.Stdin.Fd()), old)
+	}, nil
+}
+
+// shellServer starts shells in the lab's namespaces. enter runs a function in the named one.
+type shellServer struct {
+	ln    net.Listener
+	names []string
+	enter func(namespace string, f func() error) error
+	wg    sync.WaitGroup
+}
+
+func (s *shellServer) serve(ctx context.Context) {
+	defer s.wg.Wait()
+	stop := context.AfterFunc(ctx, func() { _ = s.ln.Close() })
+	defer stop()
+	for {
+		conn, err := s.ln.Accept()
+		if err != nil {
+			return
+		}
+		s.wg.Go(func() {
+			defer conn.Close()
+			var reply shellReply
+			reply.Exit, err = s.handle(ctx, conn.(*net.UnixConn))
+			if err != nil {
+				reply.Error = err.Error()
+			}
+			_ = json.NewEncoder(conn).Encode(reply)
+		})
+	}
+}
+
+func (s *shellServer) handle(ctx context.Context, conn *net.UnixConn) (int, error) {
+	if err := sameUser(conn); err != nil {
+		return 0, err
+	}
+	buf, oob := make([]byte, 1<<16), make([]byte, unix.CmsgSpace(3*4))
+	n, oobn, _, _, err := conn.ReadMsgUnix(buf, oob)
+	if err != nil {
+		return 0, err
+	}
+	files, err := receivedFiles(oob[:oobn])
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		for _, f := range files {
+			_ = f.Close()
+		}
+	}()
+	var req shellRequest
+	if err := json.Unmarshal(buf[:n], &req); err != nil || len(files) != 3 {
+		return 0, errors.New("the lab did not understand the request")
+	}
+	argv := req.Command
+	if len(argv) == 0 {
+		argv = []string{"/bin/sh"}
+		if sh, err := exec.LookPath("bash"); err == nil {
+			argv = []string{sh, "--norc"}
+		}
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = files[0], files[1], files[2]
+	cmd.Env = append(os.Environ(), "TERM="+req.Term, "PS1="+req.Namespace+"# ",
+		"PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin") // ip, tcpdump and wg live there, outside of an ordinary user's path
+	if p := lookIn(argv[0]); cmd.Err != nil && p != "" {
+		cmd.Path, cmd.Err = p, nil
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true, Setctty: req.Terminal}
+	err = s.enter(req.Namespace, func() error { // the thread stays inside until the command ends: Pdeathsig is its death
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		for _, f := range files {
+			_ = f.Close()
+		}
+		gone := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
+		defer gone()
+		go func() { // a caller that goes away takes its command with it
+			_, _ = conn.Read(make([]byte, 1))
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGHUP)
+			_ = cmd.Process.Kill()
+		}()
+		return cmd.Wait()
+	})
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ExitCode(), nil
+	}
+	return 0, err
+}
+
+// lookIn finds a command in the system directories that are not on an ordinary user's path.
+func lookIn(name string) string {
+	if strings.Contains(name, "/") {
+		return ""
+	}
+	for _, dir := range []string{"/usr/sbin", "/sbin"} {
+		if p, err := exec.LookPath(dir + "/" + name); err == nil {
+			return p
+		}
+	}
+	return ""
+}
+
+// sameUser refuses callers other than the user who started the lab, who is user 0 inside it.
+func sameUser(conn *net.UnixConn) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var cred *unix.Ucred
+	var credErr error
+	if err := raw.Control(func(fd uintptr) { cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil {
+		return err
+	}
+	if credErr != nil || cred.Uid != 0 {
+		return errors.New("the lab belongs to another user")
+	}
+	return nil
+}
+
+func receivedFiles(oob []byte) ([]*os.File, error) {
+	msgs, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil, err
+	}
+	var files []*os.File
+	for i := range msgs {
+		fds, err := unix.ParseUnixRights(&msgs[i])
+		if err != nil {
+			return nil, err
+		}
+		for _, fd := range fds {
+			unix.CloseOnExec(fd)
+			files = append(files, os.NewFile(uintptr(fd), "stdio"))
+		}
+	}
+	return files, nil
+}
