@@ -1,0 +1,231 @@
+package devices
+
+import (
+	"encoding/hex"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"glasshouse/devices/strictyaml"
+)
+
+// Limits of what a profile may ask for.
+const (
+	maxMessage    = 16 << 20            // application bytes of a message on TCP
+	maxDatagram   = 1472                // UDP payload of a 1500-byte IPv4 packet
+	minOpening    = 16                  // bytes that name the session at the start of a connection, and in each datagram
+	minRequest    = 128                 // bytes of an HTTP request: room for its header
+	minResponse   = 96                  // bytes of an HTTP response
+	maxMessages   = 200_000             // of one activity
+	maxPeriod     = 28 * 24 * time.Hour // of a timer
+	maxWait       = time.Hour           // within an activity
+	maxTextLength = 600                 // of about and source
+)
+
+var (
+	nameShape = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	hostShape = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$`)
+)
+
+const nameAllowed = "1 to 32 lower-case letters and digits in words joined by hyphens, as in smart-kettle"
+
+// ParseProfile reads a device profile. file is its name in messages; the error is ConfigErrors with all that is wrong.
+func ParseProfile(file string, src []byte) (*Profile, error) {
+	doc, root := strictyaml.Parse(file, src)
+	if doc.Failed() {
+		return nil, doc.Err()
+	}
+	r := &profileReader{}
+	r.profile(root)
+	if err := doc.Err(); err != nil {
+		return nil, err
+	}
+	return &r.p, nil
+}
+
+// profileReader fills a profile. Services come first: steps are checked against them.
+type profileReader struct{ p Profile }
+
+func (r *profileReader) profile(root strictyaml.Node) {
+	m := root.Map("device", "about", "kind", "category", "class", "oui", "stack", "wifi", "services", "activities")
+	p := &r.p
+	p.Device = readName(m.Need("device"), "gateway", "internet", "unknown", ClassNoise, ActivityBoot)
+	p.About = m.Need("about").String(maxTextLength)
+	p.Kind = Kind(m.Need("kind").Enum(string(KindIoT), string(KindPhone), string(KindTablet)))
+	p.Category = m.Need("category").Enum(Categories()...)
+	switch {
+	case m.Has("class"):
+		p.Class = readName(m.Opt("class"))
+	case p.Kind == KindIoT:
+		p.Class = p.Device
+	default:
+		p.Class = ClassNoise
+	}
+	p.OUI = readOUI(m.Need("oui"))
+	r.stack(m.Opt("stack"))
+	r.wifi(m.Opt("wifi"))
+	seen := make(map[string]bool)
+	for _, n := range m.Need("services").List() {
+		s := r.service(n)
+		if s.Name != "" && seen[s.Name] {
+			n.Errorf("each name once", "a second service %q", s.Name)
+		}
+		seen[s.Name] = true
+		p.Services = append(p.Services, s)
+	}
+	names := make(map[string]bool)
+	for _, n := range m.Need("activities").List() {
+		a := r.routine(n)
+		if a.Name != "" && names[a.Name] {
+			n.Errorf("each name once", "a second activity %q", a.Name)
+		}
+		names[a.Name] = true
+		p.Activities = append(p.Activities, a)
+		if a.Mode != "" && !slices.Contains(p.Modes, a.Mode) {
+			p.Modes = append(p.Modes, a.Mode)
+		}
+	}
+	slices.Sort(p.Modes)
+	if len(p.Services) == 0 || len(p.Activities) == 0 {
+		if m.Has("services") && m.Has("activities") {
+			root.Errorf("", "a device needs a service and an activity")
+		}
+	}
+}
+
+// readName reads a name that goes into labels, namespaces and file names.
+func readName(n strictyaml.Node, reserved ...string) string {
+	s := n.String(32)
+	switch {
+	case s == "":
+	case !nameShape.MatchString(s):
+		n.Errorf(nameAllowed, "%q is not a name", s)
+	case slices.Contains(reserved, s):
+		n.Errorf("another name", "%q is reserved", s)
+	}
+	return s
+}
+
+func readOUI(n strictyaml.Node) (oui [3]byte) {
+	s := n.String(maxTextLength)
+	if s == "" {
+		return oui
+	}
+	const allowed = `three bytes in quotes, as in "50:c7:bf", of a unicast address`
+	b, err := hex.DecodeString(strings.ReplaceAll(s, ":", ""))
+	if err != nil || len(b) != 3 || len(s) != 8 {
+		n.Errorf(allowed, "%q is no vendor prefix", s)
+		return oui
+	}
+	if b[0]&1 != 0 {
+		n.Errorf(allowed, "%q is a multicast prefix", s)
+	}
+	return [3]byte(b)
+}
+
+func (r *profileReader) stack(n strictyaml.Node) {
+	r.p.Stack = Stack{TTL: 64, MSS: 1460}
+	if !n.Given() {
+		return
+	}
+	m := n.Map("ttl", "tcp_timestamps", "mss", "keepalive", "ipv6")
+	s := &r.p.Stack
+	if m.Has("ttl") {
+		s.TTL = int(m.Opt("ttl").Int(1, 255))
+	}
+	if m.Has("mss") {
+		s.MSS = int(m.Opt("mss").Int(536, 1460))
+	}
+	s.TCPTimestamps = m.Opt("tcp_timestamps").Bool()
+	s.Keepalive = m.Opt("keepalive").Duration(0, maxPeriod)
+	s.IPv6 = m.Opt("ipv6").Bool()
+}
+
+func (r *profileReader) wifi(n strictyaml.Node) {
+	if !n.Given() {
+		return
+	}
+	m := n.Map("power_save", "latency")
+	r.p.WiFi.PowerSave = m.Opt("power_save").Bool()
+	r.p.WiFi.Latency = durations(m.Opt("latency"), 0, time.Second)
+}
+
+// Transports is the closed vocabulary of a service's protocol stack.
+func Transports() []string {
+	return []string{
+		string(TransportTLS12), string(TransportTLS13), string(TransportTCP), string(TransportHTTP),
+		string(TransportUDP), string(TransportLAN), string(TransportNTP), string(TransportICMP),
+	}
+}
+
+func (r *profileReader) service(n strictyaml.Node) (s Service) {
+	m := n.Map("name", "host", "port", "transport", "cloud", "reply", "login", "lasting", "basis", "source")
+	s.Name = readName(m.Need("name"))
+	s.Transport = Transport(m.Need("transport").Enum(Transports()...))
+	s.Basis, s.Source = readBasis(m)
+	s.Lasting = m.Opt("lasting").Bool()
+	r.host(m, &s)
+	if s.Transport == TransportICMP {
+		if m.Has("port") {
+			m.Opt("port").Errorf("", "ICMP has no ports")
+		}
+	} else {
+		s.Port = uint16(m.Need("port").Int(1, 65535))
+	}
+	if m.Has("reply") {
+		s.Latency = durations(m.Opt("reply").Map("latency").Need("latency"), 0, maxWait)
+	}
+	if m.Has("login") {
+		l := m.Opt("login").Map("up", "down")
+		s.Login = Login{Up: int(l.Need("up").Int(minOpening, maxMessage)), Down: int(l.Need("down").Int(1, maxMessage))}
+	}
+	switch {
+	case s.Transport == "":
+	case s.Lasting && (s.Transport == TransportNTP || s.Transport == TransportICMP || s.Transport == TransportHTTP):
+		m.Opt("lasting").Errorf("tls12, tls13, tcp, udp, lan-udp", "%s has no lasting connection", s.Transport)
+	case s.Lasting && s.Stream() && !m.Has("login"):
+		n.Errorf("login: {up: 16 or more, down: 1 or more}", "a lasting connection needs a login")
+	case !s.Lasting && m.Has("login"):
+		m.Opt("login").Errorf("lasting: true", "only a lasting connection has a login")
+	case m.Has("login") && !s.Stream() && (s.Login.Up > maxDatagram || s.Login.Down > maxDatagram || s.Login.Down < minOpening):
+		m.Opt("login").Errorf("16 to 1472 bytes", "a datagram cannot have this size")
+	}
+	return s
+}
+
+// host reads where a service is, and which cloud it belongs to.
+func (r *profileReader) host(m strictyaml.Map, s *Service) {
+	n := m.Need("host")
+	if s.Transport == TransportLAN {
+		s.Host = n.Enum(HostPeer, HostBroadcast)
+		if m.Has("cloud") {
+			m.Opt("cloud").Errorf("", "a service on the LAN has no cloud")
+		}
+		return
+	}
+	s.Cloud = readName(m.Need("cloud"))
+	s.Host = n.String(100)
+	switch {
+	case s.Host == "":
+	case !hostShape.MatchString(s.Host):
+		n.Errorf("a DNS name of two labels or more in lower case", "%q is no host name", s.Host)
+	case r.p.Device != "" && strings.Contains(s.Host, r.p.Device):
+		n.Errorf("a name without it", "the host names the device %q: the truth would be readable on the wire", r.p.Device)
+	}
+}
+
+func readBasis(m strictyaml.Map) (Basis, string) {
+	b := m.Need("basis").Enum(string(BasisMeasured), string(BasisPaper), string(BasisAssumed))
+	return Basis(b), m.Need("source").String(maxTextLength)
+}
+
+func durations(n strictyaml.Node, lo, hi time.Duration) Range {
+	a, b := n.DurationRange(lo, hi)
+	return Range{a, b}
+}
+
+func integers(n strictyaml.Node, lo, hi int64) Range {
+	a, b := n.IntRange(lo, hi)
+	return Range{a, b}
+}

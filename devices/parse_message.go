@@ -1,0 +1,134 @@
+package devices
+
+import (
+	"time"
+
+	"glasshouse/devices/strictyaml"
+)
+
+const maxGroups = 3 // depth of groups within groups
+
+// items reads a list of messages, groups and streams.
+func (r *profileReader) items(nodes []strictyaml.Node, svc *Service, op Op, depth int) []Item {
+	items := make([]Item, 0, len(nodes))
+	for i, n := range nodes {
+		it := r.item(n, svc, op, depth)
+		items = append(items, it)
+		switch {
+		case op == OpPing && it.Dir != Up:
+			n.Errorf("up: bytes of echo data", "a ping's messages are its requests")
+		case svc.Host == HostBroadcast && it.Dir == Down:
+			n.Errorf("up", "nobody answers a broadcast")
+		case svc.Transport == TransportHTTP && len(it.Group) == 0:
+			want := [2]int8{Up, Down}[i%2]
+			if it.Stream != nil || it.Repeat.Max > 1 || it.Dir != want || i == len(nodes)-1 && want == Up {
+				n.Errorf("up, down, up, down, ... in each list", "HTTP is requests and their responses")
+			}
+		}
+	}
+	return items
+}
+
+func (r *profileReader) item(n strictyaml.Node, svc *Service, op Op, depth int) (it Item) {
+	m := n.Map("up", "down", "up_frame", "down_frame", "wait", "repeat", "messages", "stream")
+	it.Repeat = Range{1, 1}
+	if m.Has("repeat") {
+		it.Repeat = integers(m.Opt("repeat"), 1, 100_000)
+	}
+	what := ""
+	for _, key := range []string{"up", "down", "up_frame", "down_frame", "messages", "stream"} {
+		if !m.Has(key) {
+			continue
+		}
+		if what != "" {
+			m.Opt(key).Errorf("one of up, down, up_frame, down_frame, messages, stream", "%q beside %q", key, what)
+			continue
+		}
+		what = key
+	}
+	if m.Has("wait") {
+		it.HasWait = true
+		it.Wait = durations(m.Opt("wait"), 0, maxWait)
+	}
+	switch what {
+	case "":
+		if n.Given() {
+			n.Errorf("one of up, down, up_frame, down_frame, messages, stream", "no message")
+		}
+	case "messages":
+		if depth >= maxGroups || it.HasWait {
+			m.Opt("messages").Errorf("", "a group has no wait of its own, and groups nest up to %d deep", maxGroups)
+			return it
+		}
+		it.Group = r.items(m.Opt("messages").List(), svc, op, depth+1)
+		if len(it.Group) == 0 {
+			m.Opt("messages").Errorf("one message or more", "an empty group")
+		}
+	case "stream":
+		it.Stream = r.stream(m.Opt("stream"), svc)
+		it.Dir = it.Stream.Dir
+	default:
+		it.Dir = Up
+		if what == "down" || what == "down_frame" {
+			it.Dir = Down
+		}
+		lo, hi := sizes(svc, it.Dir)
+		if what == "up_frame" || what == "down_frame" {
+			over := int64(svc.Overhead(r.p.Stack))
+			f := integers(m.Opt(what), lo+over, 14+1500)
+			it.Size = Range{max(0, f.Min-over), max(0, f.Max-over)}
+		} else {
+			it.Size = integers(m.Opt(what), lo, hi)
+		}
+	}
+	return it
+}
+
+// sizes returns how many bytes one message of the service can have.
+func sizes(svc *Service, dir int8) (lo, hi int64) {
+	switch svc.Transport {
+	case TransportUDP, TransportLAN, TransportICMP:
+		return minOpening, maxDatagram
+	case TransportHTTP:
+		if dir == Up {
+			return minRequest, 64 << 10
+		}
+		return minResponse, maxMessage
+	case TransportTLS12, TransportTLS13, TransportTCP, TransportNTP:
+	}
+	return 1, maxMessage
+}
+
+func (r *profileReader) stream(n strictyaml.Node, svc *Service) *Stream {
+	m := n.Map("dir", "fps", "every", "size", "key_every", "key_size", "duration", "chunk")
+	x := &Stream{Dir: Up}
+	if m.Need("dir").Enum("up", "down") == "down" {
+		x.Dir = Down
+	}
+	switch {
+	case m.Has("fps") && m.Has("every"):
+		m.Opt("every").Errorf("one of fps, every", `"every" beside "fps"`)
+	case m.Has("every"):
+		x.Every = m.Opt("every").Duration(time.Millisecond, time.Minute)
+	default:
+		if fps := m.Need("fps").Int(1, 240); fps > 0 {
+			x.Every = int64(time.Second) / fps
+		}
+	}
+	lo, hi := sizes(svc, x.Dir)
+	x.Size = integers(m.Need("size"), lo, maxMessage)
+	if m.Has("key_every") || m.Has("key_size") {
+		x.KeyEvery = m.Need("key_every").Int(1, 100_000)
+		x.KeySize = integers(m.Need("key_size"), lo, maxMessage)
+	}
+	x.Duration = durations(m.Need("duration"), time.Millisecond, 4*time.Hour)
+	switch {
+	case m.Has("chunk"):
+		x.Chunk = integers(m.Opt("chunk"), max(lo, 2*minOpening), hi)
+	case svc.Stream():
+		x.Chunk = Range{maxMessage, maxMessage}
+	default:
+		x.Chunk = Range{1200, 1200}
+	}
+	return x
+}

@@ -1,0 +1,203 @@
+package devices
+
+import (
+	"time"
+
+	"glasshouse/devices/strictyaml"
+)
+
+func (r *profileReader) routine(n strictyaml.Node) (a Routine) {
+	m := n.Map("name", "trigger", "mode", "needs", "every", "jitter", "phase", "per_day", "refractory", "steps", "basis", "source")
+	a.Trigger = m.Need("trigger").Enum(Triggers()...)
+	a.Name = readName(m.Need("name"), "none")
+	if a.Name != "" && a.Trigger != "" && (a.Name == ActivityBoot) != (a.Trigger == TriggerBoot) {
+		m.Opt("name").Errorf("name: boot, trigger: boot", "only the activity boot has the trigger boot")
+	}
+	if m.Has("mode") {
+		a.Mode = readName(m.Opt("mode"))
+	}
+	switch m.Opt("needs").Enum("peer", "no-peer") {
+	case "peer":
+		a.Peer = true
+	case "no-peer":
+		a.NoPeer = true
+	}
+	a.Basis, a.Source = readBasis(m)
+	r.when(m, &a)
+	steps := m.Need("steps").List()
+	if m.Has("steps") && len(steps) == 0 {
+		m.Opt("steps").Errorf("one step or more", "an activity without a step")
+	}
+	var total int64
+	for _, s := range steps {
+		step := r.step(s, &a)
+		total += step.Repeat.Max * count(step.Messages)
+		a.Steps = append(a.Steps, step)
+	}
+	if total > maxMessages {
+		m.Opt("steps").Errorf("", "up to %d messages in one activity: at most %d are allowed", total, maxMessages)
+	}
+	return a
+}
+
+// when reads the keys that say how often, which depend on the trigger.
+func (r *profileReader) when(m strictyaml.Map, a *Routine) {
+	periodic := a.Trigger == TriggerTimer || a.Trigger == TriggerSchedule
+	person := a.Trigger != "" && a.Person()
+	for _, key := range []string{"every", "jitter", "phase"} {
+		if m.Has(key) && !periodic && a.Trigger != "" {
+			m.Opt(key).Errorf("trigger: timer or schedule", "%q has no meaning with trigger %s", key, a.Trigger)
+		}
+	}
+	for _, key := range []string{"per_day", "refractory"} {
+		if m.Has(key) && !person && a.Trigger != "" {
+			m.Opt(key).Errorf("a person's trigger: voice, app-local, app-remote, motion, touch", "%q has no meaning with trigger %s", key, a.Trigger)
+		}
+	}
+	if periodic {
+		a.Every = durations(m.Need("every"), 100*time.Millisecond, maxPeriod)
+		a.Jitter = m.Opt("jitter").Duration(0, maxPeriod)
+		a.Phase = durations(m.Opt("phase"), 0, maxPeriod)
+		if a.Every.Min > 0 && a.Jitter > a.Every.Min/2 {
+			m.Opt("jitter").Errorf("at most half the period", "beats would overtake each other")
+		}
+	}
+	if person {
+		a.PerDay = m.Need("per_day").Decimal(0, 100_000)
+		a.Refractory = Range{int64(time.Second), int64(time.Second)}
+		if m.Has("refractory") {
+			a.Refractory = durations(m.Opt("refractory"), 0, maxPeriod)
+		}
+	}
+}
+
+var opNames = [...]string{OpDialogue: "dialogue", OpConnect: "connect", OpResolve: "resolve", OpTimeSync: "time-sync", OpPing: "ping"}
+
+// String returns the op's name in profiles.
+func (o Op) String() string {
+	if int(o) < len(opNames) {
+		return opNames[o]
+	}
+	return "unknown"
+}
+
+func (r *profileReader) step(n strictyaml.Node, a *Routine) (s Step) {
+	m := n.Map("service", "op", "after", "repeat", "gap", "chance", "fresh", "messages")
+	s.Service = m.Need("service").String(32)
+	svc := r.p.Service(s.Service)
+	if svc == nil && s.Service != "" {
+		var names []string
+		for _, x := range r.p.Services {
+			names = append(names, x.Name)
+		}
+		m.Opt("service").Errorf(strictyaml.OneOf(s.Service, names), "no service %q", s.Service)
+	}
+	op := m.Opt("op").Enum(opNames[:]...)
+	for i, name := range opNames {
+		if name == op {
+			s.Op = Op(i)
+		}
+	}
+	s.After = durations(m.Opt("after"), 0, maxWait)
+	s.Gap = durations(m.Opt("gap"), 0, maxWait)
+	s.Repeat, s.Chance = Range{1, 1}, strictyaml.Micro
+	if m.Has("repeat") {
+		s.Repeat = integers(m.Opt("repeat"), 1, 1000)
+	}
+	if m.Has("chance") {
+		s.Chance = m.Opt("chance").Decimal(0, 100) / 100
+	}
+	if svc == nil || svc.Transport == "" {
+		return s
+	}
+	checkOp(m, &s, svc)
+	s.Fresh = svc.Stream() && !svc.Lasting && s.Op == OpDialogue
+	if m.Has("fresh") {
+		s.Fresh = m.Opt("fresh").Bool()
+		if !s.Fresh && svc.Stream() && !svc.Lasting {
+			m.Opt("fresh").Errorf("true", "service %q has no lasting connection", svc.Name)
+		}
+	}
+	if svc.Host == HostPeer && !a.Peer {
+		m.Opt("service").Errorf("needs: peer, on the activity", "the peer is the household's phone, which may be absent")
+	}
+	if s.Op == OpDialogue || s.Op == OpPing {
+		r.dialogue(m, &s, svc)
+	}
+	return s
+}
+
+// checkOp refuses what a service cannot do.
+func checkOp(m strictyaml.Map, s *Step, svc *Service) {
+	at := m.Opt("op")
+	only := map[Transport]Op{TransportNTP: OpTimeSync, TransportICMP: OpPing}
+	want, special := only[svc.Transport]
+	switch {
+	case s.Op == OpResolve && !svc.WAN():
+		at.Errorf("a service with a DNS name", "%q is on the LAN", svc.Name)
+	case s.Op == OpResolve:
+	case special && s.Op != want:
+		at.Errorf(want.String()+", resolve", "%s is not done over %s", s.Op, svc.Transport)
+	case !special && (s.Op == OpTimeSync || s.Op == OpPing):
+		at.Errorf("dialogue, connect, resolve", "%s is not done over %s", s.Op, svc.Transport)
+	case s.Op == OpConnect && !svc.Lasting:
+		at.Errorf("dialogue, resolve", "service %q has no lasting connection", svc.Name)
+	}
+	if m.Has("messages") && s.Op != OpDialogue && s.Op != OpPing {
+		m.Opt("messages").Errorf("", "%s has no messages", s.Op)
+	}
+}
+
+// dialogue reads a step's messages and checks how they begin.
+func (r *profileReader) dialogue(m strictyaml.Map, s *Step, svc *Service) {
+	if s.Op == OpPing && !m.Has("messages") {
+		s.Messages = []Item{{Dir: Up, Size: Range{56, 56}, Repeat: Range{1, 1}}}
+		return
+	}
+	n := m.Need("messages")
+	nodes := n.List()
+	if n.Given() && len(nodes) == 0 {
+		n.Errorf("one message or more", "a dialogue without a message")
+		return
+	}
+	s.Messages = r.items(nodes, svc, s.Op, 1)
+	if len(s.Messages) == 0 || s.Op == OpPing {
+		return
+	}
+	dir, size := opening(s.Messages[0])
+	switch {
+	case dir == 0:
+	case s.Fresh || !svc.Lasting:
+		if dir != Up || size < minOpening {
+			nodes[0].Errorf("up: 16 or more", "the first message on a connection of its own comes from the device")
+		}
+	}
+}
+
+// opening returns direction and least size of the first message; 0 where there was an error.
+func opening(it Item) (dir int8, size int64) {
+	switch {
+	case len(it.Group) > 0:
+		return opening(it.Group[0])
+	case it.Stream != nil:
+		return it.Stream.Dir, it.Stream.Size.Min
+	}
+	return it.Dir, it.Size.Min
+}
+
+// count returns how many messages the items hold at most.
+func count(items []Item) (n int64) {
+	for _, it := range items {
+		k := int64(1)
+		switch {
+		case len(it.Group) > 0:
+			k = count(it.Group)
+		case it.Stream != nil:
+			x := it.Stream
+			frames := x.Duration.Max/max(1, x.Every) + 1
+			k = frames * (max(x.Size.Max, x.KeySize.Max)/max(1, x.Chunk.Min) + 1)
+		}
+		n += min(k, 1<<32) * it.Repeat.Max
+	}
+	return min(n, 1<<40)
+}

@@ -1,0 +1,192 @@
+package devices
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"slices"
+
+	"glasshouse/devices/strictyaml"
+)
+
+// ConfigError is one thing that is wrong in a profile or scenario file.
+type ConfigError = strictyaml.ConfigError
+
+// ConfigErrors are all the errors of one file.
+type ConfigErrors = strictyaml.ConfigErrors
+
+// Kind of a device.
+type Kind string
+
+// The kinds of devices. Phones and tablets are the paper's noise.
+const (
+	KindIoT    Kind = "iot"
+	KindPhone  Kind = "phone"
+	KindTablet Kind = "tablet"
+)
+
+// ClassNoise is the class of phones and tablets.
+const ClassNoise = "noise"
+
+// Categories is the closed vocabulary of what a device is for.
+func Categories() []string {
+	return []string{
+		"appliance", "camera", "doorbell", "hub", "light", "lock", "phone", "plug", "printer", "sensor",
+		"speaker", "tablet", "thermostat", "toy", "tv", "voice-assistant",
+	}
+}
+
+// Basis says where a number comes from.
+type Basis string
+
+// The bases of numbers.
+const (
+	BasisMeasured Basis = "measured" // in a capture of a real device
+	BasisPaper    Basis = "paper"    // stated by the HomeMole paper
+	BasisAssumed  Basis = "assumed"  // ours; the source gives the reason
+)
+
+// Range is drawn from uniformly, both ends included.
+type Range struct {
+	Min int64 `json:"min"`
+	Max int64 `json:"max"`
+}
+
+// Profile is a model of device: what all units of it share. It is read-only after ParseProfile.
+type Profile struct {
+	Device     string    `json:"device"`
+	About      string    `json:"about"`
+	Kind       Kind      `json:"kind"`
+	Category   string    `json:"category"` // one of Categories
+	Class      string    `json:"class"`    // what a classifier is asked for: the device, or "noise"
+	OUI        [3]byte   `json:"oui"`      // the vendor's half of the MAC address
+	Stack      Stack     `json:"stack"`
+	WiFi       WiFi      `json:"wifi"`
+	Services   []Service `json:"services"`
+	Activities []Routine `json:"activities"` // without the implied "boot"
+	Modes      []string  `json:"modes"`      // that routines name, sorted; a unit without Options["mode"] lives in all of them
+}
+
+// Stack is how the device's TCP/IP behaves.
+type Stack struct {
+	TTL           int   `json:"ttl"`
+	TCPTimestamps bool  `json:"tcp_timestamps"`
+	MSS           int   `json:"mss"`       // bytes; 1460 unless told
+	Keepalive     int64 `json:"keepalive"` // ns between TCP keepalives of an idle connection; 0 = none
+	IPv6          bool  `json:"ipv6"`      // its kernel sends router and neighbour solicitations
+}
+
+// WiFi is how the device's radio behaves.
+type WiFi struct {
+	PowerSave bool  `json:"power_save"` // dozes between beacons: what is sent to it waits
+	Latency   Range `json:"latency"`    // ns that its radio adds to a frame up
+}
+
+// Service is one peer of the device.
+type Service struct {
+	Name      string    `json:"name"`
+	Host      string    `json:"host"` // DNS name; of lan-udp: "peer" (the household's phone) or "broadcast"
+	Port      uint16    `json:"port"`
+	Transport Transport `json:"transport"`
+	Cloud     string    `json:"cloud"`   // pool of addresses, shared by all hosts of one operator; "" on the LAN
+	Lasting   bool      `json:"lasting"` // one connection (or UDP socket) for as long as the device lives
+	Login     Login     `json:"login"`
+	Latency   Range     `json:"latency"` // ns from a message's arrival at the far end to its reply: the network's delay is not in it
+	Basis     Basis     `json:"basis"`
+	Source    string    `json:"source"`
+}
+
+// Login is what a lasting connection begins with, also when it is opened again: one message up, one down.
+type Login struct {
+	Up   int `json:"up"`   // application bytes, 16 or more; 0 = no log-in
+	Down int `json:"down"` // application bytes
+}
+
+// Hosts that lan-udp services name.
+const (
+	HostPeer      = "peer"
+	HostBroadcast = "broadcast"
+)
+
+// WAN tells whether the service's packets leave the home.
+func (s *Service) WAN() bool { return s.Transport != TransportLAN }
+
+// Stream tells whether the service runs over TCP.
+func (s *Service) Stream() bool {
+	switch s.Transport {
+	case TransportTLS12, TransportTLS13, TransportTCP, TransportHTTP:
+		return true
+	case TransportUDP, TransportLAN, TransportNTP, TransportICMP:
+	}
+	return false
+}
+
+// LoginMessages returns the messages with which the service's lasting connection begins; nil where it has no log-in.
+func (s *Service) LoginMessages() []Message {
+	if s.Login.Up == 0 {
+		return nil
+	}
+	return []Message{
+		{Dir: Up, Size: s.Login.Up},
+		{Dir: Down, Size: s.Login.Down, Wait: (s.Latency.Min + s.Latency.Max) / 2},
+	}
+}
+
+// Overhead returns the bytes of an Ethernet frame that are not application data when it holds exactly one message of the
+// service: Ethernet 14, IPv4 20, TCP 20 (32 with time stamps) or UDP 8, and the TLS record's share: TLS 1.2 with AES-GCM
+// 5 + 8 + 16, TLS 1.3 5 + 1 + 16.
+func (s *Service) Overhead(stack Stack) int {
+	n := 14 + 20 + 20
+	if stack.TCPTimestamps {
+		n += 12
+	}
+	switch s.Transport {
+	case TransportTLS12:
+		return n + 5 + 8 + 16
+	case TransportTLS13:
+		return n + 5 + 1 + 16
+	case TransportTCP, TransportHTTP:
+		return n
+	case TransportUDP, TransportLAN, TransportNTP, TransportICMP:
+	}
+	return 14 + 20 + 8
+}
+
+// Service returns a service by name, or nil.
+func (p *Profile) Service(name string) *Service {
+	for i := range p.Services {
+		if p.Services[i].Name == name {
+			return &p.Services[i]
+		}
+	}
+	return nil
+}
+
+// Routine returns a routine by its activity's name, or nil.
+func (p *Profile) Routine(name string) *Routine {
+	for i := range p.Activities {
+		if p.Activities[i].Name == name {
+			return &p.Activities[i]
+		}
+	}
+	return nil
+}
+
+// ActivityNames returns "boot", then the other activities in the order of the profile.
+func (p *Profile) ActivityNames() []string {
+	names := []string{ActivityBoot}
+	for _, r := range p.Activities {
+		if !slices.Contains(names, r.Name) {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
+// Digest returns the SHA-256 of what the profile says; comments and layout don't count.
+func (p *Profile) Digest() [32]byte {
+	b, err := json.Marshal(p)
+	if err != nil { // a Profile holds nothing that has no JSON
+		panic(err)
+	}
+	return sha256.Sum256(b)
+}

@@ -1,0 +1,88 @@
+package devices
+
+// ActivityBoot is the first activity of every unit: it opens the lasting connections.
+const ActivityBoot = "boot"
+
+// What sets an activity off.
+const (
+	TriggerTimer     = "timer"
+	TriggerBoot      = "boot"
+	TriggerSchedule  = "schedule"
+	TriggerVoice     = "voice"
+	TriggerAppLocal  = "app-local"
+	TriggerAppRemote = "app-remote"
+	TriggerMotion    = "motion"
+	TriggerTouch     = "touch"
+)
+
+// Triggers is the closed vocabulary of what sets an activity off.
+func Triggers() []string {
+	return []string{
+		TriggerTimer, TriggerBoot, TriggerSchedule, TriggerVoice, TriggerAppLocal, TriggerAppRemote, TriggerMotion, TriggerTouch,
+	}
+}
+
+// Routine is one of a device's activities as its profile describes it: when it happens, and what is exchanged.
+type Routine struct {
+	Name    string `json:"name"`
+	Trigger string `json:"trigger"` // one of Triggers
+	Mode    string `json:"mode"`    // only in units of this mode; "" = in all
+	Peer    bool   `json:"peer"`    // only with a phone on the LAN
+	NoPeer  bool   `json:"no_peer"` // only without
+
+	// Of timers and schedules.
+	Every  Range `json:"every"`  // ns: drawn once a unit, then stretched by its clock's drift
+	Jitter int64 `json:"jitter"` // ns, each way, around the beat: it does not add up
+	Phase  Range `json:"phase"`  // ns after boot; Max 0 = anywhere in the period
+
+	// Of people's acts.
+	PerDay     int64 `json:"per_day"`    // millionths of acts a day, in life
+	Refractory Range `json:"refractory"` // ns of quiet after the act before its people's next one
+
+	Steps  []Step `json:"steps"`
+	Basis  Basis  `json:"basis"`
+	Source string `json:"source"`
+}
+
+// Person tells whether somebody in the home sets the activity off.
+func (r *Routine) Person() bool {
+	switch r.Trigger {
+	case TriggerTimer, TriggerBoot, TriggerSchedule:
+		return false
+	}
+	return true
+}
+
+// Step describes an exchange.
+type Step struct {
+	Op       Op     `json:"op"`
+	Service  string `json:"service"`
+	After    Range  `json:"after"`  // ns after the activity's start
+	Repeat   Range  `json:"repeat"` // times; each draws its own messages
+	Gap      Range  `json:"gap"`    // ns from one repetition's start to the next one's
+	Chance   int64  `json:"chance"` // parts per million that it happens
+	Fresh    bool   `json:"fresh"`
+	Messages []Item `json:"messages"`
+}
+
+// Item describes messages: one (Group and Stream empty), a group that repeats, or a stream.
+type Item struct {
+	Dir     int8    `json:"dir"`
+	Size    Range   `json:"size"`     // application bytes
+	Wait    Range   `json:"wait"`     // ns
+	HasWait bool    `json:"has_wait"` // else a reply waits the service's Latency, and any other message 0
+	Repeat  Range   `json:"repeat"`
+	Group   []Item  `json:"group,omitempty"`
+	Stream  *Stream `json:"stream,omitempty"`
+}
+
+// Stream describes audio or video: a frame each Every, cut into chunks that are sent back to back.
+type Stream struct {
+	Dir      int8  `json:"dir"`
+	Every    int64 `json:"every"`     // ns between frames
+	Size     Range `json:"size"`      // application bytes of a frame
+	KeyEvery int64 `json:"key_every"` // each such frame is a key frame, the first one too; 0 = none is
+	KeySize  Range `json:"key_size"`  // application bytes of a key frame
+	Duration Range `json:"duration"`  // ns
+	Chunk    Range `json:"chunk"`     // application bytes of a message, drawn once a stream; the last of a frame is shorter
+}

@@ -1,0 +1,252 @@
+package gateway
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+)
+
+// Verdict is what a NAPT did with a packet.
+type Verdict uint8
+
+// Verdicts.
+const (
+	Translated  Verdict = iota
+	Unsolicited         // no mapping admits it
+	Full                // no port is free
+	Malformed           // cut short, or a header that lies
+	Unsupported         // a protocol, or a fragment, that it cannot translate
+	numVerdicts
+)
+
+// Result is the verdict on a packet and the ends that it travels between, as the LAN sees them. LAN is set, too, for a
+// packet that came too late for its mapping.
+type Result struct {
+	Verdict Verdict
+	Proto   uint8
+	LAN     netip.AddrPort
+	Remote  netip.AddrPort
+}
+
+// NAPT translates IPv4 packets in place between the LAN and the WAN address, with all checksums. It never touches the
+// TTL: the kernel forwards. Not safe for concurrent use.
+type NAPT struct {
+	table     *Table
+	wan       tcpip.Address
+	addr      netip.Addr
+	fragments map[fragmentKey]fragment
+	counts    [numVerdicts]int64
+}
+
+// fragmentKey names a fragmented packet; later fragments carry no ports and follow the first.
+type fragmentKey struct {
+	src, dst [4]byte
+	proto    uint8
+	id       uint16
+}
+
+type fragment struct {
+	lan     netip.AddrPort
+	remote  netip.AddrPort
+	expires int64
+}
+
+// fragmentLife is how long later fragments may follow, ns: RFC 791's and Linux's 30 s.
+const fragmentLife = int64(30e9)
+
+// NewNAPT returns a NAPT on a table.
+func NewNAPT(t *Table) *NAPT {
+	return &NAPT{table: t, addr: t.c.WAN, wan: tcpip.AddrFrom4(t.c.WAN.As4()), fragments: make(map[fragmentKey]fragment)}
+}
+
+// Table returns the mapping table.
+func (n *NAPT) Table() *Table { return n.table }
+
+// Count returns how often a verdict was given.
+func (n *NAPT) Count(v Verdict) int64 { return n.counts[v] }
+
+// Up translates a packet from the LAN, or from the gateway itself.
+func (n *NAPT) Up(now int64, ip []byte) Result {
+	r := n.up(now, ip)
+	n.counts[r.Verdict]++
+	return r
+}
+
+// Down translates a packet from the WAN.
+func (n *NAPT) Down(now int64, ip []byte) Result {
+	r := n.down(now, ip)
+	n.counts[r.Verdict]++
+	return r
+}
+
+// ipv4Payload checks a packet and returns what lies above its header, at most its total length.
+func ipv4Payload(ip []byte) (h header.IPv4, l4 []byte, ok bool) {
+	h = header.IPv4(ip)
+	if len(ip) < header.IPv4MinimumSize || ip[0]>>4 != 4 {
+		return h, nil, false
+	}
+	ihl, total := int(h.HeaderLength()), int(h.TotalLength())
+	if ihl < header.IPv4MinimumSize || total < ihl || total > len(ip) {
+		return h, nil, false
+	}
+	return h, ip[ihl:total], true
+}
+
+func addrPort(a [4]byte, port uint16) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4(a), port)
+}
+
+// ports returns the source and destination ports of a transport header, the length of which it has checked.
+func ports(proto uint8, l4 []byte) (src, dst uint16, flags uint8, ok bool) {
+	switch proto {
+	case protoTCP:
+		if len(l4) < header.TCPMinimumSize {
+			return 0, 0, 0, false
+		}
+		return binary.BigEndian.Uint16(l4), binary.BigEndian.Uint16(l4[2:]), l4[13], true
+	case protoUDP:
+		if len(l4) < header.UDPMinimumSize {
+			return 0, 0, 0, false
+		}
+		return binary.BigEndian.Uint16(l4), binary.BigEndian.Uint16(l4[2:]), 0, true
+	case protoICMP:
+		if len(l4) < header.ICMPv4MinimumSize {
+			return 0, 0, 0, false
+		}
+		id := binary.BigEndian.Uint16(l4[4:])
+		return id, id, 0, true
+	}
+	return 0, 0, 0, false
+}
+
+func (n *NAPT) up(now int64, ip []byte) Result {
+	h, l4, ok := ipv4Payload(ip)
+	if !ok {
+		return Result{Verdict: Malformed}
+	}
+	proto, src, dst := h.Protocol(), [4]byte(ip[12:16]), [4]byte(ip[16:20])
+	if h.FragmentOffset() > 0 {
+		return n.later(now, h, fragmentKey{src, dst, proto, h.ID()}, true)
+	}
+	if proto == protoICMP && len(l4) >= header.ICMPv4MinimumSize && isICMPError(l4[0]) {
+		return n.errorUp(h, l4)
+	}
+	sport, dport, flags, ok := ports(proto, l4)
+	if !ok || (proto == protoICMP && l4[0] != 8 && l4[0] != 0) {
+		return Result{Verdict: unsupported(proto, l4), Proto: proto}
+	}
+	r := Result{Proto: proto, LAN: addrPort(src, sport), Remote: addrPort(dst, dport)}
+	if proto == protoICMP {
+		r.Remote = addrPort(dst, 0)
+	}
+	wan, ok := n.table.Out(now, proto, r.LAN, r.Remote, flags)
+	if !ok {
+		r.Verdict = Full
+		return r
+	}
+	if h.More() {
+		n.remember(now, fragmentKey{src, dst, proto, h.ID()}, fragment{lan: r.LAN, remote: r.Remote})
+	}
+	rewrite(h, l4, n.wan, wan.Port(), true)
+	return r
+}
+
+func (n *NAPT) down(now int64, ip []byte) Result {
+	h, l4, ok := ipv4Payload(ip)
+	if !ok {
+		return Result{Verdict: Malformed}
+	}
+	proto, src, dst := h.Protocol(), [4]byte(ip[12:16]), [4]byte(ip[16:20])
+	if netip.AddrFrom4(dst) != n.addr {
+		return Result{Verdict: Unsolicited, Proto: proto}
+	}
+	if h.FragmentOffset() > 0 {
+		return n.later(now, h, fragmentKey{src, dst, proto, h.ID()}, false)
+	}
+	if proto == protoICMP && len(l4) >= header.ICMPv4MinimumSize && isICMPError(l4[0]) {
+		return n.errorDown(now, h, l4)
+	}
+	sport, dport, flags, ok := ports(proto, l4)
+	if !ok || (proto == protoICMP && l4[0] != 0) {
+		return Result{Verdict: unsupported(proto, l4), Proto: proto}
+	}
+	r := Result{Proto: proto, Remote: addrPort(src, sport)}
+	if proto == protoICMP {
+		r.Remote = addrPort(src, 0)
+	}
+	lan, ok := n.table.In(now, proto, dport, r.Remote, flags)
+	if !ok {
+		r.Verdict = Unsolicited
+		r.LAN, _ = n.table.Peer(proto, dport)
+		return r
+	}
+	r.LAN = lan
+	if h.More() {
+		n.remember(now, fragmentKey{src, dst, proto, h.ID()}, fragment{lan: r.LAN, remote: r.Remote})
+	}
+	rewrite(h, l4, tcpip.AddrFrom4(lan.Addr().As4()), lan.Port(), false)
+	return r
+}
+
+func unsupported(proto uint8, l4 []byte) Verdict {
+	switch proto {
+	case protoTCP, protoUDP:
+		return Malformed
+	case protoICMP:
+		if len(l4) < header.ICMPv4MinimumSize {
+			return Malformed
+		}
+		return Unsolicited // an echo request to the gateway, or a type that nobody waits for
+	}
+	return Unsupported
+}
+
+func isICMPError(t uint8) bool { return t == 3 || t == 11 || t == 12 }
+
+// rewrite sets one end of a packet, the source or the destination, and mends the checksums.
+func rewrite(h header.IPv4, l4 []byte, addr tcpip.Address, port uint16, source bool) {
+	old := h.DestinationAddress()
+	if source {
+		old = h.SourceAddress()
+		h.SetSourceAddressWithChecksumUpdate(addr)
+	} else {
+		h.SetDestinationAddressWithChecksumUpdate(addr)
+	}
+	switch h.Protocol() {
+	case protoTCP:
+		t := header.TCP(l4)
+		if source {
+			t.SetSourcePortWithChecksumUpdate(port)
+		} else {
+			t.SetDestinationPortWithChecksumUpdate(port)
+		}
+		t.UpdateChecksumPseudoHeaderAddress(old, addr, true)
+	case protoUDP:
+		rewriteUDP(header.UDP(l4), old, addr, port, source)
+	case protoICMP:
+		header.ICMPv4(l4).SetIdentWithChecksumUpdate(port)
+	}
+}
+
+// rewriteUDP respects the checksum 0, which means none (RFC 768).
+func rewriteUDP(u header.UDP, old, addr tcpip.Address, port uint16, source bool) {
+	if u.Checksum() == 0 {
+		if source {
+			u.SetSourcePort(port)
+		} else {
+			u.SetDestinationPort(port)
+		}
+		return
+	}
+	if source {
+		u.SetSourcePortWithChecksumUpdate(port)
+	} else {
+		u.SetDestinationPortWithChecksumUpdate(port)
+	}
+	u.UpdateChecksumPseudoHeaderAddress(old, addr, true)
+	if u.Checksum() == 0 {
+		u.SetChecksum(0xffff)
+	}
+}

@@ -1,0 +1,102 @@
+package gateway
+
+import (
+	"encoding/binary"
+	"sync"
+
+	"glasshouse/emulator/packet"
+)
+
+// Outer is the kind of a WireGuard message on the wire.
+type Outer uint8
+
+// WireGuard's messages (WireGuard paper, section 5.4), told apart by type and size.
+const (
+	OuterUnknown Outer = iota
+	OuterInitiation
+	OuterResponse
+	OuterCookie
+	OuterKeepalive
+	OuterData
+)
+
+// OuterKey names a transport message: no two under one session share it.
+type OuterKey struct {
+	Receiver uint32 // receiver index, bytes 4 to 7
+	Counter  uint64 // bytes 8 to 15
+}
+
+// ParseOuter classifies a UDP payload; the key is set for keepalives and data.
+//
+//	0      4          8                16
+//	| type | receiver | counter (LE64) | encrypted inner, padded to 16, and a tag of 16 |
+func ParseOuter(b []byte) (Outer, OuterKey) {
+	if len(b) < 32 {
+		return OuterUnknown, OuterKey{}
+	}
+	switch t := binary.LittleEndian.Uint32(b); {
+	case t == 1 && len(b) == 148:
+		return OuterInitiation, OuterKey{}
+	case t == 2 && len(b) == 92:
+		return OuterResponse, OuterKey{}
+	case t == 3 && len(b) == 64:
+		return OuterCookie, OuterKey{}
+	case t == 4:
+		k := OuterKey{Receiver: binary.LittleEndian.Uint32(b[4:]), Counter: binary.LittleEndian.Uint64(b[8:])}
+		if len(b) == 32 {
+			return OuterKeepalive, k
+		}
+		return OuterData, k
+	}
+	return OuterUnknown, OuterKey{}
+}
+
+// LineageMap keeps the lineage of packets inside a tunnel by their outer key. Safe for concurrent use.
+type LineageMap struct {
+	mu      sync.Mutex
+	m       map[OuterKey]lineageEntry
+	expired int64
+}
+
+type lineageEntry struct {
+	lineage packet.Lineage
+	at      int64
+}
+
+// lineageLife is how long an entry waits to be taken, ns.
+const lineageLife = int64(5e9)
+
+// NewLineageMap returns an empty map.
+func NewLineageMap() *LineageMap { return &LineageMap{m: make(map[OuterKey]lineageEntry)} }
+
+// Put remembers a lineage at now (ns).
+func (m *LineageMap) Put(k OuterKey, l packet.Lineage, now int64) {
+	m.mu.Lock()
+	m.m[k] = lineageEntry{l, now}
+	m.mu.Unlock()
+}
+
+// Take returns a lineage and forgets it.
+func (m *LineageMap) Take(k OuterKey) (packet.Lineage, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, ok := m.m[k]
+	if !ok {
+		return packet.Unattributed(), false
+	}
+	delete(m.m, k)
+	return e.lineage, true
+}
+
+// Expire forgets what has waited too long at now, and returns how many were forgotten so far.
+func (m *LineageMap) Expire(now int64) int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for k, e := range m.m {
+		if now-e.at > lineageLife {
+			delete(m.m, k)
+			m.expired++
+		}
+	}
+	return m.expired
+}

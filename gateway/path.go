@@ -1,0 +1,54 @@
+package gateway
+
+import "math/rand/v2"
+
+// Queue is the WAN queue of one direction: it sends at a rate and drops at its tail. Pure: time is given to it.
+type Queue struct {
+	rate  int64 // bits a second; 0 = unlimited
+	limit int64 // bytes that may wait; 0 = unlimited
+	free  int64 // ns at which the last byte accepted has left
+}
+
+// NewQueue returns a queue of rate bits a second (0 = unlimited) that holds at most limit bytes (0 = unlimited).
+func NewQueue(rate, limit int64) *Queue { return &Queue{rate: rate, limit: limit} }
+
+// Send accepts a frame of size bytes at now (ns) and returns when its last byte has left; ok is false if it was dropped.
+func (q *Queue) Send(now int64, size int) (leaves int64, ok bool) {
+	if q.rate == 0 {
+		return now, true
+	}
+	start := max(now, q.free)
+	if waiting := (start - now) * q.rate / 8e9; q.limit > 0 && waiting+int64(size) > q.limit {
+		return 0, false
+	}
+	q.free = start + int64(size)*8e9/q.rate
+	return q.free, true
+}
+
+// Path is the way through the access network in one direction: delay, jitter and loss. Departures stay in order: a
+// packet never overtakes another. Pure: time is given to it, and its draws come from its seed.
+type Path struct {
+	delay, jitter int64
+	loss          float64
+	rng           *rand.Rand
+	last          int64
+}
+
+// NewPath returns a path with a delay and a jitter in ns (uniform in [0, jitter], added) and a loss probability.
+func NewPath(delay, jitter int64, loss float64, seed1, seed2 uint64) *Path {
+	return &Path{delay: delay, jitter: jitter, loss: loss, rng: rand.New(rand.NewPCG(seed1, seed2))}
+}
+
+// Send passes a packet that enters at now (ns); ok is false if the path loses it. It draws as often for a lost packet as
+// for one that arrives.
+func (p *Path) Send(now int64) (arrives int64, ok bool) {
+	at := now + p.delay
+	if p.jitter > 0 {
+		at += p.rng.Int64N(p.jitter + 1)
+	}
+	if p.loss > 0 && p.rng.Float64() < p.loss {
+		return 0, false
+	}
+	p.last = max(at, p.last)
+	return p.last, true
+}

@@ -1,0 +1,93 @@
+package testbed
+
+import (
+	"io"
+	"net/netip"
+	"sync"
+
+	"glasshouse/emulator/clock"
+	"glasshouse/emulator/packet"
+	"glasshouse/gateway"
+)
+
+// farTUN puts the distance between a VPN server and the clouds into the server's TUN: what the clouds send becomes
+// readable only after their delay. Writes pass at once, as on the way without a tunnel.
+type farTUN struct {
+	tun   io.ReadWriteCloser
+	pool  *packet.Pool
+	delay map[netip.Addr]int64
+	clock clock.Clock
+	line  *gateway.Line
+	ready chan []byte
+	done  chan struct{}
+	once  sync.Once
+	wg    sync.WaitGroup
+}
+
+var _ io.ReadWriteCloser = (*farTUN)(nil)
+
+// farQueue is how many packets may wait to be encrypted before the reader of the TUN holds back.
+const farQueue = 4096
+
+func newFarTUN(tun io.ReadWriteCloser, c clock.Clock, pool *packet.Pool, delay map[netip.Addr]int64) *farTUN {
+	f := &farTUN{tun: tun, pool: pool, delay: delay, clock: c, ready: make(chan []byte, farQueue), done: make(chan struct{})}
+	f.line = gateway.NewLine(c, func(p packet.Packet) { f.deliver(p.Data) })
+	f.wg.Go(f.pump)
+	return f
+}
+
+func (f *farTUN) pump() {
+	for {
+		b := f.pool.Get()
+		n, err := f.tun.Read(b)
+		if err != nil {
+			return
+		}
+		b = b[:n]
+		var extra int64
+		if n >= 20 {
+			extra = f.delay[netip.AddrFrom4([4]byte(b[12:16]))]
+		}
+		if extra == 0 {
+			f.deliver(b)
+			continue
+		}
+		now := f.clock.Now()
+		f.line.Send(packet.Packet{Data: b, At: now}, now+extra)
+	}
+}
+
+func (f *farTUN) deliver(b []byte) {
+	select {
+	case f.ready <- b:
+	case <-f.done:
+		f.pool.Put(b)
+	}
+}
+
+// Read implements io.Reader: one packet a call.
+func (f *farTUN) Read(p []byte) (int, error) {
+	select {
+	case b := <-f.ready:
+		n := copy(p, b)
+		f.pool.Put(b)
+		return n, nil
+	case <-f.done:
+		return 0, io.EOF
+	}
+}
+
+// Write implements io.Writer: one packet a call.
+func (f *farTUN) Write(p []byte) (int, error) { return f.tun.Write(p) }
+
+// Close ends reads and closes the TUN.
+func (f *farTUN) Close() error {
+	var err error
+	f.once.Do(func() {
+		close(f.done)
+		err = f.tun.Close()
+		f.line.Close()
+		f.wg.Wait()
+	})
+	return err
+}

@@ -1,0 +1,313 @@
+package testbed
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"time"
+
+	"glasshouse/emulator/clock"
+	"glasshouse/emulator/live"
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/truth"
+	"glasshouse/gateway"
+)
+
+// Script time 0 lies this far ahead when the interfaces are up: the devices get their leases before it.
+const settleTime = 2 * time.Second
+
+const (
+	mtuPlain  = 1500
+	mtuTunnel = 1420 // wireguard's usual: 1500 less 80 bytes for an outer IPv6 header
+)
+
+// build makes the namespaces, interfaces, servers and hosts, and starts what moves packets between them.
+func (l *lab) build(ctx context.Context) error {
+	if err := l.clocks(); err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		doing string
+		f     func(context.Context) error
+	}{
+		{"building the gateway", l.buildGateway},
+		{"building the internet", l.buildInternet},
+		{"opening the tunnel", l.buildTunnel},
+		{"building the devices", l.buildHosts},
+	} {
+		if err := step.f(ctx); err != nil {
+			return fmt.Errorf("%s: %w", step.doing, err)
+		}
+	}
+	return nil
+}
+
+func (l *lab) clocks() (err error) {
+	start := l.start
+	for _, w := range []**clock.Wall{&l.wall, &l.air, &l.path} {
+		if *w, err = clock.NewWall(start); err != nil {
+			return fmt.Errorf("starting the clock: %w", err)
+		}
+		l.onClose(*w)
+	}
+	return nil
+}
+
+func (l *lab) namespace(name string) (*live.Namespace, error) {
+	ns, err := live.NewNamespace(name)
+	if err != nil {
+		return nil, err
+	}
+	l.onClose(ns)
+	l.spaces[name] = ns
+	return ns, ns.Bind(filepath.Join("/run/netns", name))
+}
+
+func (l *lab) tunnelled() bool { return l.sc.Path == "vpn" }
+
+func (l *lab) lanMTU() int {
+	if l.tunnelled() {
+		return mtuTunnel
+	}
+	return mtuPlain
+}
+
+// buildGateway makes the home router: a Linux kernel that forwards between wlan0 and eth0, and the program on both sides of it.
+func (l *lab) buildGateway(ctx context.Context) error {
+	h := l.home
+	gw, err := l.namespace("gateway")
+	if err != nil {
+		return err
+	}
+	l.gw = gw
+	for _, s := range [][2]string{
+		{"net.ipv4.ip_forward", "1"}, {"net.ipv4.conf.all.rp_filter", "0"}, {"net.ipv4.conf.default.rp_filter", "0"},
+		{"net.ipv4.conf.all.send_redirects", "0"}, {"net.ipv4.conf.default.send_redirects", "0"},
+	} {
+		if err := gw.Sysctl(s[0], s[1]); err != nil {
+			return err
+		}
+	}
+	wlan0, err := gw.AddTAP("wlan0", h.GatewayMAC, mtuPlain)
+	if err != nil {
+		return err
+	}
+	l.onClose(wlan0)
+	eth0, err := gw.AddTUN("eth0", mtuPlain)
+	if err != nil {
+		return err
+	}
+	l.onClose(eth0)
+	if err := gw.AddAddr("wlan0", netip.PrefixFrom(h.GatewayLAN, h.LAN.Bits())); err != nil {
+		return err
+	}
+	if err := gw.AddAddr("eth0", netip.PrefixFrom(h.WANAddr, 32)); err != nil {
+		return err
+	}
+	route := netip.MustParsePrefix("0.0.0.0/0")
+	if l.tunnelled() { // nothing but the tunnel itself has a way out: it fails closed
+		route = netip.PrefixFrom(h.VPNServer, 32)
+	}
+	if err := gw.AddRoute("eth0", route); err != nil {
+		return err
+	}
+
+	w := &wan{
+		clock: l.path, pool: &l.pool, rows: l.rows, flows: l.flows,
+		addr: h.WANAddr, lan: h.LAN, tunnel: l.tunnelled(), far: h.FarDelays(),
+		hopUp: truth.NewHop(nil), hopDown: truth.NewHop(nil),
+		sealedUp: gateway.NewLineageMap(), sealedDown: gateway.NewLineageMap(), tapped: gateway.NewLineageMap(),
+	}
+	w.impair(l.home.WAN, l.home.Seed)
+	w.toEth0 = l.sink(eth0)
+	w.lines()
+	l.wan = w
+	l.onClose(closeFunc(w.close))
+
+	toWlan0 := l.sink(wlan0)
+	l.ap = gateway.NewAccessPoint(gateway.AccessPointConfig{
+		Clock: l.air, GatewayMAC: h.GatewayMAC, Stations: l.stations(), Medium: l.home.Medium(), Seed: h.Seed, Pool: &l.pool,
+		Capture: l.capture, ToGateway: func(p packet.Packet) { l.toGateway(p, toWlan0) },
+		Downlink: func(x packet.Lineage, lost bool) { l.rows.complete(x.Row, x, lost) },
+	})
+	l.onClose(closeFunc(l.ap.Close))
+	l.read(wlan0, l.fromGateway)
+	l.read(eth0, w.FromEth0)
+	return live.ServeDHCP(ctx, gw, "wlan0", live.DHCPConfig{
+		Server: h.GatewayLAN, Prefix: h.LAN, Leases: h.Leases(), Router: h.GatewayLAN, DNS: h.DNS, MTU: l.lanMTU(),
+	})
+}
+
+// buildInternet makes everything beyond the ISP: the clouds' servers on any-IP addresses, DNS and NTP.
+func (l *lab) buildInternet(ctx context.Context) error {
+	h := l.home
+	inet, err := l.namespace("internet")
+	if err != nil {
+		return err
+	}
+	l.inet = inet
+	for _, s := range [][2]string{
+		{"net.ipv4.ip_forward", "1"}, {"net.ipv4.conf.all.rp_filter", "0"}, {"net.ipv4.conf.default.rp_filter", "0"},
+		{"net.ipv4.icmp_ratelimit", "0"},
+	} {
+		if err := inet.Sysctl(s[0], s[1]); err != nil {
+			return err
+		}
+	}
+	isp0, err := inet.AddTUN("isp0", mtuPlain)
+	if err != nil {
+		return err
+	}
+	l.onClose(isp0)
+	if err := inet.AddAddr("isp0", netip.PrefixFrom(h.ISPAddr, 32)); err != nil {
+		return err
+	}
+	if err := inet.AddRoute("isp0", netip.PrefixFrom(h.WANAddr, 32)); err != nil {
+		return err
+	}
+	if err := inet.AddLocal(netip.MustParsePrefix("198.18.0.0/15")); err != nil { // RFC 2544's block: no real host has one
+		return err
+	}
+	l.wan.toISP = l.sink(isp0)
+	l.read(isp0, l.wan.FromISP)
+	authority, err := live.NewAuthority()
+	if err != nil {
+		return err
+	}
+	l.authority, l.sessions = authority, live.NewSessions()
+	cloud, err := live.NewCloud(ctx, l.cloudConfig())
+	if err != nil {
+		return err
+	}
+	l.onClose(cloud)
+	return nil
+}
+
+func (l *lab) buildHosts(ctx context.Context) error {
+	type booted struct {
+		i   int
+		err error
+	}
+	done := make(chan booted)
+	for i := range l.home.Specimens {
+		s := &l.home.Specimens[i]
+		ns, err := l.namespace(s.Name)
+		if err != nil {
+			return err
+		}
+		tap, err := ns.AddTAP("wlan0", s.MAC, l.lanMTU())
+		if err != nil {
+			return err
+		}
+		l.onClose(tap)
+		host, err := live.NewHost(l.hostConfig(ns, s))
+		if err != nil {
+			return err
+		}
+		l.onClose(host)
+		l.hosts = append(l.hosts, host)
+		l.taps[i] = l.sink(tap)
+		l.read(tap, func(frame []byte) { l.ap.FromStation(i, frame) })
+	}
+	l.introducePhones()
+	for i, host := range l.hosts {
+		go func() { done <- booted{i, host.Boot(ctx)} }()
+	}
+	var first error
+	for range l.hosts {
+		if b := <-done; b.err != nil && first == nil {
+			first = fmt.Errorf("%s: %w", l.home.Specimens[b.i].Name, b.err)
+		}
+	}
+	return first
+}
+
+// sink returns a function that puts packets on an interface and recycles their buffers. A packet that the interface does
+// not take is counted.
+func (l *lab) sink(to interface{ Write([]byte) (int, error) }) func([]byte) {
+	return func(b []byte) {
+		if _, err := to.Write(b); err != nil {
+			l.writeErrors.Add(1)
+		}
+		l.pool.Put(b)
+	}
+}
+
+// read hands each packet of an interface to f, which owns it, until the interface is closed.
+func (l *lab) read(from interface{ Read([]byte) (int, error) }, f func([]byte)) {
+	l.readers.Go(func() {
+		for {
+			b := l.pool.Get()
+			n, err := from.Read(b)
+			if err != nil {
+				return
+			}
+			f(b[:n])
+		}
+	})
+}
+
+// toGateway attributes a frame that is for the gateway, and hands it to the gateway's kernel.
+func (l *lab) toGateway(p packet.Packet, wlan0 func([]byte)) {
+	stays := true
+	if ip, ok := routed(p.Data, l.home.LAN); ok {
+		stays = false
+		x, ok := l.flows.Attribute(ip, packet.Up)
+		if !ok || x.Unit != p.Lineage.Unit {
+			x = packet.Unattributed()
+			l.unknownFlow(ip, p.Lineage.Unit)
+		}
+		x.LANFrame = p.Lineage.LANFrame
+		l.wan.hopUp.Enter(ip, x, p.At)
+	}
+	l.tally.lan(stays)
+	wlan0(p.Data)
+}
+
+// fromGateway takes a frame that the gateway's kernel sends to the LAN, and finds the WAN packet that it carries.
+func (l *lab) fromGateway(frame []byte) {
+	var x packet.Lineage
+	stays := true
+	if len(frame) >= 34 && frame[12] == 8 && frame[13] == 0 {
+		if found, ok := l.wan.hopDown.Leave(frame[14:]); ok {
+			x, stays = found, false
+		}
+	}
+	l.tally.lan(stays)
+	l.ap.FromGateway(frame, x)
+}
+
+// capture records a LAN frame.
+func (l *lab) capture(at int64, frame []byte) int64 { return l.files.LAN(at, frame) }
+
+// routed returns the IPv4 packet in a unicast frame for the gateway that its kernel will forward: one whose destination
+// is not on the LAN.
+func routed(frame []byte, lan netip.Prefix) ([]byte, bool) {
+	if len(frame) < 34 || frame[0]&1 != 0 || frame[12] != 8 || frame[13] != 0 {
+		return nil, false
+	}
+	dst := netip.AddrFrom4([4]byte(frame[30:34]))
+	if lan.Contains(dst) || dst.IsMulticast() || dst == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		return nil, false
+	}
+	return frame[14:], true
+}
+
+// unknownFlow tells, once a run, which packet could not be attributed.
+func (l *lab) unknownFlow(ip []byte, unit int32) {
+	l.firstUnknown.Do(func() {
+		key, _, _ := truth.ParseKey(ip, packet.Up)
+		slog.Warn("a packet belongs to no known flow", "unit", unit, "proto", key.Proto, "remote", net.IP(key.Remote[:]), "port", key.RemotePort)
+	})
+}
+
+type closeFunc func()
+
+// Close implements io.Closer.
+func (f closeFunc) Close() error {
+	f()
+	return nil
+}

@@ -1,0 +1,208 @@
+package testbed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"glasshouse/emulator/clock"
+	"glasshouse/emulator/live"
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/truth"
+	"glasshouse/gateway"
+	"glasshouse/scenarios"
+	"glasshouse/testbed/dataset"
+)
+
+// lab is one live home with its internet, inside the namespaces of this process.
+type lab struct {
+	order order
+	sc    *scenarios.Scenario
+	home  *scenarios.Home
+	out   *reporter
+
+	wall  *clock.Wall // wakes the hosts
+	air   *clock.Wall // wakes the access point's delay lines
+	path  *clock.Wall // wakes the WAN's delay lines
+	pool  packet.Pool
+	flows *truth.Registry
+	names *labeller
+	files *dataset.HomeWriter
+	set   *dataset.Set
+	rows  *rows
+	wan   *wan
+	ap    *gateway.AccessPoint
+
+	spaces   map[string]*live.Namespace // by the names that `glasshouse shell` knows
+	gw, inet *live.Namespace
+	hosts    []*live.Host
+	tally    tally
+
+	closing []func() // undone in reverse order
+	readers sync.WaitGroup
+}
+
+// runLab is the body of the lab process: build, live, finish.
+func runLab(ctx context.Context, o order, out *reporter, shell net.Listener) (*Result, error) {
+	began := time.Now()
+	l := &lab{order: o, out: out, spaces: make(map[string]*live.Namespace)}
+	if err := l.load(); err != nil {
+		return nil, err
+	}
+	l.progress("setting up")
+	if err := l.openFiles(); err != nil {
+		return nil, err
+	}
+	inside, cancel := context.WithCancel(ctx)
+	defer cancel()
+	err := l.build(inside)
+	if err == nil {
+		server := &shellServer{ln: shell, enter: l.enter}
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			server.serve(inside)
+		}()
+		err = l.live(inside)
+		cancel()
+		<-served
+	}
+	cancel()
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = nil
+	}
+	l.progress("finishing")
+	res, finishErr := l.finish(ctx.Err() != nil || err != nil, time.Since(began))
+	return res, errors.Join(err, finishErr)
+}
+
+func (l *lab) load() error {
+	sc, err := scenarios.Load(l.order.Scenario)
+	if err != nil {
+		return err
+	}
+	home, err := sc.Draw(l.order.Seed, l.order.Home)
+	if err != nil {
+		return err
+	}
+	l.sc, l.home = sc, home
+	l.flows = truth.NewRegistry()
+	l.names = newLabeller(home.Specimens, home.Activities())
+	return nil
+}
+
+// enter runs f in a namespace that `glasshouse shell` names.
+func (l *lab) enter(namespace string, f func() error) error {
+	ns := l.spaces[namespace]
+	if ns == nil {
+		var names []string
+		for name := range l.spaces {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		return fmt.Errorf("this lab has no namespace %q; it has %s", namespace, strings.Join(names, ", "))
+	}
+	return ns.Do(f)
+}
+
+// live performs the home's script until the duration is over or ctx ends.
+func (l *lab) live(ctx context.Context) error {
+	end := l.order.Duration.Nanoseconds()
+	agenda := l.home.Agenda(l.order.Duration, l.density())
+	var ticking sync.WaitGroup
+	ticking.Go(func() { l.tick(ctx, end) })
+	const lead = int64(250 * time.Millisecond) // hosts wait for the exact moment themselves
+	for {
+		next, ok := agenda.Next()
+		if !ok || next.Activity.At >= end {
+			break
+		}
+		specimen := &l.home.Specimens[next.Unit]
+		l.tally.scripted(next.Event, specimen, &next.Activity)
+		if l.wall.Sleep(ctx, next.Activity.At-lead) != nil {
+			continue // the rest of the script is still listed
+		}
+		l.tally.started(next.Event, max(next.Activity.At, l.wall.Now()))
+		l.hosts[next.Unit].Perform(ctx, next.Activity, next.Event, func(outcome string, at int64) {
+			l.tally.ended(next.Event, outcome, at)
+		})
+	}
+	err := l.wall.Sleep(ctx, end)
+	l.rows.close()
+	ticking.Wait()
+	return err
+}
+
+// tick does what must be done every second, and sends what was reported a little more often.
+func (l *lab) tick(ctx context.Context, end int64) {
+	const step = int64(100 * time.Millisecond)
+	for at := int64(0); at < end; at += step {
+		if l.wall.Sleep(ctx, at) != nil {
+			return
+		}
+		if at%int64(time.Second) == 0 {
+			l.wan.expire(l.wall.Now())
+			l.events(false)
+			_ = l.files.Flush() // a failure shows again, and counts, at Close
+			l.progress("running")
+		}
+		l.out.flush()
+	}
+}
+
+func (l *lab) events(all bool) {
+	for _, e := range l.tally.settled(all) {
+		l.files.Event(e)
+		l.out.send(message{Event: &e})
+	}
+}
+
+func (l *lab) density() float64 {
+	if l.order.TimeScale > 0 {
+		return l.order.TimeScale
+	}
+	return l.sc.Household.Density
+}
+
+func (l *lab) progress(phase string) {
+	p := Progress{Phase: phase, Duration: l.order.Duration, Packets: l.tally.counts()}
+	if l.wall != nil {
+		p.Elapsed = time.Duration(max(l.wall.Now(), 0))
+	}
+	l.out.send(message{Progress: &p})
+	l.out.flush()
+}
+
+// emit is called for each WAN packet, in order, when its truth is complete.
+func (l *lab) emit(row *dataset.Row, x packet.Lineage) {
+	l.names.label(row, x)
+	l.tally.row(row, x)
+	l.files.Row(*row)
+	if l.order.Rows {
+		l.out.send(message{Row: row})
+	}
+}
+
+// drain waits, for as long as a row may, until every packet that has passed the tap has its truth.
+func (l *lab) drain() {
+	if l.rows == nil {
+		return
+	}
+	l.rows.close()
+	if l.wall == nil || l.wan == nil {
+		return
+	}
+	for until := l.wall.Now() + rowTimeout; l.rows.waiting() > 0 && l.wall.Now() < until; {
+		_ = l.wall.Sleep(context.Background(), l.wall.Now()+int64(10*time.Millisecond))
+	}
+	l.wan.expire(clock.Forever / 2)
+}
+
+// onClose registers what finish must undo, in reverse order.
+func (l *lab) onClose(c io.Closer) { l.closing = append(l.closing, func() { _ = c.Close() }) }

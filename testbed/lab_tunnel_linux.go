@@ -1,0 +1,139 @@
+package testbed
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+
+	"golang.org/x/crypto/curve25519"
+	"golang.zx2c4.com/wireguard/ipc"
+
+	"glasshouse/emulator/live"
+	"glasshouse/emulator/packet"
+	"glasshouse/gateway"
+)
+
+// Addresses inside the tunnel, as a VPN provider hands them out.
+var (
+	tunnelClient = netip.MustParseAddr("10.66.0.2")
+	tunnelServer = netip.MustParseAddr("10.66.0.1")
+)
+
+// tunnelPort is WireGuard's customary port.
+const tunnelPort = 51820
+
+// buildTunnel makes both ends of the WireGuard tunnel: the client on the gateway, the server in the internet, which is up
+// before the client may speak.
+func (l *lab) buildTunnel(ctx context.Context) error {
+	if !l.tunnelled() {
+		return nil
+	}
+	serverKey, serverPub, err := keyPair()
+	if err != nil {
+		return err
+	}
+	clientKey, clientPub, err := keyPair()
+	if err != nil {
+		return err
+	}
+	h := l.home
+	vpn0, err := l.tunnelDevice(l.inet, "vpn0", tunnelServer)
+	if err != nil {
+		return err
+	}
+	for _, p := range []netip.Prefix{h.LAN, netip.PrefixFrom(tunnelClient, 32)} {
+		if err := l.inet.AddRoute("vpn0", p); err != nil {
+			return err
+		}
+	}
+	far := newFarTUN(vpn0, l.path, &l.pool, h.FarDelays())
+	l.onClose(far)
+	server, err := gateway.NewTunnel(gateway.TunnelConfig{
+		Name: "vpn0", TUN: far, MTU: mtuTunnel, PrivateKey: serverKey, PeerPublicKey: clientPub, ListenPort: tunnelPort,
+		AllowedIPs: []netip.Prefix{h.LAN, netip.PrefixFrom(tunnelClient, 32)}, Listen: listenIn(l.inet), Logf: tunnelLog("server"),
+		Sealing: l.wan.sealingDown,
+		Sealed:  func(k gateway.OuterKey, x packet.Lineage) { l.wan.sealedDown.Put(k, x, l.path.Now()) },
+	})
+	if err != nil {
+		return err
+	}
+	l.onClose(server)
+	tun0, err := l.tunnelDevice(l.gw, "tun0", tunnelClient)
+	if err != nil {
+		return err
+	}
+	l.onClose(tun0)
+	if err := l.gw.AddRoute("tun0", netip.MustParsePrefix("0.0.0.0/0")); err != nil {
+		return err
+	}
+	client, err := gateway.NewTunnel(gateway.TunnelConfig{
+		Name: "tun0", TUN: tun0, MTU: mtuTunnel, PrivateKey: clientKey, PeerPublicKey: serverPub,
+		Endpoint: netip.AddrPortFrom(h.VPNServer, tunnelPort), AllowedIPs: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")},
+		Listen: listenIn(l.gw), Logf: tunnelLog("client"),
+		Sealing: l.wan.sealing,
+		Sealed:  func(k gateway.OuterKey, x packet.Lineage) { l.wan.sealedUp.Put(k, x, l.path.Now()) },
+		Opened:  l.wan.opened,
+	})
+	if err != nil {
+		return err
+	}
+	l.onClose(client)
+	for name, t := range map[string]*gateway.Tunnel{"tun0": client, "vpn0": server} {
+		if err := l.serveUAPI(ctx, name, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *lab) tunnelDevice(ns *live.Namespace, name string, addr netip.Addr) (*live.Interface, error) {
+	tun, err := ns.AddTUN(name, mtuTunnel)
+	if err != nil {
+		return nil, err
+	}
+	return tun, ns.AddAddr(name, netip.PrefixFrom(addr, 32))
+}
+
+// serveUAPI makes the control socket that `wg show` reads.
+func (l *lab) serveUAPI(_ context.Context, name string, t *gateway.Tunnel) error {
+	file, err := ipc.UAPIOpen(name)
+	if err != nil {
+		return fmt.Errorf("opening %s's control socket: %w", name, err)
+	}
+	ln, err := ipc.UAPIListen(name, file)
+	if err != nil {
+		return fmt.Errorf("listening on %s's control socket: %w", name, err)
+	}
+	l.onClose(ln)
+	l.readers.Go(func() { t.ServeUAPI(ln) })
+	return nil
+}
+
+func listenIn(ns *live.Namespace) func(port uint16) (*net.UDPConn, error) {
+	return func(port uint16) (conn *net.UDPConn, err error) {
+		err = ns.Do(func() error {
+			conn, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4zero, Port: int(port)})
+			return err
+		})
+		return conn, err
+	}
+}
+
+func tunnelLog(end string) func(string, ...any) {
+	return func(format string, args ...any) { slog.Debug(fmt.Sprintf(format, args...), "tunnel", end) }
+}
+
+// keyPair draws a WireGuard key pair. Keys are never drawn from the run's seed.
+func keyPair() (private, public [32]byte, err error) {
+	if _, err := rand.Read(private[:]); err != nil {
+		return private, public, err
+	}
+	private[0] &= 248
+	private[31] = private[31]&127 | 64
+	pub, err := curve25519.X25519(private[:], curve25519.Basepoint)
+	copy(public[:], pub)
+	return private, public, err
+}

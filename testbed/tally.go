@@ -1,0 +1,108 @@
+package testbed
+
+import (
+	"sync"
+
+	"glasshouse/devices"
+	"glasshouse/emulator/packet"
+	"glasshouse/testbed/dataset"
+)
+
+// Outcomes of an event.
+const (
+	outcomeOK     = "ok"
+	outcomeFailed = "failed"
+	outcomeCut    = "cut" // the run ended first
+)
+
+// tally counts a run's packets and keeps its events until they have ended. Safe for concurrent use.
+type tally struct {
+	mu     sync.Mutex
+	n      Counts
+	bare   int64 // WAN packets without a LAN frame: the gateway's, the internet's, and what died in between
+	local  int64 // LAN frames that stayed on the LAN
+	open   map[int64]*dataset.Event
+	over   []dataset.Event
+	events int64
+}
+
+func (t *tally) lan(stays bool) {
+	t.mu.Lock()
+	t.n.LAN++
+	if stays {
+		t.local++
+	}
+	t.mu.Unlock()
+}
+
+func (t *tally) row(row *dataset.Row, x packet.Lineage) {
+	t.mu.Lock()
+	t.n.WAN++
+	if row.Dir == packet.Up {
+		t.n.Up++
+	} else {
+		t.n.Down++
+	}
+	if x.Unit == packet.UnitUnknown {
+		t.n.Unattributed++
+	}
+	if row.LANFrame == 0 {
+		t.bare++
+	}
+	t.mu.Unlock()
+}
+
+func (t *tally) counts() Counts {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.n
+}
+
+// scripted notes an event that the script holds.
+func (t *tally) scripted(event int64, s *devices.Specimen, act *devices.Activity) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open == nil {
+		t.open = make(map[int64]*dataset.Event)
+	}
+	t.events++
+	t.open[event] = &dataset.Event{
+		Event: event, Device: s.Profile.Device, Unit: s.Name, Activity: act.Name, Trigger: act.Trigger, Actor: act.Actor,
+		TScript: act.At, TStart: -1, TEnd: -1, Outcome: outcomeCut,
+	}
+}
+
+// started notes when an event was handed to its host, ns of script time.
+func (t *tally) started(event, at int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e := t.open[event]; e != nil {
+		e.TStart = at
+	}
+}
+
+// ended notes how and when an event ended.
+func (t *tally) ended(event int64, outcome string, at int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e := t.open[event]; e != nil {
+		e.Outcome, e.TEnd = outcome, at
+		t.over = append(t.over, *e)
+		delete(t.open, event)
+	}
+}
+
+// settled takes the events that have ended; at the run's end, all that are left.
+func (t *tally) settled(all bool) []dataset.Event {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	done := t.over
+	t.over = nil
+	if all {
+		for _, e := range t.open { // the writer sorts by event
+			done = append(done, *e)
+		}
+		t.open = nil
+	}
+	return done
+}
