@@ -1,0 +1,115 @@
+package devices
+
+import (
+	"hash/fnv"
+	"math"
+	"math/bits"
+	"math/rand/v2"
+)
+
+// Draws is one stream of random numbers. All draws are integers, so that every machine draws the same: no function of
+// package math that rounds is used.
+type Draws struct{ pcg *rand.PCG }
+
+// NewDraws returns the stream of a seed that serves one purpose. Streams of different purposes are independent: a new
+// purpose does not disturb the draws of another.
+func NewDraws(seed uint64, purpose string) *Draws {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(purpose)) // a hash never fails
+	return &Draws{pcg: rand.NewPCG(seed, h.Sum64())}
+}
+
+// Uint64 returns 64 random bits.
+func (d *Draws) Uint64() uint64 { return d.pcg.Uint64() }
+
+// N returns a number from 0 to n-1; 0 where n < 1. Its bias is below n / 2^64.
+func (d *Draws) N(n int64) int64 {
+	if n < 1 {
+		return 0
+	}
+	hi, _ := bits.Mul64(d.pcg.Uint64(), uint64(n))
+	return int64(hi)
+}
+
+// In returns a number of the range. A range of one value draws nothing.
+func (d *Draws) In(r Range) int64 {
+	if r.Max <= r.Min {
+		return r.Min
+	}
+	return r.Min + d.N(r.Max-r.Min+1)
+}
+
+// Chance is true with a probability of ppm parts per million. 0 and a million draw nothing.
+func (d *Draws) Chance(ppm int64) bool {
+	if ppm <= 0 || ppm >= million {
+		return ppm > 0
+	}
+	return d.N(million) < ppm
+}
+
+// Exponential returns a waiting time with this mean: between the acts of a person who acts at random. It is von
+// Neumann's method, which compares uniform numbers and computes no logarithm.
+func (d *Draws) Exponential(mean int64) int64 {
+	if mean < 1 {
+		return 0
+	}
+	for whole := int64(0); ; whole++ {
+		first := d.pcg.Uint64()
+		last, odd := first, true
+		for {
+			next := d.pcg.Uint64()
+			if next >= last {
+				break
+			}
+			last, odd = next, !odd
+		}
+		if !odd {
+			continue // this unit of time passes
+		}
+		fraction, _ := bits.Mul64(first, uint64(mean))
+		hi, lo := bits.Mul64(uint64(whole), uint64(mean))
+		if hi > 0 || lo > math.MaxInt64-fraction {
+			return math.MaxInt64
+		}
+		return int64(lo + fraction)
+	}
+}
+
+const million = 1_000_000
+
+// scale returns x * num / den, rounded down, through 128 bits; MaxInt64 where it would not fit. All are non-negative.
+func scale(x, num, den int64) int64 {
+	if den <= 0 {
+		return math.MaxInt64
+	}
+	hi, lo := bits.Mul64(uint64(x), uint64(num))
+	if hi >= uint64(den) {
+		return math.MaxInt64
+	}
+	q, _ := bits.Div64(hi, lo, uint64(den))
+	if q > math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return int64(q)
+}
+
+// stretch returns a time by a clock that errs by drift parts per billion: positive clocks are slow, their periods long.
+func stretch(t, drift int64) int64 {
+	const billion = 1_000_000_000
+	if drift < 0 {
+		return t - scale(t, -drift, billion)
+	}
+	return t + scale(t, drift, billion)
+}
+
+// micros converts a factor to millionths; the multiplication is rounded by itself, never fused with the addition.
+func micros(f float64) int64 {
+	m := math.Round(f * million)
+	switch {
+	case !(m > 0):
+		return 0
+	case m > 1e15:
+		return 1e15
+	}
+	return int64(m)
+}

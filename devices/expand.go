@@ -1,0 +1,123 @@
+package devices
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// expand draws the exchanges of an activity, ordered by offset.
+func expand(p *Profile, steps []Step, d *Draws) []Exchange {
+	var xs []Exchange
+	for i := range steps {
+		s := &steps[i]
+		if !d.Chance(s.Chance) {
+			continue
+		}
+		svc := p.Service(s.Service)
+		offset := d.In(s.After)
+		for n := d.In(s.Repeat); n > 0; n-- {
+			x := Exchange{Op: s.Op, Service: s.Service, Offset: offset, Fresh: s.Fresh}
+			if s.Op == OpConnect {
+				x.Messages = svc.LoginMessages()
+			} else {
+				e := expander{svc: svc, d: d}
+				e.items(s.Messages)
+				x.Messages = e.out
+			}
+			xs = append(xs, x)
+			offset += d.In(s.Gap)
+		}
+	}
+	byOffset(xs)
+	return xs
+}
+
+func byOffset(xs []Exchange) {
+	slices.SortStableFunc(xs, func(a, b Exchange) int { return cmp.Compare(a.Offset, b.Offset) })
+}
+
+// expander turns items into messages.
+type expander struct {
+	svc *Service
+	d   *Draws
+	out []Message
+}
+
+func (e *expander) items(items []Item) {
+	for i := range items {
+		it := &items[i]
+		for n := e.d.In(it.Repeat); n > 0; n-- {
+			switch {
+			case len(it.Group) > 0:
+				e.items(it.Group)
+			case it.Stream != nil:
+				e.stream(it.Stream, e.wait(it, it.Dir))
+			default:
+				e.out = append(e.out, Message{Dir: it.Dir, Size: int(e.d.In(it.Size)), Wait: e.wait(it, it.Dir)})
+			}
+		}
+	}
+}
+
+// wait draws what passes before a message. A far end that answers takes the service's latency, unless told.
+func (e *expander) wait(it *Item, dir int8) int64 {
+	switch {
+	case it.HasWait:
+		return e.d.In(it.Wait)
+	case dir == Down && len(e.out) > 0 && e.out[len(e.out)-1].Dir == Up:
+		return e.d.In(e.svc.Latency)
+	}
+	return 0
+}
+
+// stream appends the chunks of an audio or video stream. first is the wait before its first frame.
+func (e *expander) stream(s *Stream, first int64) {
+	duration := e.d.In(s.Duration)
+	chunk := e.d.In(s.Chunk)
+	wait := first
+	for frame := int64(0); frame*s.Every < duration; frame++ {
+		size := e.d.In(s.Size)
+		if s.KeyEvery > 0 && frame%s.KeyEvery == 0 {
+			size = e.d.In(s.KeySize)
+		}
+		for size > 0 {
+			n := min(size, chunk)
+			if rest := size - n; rest > 0 && rest < minOpening {
+				n = size - minOpening // each datagram names its session
+			}
+			e.out = append(e.out, Message{Dir: s.Dir, Size: int(n), Wait: wait})
+			size -= n
+			wait = 0
+		}
+		wait = s.Every
+	}
+}
+
+// Assumed of the network, only to keep a person's acts on one unit apart.
+const (
+	assumedTurn    = int64(60 * time.Millisecond)  // an answer's way
+	assumedOpening = int64(300 * time.Millisecond) // DNS, TCP and TLS handshakes
+	assumedByte    = int64(800)                    // ns: 10 Mbit/s
+)
+
+// span returns about how long an activity takes, ns.
+func span(a *Activity) int64 {
+	var longest int64
+	for i := range a.Exchanges {
+		x := &a.Exchanges[i]
+		t := x.Offset
+		if x.Fresh || x.Op != OpDialogue {
+			t += assumedOpening
+		}
+		for j := range x.Messages {
+			m := &x.Messages[j]
+			t += m.Wait + int64(m.Size)*assumedByte
+			if j > 0 && m.Dir != x.Messages[j-1].Dir {
+				t += assumedTurn
+			}
+		}
+		longest = max(longest, t)
+	}
+	return longest
+}

@@ -1,0 +1,189 @@
+package devices
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// ScriptOptions say for which run a script is drawn.
+type ScriptOptions struct {
+	Duration int64   // ns: no activity starts at or after it
+	Density  float64 // factor on people's acts, never on protocol timers; 0 = nobody is at home
+	Peer     bool    // there is a phone on the LAN
+}
+
+const (
+	bootWithin  = int64(3 * time.Second)        // units are switched on at different moments
+	connectGap  = int64(250 * time.Millisecond) // most time from one lasting connection's opening to the next one's
+	settleAfter = int64(5 * time.Second)        // from the last exchange of boot to the first possible beat
+	residents   = 2                             // people in the home
+)
+
+// Script yields the activities of one unit in the order of their times. Equal specimens and options give equal scripts.
+// It is used from one goroutine at a time.
+type Script struct {
+	unit    int32
+	profile *Profile
+	o       ScriptOptions
+	boot    *Activity // until it was yielded
+	sources []source
+	busy    int64 // people act on the unit one at a time: nothing of theirs starts before
+}
+
+// source yields one routine's times. Each has streams of its own, so that no routine disturbs another.
+type source struct {
+	routine *Routine
+	when    *Draws
+	what    *Draws
+	owner   string // actor of a phone's acts
+	at      int64  // next time; MaxInt64 when there is none
+
+	// Of timers: beat k comes at base + phase + k periods, stretched by drift, and a jitter.
+	base, phase, period, drift, beat int64
+	// Of people's acts: ns between them on average.
+	mean int64
+}
+
+// NewScript draws the script of a unit. Habit 0 stands for 1.
+func NewScript(s Specimen, o ScriptOptions) *Script {
+	x := &Script{unit: s.Index, profile: s.Profile, o: o}
+	boot := x.drawBoot(s)
+	x.boot = &boot
+	base := boot.At + span(&boot) + settleAfter
+	mode, _ := s.Options["mode"].(string)
+	owner, _ := s.Options["owner"].(string)
+	habit := int64(million)
+	if s.Habit != 0 {
+		habit = micros(s.Habit)
+	}
+	for i := range s.Profile.Activities {
+		r := &s.Profile.Activities[i]
+		switch {
+		case r.Name == ActivityBoot,
+			r.Mode != "" && mode != "" && r.Mode != mode,
+			r.Peer && !o.Peer, r.NoPeer && o.Peer:
+			continue
+		}
+		c := source{
+			routine: r, owner: owner, base: base, drift: s.Drift,
+			when: NewDraws(s.Seed, "when:"+r.Name), what: NewDraws(s.Seed, "what:"+r.Name),
+		}
+		if r.Person() {
+			c.mean = meanGap(r.PerDay, habit, micros(o.Density))
+			c.at = c.arrive(base)
+		} else {
+			c.period = c.when.In(r.Every)
+			if c.phase = c.when.In(r.Phase); r.Phase.Max == 0 {
+				c.phase = c.when.N(c.period)
+			}
+			c.tick()
+		}
+		x.sources = append(x.sources, c)
+	}
+	return x
+}
+
+// meanGap returns ns between acts, from acts a day and two factors, all in millionths; MaxInt64 stands for never.
+func meanGap(perDay, habit, density int64) int64 {
+	gap := int64(24 * time.Hour)
+	for _, factor := range []int64{perDay, habit, density} {
+		gap = scale(gap, million, factor)
+	}
+	return gap
+}
+
+// Next returns the next activity; false after the last one.
+func (x *Script) Next() (Activity, bool) {
+	if x.boot != nil {
+		a := *x.boot
+		x.boot = nil
+		if a.At < x.o.Duration {
+			return a, true
+		}
+	}
+	for {
+		c := x.earliest()
+		if c == nil || c.at >= x.o.Duration {
+			return Activity{}, false
+		}
+		if !c.routine.Person() {
+			a := c.perform(x.profile)
+			c.tick()
+			return a, true
+		}
+		if c.at < x.busy {
+			c.at = x.busy
+			continue
+		}
+		a := c.perform(x.profile)
+		x.busy = a.At + span(&a) + c.when.In(c.routine.Refractory)
+		c.at = c.arrive(x.busy)
+		return a, true
+	}
+}
+
+// earliest returns the source with the next time; of equal ones the profile's first.
+func (x *Script) earliest() *source {
+	var best *source
+	for i := range x.sources {
+		if c := &x.sources[i]; best == nil || c.at < best.at {
+			best = c
+		}
+	}
+	return best
+}
+
+// arrive draws a person's next act after a time.
+func (c *source) arrive(after int64) int64 {
+	if c.mean == math.MaxInt64 {
+		return math.MaxInt64
+	}
+	if gap := c.when.Exponential(c.mean); gap < math.MaxInt64-after {
+		return after + gap
+	}
+	return math.MaxInt64
+}
+
+// tick moves a timer to its next beat.
+func (c *source) tick() {
+	if c.period > 0 && c.beat >= (math.MaxInt64/4-c.phase)/c.period {
+		c.at = math.MaxInt64
+		return
+	}
+	c.at = c.base + stretch(c.phase+c.beat*c.period, c.drift) + c.when.In(Range{-c.routine.Jitter, c.routine.Jitter})
+	c.at = max(c.at, c.base)
+	c.beat++
+}
+
+// perform draws what happens at the source's time.
+func (c *source) perform(p *Profile) Activity {
+	a := Activity{Name: c.routine.Name, Trigger: c.routine.Trigger, At: c.at, Exchanges: expand(p, c.routine.Steps, c.what)}
+	if c.routine.Person() {
+		if a.Actor = c.owner; a.Actor == "" {
+			a.Actor = fmt.Sprintf("resident-%d", 1+c.what.N(residents))
+		}
+	}
+	return a
+}
+
+// drawBoot draws when the unit comes up: it opens its lasting connections one after the other, then does what its
+// profile's own boot says.
+func (x *Script) drawBoot(s Specimen) Activity {
+	when, what := NewDraws(s.Seed, "when:boot"), NewDraws(s.Seed, "what:boot")
+	a := Activity{Name: ActivityBoot, Trigger: TriggerBoot, At: when.N(bootWithin)}
+	var offset int64
+	for i := range x.profile.Services {
+		svc := &x.profile.Services[i]
+		if !svc.Lasting {
+			continue
+		}
+		a.Exchanges = append(a.Exchanges, Exchange{Op: OpConnect, Service: svc.Name, Offset: offset, Messages: svc.LoginMessages()})
+		offset += 1 + when.N(connectGap)
+	}
+	if r := x.profile.Routine(ActivityBoot); r != nil {
+		a.Exchanges = append(a.Exchanges, expand(x.profile, r.Steps, what)...)
+	}
+	byOffset(a.Exchanges)
+	return a
+}
