@@ -111,6 +111,9 @@ func (r *profileReader) step(n strictyaml.Node, a *Routine) (s Step) {
 		return s
 	}
 	checkOp(m, &s, svc)
+	if s.Op == OpConnect && a.Trigger == TriggerBoot {
+		m.Opt("op").Errorf("", "boot opens every lasting connection by itself")
+	}
 	s.Fresh = svc.Stream() && !svc.Lasting && s.Op == OpDialogue
 	if m.Has("fresh") {
 		s.Fresh = m.Opt("fresh").Bool()
@@ -167,9 +170,9 @@ func (r *profileReader) dialogue(m strictyaml.Map, s *Step, svc *Service) {
 	dir, size := opening(s.Messages[0])
 	switch {
 	case dir == 0:
-	case s.Fresh || !svc.Lasting:
+	case s.Fresh, !svc.Lasting, svc.Login.Up == 0:
 		if dir != Up || size < minOpening {
-			nodes[0].Errorf("up: 16 or more", "the first message on a connection of its own comes from the device")
+			nodes[0].Errorf("up: 16 or more", "without a log-in before it, the first message comes from the device")
 		}
 	}
 }

@@ -151,8 +151,8 @@ func (c *source) tick() {
 		c.at = math.MaxInt64
 		return
 	}
-	c.at = c.base + stretch(c.phase+c.beat*c.period, c.drift) + c.when.In(Range{-c.routine.Jitter, c.routine.Jitter})
-	c.at = max(c.at, c.base)
+	at := c.base + stretch(c.phase+c.beat*c.period, c.drift) + c.when.In(Range{-c.routine.Jitter, c.routine.Jitter})
+	c.at = max(at, c.at, c.base)
 	c.beat++
 }
 
@@ -186,4 +186,22 @@ func (x *Script) drawBoot(s Specimen) Activity {
 	}
 	byOffset(a.Exchanges)
 	return a
+}
+
+// Beat is a timer of a unit as it was drawn.
+type Beat struct {
+	Activity string `json:"activity"`
+	Period   int64  `json:"period_ns"` // by the unit's own clock: its drift is not in it
+	Phase    int64  `json:"phase_ns"`  // from the end of boot to the first beat
+}
+
+// Beats returns the timers of the unit, in the order of its profile.
+func (x *Script) Beats() []Beat {
+	var beats []Beat
+	for i := range x.sources {
+		if c := &x.sources[i]; !c.routine.Person() {
+			beats = append(beats, Beat{c.routine.Name, c.period, c.phase})
+		}
+	}
+	return beats
 }

@@ -9,14 +9,19 @@ import (
 
 // Line holds packets until their time and then delivers them, in order of time and, at equal times, of sending. It is a
 // 4-ary heap over a Clock: no allocation a packet on the steady path. Safe for concurrent use; deliveries are made on the
-// clock's goroutine, one at a time.
+// clock's goroutine, one at a time, but for those that InlineWhenDue allows.
 type Line struct {
+	// InlineWhenDue lets Send deliver at once, on its caller's goroutine, what is due when nothing is held and no delivery is
+	// under way, so that order is kept for a single sender. It is set before the first Send.
+	InlineWhenDue bool
+
 	clock   clock.Clock
 	deliver func(packet.Packet)
 
 	mu     sync.Mutex
 	heap   []held
 	seq    uint64
+	busy   bool // Fire is delivering
 	closed bool
 }
 
@@ -40,6 +45,14 @@ func (l *Line) Send(p packet.Packet, at int64) {
 		l.mu.Unlock()
 		return
 	}
+	if l.InlineWhenDue && !l.busy && len(l.heap) == 0 {
+		if now := l.clock.Now(); at <= now {
+			l.mu.Unlock()
+			p.At = now
+			l.deliver(p)
+			return
+		}
+	}
 	l.seq++
 	l.push(held{at: at, seq: l.seq, p: p})
 	l.mu.Unlock()
@@ -50,7 +63,7 @@ func (l *Line) Send(p packet.Packet, at int64) {
 func (l *Line) Fire(now int64, _ uint64) {
 	for {
 		l.mu.Lock()
-		if l.closed || len(l.heap) == 0 || l.heap[0].at > now {
+		if l.busy = !l.closed && len(l.heap) > 0 && l.heap[0].at <= now; !l.busy {
 			l.mu.Unlock()
 			return
 		}

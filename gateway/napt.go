@@ -17,9 +17,30 @@ const (
 	Unsolicited         // no mapping admits it
 	Full                // no port is free
 	Malformed           // cut short, or a header that lies
-	Unsupported         // a protocol, or a fragment, that it cannot translate
+	Unsupported         // a protocol, a message, or a fragment, that it cannot translate
+	Hairpin             // from the LAN to the WAN address: refused
 	numVerdicts
 )
+
+// String names a verdict in the field's words.
+func (v Verdict) String() string {
+	switch v {
+	case Translated:
+		return "translated"
+	case Unsolicited:
+		return "unsolicited"
+	case Full:
+		return "table full"
+	case Malformed:
+		return "malformed"
+	case Unsupported:
+		return "unsupported"
+	case Hairpin:
+		return "hairpin"
+	case numVerdicts:
+	}
+	return "unknown"
+}
 
 // Result is the verdict on a packet and the ends that it travels between, as the LAN sees them. LAN is set, too, for a
 // packet that came too late for its mapping.
@@ -36,29 +57,13 @@ type NAPT struct {
 	table     *Table
 	wan       tcpip.Address
 	addr      netip.Addr
-	fragments map[fragmentKey]fragment
+	fragments fragments
 	counts    [numVerdicts]int64
 }
 
-// fragmentKey names a fragmented packet; later fragments carry no ports and follow the first.
-type fragmentKey struct {
-	src, dst [4]byte
-	proto    uint8
-	id       uint16
-}
-
-type fragment struct {
-	lan     netip.AddrPort
-	remote  netip.AddrPort
-	expires int64
-}
-
-// fragmentLife is how long later fragments may follow, ns: RFC 791's and Linux's 30 s.
-const fragmentLife = int64(30e9)
-
 // NewNAPT returns a NAPT on a table.
 func NewNAPT(t *Table) *NAPT {
-	return &NAPT{table: t, addr: t.c.WAN, wan: tcpip.AddrFrom4(t.c.WAN.As4()), fragments: make(map[fragmentKey]fragment)}
+	return &NAPT{table: t, addr: t.c.WAN, wan: tcpip.AddrFrom4(t.c.WAN.As4()), fragments: fragments{m: make(map[fragmentKey]fragment)}}
 }
 
 // Table returns the mapping table.
@@ -98,16 +103,23 @@ func addrPort(a [4]byte, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4(a), port)
 }
 
-// ports returns the source and destination ports of a transport header, the length of which it has checked.
-func ports(proto uint8, l4 []byte) (src, dst uint16, flags uint8, ok bool) {
+// ports returns the source and destination ports of a transport header whose lengths it has checked against what is
+// there: in a first fragment the header must be whole, the payload need not be.
+func ports(proto uint8, l4 []byte, fragment bool) (src, dst uint16, flags uint8, ok bool) {
 	switch proto {
 	case protoTCP:
 		if len(l4) < header.TCPMinimumSize {
 			return 0, 0, 0, false
 		}
+		if n := int(l4[12]>>4) * 4; n < header.TCPMinimumSize || n > len(l4) {
+			return 0, 0, 0, false
+		}
 		return binary.BigEndian.Uint16(l4), binary.BigEndian.Uint16(l4[2:]), l4[13], true
 	case protoUDP:
 		if len(l4) < header.UDPMinimumSize {
+			return 0, 0, 0, false
+		}
+		if n := int(binary.BigEndian.Uint16(l4[4:])); n < header.UDPMinimumSize || n > len(l4) && !fragment {
 			return 0, 0, 0, false
 		}
 		return binary.BigEndian.Uint16(l4), binary.BigEndian.Uint16(l4[2:]), 0, true
@@ -121,21 +133,33 @@ func ports(proto uint8, l4 []byte) (src, dst uint16, flags uint8, ok bool) {
 	return 0, 0, 0, false
 }
 
+// ICMP types.
+const (
+	icmpEchoReply = 0
+	icmpEcho      = 8
+)
+
 func (n *NAPT) up(now int64, ip []byte) Result {
 	h, l4, ok := ipv4Payload(ip)
 	if !ok {
 		return Result{Verdict: Malformed}
 	}
 	proto, src, dst := h.Protocol(), [4]byte(ip[12:16]), [4]byte(ip[16:20])
+	if netip.AddrFrom4(dst) == n.addr {
+		return Result{Verdict: Hairpin, Proto: proto}
+	}
 	if h.FragmentOffset() > 0 {
 		return n.later(now, h, fragmentKey{src, dst, proto, h.ID()}, true)
 	}
 	if proto == protoICMP && len(l4) >= header.ICMPv4MinimumSize && isICMPError(l4[0]) {
-		return n.errorUp(h, l4)
+		return n.errorUp(now, h, l4)
 	}
-	sport, dport, flags, ok := ports(proto, l4)
-	if !ok || (proto == protoICMP && l4[0] != 8 && l4[0] != 0) {
-		return Result{Verdict: unsupported(proto, l4), Proto: proto}
+	sport, dport, flags, ok := ports(proto, l4, h.More())
+	switch {
+	case !ok:
+		return Result{Verdict: unreadable(proto), Proto: proto}
+	case proto == protoICMP && l4[0] != icmpEcho:
+		return Result{Verdict: Unsupported, Proto: proto}
 	}
 	r := Result{Proto: proto, LAN: addrPort(src, sport), Remote: addrPort(dst, dport)}
 	if proto == protoICMP {
@@ -147,7 +171,7 @@ func (n *NAPT) up(now int64, ip []byte) Result {
 		return r
 	}
 	if h.More() {
-		n.remember(now, fragmentKey{src, dst, proto, h.ID()}, fragment{lan: r.LAN, remote: r.Remote})
+		n.fragments.put(now, fragmentKey{src, dst, proto, h.ID()}, fragment{lan: r.LAN, remote: r.Remote})
 	}
 	rewrite(h, l4, n.wan, wan.Port(), true)
 	return r
@@ -168,9 +192,12 @@ func (n *NAPT) down(now int64, ip []byte) Result {
 	if proto == protoICMP && len(l4) >= header.ICMPv4MinimumSize && isICMPError(l4[0]) {
 		return n.errorDown(now, h, l4)
 	}
-	sport, dport, flags, ok := ports(proto, l4)
-	if !ok || (proto == protoICMP && l4[0] != 0) {
-		return Result{Verdict: unsupported(proto, l4), Proto: proto}
+	sport, dport, flags, ok := ports(proto, l4, h.More())
+	switch {
+	case !ok:
+		return Result{Verdict: unreadable(proto), Proto: proto}
+	case proto == protoICMP && l4[0] != icmpEchoReply: // an echo request to the gateway, or a type that nobody waits for
+		return Result{Verdict: Unsolicited, Proto: proto}
 	}
 	r := Result{Proto: proto, Remote: addrPort(src, sport)}
 	if proto == protoICMP {
@@ -184,21 +211,17 @@ func (n *NAPT) down(now int64, ip []byte) Result {
 	}
 	r.LAN = lan
 	if h.More() {
-		n.remember(now, fragmentKey{src, dst, proto, h.ID()}, fragment{lan: r.LAN, remote: r.Remote})
+		n.fragments.put(now, fragmentKey{src, dst, proto, h.ID()}, fragment{lan: r.LAN, remote: r.Remote})
 	}
 	rewrite(h, l4, tcpip.AddrFrom4(lan.Addr().As4()), lan.Port(), false)
 	return r
 }
 
-func unsupported(proto uint8, l4 []byte) Verdict {
+// unreadable is the verdict on a packet without readable ports.
+func unreadable(proto uint8) Verdict {
 	switch proto {
-	case protoTCP, protoUDP:
+	case protoTCP, protoUDP, protoICMP:
 		return Malformed
-	case protoICMP:
-		if len(l4) < header.ICMPv4MinimumSize {
-			return Malformed
-		}
-		return Unsolicited // an echo request to the gateway, or a type that nobody waits for
 	}
 	return Unsupported
 }
@@ -216,13 +239,7 @@ func rewrite(h header.IPv4, l4 []byte, addr tcpip.Address, port uint16, source b
 	}
 	switch h.Protocol() {
 	case protoTCP:
-		t := header.TCP(l4)
-		if source {
-			t.SetSourcePortWithChecksumUpdate(port)
-		} else {
-			t.SetDestinationPortWithChecksumUpdate(port)
-		}
-		t.UpdateChecksumPseudoHeaderAddress(old, addr, true)
+		rewriteTCP(header.TCP(l4), old, addr, port, source)
 	case protoUDP:
 		rewriteUDP(header.UDP(l4), old, addr, port, source)
 	case protoICMP:
@@ -230,23 +247,21 @@ func rewrite(h header.IPv4, l4 []byte, addr tcpip.Address, port uint16, source b
 	}
 }
 
-// rewriteUDP respects the checksum 0, which means none (RFC 768).
-func rewriteUDP(u header.UDP, old, addr tcpip.Address, port uint16, source bool) {
-	if u.Checksum() == 0 {
-		if source {
-			u.SetSourcePort(port)
-		} else {
-			u.SetDestinationPort(port)
-		}
-		return
+func rewriteTCP(t header.TCP, old, addr tcpip.Address, port uint16, source bool) {
+	if source {
+		t.SetSourcePortWithChecksumUpdate(port)
+	} else {
+		t.SetDestinationPortWithChecksumUpdate(port)
 	}
+	t.UpdateChecksumPseudoHeaderAddress(old, addr, true)
+}
+
+// rewriteUDP leaves the checksum 0, which means none (RFC 768), and never makes one: the header package sees to both.
+func rewriteUDP(u header.UDP, old, addr tcpip.Address, port uint16, source bool) {
 	if source {
 		u.SetSourcePortWithChecksumUpdate(port)
 	} else {
 		u.SetDestinationPortWithChecksumUpdate(port)
 	}
 	u.UpdateChecksumPseudoHeaderAddress(old, addr, true)
-	if u.Checksum() == 0 {
-		u.SetChecksum(0xffff)
-	}
 }

@@ -66,14 +66,24 @@ type lineageEntry struct {
 // lineageLife is how long an entry waits to be taken, ns.
 const lineageLife = int64(5e9)
 
+// lineageLimit bounds the entries that wait: many times what a tunnel carries in lineageLife at home rates.
+const lineageLimit = 1 << 18
+
 // NewLineageMap returns an empty map.
 func NewLineageMap() *LineageMap { return &LineageMap{m: make(map[OuterKey]lineageEntry)} }
 
-// Put remembers a lineage at now (ns).
+// Put remembers a lineage at now (ns). Where too many wait it is not kept, and counts as expired.
 func (m *LineageMap) Put(k OuterKey, l packet.Lineage, now int64) {
 	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.m) >= lineageLimit {
+		m.expire(now)
+		if len(m.m) >= lineageLimit {
+			m.expired++
+			return
+		}
+	}
 	m.m[k] = lineageEntry{l, now}
-	m.mu.Unlock()
 }
 
 // Take returns a lineage and forgets it.
@@ -92,11 +102,15 @@ func (m *LineageMap) Take(k OuterKey) (packet.Lineage, bool) {
 func (m *LineageMap) Expire(now int64) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.expire(now)
+	return m.expired
+}
+
+func (m *LineageMap) expire(now int64) {
 	for k, e := range m.m {
 		if now-e.at > lineageLife {
 			delete(m.m, k)
 			m.expired++
 		}
 	}
-	return m.expired
 }

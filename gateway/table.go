@@ -3,7 +3,8 @@
 //
 // Table, NAPT, Queue and Path are pure: bytes and the time in, bytes and verdicts out; they know no lock, and their caller
 // serialises them. AccessPoint and Line are safe for concurrent use. Tunnel runs wireguard-go. The package opens nothing:
-// it is handed interfaces and listeners. Not modelled: IPv6, hairpinning, application-level gateways, port forwarding.
+// it is handed interfaces and listeners. Not modelled: IPv6, hairpinning (refused and counted, against RFC 4787 REQ-9),
+// application-level gateways, port forwarding, ICMP queries other than echo, range and parity of ports (RFC 4787 REQ-3a, REQ-4).
 package gateway
 
 import "net/netip"
@@ -63,14 +64,34 @@ type mapping struct {
 	port    uint16
 	lan     netip.AddrPort
 	remotes map[netip.AddrPort]*session
+	prune   int // number of sessions at which those that have expired are thrown out
 	expires int64
 }
 
-// session is a mapping's traffic with one remote end.
+// session is a mapping's traffic with one remote end. Once expired it admits nothing, though its mapping may live on.
 type session struct {
 	expires                        int64
 	synUp, synDown, finUp, finDown bool // TCP: SYNs and FINs seen
 	reset                          bool
+}
+
+// see follows a TCP connection's state. A SYN after the end begins another connection between the same ends.
+func (s *session) see(flags uint8, up bool) {
+	if flags&(tcpSYN|tcpACK) == tcpSYN && (s.reset || s.finUp && s.finDown) {
+		*s = session{expires: s.expires}
+	}
+	syn, fin := flags&tcpSYN != 0, flags&tcpFIN != 0
+	if up {
+		s.synUp, s.finUp = s.synUp || syn, s.finUp || fin
+	} else {
+		s.synDown, s.finDown = s.synDown || syn, s.finDown || fin
+	}
+	s.reset = s.reset || flags&tcpRST != 0
+}
+
+// established tells a connection that is open from one that is opening or closing (RFC 5382's "transitory").
+func (s *session) established() bool {
+	return s.synUp && s.synDown && !s.reset && !(s.finUp && s.finDown)
 }
 
 // NewTable returns an empty table.
@@ -98,7 +119,11 @@ const (
 	tcpFIN = 1 << 0
 	tcpSYN = 1 << 1
 	tcpRST = 1 << 2
+	tcpACK = 1 << 4
 )
+
+// pruneAt is how many sessions a mapping may hold before it first looks for expired ones.
+const pruneAt = 64
 
 // Out returns the WAN endpoint for a packet from lan to remote, making a mapping if there is none; ok is false when the
 // table is full. flags are TCP's, 0 otherwise.
@@ -114,19 +139,14 @@ func (t *Table) Out(now int64, proto uint8, lan, remote netip.AddrPort, flags ui
 		if !ok {
 			return netip.AddrPort{}, false
 		}
-		m = &mapping{proto: proto, port: port, lan: lan, remotes: make(map[netip.AddrPort]*session)}
+		m = &mapping{proto: proto, port: port, lan: lan, remotes: make(map[netip.AddrPort]*session), prune: pruneAt}
 		t.byLAN[k] = m
 		t.byWAN[wanKey{proto, port}] = m
 		t.count[proto]++
 	}
-	s := m.remotes[remote]
-	if s == nil {
-		s = &session{}
-		m.remotes[remote] = s
-	}
-	s.synUp = s.synUp || flags&tcpSYN != 0
-	s.finUp = s.finUp || flags&tcpFIN != 0
-	t.refresh(now, m, s, flags)
+	s := m.session(now, remote)
+	s.see(flags, true)
+	t.refresh(now, m, s)
 	return netip.AddrPortFrom(t.c.WAN, m.port), true
 }
 
@@ -136,20 +156,36 @@ func (t *Table) In(now int64, proto uint8, port uint16, remote netip.AddrPort, f
 	if m == nil {
 		return netip.AddrPort{}, false
 	}
-	s := m.remotes[remote]
-	if s == nil && !t.admits(m, remote) {
+	if s := m.remotes[remote]; (s == nil || s.expires <= now) && !t.admits(now, m, remote) {
 		return netip.AddrPort{}, false
 	}
-	if s == nil {
-		s = &session{}
-		m.remotes[remote] = s
-	}
-	s.synDown = s.synDown || flags&tcpSYN != 0
-	s.finDown = s.finDown || flags&tcpFIN != 0
-	if proto == protoTCP || flags != 0 { // RFC 4787 REQ-6: inbound traffic need not keep a UDP mapping alive
-		t.refresh(now, m, s, flags)
+	if proto == protoTCP { // RFC 4787 REQ-6: inbound traffic need not keep a UDP mapping alive, nor an ICMP one
+		s := m.session(now, remote)
+		s.see(flags, false)
+		t.refresh(now, m, s)
 	}
 	return m.lan, true
+}
+
+// session returns the mapping's session with a remote end, a new one if there is none that lives.
+func (m *mapping) session(now int64, remote netip.AddrPort) *session {
+	s := m.remotes[remote]
+	switch {
+	case s == nil:
+		if len(m.remotes) >= m.prune {
+			for r, o := range m.remotes {
+				if o.expires <= now {
+					delete(m.remotes, r)
+				}
+			}
+			m.prune = max(pruneAt, 2*len(m.remotes))
+		}
+		s = &session{}
+		m.remotes[remote] = s
+	case s.expires <= now:
+		*s = session{}
+	}
+	return s
 }
 
 // Peer returns the LAN endpoint behind a WAN port without touching the mapping: a server asks who calls.
@@ -173,34 +209,35 @@ func (t *Table) live(now int64, proto uint8, port uint16) *mapping {
 	return m
 }
 
-func (t *Table) admits(m *mapping, remote netip.AddrPort) bool {
+// spoke tells whether a live mapping has a live session with a remote end.
+func (m *mapping) spoke(now int64, remote netip.AddrPort) bool {
+	s := m.remotes[remote]
+	return s != nil && s.expires > now
+}
+
+func (t *Table) admits(now int64, m *mapping, remote netip.AddrPort) bool {
 	switch t.c.Filtering {
 	case FilterNone:
 		return true
 	case FilterAddress:
-		for r := range m.remotes {
-			if r.Addr() == remote.Addr() {
+		for r, s := range m.remotes {
+			if r.Addr() == remote.Addr() && s.expires > now {
 				return true
 			}
 		}
+	case FilterAddressAndPort:
 	}
 	return false
 }
 
 // refresh moves a session's expiry, and with it the mapping's: the latest of its sessions'.
-func (t *Table) refresh(now int64, m *mapping, s *session, flags uint8) {
-	switch m.proto {
-	case protoTCP:
-		s.reset = (s.reset || flags&tcpRST != 0) && flags&tcpSYN == 0
-		if s.synUp && s.synDown && !s.reset && !(s.finUp && s.finDown) {
-			s.expires = now + t.c.TCPTimeout
-		} else {
-			s.expires = now + t.c.TCPPartial
-		}
-		if flags&tcpSYN != 0 && flags != tcpSYN|1<<4 { // a new connection on the same ends
-			s.finUp, s.finDown = false, false
-		}
-	case protoICMP:
+func (t *Table) refresh(now int64, m *mapping, s *session) {
+	switch {
+	case m.proto == protoTCP && s.established():
+		s.expires = now + t.c.TCPTimeout
+	case m.proto == protoTCP:
+		s.expires = now + t.c.TCPPartial
+	case m.proto == protoICMP:
 		s.expires = now + t.c.ICMP
 	default:
 		s.expires = now + t.c.UDPTimeout
@@ -222,10 +259,23 @@ func (t *Table) refresh(now int64, m *mapping, s *session, flags uint8) {
 // retire ends a mapping; byWAN still knows its owner.
 func (t *Table) retire(m *mapping) {
 	delete(t.byLAN, lanKey{m.proto, m.lan})
+	m.remotes = nil
 	t.count[m.proto]--
 }
 
-// allocate finds a WAN port: the LAN's own if it is free, otherwise the next free one.
+// Live is how many mappings of a protocol the table holds, those included that have expired unnoticed.
+func (t *Table) Live(proto uint8) int { return t.count[proto] }
+
+// Sessions is how many remote ends a port's mapping remembers.
+func (t *Table) Sessions(proto uint8, port uint16) int {
+	if m := t.byWAN[wanKey{proto, port}]; m != nil {
+		return len(m.remotes)
+	}
+	return 0
+}
+
+// allocate finds a WAN port: the LAN's own if it is free, otherwise the next free one. Echo identifiers know no
+// well-known range.
 func (t *Table) allocate(now int64, proto uint8, want uint16) (uint16, bool) {
 	if t.count[proto] >= t.c.Limit {
 		t.sweep(now, proto)
@@ -233,7 +283,7 @@ func (t *Table) allocate(now int64, proto uint8, want uint16) (uint16, bool) {
 			return 0, false
 		}
 	}
-	if want >= firstPort && t.live(now, proto, want) == nil {
+	if (want >= firstPort || proto == protoICMP) && t.live(now, proto, want) == nil {
 		return want, true
 	}
 	for range 65536 - firstPort {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -24,7 +25,8 @@ type TunnelConfig struct {
 	MTU           int
 	PrivateKey    [32]byte
 	PeerPublicKey [32]byte
-	ListenPort    uint16 // 0 = any
+	PresharedKey  [32]byte // all zero = none
+	ListenPort    uint16   // 0 = any
 	Endpoint      netip.AddrPort
 	AllowedIPs    []netip.Prefix
 	Keepalive     time.Duration // persistent keepalive; 0 = none
@@ -43,10 +45,14 @@ type TunnelConfig struct {
 	Opened func(k OuterKey, inner []byte)
 }
 
-// Tunnel is one end of a WireGuard tunnel.
+// Tunnel is one end of a WireGuard tunnel. Its methods are safe for concurrent use.
 type Tunnel struct {
 	dev *device.Device
-	wg  sync.WaitGroup
+	wg  sync.WaitGroup // answers to control connections
+
+	mu     sync.Mutex
+	conns  map[net.Conn]struct{}
+	closed bool
 }
 
 // NewTunnel starts an end of a tunnel. It is up when NewTunnel returns: it listens, and has its peer.
@@ -54,7 +60,7 @@ func NewTunnel(c TunnelConfig) (*Tunnel, error) {
 	if c.TUN == nil || c.Listen == nil || c.MTU <= 0 {
 		return nil, errors.New("a tunnel needs a TUN, a Listen function and an MTU")
 	}
-	trail := &trail{c: &c, sealing: make(map[*byte]packet.Lineage), opening: make(map[*byte]OuterKey)}
+	trail := newTrail(&c)
 	logf := c.Logf
 	if logf == nil {
 		logf = device.DiscardLogf
@@ -70,7 +76,7 @@ func NewTunnel(c TunnelConfig) (*Tunnel, error) {
 		dev.Close()
 		return nil, fmt.Errorf("bringing %s up: %w", c.Name, err)
 	}
-	return &Tunnel{dev: dev}, nil
+	return &Tunnel{dev: dev, conns: make(map[net.Conn]struct{})}, nil
 }
 
 // uapi writes the configuration in the language of WireGuard's cross-platform interface.
@@ -79,6 +85,9 @@ func (c *TunnelConfig) uapi() string {
 	fmt.Fprintf(&b, "private_key=%s\n", hex.EncodeToString(c.PrivateKey[:]))
 	fmt.Fprintf(&b, "listen_port=%d\n", c.ListenPort)
 	fmt.Fprintf(&b, "public_key=%s\n", hex.EncodeToString(c.PeerPublicKey[:]))
+	if c.PresharedKey != [32]byte{} {
+		fmt.Fprintf(&b, "preshared_key=%s\n", hex.EncodeToString(c.PresharedKey[:]))
+	}
 	if c.Endpoint.IsValid() {
 		fmt.Fprintf(&b, "endpoint=%s\n", c.Endpoint)
 	}
@@ -91,22 +100,104 @@ func (c *TunnelConfig) uapi() string {
 	return b.String()
 }
 
-// ServeUAPI answers `wg` on a control socket until the listener is closed.
+// ServeUAPI answers `wg` on a control socket until the listener is closed, which is its owner's to do.
 func (t *Tunnel) ServeUAPI(ln net.Listener) {
 	for {
 		c, err := ln.Accept()
 		if err != nil {
 			return
 		}
-		t.wg.Go(func() { t.dev.IpcHandle(c) })
+		if !t.track(c) {
+			_ = c.Close()
+			return
+		}
+		go t.answer(c)
 	}
+}
+
+func (t *Tunnel) track(c net.Conn) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return false
+	}
+	t.conns[c] = struct{}{}
+	t.wg.Add(1) // under the lock that Close takes before it waits
+	return true
+}
+
+func (t *Tunnel) answer(c net.Conn) {
+	defer t.wg.Done()
+	t.dev.IpcHandle(c) // closes c
+	t.mu.Lock()
+	delete(t.conns, c)
+	t.mu.Unlock()
+}
+
+// TunnelStats are what wireguard-go counts for the peer.
+type TunnelStats struct {
+	Received      int64     // bytes of UDP payload
+	Sent          int64     // bytes of UDP payload
+	LastHandshake time.Time // zero before the first
+	ListenPort    uint16
+}
+
+// Stats asks the engine.
+func (t *Tunnel) Stats() (TunnelStats, error) {
+	text, err := t.dev.IpcGet()
+	if err != nil {
+		return TunnelStats{}, fmt.Errorf("asking the tunnel for its state: %w", err)
+	}
+	return parseStats(text)
+}
+
+func parseStats(text string) (s TunnelStats, err error) {
+	var sec, nsec int64
+	for line := range strings.Lines(text) {
+		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		var to *int64
+		switch key {
+		case "rx_bytes":
+			to = &s.Received
+		case "tx_bytes":
+			to = &s.Sent
+		case "last_handshake_time_sec":
+			to = &sec
+		case "last_handshake_time_nsec":
+			to = &nsec
+		case "listen_port":
+			port, err := strconv.ParseUint(value, 10, 16)
+			if err != nil {
+				return s, fmt.Errorf("tunnel state: %w", err)
+			}
+			s.ListenPort = uint16(port)
+			continue
+		default:
+			continue
+		}
+		if *to, err = strconv.ParseInt(value, 10, 64); err != nil {
+			return s, fmt.Errorf("tunnel state: %w", err)
+		}
+	}
+	if sec != 0 || nsec != 0 {
+		s.LastHandshake = time.Unix(sec, nsec)
+	}
+	return s, nil
 }
 
 // Down stops the tunnel without closing it: nothing passes any more.
 func (t *Tunnel) Down() error { return t.dev.Down() }
 
-// Close ends the tunnel and closes its TUN.
+// Close ends the tunnel, closes its TUN and its control connections, and returns when all its goroutines have ended, but
+// for ServeUAPI, which ends with its listener.
 func (t *Tunnel) Close() error {
-	t.dev.Close()
+	t.mu.Lock()
+	t.closed = true
+	for c := range t.conns {
+		_ = c.Close()
+	}
+	t.mu.Unlock()
+	t.dev.Close() // calls the hooks: no lock of ours is held
+	t.wg.Wait()
 	return nil
 }

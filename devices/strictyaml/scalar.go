@@ -239,3 +239,38 @@ func FormatDuration(d time.Duration) string {
 	}
 	return s
 }
+
+// Unit is a suffix of a quantity and what it stands for.
+type Unit struct {
+	Name   string
+	Factor int64
+}
+
+// Quantity returns a whole number with one of these suffixes twice, or the ends of a range [a, b] of such, as numbers from
+// lo to hi; 0 for an absent value. A unit named "" allows a bare number.
+func (v Node) Quantity(units []Unit, lo, hi int64, allowed string) (from, to int64) {
+	if !v.Given() {
+		return 0, 0
+	}
+	return v.scan(allowed, func(x Node) (int64, bool) {
+		s, ok := x.scalar(allowed)
+		if !ok {
+			return 0, false
+		}
+		digits := len(s) - len(strings.TrimLeft(s, "0123456789"))
+		n, err := strconv.ParseInt(s[:digits], 10, 64)
+		suffix := strings.ToLower(strings.TrimSpace(s[digits:]))
+		for _, u := range units {
+			if err != nil || u.Name != suffix {
+				continue
+			}
+			if n > hi/u.Factor || n*u.Factor < lo {
+				x.Errorf(allowed, "%s is out of range", s)
+				return 0, false
+			}
+			return n * u.Factor, true
+		}
+		x.Errorf(allowed, "%s is no such quantity", x.describe())
+		return 0, false
+	})
+}

@@ -221,3 +221,6 @@ func with(t Tag, r packet.Role) Tag {
 	t.Role = r
 	return t
 }
+
+// Opening returns the tag of what opened the flow.
+func (f *Flow) Opening() Tag { return f.open }

@@ -1,0 +1,245 @@
+package live
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+
+	"glasshouse/devices"
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/truth"
+)
+
+// CloudConfig says what the internet of a home serves.
+type CloudConfig struct {
+	NS        *Namespace
+	Streams   []uint16         // TCP ports, on every address: TLS, HTTP and plain streams are told apart by their first byte
+	Datagrams []netip.AddrPort // UDP services
+	Names     map[string]netip.Addr
+	DNS, NTP  netip.Addr
+	Registry  *truth.Registry
+	Sessions  *Sessions
+	Authority *Authority
+	Clock     clockwork
+	// Peer tells who in the home is behind the address that a server sees.
+	Peer func(proto uint8, seen netip.AddrPort) (lan netip.AddrPort, ok bool)
+	Log  *slog.Logger
+}
+
+// Cloud is the servers of a home's internet.
+type Cloud struct {
+	c       CloudConfig
+	ctx     context.Context
+	cancel  context.CancelFunc
+	closers []io.Closer
+	wg      sync.WaitGroup
+}
+
+// NewCloud starts the servers. They run until Close.
+func NewCloud(c CloudConfig) (*Cloud, error) {
+	cl := &Cloud{c: c}
+	cl.ctx, cl.cancel = context.WithCancel(context.Background())
+	for _, port := range c.Streams {
+		if err := cl.listenStreams(port); err != nil {
+			_ = cl.Close()
+			return nil, err
+		}
+	}
+	for _, at := range c.Datagrams {
+		if err := cl.listenDatagrams(at); err != nil {
+			_ = cl.Close()
+			return nil, err
+		}
+	}
+	if err := cl.plain(); err != nil {
+		_ = cl.Close()
+		return nil, err
+	}
+	return cl, nil
+}
+
+// Close ends the servers and waits for them.
+func (cl *Cloud) Close() error {
+	cl.cancel()
+	for _, c := range cl.closers {
+		_ = c.Close()
+	}
+	cl.wg.Wait()
+	return nil
+}
+
+func (cl *Cloud) listenStreams(port uint16) error {
+	lc := net.ListenConfig{KeepAlive: -1}
+	lc.SetMultipathTCP(false)
+	var ln net.Listener
+	err := cl.c.NS.Do(func() (err error) {
+		ln, err = lc.Listen(cl.ctx, "tcp4", ":"+strconv.Itoa(int(port)))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("serving TCP port %d: %w", port, err)
+	}
+	cl.closers = append(cl.closers, ln)
+	cl.wg.Go(func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			cl.wg.Go(func() {
+				defer conn.Close()
+				if err := cl.serve(conn); err != nil && !errors.Is(err, io.EOF) {
+					cl.c.Log.Debug("serving ended", "remote", conn.RemoteAddr(), "local", conn.LocalAddr(), "error", err)
+				}
+			})
+		}
+	})
+	return nil
+}
+
+// prefixed is a connection of which some bytes were read already.
+type prefixed struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func (p *prefixed) Read(b []byte) (int, error) { return p.r.Read(b) }
+
+// serve speaks to one client: it finds the flow, secures the connection if the client wants it, and walks.
+func (cl *Cloud) serve(raw net.Conn) error {
+	defer context.AfterFunc(cl.ctx, func() { _ = raw.Close() })()
+	seen, here := raw.RemoteAddr().(*net.TCPAddr).AddrPort(), raw.LocalAddr().(*net.TCPAddr).AddrPort()
+	lan, ok := cl.c.Peer(truth.ProtoTCP, seen)
+	if !ok {
+		return errors.New("nobody is behind the address")
+	}
+	flow := cl.c.Registry.Find(truth.KeyOf(truth.ProtoTCP, lan, here))
+	if flow == nil {
+		return errors.New("no flow is known")
+	}
+	r := bufio.NewReaderSize(raw, 1<<16)
+	announced := truth.NewStreamConn(&prefixed{raw, r}, flow, packet.Down, flow.Opening())
+	head, err := r.Peek(1)
+	if err != nil {
+		return err
+	}
+	switch {
+	case head[0] == 0x16:
+		sec := tls.Server(announced, cl.c.Authority.serverConfig())
+		if err := sec.HandshakeContext(cl.ctx); err != nil {
+			return err
+		}
+		defer func() {
+			announced.SetTag(tagged(flow.Opening(), packet.RoleClose))
+			_ = sec.Close()
+		}()
+		return cl.converse(sec, announced)
+	case head[0] < 0x80:
+		return cl.serveHTTP(bufio.NewReader(announced), announced)
+	}
+	return cl.converse(announced, announced)
+}
+
+// converse reads the session's token and walks the jobs that the device hands over.
+func (cl *Cloud) converse(conn net.Conn, announced *truth.StreamConn) error {
+	var token [tokenSize]byte
+	if _, err := io.ReadFull(conn, token[:]); err != nil {
+		return err
+	}
+	sess := cl.c.Sessions.find(token)
+	if sess == nil {
+		return errors.New("the token names no session")
+	}
+	n, buf := newNoise(uint64(token[1])<<8|uint64(token[2])), make([]byte, noiseSize)
+	for {
+		select {
+		case j := <-sess.jobs:
+			announced.SetTag(j.tag)
+			if err := cl.walk(conn, j, n, buf, &token); err != nil {
+				return err
+			}
+		case <-sess.closed:
+			return nil
+		case <-cl.ctx.Done():
+			return nil
+		}
+	}
+}
+
+// walk walks a job at the server. The token, if it is not cleared yet, was the head of the first job's first message.
+func (cl *Cloud) walk(conn net.Conn, j *job, n *noise, buf []byte, token *[tokenSize]byte) error {
+	if *token != ([tokenSize]byte{}) {
+		*token = [tokenSize]byte{}
+		if err := discard(conn, j.messages[0].Size-tokenSize, buf); err != nil {
+			return err
+		}
+		rest := newJob(j.messages[1:], cl.c.Clock.Now(), j.tag)
+		return walkStream(cl.ctx, cl.c.Clock, conn, packet.Down, rest, n, buf)
+	}
+	return walkStream(cl.ctx, cl.c.Clock, conn, packet.Down, j, n, buf)
+}
+
+// serveHTTP answers requests whose path names the session; sizes are the job's.
+func (cl *Cloud) serveHTTP(r *bufio.Reader, announced *truth.StreamConn) error {
+	var j *job
+	next := 0
+	n := newNoise(uint64(cl.c.Clock.Now()))
+	for {
+		req, err := http.ReadRequest(r)
+		if err != nil {
+			return err
+		}
+		if j == nil {
+			sess := cl.c.Sessions.find(parseToken(req.URL.Path))
+			if sess == nil {
+				return errors.New("the path names no session")
+			}
+			j = <-sess.jobs
+			announced.SetTag(j.tag)
+		}
+		for next < len(j.messages) && j.messages[next].Dir != devices.Down {
+			next++
+		}
+		if next == len(j.messages) {
+			return errors.New("a request beyond the exchange")
+		}
+		m := &j.messages[next]
+		next++
+		if err := cl.c.Clock.Sleep(cl.ctx, cl.c.Clock.Now()+m.Wait); err != nil {
+			return err
+		}
+		head := "HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: application/octet-stream\r\nContent-Length: "
+		body := max(m.Size-len(head)-len("00000\r\n\r\n"), 0)
+		if _, err := io.WriteString(announced, head+strconv.Itoa(body)+"\r\n\r\n"); err != nil {
+			return err
+		}
+		if err := n.write(announced, body); err != nil {
+			return err
+		}
+	}
+}
+
+func parseToken(path string) (t [tokenSize]byte) {
+	for i := range t {
+		s := strings.TrimPrefix(path, "/")
+		if len(s) < 2*i+2 {
+			return t
+		}
+		v, err := strconv.ParseUint(s[2*i:2*i+2], 16, 8)
+		if err != nil {
+			return t
+		}
+		t[i] = byte(v)
+	}
+	return t
+}

@@ -1,0 +1,142 @@
+package live
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"glasshouse/devices"
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/truth"
+)
+
+const errAddrInUse = unix.EADDRINUSE
+
+// connection is a device's end of one TCP connection: connected, secured, and named to the far end.
+type connection struct {
+	host  *Host
+	tcp   *truth.StreamConn
+	conn  net.Conn // tcp, or TLS over it
+	flow  *truth.Flow
+	sess  *session
+	token [tokenSize]byte
+	named bool // the token has been sent
+	noise *noise
+	buf   []byte
+	stop  func() bool
+}
+
+// connect resolves, dials and secures. role is RoleTCPHandshake, or RoleReconnect for a connection that is opened again.
+func (h *Host) connect(ctx context.Context, s *devices.Service, tag truth.Tag, role packet.Role) (*connection, error) {
+	addr, err := h.resolve(ctx, s.Host, tagged(tag, roleOr(role, packet.RoleData)), false)
+	if err != nil {
+		return nil, err
+	}
+	opening := tagged(tag, roleOr(role, packet.RoleTLSHandshake))
+	raw, flow, err := h.dial(ctx, truth.ProtoTCP, netip.AddrPortFrom(addr, s.Port), opening, false)
+	if err != nil {
+		return nil, err
+	}
+	c := &connection{host: h, flow: flow, noise: newNoise(h.draw()), buf: make([]byte, noiseSize)}
+	c.tcp = truth.NewStreamConn(raw, flow, packet.Up, opening)
+	c.conn = c.tcp
+	c.stop = context.AfterFunc(ctx, func() { _ = raw.Close() })
+	if v := tlsVersion(s.Transport); v != 0 {
+		sec := tls.Client(c.tcp, h.c.Authority.clientConfig(s.Host, v))
+		if err := raw.SetDeadline(time.Now().Add(streamPatience)); err != nil {
+			c.drop()
+			return nil, err
+		}
+		if err := sec.HandshakeContext(ctx); err != nil {
+			c.drop()
+			return nil, fmt.Errorf("securing %s: %w", s.Name, err)
+		}
+		_ = raw.SetDeadline(time.Time{})
+		c.conn = sec
+	}
+	c.tcp.SetTag(tagged(tag, roleOr(role, packet.RoleData)))
+	if c.sess, c.token, err = h.c.Sessions.open(); err != nil {
+		c.drop()
+		return nil, err
+	}
+	return c, nil
+}
+
+func roleOr(role, usual packet.Role) packet.Role {
+	if role == packet.RoleReconnect {
+		return role
+	}
+	return usual
+}
+
+func tlsVersion(t devices.Transport) uint16 {
+	switch t {
+	case devices.TransportTLS12:
+		return tls.VersionTLS12
+	case devices.TransportTLS13:
+		return tls.VersionTLS13
+	}
+	return 0
+}
+
+// walk does a job on the connection. The first message of a connection's life is this end's and begins with the token.
+func (c *connection) walk(ctx context.Context, j *job) error {
+	c.tcp.SetTag(j.tag)
+	if !c.named {
+		if len(j.messages) == 0 || j.messages[0].Dir != devices.Up || j.messages[0].Size < tokenSize {
+			return fmt.Errorf("a connection must begin with a message up of %d bytes or more", tokenSize)
+		}
+		c.named = true
+		return walkStream(ctx, c.host.c.Clock, &named{Conn: c.conn, token: c.token, offer: func() { c.sess.jobs <- j }}, packet.Up, j, c.noise, c.buf)
+	}
+	select {
+	case c.sess.jobs <- j:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return walkStream(ctx, c.host.c.Clock, c.conn, packet.Up, j, c.noise, c.buf)
+}
+
+// named puts the session's token at the head of the first bytes written.
+type named struct {
+	net.Conn
+	token [tokenSize]byte
+	offer func()
+	done  bool
+}
+
+func (n *named) Write(p []byte) (int, error) {
+	if !n.done {
+		n.done = true
+		copy(p, n.token[:])
+		n.offer()
+	}
+	return n.Conn.Write(p)
+}
+
+// close ends the connection in order.
+func (c *connection) close() {
+	c.tcp.SetTag(tagged(c.flow.Opening(), packet.RoleClose))
+	_ = c.conn.Close()
+	c.finish()
+}
+
+// drop ends a connection that is not in order.
+func (c *connection) drop() {
+	_ = c.tcp.Close()
+	c.finish()
+}
+
+func (c *connection) finish() {
+	c.stop()
+	if c.sess != nil {
+		c.sess.close()
+		c.host.c.Sessions.forget(c.token)
+	}
+	c.host.c.Registry.Close(c.flow, c.host.c.Clock.Now())
+}

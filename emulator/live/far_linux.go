@@ -1,0 +1,177 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/truth"
+)
+
+// farUDP is the far end of datagram flows: a cloud's, or the phone's on the LAN.
+type farUDP struct {
+	ctx      context.Context
+	conn     *net.UDPConn
+	here     netip.AddrPort
+	sessions *Sessions
+	clock    clockwork
+	flow     func(seen netip.AddrPort) *truth.Flow // nil on the LAN
+	wg       *sync.WaitGroup
+
+	mu      sync.Mutex
+	walking map[uint32]bool
+	known   map[netip.AddrPort]bool
+}
+
+func (f *farUDP) run() {
+	buf := make([]byte, 2048)
+	for {
+		n, from, err := f.conn.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			return
+		}
+		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+		j, i := f.sessions.parse(buf[:n])
+		if j == nil {
+			continue
+		}
+		j.got[1].arrived(i)
+		f.mu.Lock()
+		first, fresh := !f.walking[j.handle], !f.known[from]
+		f.walking[j.handle], f.known[from] = true, true
+		f.mu.Unlock()
+		if fresh {
+			f.introduce(from)
+		}
+		if first {
+			f.wg.Go(func() { f.walk(j, from) })
+		}
+	}
+}
+
+// introduce lets the device's end start jobs here whose first message is down.
+func (f *farUDP) introduce(from netip.AddrPort) {
+	if f.flow == nil {
+		return
+	}
+	if flow := f.flow(from); flow != nil {
+		f.sessions.pusher(flow.Key(), func(j *job) {
+			f.mu.Lock()
+			f.walking[j.handle] = true
+			f.mu.Unlock()
+			f.wg.Go(func() { f.walk(j, from) })
+		})
+	}
+}
+
+func (f *farUDP) walk(j *job, to netip.AddrPort) {
+	var flow *truth.Flow
+	if f.flow != nil {
+		if flow = f.flow(to); flow == nil {
+			return
+		}
+	}
+	_ = walkDatagrams(f.ctx, f.clock, f.sessions, packet.Down, j, newNoise(uint64(j.handle)), func(p []byte) error {
+		if flow != nil {
+			flow.Datagram(packet.Down, p, j.tag)
+		}
+		_, err := f.conn.WriteToUDPAddrPort(p, to)
+		return err
+	})
+	time.AfterFunc(10*time.Second, func() {
+		f.mu.Lock()
+		delete(f.walking, j.handle)
+		f.mu.Unlock()
+	})
+}
+
+func (cl *Cloud) listenDatagrams(at netip.AddrPort) error {
+	conn, err := listenUDP(cl.c.NS, at)
+	if err != nil {
+		return fmt.Errorf("serving UDP at %s: %w", at, err)
+	}
+	cl.closers = append(cl.closers, conn)
+	f := &farUDP{
+		ctx: cl.ctx, conn: conn, here: at, sessions: cl.c.Sessions, clock: cl.c.Clock, wg: &cl.wg,
+		walking: make(map[uint32]bool), known: make(map[netip.AddrPort]bool),
+		flow: func(seen netip.AddrPort) *truth.Flow {
+			lan, ok := cl.c.Peer(truth.ProtoUDP, seen)
+			if !ok {
+				return nil
+			}
+			return cl.c.Registry.Find(truth.KeyOf(truth.ProtoUDP, lan, at))
+		},
+	}
+	cl.wg.Go(f.run)
+	return nil
+}
+
+// ServeLAN answers on a UDP port of this host, for devices of the same home: the phone's end of what it views locally.
+func (h *Host) ServeLAN(port uint16) error {
+	at := netip.AddrPortFrom(h.lease.prefix.Addr(), port)
+	conn, err := listenUDP(h.c.NS, at)
+	if err != nil {
+		return fmt.Errorf("%s: serving UDP port %d: %w", h.name, port, err)
+	}
+	context.AfterFunc(h.ctx, func() { _ = conn.Close() })
+	f := &farUDP{
+		ctx: h.ctx, conn: conn, here: at, sessions: h.c.Sessions, clock: h.c.Clock, wg: &h.wg,
+		walking: make(map[uint32]bool), known: make(map[netip.AddrPort]bool),
+	}
+	h.wg.Go(f.run)
+	return nil
+}
+
+func listenUDP(ns *Namespace, at netip.AddrPort) (conn *net.UDPConn, err error) {
+	err = ns.Do(func() error {
+		conn, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(at))
+		return err
+	})
+	return conn, err
+}
+
+// nameTTL is how long an answer of the internet's DNS may be kept, s.
+const nameTTL = 60
+
+// plain starts the DNS and the NTP server.
+func (cl *Cloud) plain() error {
+	conn, err := listenUDP(cl.c.NS, netip.AddrPortFrom(cl.c.DNS, portDNS))
+	if err != nil {
+		return fmt.Errorf("serving DNS: %w", err)
+	}
+	srv := &dns.Server{PacketConn: conn, Handler: dns.HandlerFunc(cl.answer)}
+	cl.closers = append(cl.closers, conn)
+	cl.wg.Go(func() { _ = srv.ActivateAndServe() })
+
+	clockConn, err := listenUDP(cl.c.NS, netip.AddrPortFrom(cl.c.NTP, portNTP))
+	if err != nil {
+		return fmt.Errorf("serving NTP: %w", err)
+	}
+	cl.closers = append(cl.closers, clockConn)
+	cl.wg.Go(func() { serveNTP(clockConn) })
+	return nil
+}
+
+func (cl *Cloud) answer(w dns.ResponseWriter, q *dns.Msg) {
+	a := new(dns.Msg).SetReply(q)
+	a.RecursionAvailable = true
+	if len(q.Question) == 1 {
+		name := q.Question[0].Name
+		addr, ok := cl.c.Names[name[:max(len(name)-1, 0)]]
+		switch {
+		case !ok:
+			a.Rcode = dns.RcodeNameError
+		case q.Question[0].Qtype == dns.TypeA:
+			a.Answer = append(a.Answer, &dns.A{
+				Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: nameTTL}, A: addr.AsSlice(),
+			})
+		}
+	}
+	_ = w.WriteMsg(a)
+}

@@ -1,0 +1,275 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"glasshouse/devices"
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/truth"
+)
+
+// HostConfig says which device a host is, and whom it knows.
+type HostConfig struct {
+	NS        *Namespace
+	Specimen  *devices.Specimen
+	Registry  *truth.Registry
+	Clock     clockwork
+	Authority *Authority
+	Sessions  *Sessions
+	Activity  func(name string) uint16 // number of an activity in the run's vocabulary
+	NTP       netip.Addr
+	Log       *slog.Logger
+}
+
+// Host is one device with its own kernel: it performs activities over real sockets. Its interface wlan0 must exist, and
+// somebody must move its frames.
+type Host struct {
+	c     HostConfig
+	name  string
+	lease lease
+	ready chan struct{} // closed when it has its address
+
+	mu       sync.Mutex
+	nextPort uint16
+	echoID   uint16
+	names    map[string]cachedName
+	lines    map[string]*line // lasting services
+	peer     netip.Addr       // the household's phone, if there is one
+	boot     truth.Tag        // the event under which connections are opened again
+	seeds    *rand.Rand
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+type cachedName struct {
+	addr    netip.Addr
+	expires int64
+}
+
+// Ephemeral ports of Linux.
+const (
+	firstEphemeral = 32768
+	lastEphemeral  = 60999
+)
+
+// NewHost sets a device's kernel up.
+func NewHost(c HostConfig) (*Host, error) {
+	p := c.Specimen.Profile
+	onoff := func(b bool) string {
+		if b {
+			return "1"
+		}
+		return "0"
+	}
+	for _, s := range [][2]string{
+		{"net.ipv4.tcp_timestamps", onoff(p.Stack.TCPTimestamps)},
+		{"net.ipv4.ip_default_ttl", strconv.Itoa(max(p.Stack.TTL, 1))},
+		{"net.ipv4.conf.all.rp_filter", "0"}, {"net.ipv4.conf.wlan0.rp_filter", "0"},
+	} {
+		if err := c.NS.Sysctl(s[0], s[1]); err != nil {
+			return nil, fmt.Errorf("setting up %s: %w", c.Specimen.Name, err)
+		}
+	}
+	seeds := rand.New(rand.NewPCG(c.Specimen.Seed, 0x686f7374))
+	h := &Host{
+		c: c, name: c.Specimen.Name, ready: make(chan struct{}), seeds: seeds,
+		nextPort: uint16(firstEphemeral + seeds.IntN(lastEphemeral-firstEphemeral)), echoID: uint16(seeds.Uint32()),
+		names: make(map[string]cachedName), lines: make(map[string]*line),
+	}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	for i := range p.Services {
+		if s := &p.Services[i]; s.Lasting {
+			h.lines[s.Name] = newLine(h, s)
+		}
+	}
+	return h, nil
+}
+
+// Boot gets an address by DHCP.
+func (h *Host) Boot(ctx context.Context) error {
+	mac := h.c.Specimen.MAC
+	l, err := obtain(ctx, h.c.NS, mac[:])
+	if err != nil {
+		return err
+	}
+	if l.prefix.Addr() != h.c.Specimen.Addr {
+		return fmt.Errorf("the lease is %s, not the reserved %s", l.prefix.Addr(), h.c.Specimen.Addr)
+	}
+	if err := h.c.NS.AddAddr("wlan0", l.prefix); err != nil {
+		return err
+	}
+	if err := h.c.NS.AddRoute("wlan0", netip.MustParsePrefix("0.0.0.0/0"), l.router); err != nil {
+		return err
+	}
+	h.lease = l
+	close(h.ready)
+	return nil
+}
+
+// SetPeer tells the host of the household's phone, for services on the LAN.
+func (h *Host) SetPeer(addr netip.Addr) { h.peer = addr }
+
+// Perform does an activity at its scripted time. It returns at once; done is called when the last exchange is over, with
+// "ok" or "failed" and the script time. When ctx ends, so do the exchanges.
+func (h *Host) Perform(ctx context.Context, act devices.Activity, event int64, done func(outcome string, at int64)) {
+	tag := truth.Tag{Event: event, Activity: h.c.Activity(act.Name), Role: packet.RoleData}
+	if act.Name == devices.ActivityBoot {
+		h.mu.Lock()
+		h.boot = tag
+		h.mu.Unlock()
+	}
+	results := make([]chan error, len(act.Exchanges))
+	for i := range act.Exchanges { // queued here, so that exchanges on one connection keep their order
+		x := &act.Exchanges[i]
+		results[i] = make(chan error, 1)
+		h.begin(ctx, x, act.At+x.Offset, tag, results[i])
+	}
+	h.wg.Go(func() {
+		outcome := "ok"
+		for i, r := range results {
+			select {
+			case err := <-r:
+				if err != nil && ctx.Err() == nil {
+					h.c.Log.Debug("exchange failed", "unit", h.name, "activity", act.Name, "service", act.Exchanges[i].Service, "error", err)
+					outcome = "failed"
+				}
+			case <-h.ctx.Done():
+				return
+			}
+		}
+		if ctx.Err() == nil {
+			done(outcome, h.c.Clock.Now())
+		}
+	})
+}
+
+// begin starts one exchange and answers on result when it is over.
+func (h *Host) begin(ctx context.Context, x *devices.Exchange, at int64, tag truth.Tag, result chan<- error) {
+	s := h.c.Specimen.Profile.Service(x.Service)
+	if s == nil {
+		result <- fmt.Errorf("the profile has no service %q", x.Service)
+		return
+	}
+	if l := h.lines[s.Name]; l != nil && !x.Fresh && (x.Op == devices.OpDialogue || x.Op == devices.OpConnect) {
+		l.enqueue(ctx, x, at, tag, result)
+		return
+	}
+	h.wg.Go(func() { result <- h.once(ctx, s, x, at, tag) })
+}
+
+// once performs an exchange that has no lasting connection.
+func (h *Host) once(ctx context.Context, s *devices.Service, x *devices.Exchange, at int64, tag truth.Tag) error {
+	select {
+	case <-h.ready:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := h.c.Clock.Sleep(ctx, at); err != nil {
+		return err
+	}
+	switch x.Op {
+	case devices.OpResolve:
+		_, err := h.resolve(ctx, s.Host, tag, true)
+		return err
+	case devices.OpTimeSync:
+		return h.timeSync(ctx, tag)
+	case devices.OpPing:
+		return h.ping(ctx, s, x, tag)
+	case devices.OpDialogue, devices.OpConnect:
+	}
+	switch s.Transport {
+	case devices.TransportNTP:
+		return h.timeSync(ctx, tag)
+	case devices.TransportICMP:
+		return h.ping(ctx, s, x, tag)
+	case devices.TransportHTTP:
+		return h.http(ctx, s, x, tag)
+	case devices.TransportUDP, devices.TransportLAN:
+		return h.datagrams(ctx, s, x, at, tag)
+	}
+	c, err := h.connect(ctx, s, tag, packet.RoleTCPHandshake)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	return c.walk(ctx, newJob(x.Messages, h.c.Clock.Now(), tag))
+}
+
+// port hands out local ports one after the other, so that none comes back soon.
+func (h *Host) port() uint16 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := h.nextPort
+	if h.nextPort++; h.nextPort > lastEphemeral {
+		h.nextPort = firstEphemeral
+	}
+	return p
+}
+
+func (h *Host) draw() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.seeds.Uint64()
+}
+
+// dialTimeout bounds a handshake: TCP's first three SYNs.
+const dialTimeout = 8 * time.Second
+
+// dial opens a socket to remote from a port that is registered in the truth before the first packet leaves.
+func (h *Host) dial(ctx context.Context, proto uint8, remote netip.AddrPort, tag truth.Tag, plain bool) (net.Conn, *truth.Flow, error) {
+	var last error
+	for range 64 { // a port may be taken
+		local := netip.AddrPortFrom(h.lease.prefix.Addr(), h.port())
+		flow := h.c.Registry.Open(truth.KeyOf(proto, local, remote), h.c.Specimen.Index, tag, plain)
+		d := net.Dialer{Timeout: dialTimeout, KeepAlive: -1, FallbackDelay: -1}
+		network := "udp4"
+		if proto == truth.ProtoTCP {
+			network = "tcp4"
+			d.SetMultipathTCP(false)
+			d.LocalAddr = net.TCPAddrFromAddrPort(local)
+			if k := h.c.Specimen.Profile.Stack.Keepalive; k > 0 {
+				d.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: time.Duration(k), Interval: time.Duration(k), Count: 5}
+			}
+		} else {
+			d.LocalAddr = net.UDPAddrFromAddrPort(local)
+		}
+		var c net.Conn
+		err := h.c.NS.Do(func() (err error) {
+			c, err = d.DialContext(ctx, network, remote.String())
+			return err
+		})
+		if err == nil {
+			return c, flow, nil
+		}
+		h.c.Registry.Close(flow, h.c.Clock.Now())
+		last = err
+		if !errors.Is(err, errAddrInUse) {
+			break
+		}
+	}
+	return nil, nil, fmt.Errorf("reaching %s: %w", remote, last)
+}
+
+// Close ends all that the host does and waits for it.
+func (h *Host) Close() error {
+	h.cancel()
+	h.mu.Lock()
+	lines := h.lines
+	h.mu.Unlock()
+	for _, l := range lines {
+		l.stop()
+	}
+	h.wg.Wait()
+	return nil
+}

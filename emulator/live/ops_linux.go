@@ -1,0 +1,255 @@
+package live
+
+import (
+	"bufio"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/beevik/ntp"
+	"github.com/miekg/dns"
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/sys/unix"
+
+	"glasshouse/devices"
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/truth"
+)
+
+const errRefused = unix.ECONNREFUSED
+
+// A resolver asks again after these; glibc's default is 5 s and two tries.
+const (
+	resolvePatience = 5 * time.Second
+	resolveTries    = 3
+)
+
+const (
+	portDNS = 53
+	portNTP = 123
+)
+
+// resolve looks a host up, at the server that DHCP named, unless the answer is still fresh; force asks all the same.
+func (h *Host) resolve(ctx context.Context, host string, tag truth.Tag, force bool) (netip.Addr, error) {
+	now := h.c.Clock.Now()
+	h.mu.Lock()
+	known, ok := h.names[host]
+	h.mu.Unlock()
+	if ok && !force && now < known.expires {
+		return known.addr, nil
+	}
+	raw, flow, err := h.dial(ctx, truth.ProtoUDP, netip.AddrPortFrom(h.lease.dns, portDNS), tag, true)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	defer h.c.Registry.Close(flow, h.c.Clock.Now())
+	defer raw.Close()
+	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
+	conn := truth.NewDatagramConn(raw, flow, packet.Up, tag)
+	q := new(dns.Msg).SetQuestion(dns.Fqdn(host), dns.TypeA)
+	q.Id = uint16(h.draw())
+	out, err := q.Pack()
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	buf := make([]byte, 1500)
+	for range resolveTries {
+		if _, err = conn.Write(out); err != nil {
+			break
+		}
+		_ = raw.SetReadDeadline(time.Now().Add(resolvePatience))
+		var n int
+		if n, err = raw.Read(buf); err != nil {
+			continue
+		}
+		answer := new(dns.Msg)
+		if err = answer.Unpack(buf[:n]); err != nil || answer.Id != q.Id {
+			continue
+		}
+		for _, rr := range answer.Answer {
+			if a, ok := rr.(*dns.A); ok {
+				addr, _ := netip.AddrFromSlice(a.A.To4())
+				h.mu.Lock()
+				h.names[host] = cachedName{addr, h.c.Clock.Now() + int64(a.Hdr.Ttl)*1e9}
+				h.mu.Unlock()
+				return addr, nil
+			}
+		}
+		err = errors.New("no address in the answer")
+		break
+	}
+	return netip.Addr{}, fmt.Errorf("looking %s up: %w", host, err)
+}
+
+// far returns the address that a datagram service talks to.
+func (h *Host) far(ctx context.Context, s *devices.Service, tag truth.Tag) (netip.Addr, error) {
+	if s.Transport != devices.TransportLAN {
+		return h.resolve(ctx, s.Host, tagged(tag, packet.RoleData), false)
+	}
+	if s.Host == devices.HostPeer {
+		if !h.peer.IsValid() {
+			return netip.Addr{}, errors.New("there is no phone on the LAN")
+		}
+		return h.peer, nil
+	}
+	return broadcast(h.lease.prefix), nil
+}
+
+func broadcast(p netip.Prefix) netip.Addr {
+	b := p.Addr().As4()
+	for i := range 32 - p.Bits() {
+		b[3-i/8] |= 1 << (i % 8)
+	}
+	return netip.AddrFrom4(b)
+}
+
+// datagrams performs an exchange on a UDP socket of its own.
+func (h *Host) datagrams(ctx context.Context, s *devices.Service, x *devices.Exchange, at int64, tag truth.Tag) error {
+	u, err := h.openUDP(ctx, s, tag)
+	if err != nil {
+		return err
+	}
+	defer u.close()
+	return u.walk(ctx, newJob(x.Messages, at, tag))
+}
+
+// timeSync asks the time once.
+func (h *Host) timeSync(ctx context.Context, tag truth.Tag) error {
+	var flow *truth.Flow
+	_, err := ntp.QueryWithOptions(h.c.NTP.String(), ntp.QueryOptions{
+		Timeout: resolvePatience,
+		Dialer: func(_, _ string) (net.Conn, error) {
+			raw, f, err := h.dial(ctx, truth.ProtoUDP, netip.AddrPortFrom(h.c.NTP, portNTP), tag, true)
+			if err != nil {
+				return nil, err
+			}
+			flow = f
+			return truth.NewDatagramConn(raw, f, packet.Up, tag), nil
+		},
+	})
+	if flow != nil {
+		h.c.Registry.Close(flow, h.c.Clock.Now())
+	}
+	if err != nil {
+		return fmt.Errorf("asking the time: %w", err)
+	}
+	return nil
+}
+
+// ping sends an echo request for each message up, and waits for each answer.
+func (h *Host) ping(ctx context.Context, s *devices.Service, x *devices.Exchange, tag truth.Tag) error {
+	addr, err := h.resolve(ctx, s.Host, tag, false)
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	h.echoID++
+	id := h.echoID
+	h.mu.Unlock()
+	local := h.lease.prefix.Addr()
+	flow := h.c.Registry.Open(truth.KeyOf(truth.ProtoICMP, netip.AddrPortFrom(local, id), netip.AddrPortFrom(addr, 0)), h.c.Specimen.Index, tag, true)
+	defer func() { h.c.Registry.Close(flow, h.c.Clock.Now()) }()
+	var c *icmp.PacketConn
+	if err := h.c.NS.Do(func() (err error) {
+		c, err = icmp.ListenPacket("ip4:icmp", local.String())
+		return err
+	}); err != nil {
+		return fmt.Errorf("opening a socket for echo: %w", err)
+	}
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
+	payload := newNoise(h.draw())
+	buf := make([]byte, 2048)
+	answered := 0
+	for seq, m := range x.Messages {
+		if m.Dir != devices.Up {
+			continue
+		}
+		if err := h.c.Clock.Sleep(ctx, h.c.Clock.Now()+m.Wait); err != nil {
+			return err
+		}
+		data := buf[:min(m.Size, 1400)]
+		payload.fill(data)
+		out, err := (&icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: int(id), Seq: seq + 1, Data: data}}).Marshal(nil)
+		if err != nil {
+			return err
+		}
+		if _, err := c.WriteTo(out, &net.IPAddr{IP: addr.AsSlice()}); err != nil {
+			return err
+		}
+		_ = c.SetReadDeadline(time.Now().Add(datagramPatience))
+		for {
+			n, _, err := c.ReadFrom(buf)
+			if err != nil {
+				break // lost: the next one follows
+			}
+			if e, err := icmp.ParseMessage(1, buf[:n]); err == nil && e.Type == ipv4.ICMPTypeEchoReply && e.Body.(*icmp.Echo).ID == int(id) {
+				answered++
+				break
+			}
+		}
+	}
+	if answered == 0 {
+		return fmt.Errorf("%s does not answer echo", s.Host)
+	}
+	return nil
+}
+
+// httpPad is a header that fills a request up to its scripted size.
+const httpPad = "Cookie"
+
+// http performs an exchange of requests and responses in the clear, on one connection. The path is the session's token.
+func (h *Host) http(ctx context.Context, s *devices.Service, x *devices.Exchange, tag truth.Tag) error {
+	c, err := h.connect(ctx, s, tag, packet.RoleTCPHandshake)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	j := newJob(x.Messages, h.c.Clock.Now(), tag)
+	c.sess.jobs <- j
+	r := bufio.NewReader(c.conn)
+	for i := range j.messages {
+		m := &j.messages[i]
+		if m.Dir == devices.Up {
+			if err := h.c.Clock.Sleep(ctx, h.c.Clock.Now()+m.Wait); err != nil {
+				return err
+			}
+			if _, err := io.WriteString(c.conn, httpRequest(s.Host, hex.EncodeToString(c.token[:]), m.Size, c.noise)); err != nil {
+				return err
+			}
+			continue
+		}
+		_ = c.conn.SetReadDeadline(time.Now().Add(streamPatience + time.Duration(m.Wait)))
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil {
+			return fmt.Errorf("reading from %s: %w", s.Host, err)
+		}
+		_, err = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		if err != nil {
+			return fmt.Errorf("reading from %s: %w", s.Host, err)
+		}
+	}
+	return nil
+}
+
+// httpRequest writes a GET of size bytes, or as few more as its headers need.
+func httpRequest(host, token string, size int, n *noise) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "GET /%s HTTP/1.1\r\nHost: %s\r\nUser-Agent: Mozilla/5.0\r\nAccept: */*\r\nConnection: keep-alive\r\n", token, host)
+	if pad := size - b.Len() - len(httpPad) - len(": \r\n\r\n"); pad > 0 {
+		half := make([]byte, (pad+1)/2)
+		n.fill(half)
+		fmt.Fprintf(&b, "%s: %s\r\n", httpPad, hex.EncodeToString(half)[:pad])
+	}
+	b.WriteString("\r\n")
+	return b.String()
+}

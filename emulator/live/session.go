@@ -1,0 +1,187 @@
+package live
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"glasshouse/devices"
+	"glasshouse/emulator/truth"
+)
+
+// tokenSize is how many bytes at the head of a connection, or of a datagram, name what they belong to.
+const tokenSize = 16
+
+// job is one exchange on its way: both ends hold it and walk its messages.
+type job struct {
+	messages []devices.Message
+	start    int64 // script time at which the first message may be sent, ns
+	tag      truth.Tag
+
+	// Of datagrams only.
+	handle uint32
+	got    [2]progress // newest message that arrived: 0 at the device, 1 at the far end
+}
+
+// progress is the index of the newest message that has arrived at an end. Datagrams may be lost: a later one tells that
+// the earlier ones will not come.
+type progress struct {
+	newest atomic.Int64 // index + 1
+	note   chan struct{}
+}
+
+func newJob(messages []devices.Message, start int64, tag truth.Tag) *job {
+	j := &job{messages: messages, start: start, tag: tag}
+	for i := range j.got {
+		j.got[i].note = make(chan struct{}, 1)
+	}
+	return j
+}
+
+func (p *progress) arrived(index int) {
+	for {
+		old := p.newest.Load()
+		if old > int64(index) || p.newest.CompareAndSwap(old, int64(index)+1) {
+			break
+		}
+	}
+	select {
+	case p.note <- struct{}{}:
+	default:
+	}
+}
+
+// session is what both ends of a TCP connection share: the device hands its jobs to the far end.
+type session struct {
+	jobs   chan *job
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (s *session) close() { s.once.Do(func() { close(s.closed) }) }
+
+// Sessions joins the two ends of connections and datagram flows, in memory: nothing that travels tells the plan. Safe for
+// concurrent use.
+type Sessions struct {
+	mu      sync.Mutex
+	streams map[[tokenSize]byte]*session
+	jobs    map[uint32]*job
+	handles uint32
+	pushers map[truth.Key]func(*job) // far ends of datagram flows that can send first
+	block   cipher.Block // makes a datagram's head look random
+}
+
+// NewSessions returns an empty registry.
+func NewSessions() (*Sessions, error) {
+	var key [16]byte
+	if _, err := rand.Read(key[:]); err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		return nil, fmt.Errorf("making the datagrams' cipher: %w", err)
+	}
+	return &Sessions{streams: make(map[[tokenSize]byte]*session), jobs: make(map[uint32]*job), pushers: make(map[truth.Key]func(*job)), block: block}, nil
+}
+
+// open registers a new session and returns it with its token.
+func (s *Sessions) open() (*session, [tokenSize]byte, error) {
+	var token [tokenSize]byte
+	if _, err := rand.Read(token[:]); err != nil {
+		return nil, token, err
+	}
+	token[0] |= 0x80 // no TLS record and no HTTP method begins so
+	x := &session{jobs: make(chan *job, 64), closed: make(chan struct{})}
+	s.mu.Lock()
+	s.streams[token] = x
+	s.mu.Unlock()
+	return x, token, nil
+}
+
+// find returns the session that a token names, or nil.
+func (s *Sessions) find(token [tokenSize]byte) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.streams[token]
+}
+
+func (s *Sessions) forget(token [tokenSize]byte) {
+	s.mu.Lock()
+	delete(s.streams, token)
+	s.mu.Unlock()
+}
+
+// register names a datagram job.
+func (s *Sessions) register(j *job) {
+	s.mu.Lock()
+	s.handles++
+	j.handle = s.handles
+	s.jobs[j.handle] = j
+	s.mu.Unlock()
+}
+
+// pusher remembers how the far end of a flow starts to walk a job by itself.
+func (s *Sessions) pusher(k truth.Key, f func(*job)) {
+	s.mu.Lock()
+	s.pushers[k] = f
+	s.mu.Unlock()
+}
+
+// push starts a job at the far end of a flow; false where that end has not heard from the device yet.
+func (s *Sessions) push(k truth.Key, j *job) bool {
+	s.mu.Lock()
+	f := s.pushers[k]
+	s.mu.Unlock()
+	if f == nil {
+		return false
+	}
+	f(j)
+	return true
+}
+
+func (s *Sessions) unregister(j *job) {
+	s.mu.Lock()
+	delete(s.jobs, j.handle)
+	s.mu.Unlock()
+}
+
+// head writes the name of message index of a job, as 16 bytes that look random.
+func (s *Sessions) head(dst []byte, j *job, index int) {
+	var b [tokenSize]byte
+	binary.LittleEndian.PutUint32(b[:], j.handle)
+	binary.LittleEndian.PutUint32(b[4:], uint32(index))
+	s.block.Encrypt(dst[:tokenSize], b[:])
+}
+
+// parse reads a datagram's head; nil where it names no job.
+func (s *Sessions) parse(p []byte) (*job, int) {
+	if len(p) < tokenSize {
+		return nil, 0
+	}
+	var b [tokenSize]byte
+	s.block.Decrypt(b[:], p[:tokenSize])
+	for _, z := range b[8:] {
+		if z != 0 {
+			return nil, 0
+		}
+	}
+	s.mu.Lock()
+	j := s.jobs[binary.LittleEndian.Uint32(b[:])]
+	s.mu.Unlock()
+	index := int(binary.LittleEndian.Uint32(b[4:]))
+	if j == nil || index >= len(j.messages) {
+		return nil, 0
+	}
+	return j, index
+}
+
+// Patience of the walkers.
+const (
+	streamPatience   = 30 * time.Second // for a message on a stream, beyond its wait
+	datagramPatience = 2 * time.Second  // for a datagram, which may be lost
+)

@@ -1,0 +1,188 @@
+package scenarios
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"glasshouse/devices"
+)
+
+// Draw picks home number home of the scenario. Equal arguments give equal homes.
+func (s *Scenario) Draw(seed uint64, home int) (*Home, error) {
+	if home < 0 {
+		return nil, fmt.Errorf("home %d: homes count from 0", home)
+	}
+	h := &Home{Index: home, WiFi: s.WiFi, activities: s.Activities()}
+	h.Seed = devices.NewDraws(seed, fmt.Sprintf("home:%d", home)).Uint64()
+	h.drawWAN(s.WAN)
+	a := newAddresses(h.Seed)
+	h.drawNetwork(a)
+	for _, e := range s.present(h.Seed) {
+		if err := h.move(e, a); err != nil {
+			return nil, err
+		}
+	}
+	if len(h.Specimens) == 0 {
+		return nil, errors.New("the scenario has no device")
+	}
+	h.drawOwners()
+	h.drawClouds(a)
+	h.Varied = h.varied()
+	return h, nil
+}
+
+// resident is an entry that the home has, with its number of units.
+type resident struct {
+	entry Entry
+	units int64
+}
+
+// present draws which devices the home has. Where too few came up, the absent ones are asked again in a drawn order.
+func (s *Scenario) present(seed uint64) []resident {
+	d := devices.NewDraws(seed, "presence")
+	here := make([]bool, len(s.Devices))
+	order := make([]int, len(s.Devices))
+	units := make([]int64, len(s.Devices))
+	count := [2]int{} // IoT devices; phones and tablets
+	kind := func(i int) int {
+		if s.Devices[i].Profile.Kind == devices.KindIoT {
+			return 0
+		}
+		return 1
+	}
+	for i, e := range s.Devices {
+		here[i] = d.Chance(e.Present)
+		units[i] = d.In(e.Units)
+		if here[i] {
+			count[kind(i)]++
+		}
+		j := int(d.N(int64(i + 1)))
+		order[i] = order[j]
+		order[j] = i
+	}
+	least := [2]int{s.Household.AtLeast, s.Household.PhonesAtLeast}
+	for _, i := range order {
+		if k := kind(i); !here[i] && count[k] < least[k] {
+			here[i] = true
+			count[k]++
+		}
+	}
+	var all []resident
+	for i, e := range s.Devices {
+		if here[i] {
+			all = append(all, resident{e, units[i]})
+		}
+	}
+	return all
+}
+
+// habits are quantiles of how often people use one device, in thousandths of what is usual; its mean is about 1000. The
+// spread is assumed: between the tenth and the ninetieth of a hundred homes lies a factor of four.
+func habits() []int64 {
+	return []int64{250, 450, 560, 650, 730, 810, 890, 970, 1060, 1160, 1270, 1400, 1570, 1820, 2600}
+}
+
+// maxDrift is how far the clocks of devices err, parts per billion: the tolerance of common crystals.
+const maxDrift = 40_000
+
+// move puts an entry's units into the home.
+func (h *Home) move(r resident, a *addresses) error {
+	p := r.entry.Profile
+	h.Profiles = append(h.Profiles, p)
+	for n := int64(1); n <= r.units; n++ {
+		u := devices.Specimen{Index: int32(len(h.Specimens)), Name: p.Device, Profile: p, Options: make(map[string]any)}
+		if n > 1 {
+			u.Name = fmt.Sprintf("%s-%d", p.Device, n)
+		}
+		if slices.ContainsFunc(h.Specimens, func(o devices.Specimen) bool { return o.Name == u.Name }) {
+			return fmt.Errorf("two devices of the home are called %q: rename the profile", u.Name)
+		}
+		d := devices.NewDraws(h.Seed, "unit:"+u.Name)
+		u.Seed = d.Uint64()
+		u.Drift = d.In(devices.Range{Min: -maxDrift, Max: maxDrift})
+		q := habits()
+		i := d.N(int64(len(q) - 1))
+		u.Habit = float64(q[i]+d.N(q[i+1]-q[i])) / 1000
+		if r.entry.Mode != "" {
+			u.Options["mode"] = r.entry.Mode
+		}
+		u.MAC = a.mac(p.OUI)
+		var err error
+		if u.Addr, err = a.onLAN(h.LAN); err != nil {
+			return err
+		}
+		h.Specimens = append(h.Specimens, u)
+	}
+	return nil
+}
+
+// drawOwners gives each phone and tablet to a person, in turns from a drawn one.
+func (h *Home) drawOwners() {
+	const people = 2
+	next := devices.NewDraws(h.Seed, "owners").N(people)
+	for _, u := range h.Specimens {
+		if u.Profile.Kind != devices.KindIoT {
+			u.Options["owner"] = fmt.Sprintf("resident-%d", 1+next%people)
+			next++
+		}
+	}
+}
+
+func (h *Home) drawWAN(w WAN) {
+	d := devices.NewDraws(h.Seed, "wan")
+	h.WAN = Link{
+		UpRate: d.In(w.UpRate), DownRate: d.In(w.DownRate), Delay: d.In(w.Delay), Jitter: d.In(w.Jitter),
+		Loss: d.In(w.Loss), Queue: d.In(w.Queue), Unsolicited: d.In(w.Unsolicited),
+	}
+}
+
+// varied lists what was drawn for this home.
+func (h *Home) varied() map[string]any {
+	units := make(map[string]any, len(h.Specimens))
+	for i, x := range h.Scripts(0, 0) {
+		u := h.Specimens[i]
+		units[u.Name] = map[string]any{
+			"mac": fmt.Sprintf("%x", u.MAC), "address": u.Addr.String(), "seed": fmt.Sprintf("%016x", u.Seed),
+			"drift_ppb": u.Drift, "habit": u.Habit, "options": u.Options, "timers": x.Beats(),
+		}
+	}
+	clouds := make(map[string]any, len(h.Clouds))
+	for _, c := range h.Clouds {
+		clouds[c.Host] = map[string]any{"cloud": c.Cloud, "address": c.Addr.String(), "extra_ns": c.Extra}
+	}
+	return map[string]any{
+		"units": units, "clouds": clouds, "lan": h.LAN.String(), "wan_address": h.WANAddr.String(), "isp_address": h.ISPAddr.String(),
+		"vpn_server": h.VPNServer.String(), "dns": h.DNS.String(), "ntp": h.NTP.String(),
+		"wan": map[string]any{
+			"up_bit_s": h.WAN.UpRate, "down_bit_s": h.WAN.DownRate, "delay_ns": h.WAN.Delay, "jitter_ns": h.WAN.Jitter,
+			"loss_ppm": h.WAN.Loss, "queue_bytes": h.WAN.Queue, "unsolicited_per_hour_millionths": h.WAN.Unsolicited,
+		},
+	}
+}
+
+// drawClouds gives every host that the home's devices know an address. A cloud has about half as many addresses as
+// hosts, so hosts share them; its distance is its own.
+func (h *Home) drawClouds(a *addresses) {
+	hosts := make(map[string][]string) // by cloud
+	seen := make(map[string]bool)
+	var clouds []string
+	for _, p := range h.Profiles {
+		for _, s := range p.Services {
+			if !s.WAN() || seen[s.Host] {
+				continue
+			}
+			seen[s.Host] = true
+			if hosts[s.Cloud] == nil {
+				clouds = append(clouds, s.Cloud)
+			}
+			hosts[s.Cloud] = append(hosts[s.Cloud], s.Host)
+		}
+	}
+	slices.Sort(clouds)
+	for _, cloud := range clouds {
+		h.Clouds = append(h.Clouds, a.cloud(h, cloud, hosts[cloud])...)
+	}
+	slices.SortFunc(h.Clouds, func(x, y Cloud) int { return cmp.Compare(x.Host, y.Host) })
+}

@@ -1,0 +1,133 @@
+package scenarios
+
+import (
+	"net/netip"
+	"time"
+
+	"glasshouse/devices"
+)
+
+// Home is one home of a scenario, as drawn. It is read-only.
+type Home struct {
+	Index int
+	Seed  uint64 // of everything that is drawn for this home only
+
+	Specimens []devices.Specimen // its devices; Index is the position
+	Profiles  []*devices.Profile // of the specimens, each once
+	Clouds    []Cloud            // one for each host that its devices know, sorted by host
+	WAN       Link               // its internet connection
+	WiFi      WiFi               // its radio
+	Varied    map[string]any     // all in which homes of the scenario differ; encodes to JSON
+
+	LAN        netip.Prefix // 192.168.x.0/24
+	GatewayMAC [6]byte      // of wlan0
+	GatewayLAN netip.Addr   // .1
+	WANMAC     [6]byte      // of the gateway in WAN captures
+	ISPMAC     [6]byte      // of the ISP's router in WAN captures
+	WANAddr    netip.Addr   // in 100.64.0.0/10
+	ISPAddr    netip.Addr   // in the same /24
+	VPNServer  netip.Addr   // in 198.18.0.0/15, as all of the internet
+	DNS        netip.Addr
+	NTP        netip.Addr // what the cloud "ntp-pool" is
+
+	activities []string
+	byHost     map[string]netip.Addr
+}
+
+// Cloud is a host on the internet.
+type Cloud struct {
+	Host  string
+	Cloud string       // hosts of one cloud share its addresses
+	Addr  netip.Addr   // what the host's name resolves to, first
+	Addrs []netip.Addr // all of the cloud's, Addr first
+	Extra int64        // ns that this cloud's distance adds to the round trip
+}
+
+// Link is the internet connection of a home. Every value holds for each direction by itself, but the rates.
+type Link struct {
+	UpRate      int64 // bit/s
+	DownRate    int64 // bit/s
+	Delay       int64 // ns, one way
+	Jitter      int64 // ns, at most, above Delay
+	Loss        int64 // parts per million
+	Queue       int64 // bytes
+	Unsolicited int64 // millionths of packets an hour
+}
+
+// Medium has the fields of gateway.Medium, and converts to it.
+type Medium struct {
+	Delay   int64
+	Jitter  int64
+	Loss    float64
+	Beacon  int64
+	AwakeNs int64
+}
+
+const (
+	beaconInterval = int64(102_400 * time.Microsecond) // IEEE 802.11: 100 time units of 1024 us
+	awakeTime      = int64(200 * time.Millisecond)     // assumed: a station dozes after so much silence
+)
+
+// Medium returns the home's radio as the access point wants it.
+func (h *Home) Medium() Medium {
+	m := Medium{Delay: h.WiFi.Delay, Jitter: h.WiFi.Jitter, Loss: float64(h.WiFi.Loss) / 1e6, AwakeNs: awakeTime}
+	if h.WiFi.PowerSave {
+		m.Beacon = beaconInterval
+	}
+	return m
+}
+
+// Agenda draws what the home does in a run: density is the factor on people's acts, as in Household.
+func (h *Home) Agenda(duration time.Duration, density float64) *devices.Agenda {
+	return devices.Merge(h.Scripts(duration, density))
+}
+
+// Scripts draws the scripts that Agenda merges, one for each specimen.
+func (h *Home) Scripts(duration time.Duration, density float64) []*devices.Script {
+	_, peer := h.Peer()
+	o := devices.ScriptOptions{Duration: int64(duration), Density: density, Peer: peer}
+	scripts := make([]*devices.Script, len(h.Specimens))
+	for i, s := range h.Specimens {
+		scripts[i] = devices.NewScript(s, o)
+	}
+	return scripts
+}
+
+// Peer returns the phone or tablet from which devices are watched on the LAN: the first one, if there is any.
+func (h *Home) Peer() (devices.Specimen, bool) {
+	for _, s := range h.Specimens {
+		if s.Profile.Kind != devices.KindIoT {
+			return s, true
+		}
+	}
+	return devices.Specimen{}, false
+}
+
+// Lookup returns the address of a host on the internet.
+func (h *Home) Lookup(host string) (netip.Addr, bool) {
+	a, ok := h.byHost[host]
+	return a, ok
+}
+
+// Activities returns the vocabulary of activities: that of the scenario.
+func (h *Home) Activities() []string { return h.activities }
+
+// FarDelays returns, for each address of a cloud, the ns that its distance adds to the round trip.
+func (h *Home) FarDelays() map[netip.Addr]int64 {
+	far := make(map[netip.Addr]int64)
+	for _, c := range h.Clouds {
+		for _, a := range c.Addrs {
+			far[a] = c.Extra
+		}
+	}
+	return far
+}
+
+// Leases returns the DHCP reservations by MAC address.
+func (h *Home) Leases() map[[6]byte]netip.Addr {
+	leases := make(map[[6]byte]netip.Addr, len(h.Specimens))
+	for _, s := range h.Specimens {
+		leases[s.MAC] = s.Addr
+	}
+	return leases
+}

@@ -1,0 +1,130 @@
+// Package scenarios says what a home is and what its people do there: the schema of scenario files, the built-in library,
+// and the drawing of homes.
+//
+// A Scenario describes a population of homes; Draw picks one of them by a seed and an index. Everything that homes differ
+// in is drawn here (which devices, their phases, habits and clocks, addresses, the WAN) and listed in Home.Varied. Pure but
+// for Load, which reads files. A Scenario and a Home are read-only after they were made and may be shared by goroutines.
+// Not modelled: times of day (people act at one rate around the clock), seasons, people who leave.
+package scenarios
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+
+	"glasshouse/devices"
+	"glasshouse/devices/strictyaml"
+)
+
+// Path is the way of packets from the home to the internet.
+type Path string
+
+// The paths.
+const (
+	PathNAPT Path = "napt"
+	PathVPN  Path = "vpn" // through a WireGuard tunnel
+)
+
+// Scenario is a population of homes.
+type Scenario struct {
+	Name      string
+	About     string
+	Start     time.Time     // script time 0 of virtual runs
+	Duration  time.Duration // of a run, unless told otherwise
+	WarmUp    time.Duration // from the start: not scored
+	Path      Path
+	Devices   []Entry
+	Household Household
+	WAN       WAN
+	WiFi      WiFi
+
+	source string
+}
+
+// Entry is a model of device that homes can have.
+type Entry struct {
+	Device  string        // name in the catalogue, or path of a profile
+	Units   devices.Range // how many a home has, if it has any
+	Present int64         // parts per million of homes that have it
+	Mode    string        // of the profile's modes; "" = the unit lives in all of them
+	Profile *devices.Profile
+}
+
+// Household is the people.
+type Household struct {
+	Density       float64 // factor on people's acts: 1 = as often as in life
+	AtLeast       int     // models of IoT device in a home
+	PhonesAtLeast int     // models of phone or tablet in a home
+}
+
+// WAN is the range of internet connections that homes have.
+type WAN struct {
+	UpRate      devices.Range // bit/s
+	DownRate    devices.Range // bit/s
+	Delay       devices.Range // ns, one way
+	Jitter      devices.Range // ns, at most, above Delay
+	Loss        devices.Range // parts per million, each way
+	Queue       devices.Range // bytes, each way
+	Unsolicited devices.Range // millionths of packets an hour that nobody asked for
+}
+
+// WiFi is the home's radio.
+type WiFi struct {
+	Delay     int64 // ns, each way
+	Jitter    int64 // ns, at most, above Delay
+	Loss      int64 // parts per million, after retries
+	PowerSave bool  // stations whose profile says so doze between beacons
+}
+
+// RunDuration returns how long a run lasts, unless told otherwise.
+func (s *Scenario) RunDuration() time.Duration { return s.Duration }
+
+// Source returns what Load was given: a built-in name or the absolute path of a file. Empty after Parse.
+func (s *Scenario) Source() string { return s.source }
+
+// Digest returns the SHA-256, in hex, of all that the scenario and its devices' profiles say. Layout, comments and the
+// paths of profiles don't count.
+func (s *Scenario) Digest() string {
+	h := sha256.New()
+	h.Write([]byte(s.text(func(e Entry) string { return e.Profile.Device })))
+	for _, e := range s.Devices {
+		d := e.Profile.Digest()
+		h.Write(d[:])
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Profiles returns the models of device, in the order of the scenario, each once.
+func (s *Scenario) Profiles() []*devices.Profile {
+	var all []*devices.Profile
+	seen := make(map[string]bool)
+	for _, e := range s.Devices {
+		if !seen[e.Profile.Device] {
+			seen[e.Profile.Device] = true
+			all = append(all, e.Profile)
+		}
+	}
+	return all
+}
+
+// ActivityNone is the activity of packets that belong to none.
+const ActivityNone = "none"
+
+// Activities returns the vocabulary of activities in an order that all homes of the scenario share: "none" at 0, "boot" at
+// 1, then as the profiles name them.
+func (s *Scenario) Activities() []string {
+	names := []string{ActivityNone, devices.ActivityBoot}
+	seen := map[string]bool{ActivityNone: true, devices.ActivityBoot: true}
+	for _, p := range s.Profiles() {
+		for _, n := range p.ActivityNames() {
+			if !seen[n] {
+				seen[n] = true
+				names = append(names, n)
+			}
+		}
+	}
+	return names
+}
+
+// ParseDuration reads Go's durations, with d (24 h) and w (7 d) beside h, m, s, ms, us, ns.
+func ParseDuration(s string) (time.Duration, error) { return strictyaml.ParseDuration(s) }
