@@ -101,7 +101,7 @@ func sizes(svc *Service, dir int8) (lo, hi int64) {
 
 func (r *profileReader) stream(n strictyaml.Node, svc *Service) *Stream {
 	m := n.Map("dir", "fps", "every", "size", "key_every", "key_size", "duration", "chunk")
-	x := &Stream{Dir: Up}
+	x := &Stream{Dir: Up, Every: int64(time.Second)} // kept only where an error is reported
 	if m.Need("dir").Enum("up", "down") == "down" {
 		x.Dir = Down
 	}

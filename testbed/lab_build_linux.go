@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"glasshouse/devices"
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/live"
 	"glasshouse/emulator/packet"
@@ -46,9 +47,8 @@ func (l *lab) build(ctx context.Context) error {
 }
 
 func (l *lab) clocks() (err error) {
-	start := l.start
 	for _, w := range []**clock.Wall{&l.wall, &l.air, &l.path} {
-		if *w, err = clock.NewWall(start); err != nil {
+		if *w, err = clock.NewWall(l.start); err != nil {
 			return fmt.Errorf("starting the clock: %w", err)
 		}
 		l.onClose(*w)
@@ -111,7 +111,7 @@ func (l *lab) buildGateway(ctx context.Context) error {
 	if l.tunnelled() { // nothing but the tunnel itself has a way out: it fails closed
 		route = netip.PrefixFrom(h.VPNServer, 32)
 	}
-	if err := gw.AddRoute("eth0", route); err != nil {
+	if err := gw.AddRoute("eth0", route, netip.Addr{}); err != nil {
 		return err
 	}
 
@@ -121,7 +121,7 @@ func (l *lab) buildGateway(ctx context.Context) error {
 		hopUp: truth.NewHop(nil), hopDown: truth.NewHop(nil),
 		sealedUp: gateway.NewLineageMap(), sealedDown: gateway.NewLineageMap(), tapped: gateway.NewLineageMap(),
 	}
-	w.impair(l.home.WAN, l.home.Seed)
+	l.impair(w)
 	w.toEth0 = l.sink(eth0)
 	w.lines()
 	l.wan = w
@@ -129,16 +129,47 @@ func (l *lab) buildGateway(ctx context.Context) error {
 
 	toWlan0 := l.sink(wlan0)
 	l.ap = gateway.NewAccessPoint(gateway.AccessPointConfig{
-		Clock: l.air, GatewayMAC: h.GatewayMAC, Stations: l.stations(), Medium: l.home.Medium(), Seed: h.Seed, Pool: &l.pool,
+		Clock: l.air, GatewayMAC: h.GatewayMAC, Stations: l.stations(), Medium: gateway.Medium(h.Medium()), Seed: h.Seed, Pool: &l.pool,
 		Capture: l.capture, ToGateway: func(p packet.Packet) { l.toGateway(p, toWlan0) },
 		Downlink: func(x packet.Lineage, lost bool) { l.rows.complete(x.Row, x, lost) },
 	})
 	l.onClose(closeFunc(l.ap.Close))
 	l.read(wlan0, l.fromGateway)
 	l.read(eth0, w.FromEth0)
-	return live.ServeDHCP(ctx, gw, "wlan0", live.DHCPConfig{
+	dhcp, err := live.ServeDHCP(gw, "wlan0", live.DHCPConfig{
 		Server: h.GatewayLAN, Prefix: h.LAN, Leases: h.Leases(), Router: h.GatewayLAN, DNS: h.DNS, MTU: l.lanMTU(),
+		Lease: leaseTime,
 	})
+	if err != nil {
+		return err
+	}
+	l.onClose(dhcp)
+	return nil
+}
+
+// leaseTime is OpenWrt's default.
+const leaseTime = 12 * time.Hour
+
+// impair sets the WAN up as the home has it.
+func (l *lab) impair(w *wan) {
+	link, seed := l.home.WAN, l.home.Seed
+	if !l.tunnelled() {
+		w.napt = gateway.NewNAPT(gateway.NewTable(gateway.TableConfig{WAN: l.home.WANAddr}))
+	}
+	w.upQueue, w.downQueue = gateway.NewQueue(link.UpRate, link.Queue), gateway.NewQueue(link.DownRate, link.Queue)
+	loss := float64(link.Loss) / 1e6
+	w.upPath = gateway.NewPath(link.Delay, link.Jitter, loss, seed, 1)
+	w.downPath = gateway.NewPath(link.Delay, link.Jitter, loss, seed, 2)
+}
+
+// stations lists who may use the access point; their interfaces come later.
+func (l *lab) stations() []gateway.Station {
+	l.taps = make([]func([]byte), len(l.home.Specimens))
+	stations := make([]gateway.Station, len(l.home.Specimens))
+	for i, s := range l.home.Specimens {
+		stations[i] = gateway.Station{Unit: s.Index, MAC: s.MAC, Addr: s.Addr, Deliver: func(b []byte) { l.taps[i](b) }}
+	}
+	return stations
 }
 
 // buildInternet makes everything beyond the ISP: the clouds' servers on any-IP addresses, DNS and NTP.
@@ -165,7 +196,7 @@ func (l *lab) buildInternet(ctx context.Context) error {
 	if err := inet.AddAddr("isp0", netip.PrefixFrom(h.ISPAddr, 32)); err != nil {
 		return err
 	}
-	if err := inet.AddRoute("isp0", netip.PrefixFrom(h.WANAddr, 32)); err != nil {
+	if err := inet.AddRoute("isp0", netip.PrefixFrom(h.WANAddr, 32), netip.Addr{}); err != nil {
 		return err
 	}
 	if err := inet.AddLocal(netip.MustParsePrefix("198.18.0.0/15")); err != nil { // RFC 2544's block: no real host has one
@@ -173,12 +204,13 @@ func (l *lab) buildInternet(ctx context.Context) error {
 	}
 	l.wan.toISP = l.sink(isp0)
 	l.read(isp0, l.wan.FromISP)
-	authority, err := live.NewAuthority()
-	if err != nil {
+	if l.authority, err = live.NewAuthority(); err != nil {
 		return err
 	}
-	l.authority, l.sessions = authority, live.NewSessions()
-	cloud, err := live.NewCloud(ctx, l.cloudConfig())
+	if l.sessions, err = live.NewSessions(); err != nil {
+		return err
+	}
+	cloud, err := live.NewCloud(l.cloudConfig())
 	if err != nil {
 		return err
 	}
@@ -212,7 +244,6 @@ func (l *lab) buildHosts(ctx context.Context) error {
 		l.taps[i] = l.sink(tap)
 		l.read(tap, func(frame []byte) { l.ap.FromStation(i, frame) })
 	}
-	l.introducePhones()
 	for i, host := range l.hosts {
 		go func() { done <- booted{i, host.Boot(ctx)} }()
 	}
@@ -222,7 +253,80 @@ func (l *lab) buildHosts(ctx context.Context) error {
 			first = fmt.Errorf("%s: %w", l.home.Specimens[b.i].Name, b.err)
 		}
 	}
-	return first
+	if first != nil {
+		return first
+	}
+	return l.introducePhone()
+}
+
+// introducePhone lets devices find the household's phone on the LAN, and the phone answer them.
+func (l *lab) introducePhone() error {
+	phone, ok := l.home.Peer()
+	if !ok {
+		return nil
+	}
+	ports := make(map[uint16]bool)
+	for i := range l.home.Specimens {
+		for _, s := range l.home.Specimens[i].Profile.Services {
+			if s.Transport == devices.TransportLAN && s.Host == devices.HostPeer {
+				l.hosts[i].SetPeer(phone.Addr)
+				ports[s.Port] = true
+			}
+		}
+	}
+	for port := range ports {
+		if err := l.hosts[phone.Index].ServeLAN(port); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *lab) hostConfig(ns *live.Namespace, s *devices.Specimen) live.HostConfig {
+	return live.HostConfig{
+		NS: ns, Specimen: s, Registry: l.flows, Clock: l.wall, Authority: l.authority, Sessions: l.sessions,
+		Activity: l.names.activity, NTP: l.home.NTP, Log: slog.Default(),
+	}
+}
+
+// cloudConfig lists what the home's devices will ask of the internet.
+func (l *lab) cloudConfig() live.CloudConfig {
+	c := live.CloudConfig{
+		NS: l.inet, Names: make(map[string]netip.Addr), DNS: l.home.DNS, NTP: l.home.NTP, Registry: l.flows,
+		Sessions: l.sessions, Authority: l.authority, Clock: l.wall, Peer: l.peer, Log: slog.Default(),
+	}
+	for _, cloud := range l.home.Clouds {
+		c.Names[cloud.Host] = cloud.Addr
+	}
+	streams, datagrams := make(map[uint16]bool), make(map[netip.AddrPort]bool)
+	for _, p := range l.home.Profiles {
+		for _, s := range p.Services {
+			switch {
+			case !s.WAN():
+			case s.Stream():
+				streams[s.Port] = true
+			case s.Transport == devices.TransportUDP:
+				datagrams[netip.AddrPortFrom(c.Names[s.Host], s.Port)] = true
+			}
+		}
+	}
+	for port := range streams {
+		c.Streams = append(c.Streams, port)
+	}
+	for at := range datagrams {
+		c.Datagrams = append(c.Datagrams, at)
+	}
+	return c
+}
+
+// peer tells whom a server talks to: behind NAPT it sees the home's address and a translated port.
+func (l *lab) peer(proto uint8, seen netip.AddrPort) (netip.AddrPort, bool) {
+	if l.tunnelled() {
+		return seen, true
+	}
+	l.wan.mu.Lock()
+	defer l.wan.mu.Unlock()
+	return l.wan.napt.Table().Peer(proto, seen.Port())
 }
 
 // sink returns a function that puts packets on an interface and recycles their buffers. A packet that the interface does
@@ -252,9 +356,8 @@ func (l *lab) read(from interface{ Read([]byte) (int, error) }, f func([]byte)) 
 
 // toGateway attributes a frame that is for the gateway, and hands it to the gateway's kernel.
 func (l *lab) toGateway(p packet.Packet, wlan0 func([]byte)) {
-	stays := true
 	if ip, ok := routed(p.Data, l.home.LAN); ok {
-		stays = false
+		l.tally.crosses(true)
 		x, ok := l.flows.Attribute(ip, packet.Up)
 		if !ok || x.Unit != p.Lineage.Unit {
 			x = packet.Unattributed()
@@ -263,25 +366,26 @@ func (l *lab) toGateway(p packet.Packet, wlan0 func([]byte)) {
 		x.LANFrame = p.Lineage.LANFrame
 		l.wan.hopUp.Enter(ip, x, p.At)
 	}
-	l.tally.lan(stays)
 	wlan0(p.Data)
 }
 
 // fromGateway takes a frame that the gateway's kernel sends to the LAN, and finds the WAN packet that it carries.
 func (l *lab) fromGateway(frame []byte) {
 	var x packet.Lineage
-	stays := true
 	if len(frame) >= 34 && frame[12] == 8 && frame[13] == 0 {
 		if found, ok := l.wan.hopDown.Leave(frame[14:]); ok {
-			x, stays = found, false
+			x = found
+			l.tally.crosses(false)
 		}
 	}
-	l.tally.lan(stays)
 	l.ap.FromGateway(frame, x)
 }
 
 // capture records a LAN frame.
-func (l *lab) capture(at int64, frame []byte) int64 { return l.files.LAN(at, frame) }
+func (l *lab) capture(at int64, frame []byte) int64 {
+	l.tally.lan()
+	return l.files.LAN(at, frame)
+}
 
 // routed returns the IPv4 packet in a unicast frame for the gateway that its kernel will forward: one whose destination
 // is not on the LAN.

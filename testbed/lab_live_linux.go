@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"glasshouse/emulator/clock"
@@ -39,10 +40,17 @@ type lab struct {
 	wan   *wan
 	ap    *gateway.AccessPoint
 
-	spaces   map[string]*live.Namespace // by the names that `glasshouse shell` knows
-	gw, inet *live.Namespace
-	hosts    []*live.Host
-	tally    tally
+	start     time.Time                  // wall time of script time 0
+	spaces    map[string]*live.Namespace // by the names that `glasshouse shell` knows
+	gw, inet  *live.Namespace
+	authority *live.Authority
+	sessions  *live.Sessions
+	hosts     []*live.Host
+	taps      []func([]byte) // each device's interface
+	tally     tally
+
+	writeErrors  atomic.Int64 // packets that an interface did not take
+	firstUnknown sync.Once
 
 	closing []func() // undone in reverse order
 	readers sync.WaitGroup
@@ -55,6 +63,7 @@ func runLab(ctx context.Context, o order, out *reporter, shell net.Listener) (*R
 	if err := l.load(); err != nil {
 		return nil, err
 	}
+	l.start = began.Add(settleTime)
 	l.progress("setting up")
 	if err := l.openFiles(); err != nil {
 		return nil, err
@@ -183,7 +192,7 @@ func (l *lab) progress(phase string) {
 func (l *lab) emit(row *dataset.Row, x packet.Lineage) {
 	l.names.label(row, x)
 	l.tally.row(row, x)
-	l.files.Row(*row)
+	l.files.Row(row)
 	if l.order.Rows {
 		l.out.send(message{Row: row})
 	}

@@ -27,7 +27,7 @@ const tunnelPort = 51820
 
 // buildTunnel makes both ends of the WireGuard tunnel: the client on the gateway, the server in the internet, which is up
 // before the client may speak.
-func (l *lab) buildTunnel(ctx context.Context) error {
+func (l *lab) buildTunnel(context.Context) error {
 	if !l.tunnelled() {
 		return nil
 	}
@@ -45,7 +45,7 @@ func (l *lab) buildTunnel(ctx context.Context) error {
 		return err
 	}
 	for _, p := range []netip.Prefix{h.LAN, netip.PrefixFrom(tunnelClient, 32)} {
-		if err := l.inet.AddRoute("vpn0", p); err != nil {
+		if err := l.inet.AddRoute("vpn0", p, netip.Addr{}); err != nil {
 			return err
 		}
 	}
@@ -66,7 +66,7 @@ func (l *lab) buildTunnel(ctx context.Context) error {
 		return err
 	}
 	l.onClose(tun0)
-	if err := l.gw.AddRoute("tun0", netip.MustParsePrefix("0.0.0.0/0")); err != nil {
+	if err := l.gw.AddRoute("tun0", netip.MustParsePrefix("0.0.0.0/0"), netip.Addr{}); err != nil {
 		return err
 	}
 	client, err := gateway.NewTunnel(gateway.TunnelConfig{
@@ -82,7 +82,7 @@ func (l *lab) buildTunnel(ctx context.Context) error {
 	}
 	l.onClose(client)
 	for name, t := range map[string]*gateway.Tunnel{"tun0": client, "vpn0": server} {
-		if err := l.serveUAPI(ctx, name, t); err != nil {
+		if err := l.serveUAPI(name, t); err != nil {
 			return err
 		}
 	}
@@ -98,7 +98,7 @@ func (l *lab) tunnelDevice(ns *live.Namespace, name string, addr netip.Addr) (*l
 }
 
 // serveUAPI makes the control socket that `wg show` reads.
-func (l *lab) serveUAPI(_ context.Context, name string, t *gateway.Tunnel) error {
+func (l *lab) serveUAPI(name string, t *gateway.Tunnel) error {
 	file, err := ipc.UAPIOpen(name)
 	if err != nil {
 		return fmt.Errorf("opening %s's control socket: %w", name, err)

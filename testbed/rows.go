@@ -104,6 +104,13 @@ func (r *rows) waiting() int {
 	return len(r.pending) - r.head
 }
 
+// lateness is how many rows got their truth twice, or too late.
+func (r *rows) lateness() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.late
+}
+
 func (r *rows) find(row int64) *pendingRow {
 	i := row - r.first + int64(r.head)
 	if row < r.first || i >= int64(len(r.pending)) {

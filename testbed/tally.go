@@ -20,19 +20,44 @@ type tally struct {
 	mu     sync.Mutex
 	n      Counts
 	bare   int64 // WAN packets without a LAN frame: the gateway's, the internet's, and what died in between
-	local  int64 // LAN frames that stayed on the LAN
+	up     int64 // LAN frames that left towards the WAN
+	upSeen int64 // of these, seen by the tap
+	down   int64 // LAN frames that came from the WAN
 	open   map[int64]*dataset.Event
 	over   []dataset.Event
 	events int64
 }
 
-func (t *tally) lan(stays bool) {
+// lan counts a captured LAN frame.
+func (t *tally) lan() {
 	t.mu.Lock()
 	t.n.LAN++
-	if stays {
-		t.local++
+	t.mu.Unlock()
+}
+
+// crosses counts a LAN frame that goes to the WAN, or came from it.
+func (t *tally) crosses(up bool) {
+	t.mu.Lock()
+	if up {
+		t.up++
+	} else {
+		t.down++
 	}
 	t.mu.Unlock()
+}
+
+// local is how many LAN frames stayed on the LAN.
+func (t *tally) local() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.n.LAN - t.up - t.down
+}
+
+// forwarded is how many LAN frames went towards the WAN and were not seen by the tap.
+func (t *tally) forwarded() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.up - t.upSeen
 }
 
 func (t *tally) row(row *dataset.Row, x packet.Lineage) {
@@ -46,8 +71,11 @@ func (t *tally) row(row *dataset.Row, x packet.Lineage) {
 	if x.Unit == packet.UnitUnknown {
 		t.n.Unattributed++
 	}
-	if row.LANFrame == 0 {
+	switch {
+	case row.LANFrame == 0:
 		t.bare++
+	case row.Dir == packet.Up:
+		t.upSeen++
 	}
 	t.mu.Unlock()
 }

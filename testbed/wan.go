@@ -133,7 +133,7 @@ func (w *wan) ownerUp(ip []byte) (l packet.Lineage, ok bool) {
 func (w *wan) tapUp(p packet.Packet) {
 	now := w.clock.Now()
 	w.mu.Lock()
-	at, kept := w.upPath.Send(now, len(p.Data)+ethernetHeader, 0)
+	at, kept := w.upPath.Send(now)
 	w.mu.Unlock()
 	if w.rows.begin(now, packet.Up, p.Data, p.Lineage, true, !kept) == 0 {
 		w.mu.Lock()
@@ -169,7 +169,7 @@ func (w *wan) arrived(p packet.Packet) {
 	at, ok := w.downQueue.Send(now, len(p.Data)+ethernetHeader)
 	if !ok {
 		w.drops.DownQueue++
-	} else if at, ok = w.downPath.Send(at, len(p.Data)+ethernetHeader, 0); !ok {
+	} else if at, ok = w.downPath.Send(at); !ok {
 		w.drops.DownPath++
 	}
 	w.mu.Unlock()

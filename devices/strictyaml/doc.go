@@ -76,7 +76,7 @@ func parse(src []byte) (tree *ast.File, err error) {
 			err = fmt.Errorf("not YAML: %v", p)
 		}
 	}()
-	return parser.ParseBytes(src, 0)
+	return parser.ParseBytes(src, 0, parser.AllowDuplicateMapKey()) // Map reports them, with all other errors
 }
 
 // tooMuch says why a file is not even parsed, or "".

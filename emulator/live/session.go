@@ -73,7 +73,7 @@ type Sessions struct {
 	jobs    map[uint32]*job
 	handles uint32
 	pushers map[truth.Key]func(*job) // far ends of datagram flows that can send first
-	block   cipher.Block // makes a datagram's head look random
+	block   cipher.Block             // makes a datagram's head look random
 }
 
 // NewSessions returns an empty registry.

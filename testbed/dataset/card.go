@@ -1,0 +1,129 @@
+package dataset
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"text/template"
+	"time"
+)
+
+// column describes a column of packets.parquet for the card and for croissant.json.
+type column struct {
+	Name, Type, About string
+}
+
+func packetColumns() []column {
+	return []column{
+		{"ts_ns", "int64", "UTC epoch, ns; strictly increasing: the tap's order"},
+		{"frame", "int64", "1-based: the frame in wan.pcapng, as Wireshark counts"},
+		{"dir", "int8", "1 up (home to internet), -1 down"},
+		{"length", "int32", "bytes of the frame with its Ethernet header, no FCS, no padding"},
+		{"ip_proto", "uint8", "IP protocol; 0 where absent"},
+		{"local_port", "uint16", "the port on the gateway's WAN side; 0 where absent"},
+		{"remote_port", "uint16", "the port of the remote end; 0 where absent"},
+		{"tcp_flags", "uint8", "the flags' byte; 0 where absent"},
+		{"remote_addr", "string", "address of the remote end"},
+		{"payload_length", "int32", "bytes above TCP or UDP"},
+		{"app_proto", "string", "what this frame's own bytes show: tls http dns ntp quic mqtt wireguard dhcp, or none"},
+		{"label_device", "string", "the device; gateway for the router's own traffic, internet for unsolicited packets"},
+		{"label_unit", "string", "which specimen of the device"},
+		{"label_class", "string", "the HomeMole paper's classes: its IoT devices, noise; otherwise the device"},
+		{"label_kind", "string", "iot, phone, tablet, infrastructure"},
+		{"label_category", "string", "what the device is for"},
+		{"label_activity", "string", "what the device was doing"},
+		{"label_role", "string", "what the packet is for"},
+		{"label_event", "int64, null", "the event in events.parquet"},
+		{"label_lan_frame", "int64, null", "the frame in lan.pcapng that it carries; null where there is none"},
+		{"label_lost", "bool", "died after the tap"},
+	}
+}
+
+const cardText = `# {{.M.Scenario}}, seed {{.M.Seed}}
+
+A labelled capture of an emulated smart home's WAN, made by Glasshouse in its {{.M.World}} world, behind {{if eq .M.Path "vpn"}}a WireGuard tunnel{{else}}NAPT{{end}}.
+State: **{{.M.State}}**{{if .M.Valid}}, valid{{else}}, **not valid**: {{range .M.Reasons}}{{.}}; {{end}}{{end}}. Started {{.Start}}, {{.Duration}} long; the first {{.WarmUp}} are start-up and are not scored.
+{{if ne .M.TimeScale 1.0}}The household is denser than life: people act {{.M.TimeScale}} times as often. Protocol timers are not scaled.{{end}}
+
+| packets | |
+|---|---|
+| on the LAN | {{.M.Counts.LAN}} |
+| on the WAN | {{.M.Counts.WAN}} ({{.M.Counts.Up}} up, {{.M.Counts.Down}} down) |
+| not attributed | {{.M.Fidelity.Unattributed}} |
+| events | {{.M.Counts.Events}} |
+
+## Who lives here
+{{range .M.Homes}}
+Home {{.Home}} (seed {{.Seed}}), {{.Packets}} WAN packets:
+{{range .Devices}}
+- {{.Unit}}: {{.Name}} ({{.Kind}}, {{.Category}}), class {{.Class}}, {{.Address}}, {{.MAC}}{{end}}
+{{end}}
+## Files
+In each home=NNNNNN: wan.pcapng is what an observer between the home and its ISP sees, and holds no truth; lan.pcapng is what the
+access point saw; packets.parquet has a row for each frame of wan.pcapng, row i for frame i; events.parquet lists what the
+household and its devices did. manifest.json has the vocabulary of every label, counts, and the sha256 of every file.
+
+## Columns of packets.parquet
+| column | type | meaning |
+|---|---|---|
+{{range .Columns}}| {{.Name}} | {{.Type}} | {{.About}} |
+{{end}}
+Columns that begin with label_ are truth; a classifier must not read them. A packet's device is the interface that its frame came
+from or was delivered to, followed through the router and the tunnel by its bytes, never by time.
+
+## Reading it
+` + "```sql\nSELECT label_device, count(*) FROM read_parquet('home=*/packets.parquet', hive_partitioning = true) GROUP BY 1;  -- DuckDB\n```\n" +
+	"```python\nimport pandas as pd\npackets = pd.read_parquet('home=000000/packets.parquet')\n```\n" + `
+## Limits
+Emulated devices, not real ones: sizes and rhythms follow their profiles, each number of which names its source. IPv4 only.
+The licence is for its maker to choose.
+`
+
+func card(m *Manifest) ([]byte, error) {
+	t, err := template.New("card").Parse(cardText)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err = t.Execute(&b, map[string]any{
+		"M": m, "Columns": packetColumns(), "Start": time.Unix(0, m.StartNs).UTC().Format(time.RFC3339),
+		"Duration": time.Duration(m.DurationNs), "WarmUp": time.Duration(m.WarmUpNs),
+	})
+	return b.Bytes(), err
+}
+
+// croissant writes the metadata of MLCommons' Croissant 1.0.
+func croissant(m *Manifest) ([]byte, error) {
+	types := map[string]string{
+		"int64": "sc:Integer", "int32": "sc:Integer", "int8": "sc:Integer", "uint8": "sc:Integer", "uint16": "sc:Integer",
+		"int64, null": "sc:Integer", "string": "sc:Text", "bool": "sc:Boolean",
+	}
+	var fields []map[string]any
+	for _, c := range packetColumns() {
+		fields = append(fields, map[string]any{
+			"@type": "cr:Field", "@id": "packets/" + c.Name, "name": c.Name, "description": c.About, "dataType": types[c.Type],
+			"source": map[string]any{"fileSet": map[string]string{"@id": "packets-parquet"}, "extract": map[string]string{"column": c.Name}},
+		})
+	}
+	doc := map[string]any{
+		"@context": map[string]any{
+			"@vocab": "https://schema.org/", "sc": "https://schema.org/", "cr": "http://mlcommons.org/croissant/",
+			"dct": "http://purl.org/dc/terms/", "dataType": map[string]string{"@id": "cr:dataType", "@type": "@vocab"},
+			"extract": "cr:extract", "field": "cr:field", "fileSet": "cr:fileSet", "includes": "cr:includes", "column": "cr:column",
+			"recordSet": "cr:recordSet", "source": "cr:source", "conformsTo": "dct:conformsTo",
+		},
+		"@type": "sc:Dataset", "name": fmt.Sprintf("%s-%d", m.Scenario, m.Seed),
+		"description": fmt.Sprintf("Labelled WAN packets of an emulated smart home, scenario %s, seed %d.", m.Scenario, m.Seed),
+		"conformsTo":  "http://mlcommons.org/croissant/1.0",
+		"distribution": []map[string]any{
+			{"@type": "cr:FileObject", "@id": "directory", "name": "directory", "contentUrl": ".", "encodingFormat": "inode/directory"},
+			{
+				"@type": "cr:FileSet", "@id": "packets-parquet", "name": "packets-parquet", "encodingFormat": "application/x-parquet",
+				"containedIn": map[string]string{"@id": "directory"}, "includes": "home=*/" + FilePackets,
+			},
+		},
+		"recordSet": []map[string]any{{"@type": "cr:RecordSet", "@id": "packets", "name": "packets", "field": fields}},
+	}
+	b, err := json.MarshalIndent(doc, "", "  ")
+	return append(b, '\n'), err
+}

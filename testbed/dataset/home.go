@@ -1,0 +1,230 @@
+package dataset
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+)
+
+// Names of a home's files.
+const (
+	FileLAN      = "lan.pcapng"
+	FileWAN      = "wan.pcapng"
+	FilePackets  = "packets.parquet"
+	FileEvents   = "events.parquet"
+	journalRows  = "rows.journal"
+	journalEvent = "events.journal"
+)
+
+// HomeDir names the directory of a home inside a data set.
+func HomeDir(home int) string { return fmt.Sprintf("home=%06d", home) }
+
+// HomeOptions say how a home's files are written.
+type HomeOptions struct {
+	EpochNs    int64 // UTC epoch of script time 0, ns
+	GatewayMAC [6]byte
+	ISPMAC     [6]byte
+	Comment    string // of the captures' section headers: what the run is, without a word of truth
+	Snaplen    int    // bytes kept of a frame; 0 = all
+}
+
+// HomeWriter writes a home's captures, rows and events as they come. LAN and WAN may be called concurrently, and so may Row
+// and Event.
+type HomeWriter struct {
+	dir string
+	o   HomeOptions
+
+	lanMu sync.Mutex
+	lan   *captureWriter
+	lanTs int64
+
+	wanMu  sync.Mutex
+	wan    *captureWriter
+	wanTs  int64
+	parser *Parser
+	frame  []byte
+
+	rowMu  sync.Mutex
+	rows   *rowJournal
+	events *os.File
+	evBuf  *bufio.Writer
+	err    error
+}
+
+// CreateHome makes a home's directory and opens its files.
+func CreateHome(dir string, o HomeOptions) (*HomeWriter, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	w := &HomeWriter{dir: dir, o: o, parser: NewParser(), frame: make([]byte, EthernetHeader, 2048)}
+	var err error
+	if w.lan, err = createCapture(filepath.Join(dir, FileLAN), "lan", o.Comment, o.Snaplen); err != nil {
+		return nil, err
+	}
+	if w.wan, err = createCapture(filepath.Join(dir, FileWAN), "wan", o.Comment, o.Snaplen); err != nil {
+		return nil, errors.Join(err, w.lan.close())
+	}
+	if w.rows, err = createRowJournal(filepath.Join(dir, journalRows)); err != nil {
+		return nil, errors.Join(err, w.lan.close(), w.wan.close())
+	}
+	if w.events, err = os.Create(filepath.Join(dir, journalEvent)); err != nil {
+		return nil, errors.Join(err, w.lan.close(), w.wan.close(), w.rows.close())
+	}
+	w.evBuf = bufio.NewWriter(w.events)
+	return w, nil
+}
+
+// LAN appends a frame that passed at (ns of script time) and returns its 1-based number.
+func (w *HomeWriter) LAN(at int64, frame []byte) int64 {
+	w.lanMu.Lock()
+	defer w.lanMu.Unlock()
+	w.lanTs = max(w.o.EpochNs+at, w.lanTs)
+	n, err := w.lan.write(w.lanTs, frame, nil)
+	if err != nil {
+		w.fail(err)
+	}
+	return n
+}
+
+// WAN appends an IP packet that passed the tap at (ns of script time), with an Ethernet header of the gateway's and the ISP
+// router's addresses, and returns what an observer sees of it. Times are strictly in the order of the calls.
+func (w *HomeWriter) WAN(at int64, dir int8, ip []byte) Observation {
+	w.wanMu.Lock()
+	defer w.wanMu.Unlock()
+	dst, src := w.o.ISPMAC, w.o.GatewayMAC
+	if dir < 0 {
+		dst, src = src, dst
+	}
+	h := w.frame[:EthernetHeader]
+	copy(h, dst[:])
+	copy(h[6:], src[:])
+	h[12], h[13] = 8, 0
+	if len(ip) > 0 && ip[0]>>4 == 6 {
+		h[12], h[13] = 0x86, 0xdd
+	}
+	w.wanTs = max(w.o.EpochNs+at, w.wanTs+1)
+	n, err := w.wan.write(w.wanTs, h, ip)
+	if err != nil {
+		w.fail(err)
+	}
+	w.frame = append(h, ip...)
+	o := w.parser.Observe(w.wanTs, dir, w.frame)
+	o.Frame = n
+	return o
+}
+
+// Row appends a row; rows come in the order of their frames.
+func (w *HomeWriter) Row(r *Row) {
+	w.rowMu.Lock()
+	defer w.rowMu.Unlock()
+	if err := w.rows.write(r); err != nil && w.err == nil {
+		w.err = err
+	}
+}
+
+// Event appends an event.
+func (w *HomeWriter) Event(e Event) {
+	b, err := json.Marshal(e)
+	w.rowMu.Lock()
+	defer w.rowMu.Unlock()
+	_, _ = w.evBuf.Write(append(b, '\n'))
+	if err != nil && w.err == nil {
+		w.err = err
+	}
+}
+
+func (w *HomeWriter) fail(err error) {
+	w.rowMu.Lock()
+	if w.err == nil {
+		w.err = err
+	}
+	w.rowMu.Unlock()
+}
+
+// Flush writes what was given so far to the files: labels before captures, so that a killed run has labels for what it
+// captured.
+func (w *HomeWriter) Flush() error {
+	w.rowMu.Lock()
+	err := errors.Join(w.rows.w.Flush(), w.evBuf.Flush())
+	w.rowMu.Unlock()
+	w.wanMu.Lock()
+	err = errors.Join(err, w.wan.flush())
+	w.wanMu.Unlock()
+	w.lanMu.Lock()
+	err = errors.Join(err, w.lan.flush())
+	w.lanMu.Unlock()
+	return err
+}
+
+// Close writes the Parquet files and ends. It returns the first error of the run.
+func (w *HomeWriter) Close() error {
+	err := errors.Join(w.Flush(), w.lan.close(), w.wan.close(), w.rows.close(), w.events.Close())
+	w.rowMu.Lock()
+	err = errors.Join(w.err, err)
+	w.rowMu.Unlock()
+	if err != nil {
+		return fmt.Errorf("writing %s: %w", w.dir, err)
+	}
+	_, err = buildParquet(w.dir, -1)
+	return err
+}
+
+// buildParquet turns a home's journals into its Parquet files, at most limit rows (all if negative), and removes them. It
+// returns the number of rows.
+func buildParquet(dir string, limit int64) (int64, error) {
+	packets, err := createParquet[packetRecord](filepath.Join(dir, FilePackets))
+	if err != nil {
+		return 0, err
+	}
+	n := int64(0)
+	_, err = readRowJournal(filepath.Join(dir, journalRows), func(r *Row) error {
+		if limit >= 0 && n >= limit {
+			return nil
+		}
+		n++
+		return packets.add(r.record())
+	})
+	if err := errors.Join(err, packets.close()); err != nil {
+		return n, fmt.Errorf("writing %s: %w", FilePackets, err)
+	}
+	events, err := readEventJournal(filepath.Join(dir, journalEvent))
+	if err != nil {
+		return n, err
+	}
+	out, err := createParquet[eventRecord](filepath.Join(dir, FileEvents))
+	if err != nil {
+		return n, err
+	}
+	for i := range events {
+		err = errors.Join(err, out.add(events[i].record()))
+	}
+	if err := errors.Join(err, out.close()); err != nil {
+		return n, fmt.Errorf("writing %s: %w", FileEvents, err)
+	}
+	return n, errors.Join(os.Remove(filepath.Join(dir, journalRows)), os.Remove(filepath.Join(dir, journalEvent)))
+}
+
+// readEventJournal returns the events in order of their keys; a line that is cut short ends the journal.
+func readEventJournal(path string) ([]Event, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var events []Event
+	sc := bufio.NewScanner(f)
+	for sc.Scan() {
+		var e Event
+		if json.Unmarshal(sc.Bytes(), &e) != nil {
+			break
+		}
+		events = append(events, e)
+	}
+	slices.SortFunc(events, func(a, b Event) int { return int(a.Event - b.Event) })
+	return events, nil
+}

@@ -1,0 +1,299 @@
+package dataset
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+)
+
+// States of a data set.
+const (
+	StateRunning  = "running"
+	StateComplete = "complete"
+	StateCut      = "cut" // ended before its time; what is there is whole
+)
+
+// Files of a data set beside its homes.
+const (
+	FileManifest  = "manifest.json"
+	FileScenario  = "scenario.yaml"
+	FileCard      = "README.md"
+	FileCroissant = "croissant.json"
+)
+
+// Manifest says what a data set is. It is written first with the state "running", and last with "complete" or "cut".
+type Manifest struct {
+	Format         int                 `json:"format"`
+	State          string              `json:"state"`
+	Scenario       string              `json:"scenario"`
+	ScenarioDigest string              `json:"scenario_digest"`
+	Path           string              `json:"path"` // napt or vpn
+	Seed           uint64              `json:"seed"`
+	World          string              `json:"world"`
+	StartNs        int64               `json:"start_ns"` // UTC epoch of script time 0, ns
+	DurationNs     int64               `json:"duration_ns"`
+	WarmUpNs       int64               `json:"warm_up_ns"` // not scored, from the start
+	TimeScale      float64             `json:"time_scale"` // people's acts against life; protocol timers are never scaled
+	Versions       map[string]string   `json:"versions"`
+	Vocabulary     map[string][]string `json:"vocabulary"` // of each label column
+	Counts         Counts              `json:"counts"`
+	Homes          []HomeInfo          `json:"homes"`
+	Files          map[string]string   `json:"files"` // path: sha256
+	Valid          bool                `json:"valid"`
+	Reasons        []string            `json:"reasons"` // why it is not valid
+	Fidelity       Fidelity            `json:"fidelity"`
+}
+
+// Counts balance: lan = (wan - without_lan) + local + the drops before the tap.
+type Counts struct {
+	LAN        int64            `json:"lan"`
+	WAN        int64            `json:"wan"`
+	Up         int64            `json:"up"`
+	Down       int64            `json:"down"`
+	WithoutLAN int64            `json:"without_lan"` // WAN packets that no LAN frame carries: the gateway's, the internet's, lost ones
+	Local      int64            `json:"local"`       // LAN frames that stayed on the LAN
+	Drops      map[string]int64 `json:"drops"`       // LAN frames that did not reach the tap, by cause
+	Events     int64            `json:"events"`
+}
+
+// Fidelity says how well the run kept its promises.
+type Fidelity struct {
+	TimerP50Ns   int64            `json:"timer_p50_ns"` // how late timers fired
+	TimerP99Ns   int64            `json:"timer_p99_ns"`
+	TimerMaxNs   int64            `json:"timer_max_ns"`
+	Unattributed int64            `json:"unattributed"`
+	Late         int64            `json:"late"`  // truth that came after its row was closed
+	Drops        map[string]int64 `json:"drops"` // packets lost outside of what the scenario asks for, by cause
+}
+
+// HomeInfo describes a home.
+type HomeInfo struct {
+	Home    int            `json:"home"`
+	Seed    uint64         `json:"seed"`
+	Varied  map[string]any `json:"varied"` // what was drawn for it
+	Devices []DeviceInfo   `json:"devices"`
+	Packets int64          `json:"packets"` // on the WAN
+}
+
+// DeviceInfo describes a unit.
+type DeviceInfo struct {
+	Name     string `json:"name"` // the device
+	Unit     string `json:"unit"`
+	Class    string `json:"class"`
+	Kind     string `json:"kind"`
+	Category string `json:"category"`
+	MAC      string `json:"mac"`
+	Address  string `json:"address"`
+}
+
+// ErrOccupied means that a directory holds something else.
+var ErrOccupied = errors.New("holds something already")
+
+// CheckEmpty tells whether a data set can be written at dir: it is absent or an empty directory, and can be written.
+// Nothing is left behind.
+func CheckEmpty(dir string) error {
+	st, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		parent := filepath.Dir(dir)
+		for {
+			if st, err := os.Stat(parent); err == nil {
+				if !st.IsDir() {
+					return fmt.Errorf("%s: %s is not a directory", dir, parent)
+				}
+				return writable(parent)
+			}
+			if next := filepath.Dir(parent); next != parent {
+				parent = next
+				continue
+			}
+			return fmt.Errorf("%s: no directory above it exists", dir)
+		}
+	case err != nil:
+		return err
+	case !st.IsDir():
+		return fmt.Errorf("%s: is a file; a new or empty directory is needed", dir)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("%s: %w (%s); a new or empty directory is needed", dir, ErrOccupied, entries[0].Name())
+	}
+	return writable(dir)
+}
+
+func writable(dir string) error {
+	f, err := os.CreateTemp(dir, ".glasshouse-*")
+	if err != nil {
+		return fmt.Errorf("%s: cannot be written: %w", dir, err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// Set is a data set that is being written.
+type Set struct {
+	dir      string
+	Manifest Manifest
+}
+
+// Create makes the directory and writes the manifest, with the state "running", and the scenario.
+func Create(dir string, m Manifest, scenario []byte) (*Set, error) {
+	if err := CheckEmpty(dir); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	m.Format, m.State = 1, StateRunning
+	s := &Set{dir: dir, Manifest: m}
+	if err := writeAtomic(filepath.Join(dir, FileScenario), scenario); err != nil {
+		return nil, err
+	}
+	return s, s.write()
+}
+
+// HomePath returns the directory of a home.
+func (s *Set) HomePath(home int) string { return filepath.Join(s.dir, HomeDir(home)) }
+
+// Finish hashes the files, writes the card, and closes the manifest with a state.
+func (s *Set) Finish(state string) error {
+	s.Manifest.State = state
+	if s.Manifest.Reasons == nil {
+		s.Manifest.Reasons = []string{}
+	}
+	for name, f := range map[string]func(*Manifest) ([]byte, error){FileCard: card, FileCroissant: croissant} {
+		b, err := f(&s.Manifest)
+		if err != nil {
+			return err
+		}
+		if err := writeAtomic(filepath.Join(s.dir, name), b); err != nil {
+			return err
+		}
+	}
+	files, err := hashAll(s.dir)
+	if err != nil {
+		return err
+	}
+	s.Manifest.Files = files
+	return s.write()
+}
+
+func (s *Set) write() error {
+	b, err := json.MarshalIndent(&s.Manifest, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeAtomic(filepath.Join(s.dir, FileManifest), append(b, '\n'))
+}
+
+func writeAtomic(path string, b []byte) error {
+	tmp := path + ".part"
+	if err := os.WriteFile(tmp, b, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+// hashAll returns the sha256 of every file of a data set but the manifest.
+func hashAll(dir string) (map[string]string, error) {
+	files := make(map[string]string)
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		if err != nil || rel == FileManifest {
+			return err
+		}
+		sum, err := hashFile(path)
+		files[filepath.ToSlash(rel)] = sum
+		return err
+	})
+	return files, err
+}
+
+func hashFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// Digest is the sha256 of the sorted lines "sha256  path" of all files under home=*.
+func (m *Manifest) Digest() string {
+	var lines []string
+	for path, sum := range m.Files {
+		if strings.HasPrefix(path, "home=") {
+			lines = append(lines, sum+"  "+path+"\n")
+		}
+	}
+	sort.Strings(lines)
+	sum := sha256.Sum256([]byte(strings.Join(lines, "")))
+	return hex.EncodeToString(sum[:])
+}
+
+// Dataset is a data set on disk.
+type Dataset struct {
+	Dir      string
+	Manifest Manifest
+}
+
+// Open reads a data set's manifest. One that is still "running" may have been killed: Verify can repair it.
+func Open(dir string) (*Dataset, error) {
+	b, err := os.ReadFile(filepath.Join(dir, FileManifest))
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s: not a data set: it has no %s", dir, FileManifest)
+		}
+		return nil, err
+	}
+	d := &Dataset{Dir: dir}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	if err := dec.Decode(&d.Manifest); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, FileManifest), err)
+	}
+	if d.Manifest.Format != 1 {
+		return nil, fmt.Errorf("%s: format %d; this version reads 1", filepath.Join(dir, FileManifest), d.Manifest.Format)
+	}
+	return d, nil
+}
+
+// HomePath returns the directory of a home.
+func (d *Dataset) HomePath(home int) string { return filepath.Join(d.Dir, HomeDir(home)) }
+
+// Rows gives the rows of all homes, home by home, in order. The row is valid until yield returns.
+func (d *Dataset) Rows(yield func(home int, r *Row) error) error {
+	for _, h := range d.Manifest.Homes {
+		if err := ReadRows(filepath.Join(d.HomePath(h.Home), FilePackets), func(r *Row) error { return yield(h.Home, r) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Events gives the events of all homes, home by home, in order.
+func (d *Dataset) Events(yield func(home int, e *Event) error) error {
+	for _, h := range d.Manifest.Homes {
+		if err := ReadEvents(filepath.Join(d.HomePath(h.Home), FileEvents), func(e *Event) error { return yield(h.Home, e) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}

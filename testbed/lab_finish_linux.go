@@ -1,0 +1,169 @@
+package testbed
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"glasshouse/emulator/clock"
+	"glasshouse/testbed/dataset"
+)
+
+// latenessBudget is how late the 99th percentile of timers may fire before a run is not to be trusted.
+const latenessBudget = int64(100 * time.Millisecond)
+
+// openFiles makes the data set, with its manifest in the state "running".
+func (l *lab) openFiles() error {
+	h := l.home
+	m := dataset.Manifest{
+		Scenario: l.sc.Name, ScenarioDigest: l.sc.Digest(), Path: string(l.sc.Path), Seed: l.order.Seed, World: "live",
+		StartNs: l.start.UnixNano(), DurationNs: int64(l.order.Duration), WarmUpNs: int64(l.sc.WarmUp), TimeScale: l.density(),
+		Versions: versions(), Vocabulary: l.names.vocabulary(), Homes: []dataset.HomeInfo{{Home: h.Index, Seed: h.Seed, Varied: h.Varied}},
+	}
+	for i, s := range h.Specimens {
+		mac := s.MAC
+		m.Homes[0].Devices = append(m.Homes[0].Devices, dataset.DeviceInfo{
+			Name: s.Profile.Device, Unit: s.Name, Class: l.names.units[i].Class, Kind: l.names.units[i].Kind,
+			Category: s.Profile.Category, MAC: fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]),
+			Address: s.Addr.String(),
+		})
+	}
+	set, err := dataset.Create(l.order.Out, m, []byte(l.sc.YAML()))
+	if err != nil {
+		return err
+	}
+	l.set = set
+	comment, err := json.Marshal(map[string]any{"scenario": l.sc.Name, "seed": l.order.Seed, "home": h.Index, "world": "live"})
+	if err != nil {
+		return err
+	}
+	l.files, err = dataset.CreateHome(set.HomePath(h.Index), dataset.HomeOptions{
+		EpochNs: l.start.UnixNano(), GatewayMAC: h.WANMAC, ISPMAC: h.ISPMAC, Comment: string(comment),
+	})
+	if err != nil {
+		return err
+	}
+	l.rows = newRows(l.files.WAN, l.emit)
+	return nil
+}
+
+func versions() map[string]string {
+	v := map[string]string{"go": runtime.Version()}
+	if b, ok := debug.ReadBuildInfo(); ok {
+		v["glasshouse"] = b.Main.Version
+		for _, d := range b.Deps {
+			switch d.Path {
+			case "golang.zx2c4.com/wireguard", "github.com/songgao/water", "github.com/google/gopacket", "github.com/parquet-go/parquet-go":
+				v[d.Path] = d.Version
+			}
+		}
+	}
+	return v
+}
+
+// finish waits for the last packets' truth, takes the home down, and closes the data set.
+func (l *lab) finish(cut bool, took time.Duration) (*Result, error) {
+	elapsed := l.order.Duration
+	if cut && l.wall != nil {
+		elapsed = min(elapsed, time.Duration(max(l.wall.Now(), 0)))
+	}
+	l.drain()
+	m := &l.set.Manifest
+	l.fidelity(m)
+	l.takeDown()
+	l.events(true)
+	err := l.files.Close()
+
+	n := l.tally.counts()
+	m.Counts.LAN, m.Counts.WAN, m.Counts.Up, m.Counts.Down = n.LAN, n.WAN, n.Up, n.Down
+	m.Counts.WithoutLAN, m.Counts.Local, m.Counts.Events = l.tally.bare, l.tally.local(), l.tally.events
+	m.Homes[0].Packets = n.WAN
+	m.DurationNs = int64(elapsed)
+	m.Fidelity.Unattributed = n.Unattributed
+	m.Reasons = l.reasons(m, err)
+	m.Valid = len(m.Reasons) == 0
+	state := dataset.StateComplete
+	if cut {
+		state = dataset.StateCut
+	}
+	if e := l.set.Finish(state); e != nil {
+		err = errors.Join(err, e)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Result{
+		Valid: m.Valid, Reasons: m.Reasons, Dataset: l.order.Out, Seed: l.order.Seed, Packets: n, SimulatedS: elapsed.Seconds(),
+		WallS: took.Seconds(), Cut: cut, Scenario: l.sc.Name, Events: l.tally.events,
+	}, nil
+}
+
+// takeDown closes what build opened, the last first, and waits for those who read interfaces.
+func (l *lab) takeDown() {
+	for i := len(l.closing) - 1; i >= 0; i-- {
+		l.closing[i]()
+	}
+	l.closing = nil
+	l.readers.Wait()
+}
+
+// fidelity measures how well the run went, while the interfaces are still there.
+func (l *lab) fidelity(m *dataset.Manifest) {
+	var late clock.Lateness
+	for _, w := range []*clock.Wall{l.wall, l.air, l.path} {
+		if w != nil {
+			late.Merge(w.Late())
+		}
+	}
+	f := &m.Fidelity
+	f.TimerP50Ns, f.TimerP99Ns, f.TimerMaxNs = late.Quantile(0.5), late.Quantile(0.99), late.Max()
+	f.Drops = map[string]int64{"interface_write": l.writeErrors.Load()}
+	for name, ns := range l.spaces {
+		for _, iface := range []string{"wlan0", "eth0", "tun0", "isp0", "vpn0"} {
+			if n, err := ns.Dropped(iface); err == nil && n > 0 {
+				f.Drops[name+"/"+iface] = n
+			}
+		}
+	}
+	f.Late = l.rows.lateness()
+	m.Counts.Drops = map[string]int64{}
+	if l.wan != nil {
+		d := l.wan.dropped()
+		kernel := l.wan.hopUp.Expire(0)
+		for cause, n := range map[string]int64{"wan_queue": d.UpQueue, "nat": d.UpNAT, "leak_blocked": d.Leaks, "kernel": kernel} {
+			m.Counts.Drops[cause] = n
+		}
+		m.Counts.Drops["after_end"] = max(l.tally.forwarded()-kernel-d.UpQueue-d.UpNAT, 0)
+	}
+	if l.ap != nil {
+		a := l.ap.Drops()
+		f.Drops["spoofed"], f.Drops["air"] = a.Spoofed, a.Air
+	}
+}
+
+// reasons says why a run must not be trusted; nothing if it may.
+func (l *lab) reasons(m *dataset.Manifest, writing error) []string {
+	var r []string
+	if n := m.Fidelity.Unattributed; n > 0 {
+		r = append(r, fmt.Sprintf("%d packets could not be attributed", n))
+	}
+	if n := m.Fidelity.Late; n > 0 {
+		r = append(r, fmt.Sprintf("the truth of %d packets came after their rows were closed", n))
+	}
+	if late := m.Fidelity.TimerP99Ns; late > latenessBudget {
+		r = append(r, fmt.Sprintf("timers fired %v late at p99; %v is allowed", time.Duration(late), time.Duration(latenessBudget)))
+	}
+	if n := m.Counts.Drops["leak_blocked"]; n > 0 {
+		r = append(r, fmt.Sprintf("%d packets tried to leave beside the tunnel and were blocked", n))
+	}
+	if n := m.Fidelity.Drops["interface_write"]; n > 0 {
+		r = append(r, fmt.Sprintf("interfaces did not take %d packets", n))
+	}
+	if writing != nil {
+		r = append(r, writing.Error())
+	}
+	return r
+}
