@@ -90,7 +90,7 @@ func TestLineDeliversInOrderOfTimeThenSending(t *testing.T) {
 		var out []got
 		l := gateway.NewLine(c, func(p packet.Packet) { out = append(out, got{p.Lineage.Event, p.At}) })
 		defer l.Close()
-		type sent struct{ at, due, event int64 }
+		type sent struct{ at, event int64 }
 		var want []sent
 		n := rapid.IntRange(0, 50).Draw(t, "n")
 		for i := range int64(n) {

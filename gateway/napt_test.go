@@ -370,3 +370,31 @@ func TestVerdictsHaveNames(t *testing.T) {
 		seen[v.String()] = true
 	}
 }
+
+// A flood of first fragments must not grow the gateway without bound, and the limit must not outlast the flood.
+func TestFragmentFlood(t *testing.T) {
+	n := newNAPT()
+	first, rest := fragment(udpPacket(lanA, remoteX, make([]byte, 64)), 32)
+	send := func(now int64, id uint16, remote netip.AddrPort) gateway.Verdict {
+		f, r := bytes.Clone(first), bytes.Clone(rest)
+		for _, b := range [][]byte{f, r} {
+			d := remote.Addr().As4()
+			copy(b[16:20], d[:])
+			binary.BigEndian.PutUint16(b[4:], id)
+			fixIP(b)
+		}
+		wantVerdict(t, n.Up(now, f), gateway.Translated)
+		return n.Up(now, r).Verdict
+	}
+	for i := range 4096 {
+		if v := send(int64(i), uint16(i), remoteX); v != gateway.Translated {
+			t.Fatalf("packet %d: %v", i, v)
+		}
+	}
+	if v := send(5000, 5000, remoteX); v != gateway.Unsupported {
+		t.Errorf("beyond the limit: %v", v)
+	}
+	if v := send(31*second, 1, remoteZ); v != gateway.Translated {
+		t.Errorf("after the flood: %v", v)
+	}
+}

@@ -91,7 +91,8 @@ func (s *session) see(flags uint8, up bool) {
 
 // established tells a connection that is open from one that is opening or closing (RFC 5382's "transitory").
 func (s *session) established() bool {
-	return s.synUp && s.synDown && !s.reset && !(s.finUp && s.finDown)
+	closed := s.reset || s.finUp && s.finDown
+	return s.synUp && s.synDown && !closed
 }
 
 // NewTable returns an empty table.

@@ -83,7 +83,7 @@ func TestTunnelServesUAPI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	if _, err := io.WriteString(c, "get=1\n\n"); err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func (m *memTUN) Close() error {
 	return nil
 }
 
-func keys(t testing.TB) (private, public [32]byte) {
+func keys(t *testing.T) (private, public [32]byte) {
 	t.Helper()
 	_, _ = rand.Read(private[:])
 	private[0] &= 248
@@ -73,7 +73,7 @@ func listenLoopback(port uint16) (*net.UDPConn, error) {
 }
 
 // relay passes datagrams between the tunnel's ends, loses some, and shows each to see.
-func relay(t testing.TB, to netip.AddrPort, loss float64, see func([]byte)) (addr netip.AddrPort, stop func()) {
+func relay(t *testing.T, to netip.AddrPort, loss float64, see func([]byte)) (addr netip.AddrPort, stop func()) {
 	t.Helper()
 	front, err := listenLoopback(0)
 	if err != nil {
@@ -123,7 +123,7 @@ type tunnelPair struct {
 	stop                 func()
 }
 
-func pair(t testing.TB, loss float64, hooks func(end string, c *gateway.TunnelConfig), see func([]byte)) *tunnelPair {
+func pair(t *testing.T, loss float64, hooks func(end string, c *gateway.TunnelConfig), see func([]byte)) *tunnelPair {
 	t.Helper()
 	serverKey, serverPub := keys(t)
 	clientKey, clientPub := keys(t)
@@ -135,15 +135,19 @@ func pair(t testing.TB, loss float64, hooks func(end string, c *gateway.TunnelCo
 	_ = probe.Close()
 	p := &tunnelPair{clientTUN: newMemTUN(), serverTUN: newMemTUN()}
 	all := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}
-	sc := gateway.TunnelConfig{Name: "vpn0", TUN: p.serverTUN, MTU: 1420, PrivateKey: serverKey, PeerPublicKey: clientPub,
-		ListenPort: serverAddr.Port(), AllowedIPs: all, Listen: listenLoopback}
+	sc := gateway.TunnelConfig{
+		Name: "vpn0", TUN: p.serverTUN, MTU: 1420, PrivateKey: serverKey, PeerPublicKey: clientPub,
+		ListenPort: serverAddr.Port(), AllowedIPs: all, Listen: listenLoopback,
+	}
 	hooks("server", &sc)
 	if p.server, err = gateway.NewTunnel(sc); err != nil {
 		t.Fatal(err)
 	}
 	addr, stopRelay := relay(t, serverAddr, loss, see)
-	cc := gateway.TunnelConfig{Name: "tun0", TUN: p.clientTUN, MTU: 1420, PrivateKey: clientKey, PeerPublicKey: serverPub,
-		Endpoint: addr, AllowedIPs: all, Listen: listenLoopback}
+	cc := gateway.TunnelConfig{
+		Name: "tun0", TUN: p.clientTUN, MTU: 1420, PrivateKey: clientKey, PeerPublicKey: serverPub,
+		Endpoint: addr, AllowedIPs: all, Listen: listenLoopback,
+	}
 	hooks("client", &cc)
 	if p.client, err = gateway.NewTunnel(cc); err != nil {
 		t.Fatal(err)
@@ -192,7 +196,7 @@ func TestTunnelLabelsMatchWhatTheFarEndDecrypts(t *testing.T) {
 	// Mostly as fast as the far end takes it, whatever else the machine does; one block in eight, and the first, faster than
 	// sockets and the engine can hold; sometimes not at all.
 	send := func(tun *memTUN, src, dst netip.Addr, seed uint64, far *end) {
-		const batch, block = 200, 5000
+		const batch, block = 64, 5000
 		r := mrand.New(mrand.NewPCG(seed, 7))
 		arrived := int64(0)
 		for i := range total / 2 {
@@ -203,7 +207,7 @@ func TestTunnelLabelsMatchWhatTheFarEndDecrypts(t *testing.T) {
 			if i%batch != batch-1 || i/block%8 == 0 {
 				continue
 			}
-			for wait := 0; wait < 50 && far.n.Load()-arrived < batch*9/10; wait++ {
+			for wait := 0; wait < 20 && far.n.Load()-arrived < batch*9/10; wait++ {
 				time.Sleep(time.Millisecond)
 			}
 			arrived = far.n.Load()
@@ -267,9 +271,15 @@ func TestParseOuter(t *testing.T) {
 		b    []byte
 		want gateway.Outer
 	}{
-		{msg(1, 148), gateway.OuterInitiation}, {msg(2, 92), gateway.OuterResponse}, {msg(3, 64), gateway.OuterCookie},
-		{msg(4, 32), gateway.OuterKeepalive}, {msg(4, 128), gateway.OuterData}, {msg(1, 147), gateway.OuterUnknown},
-		{msg(5, 64), gateway.OuterUnknown}, {nil, gateway.OuterUnknown}, {msg(4, 31), gateway.OuterUnknown},
+		{msg(1, 148), gateway.OuterInitiation},
+		{msg(2, 92), gateway.OuterResponse},
+		{msg(3, 64), gateway.OuterCookie},
+		{msg(4, 32), gateway.OuterKeepalive},
+		{msg(4, 128), gateway.OuterData},
+		{msg(1, 147), gateway.OuterUnknown},
+		{msg(5, 64), gateway.OuterUnknown},
+		{nil, gateway.OuterUnknown},
+		{msg(4, 31), gateway.OuterUnknown},
 	} {
 		if got, _ := gateway.ParseOuter(c.b); got != c.want {
 			t.Errorf("type %v, %d bytes: %d, want %d", c.b[:min(len(c.b), 1)], len(c.b), got, c.want)

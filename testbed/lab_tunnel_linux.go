@@ -53,7 +53,7 @@ func (l *lab) buildTunnel(context.Context) error {
 	l.onClose(far)
 	server, err := gateway.NewTunnel(gateway.TunnelConfig{
 		Name: "vpn0", TUN: far, MTU: mtuTunnel, PrivateKey: serverKey, PeerPublicKey: clientPub, ListenPort: tunnelPort,
-		AllowedIPs: []netip.Prefix{h.LAN, netip.PrefixFrom(tunnelClient, 32)}, Listen: listenIn(l.inet), Logf: tunnelLog("server"),
+		AllowedIPs: []netip.Prefix{h.LAN, netip.PrefixFrom(tunnelClient, 32)}, Listen: listenIn(l.inet, h.VPNServer), Logf: tunnelLog("server"),
 		Sealing: l.wan.sealingDown,
 		Sealed:  func(k gateway.OuterKey, x packet.Lineage) { l.wan.sealedDown.Put(k, x, l.path.Now()) },
 	})
@@ -72,7 +72,7 @@ func (l *lab) buildTunnel(context.Context) error {
 	client, err := gateway.NewTunnel(gateway.TunnelConfig{
 		Name: "tun0", TUN: tun0, MTU: mtuTunnel, PrivateKey: clientKey, PeerPublicKey: serverPub,
 		Endpoint: netip.AddrPortFrom(h.VPNServer, tunnelPort), AllowedIPs: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")},
-		Listen: listenIn(l.gw), Logf: tunnelLog("client"),
+		Listen: listenIn(l.gw, h.WANAddr), Logf: tunnelLog("client"),
 		Sealing: l.wan.sealing,
 		Sealed:  func(k gateway.OuterKey, x packet.Lineage) { l.wan.sealedUp.Put(k, x, l.path.Now()) },
 		Opened:  l.wan.opened,
@@ -112,10 +112,10 @@ func (l *lab) serveUAPI(name string, t *gateway.Tunnel) error {
 	return nil
 }
 
-func listenIn(ns *live.Namespace) func(port uint16) (*net.UDPConn, error) {
+func listenIn(ns *live.Namespace, at netip.Addr) func(port uint16) (*net.UDPConn, error) {
 	return func(port uint16) (conn *net.UDPConn, err error) {
 		err = ns.Do(func() error {
-			conn, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4zero, Port: int(port)})
+			conn, err = net.ListenUDP("udp4", &net.UDPAddr{IP: at.AsSlice(), Port: int(port)})
 			return err
 		})
 		return conn, err

@@ -150,12 +150,18 @@ func (s *Sessions) unregister(j *job) {
 	s.mu.Unlock()
 }
 
-// head writes the name of message index of a job, as 16 bytes that look random.
+// head writes the name of message index of a job, as 16 bytes that look random but for the first two bits: those are
+// kept at 0, or some datagrams would look like the first bytes of RTP, and analysers would find them malformed.
 func (s *Sessions) head(dst []byte, j *job, index int) {
 	var b [tokenSize]byte
 	binary.LittleEndian.PutUint32(b[:], j.handle)
 	binary.LittleEndian.PutUint32(b[4:], uint32(index))
-	s.block.Encrypt(dst[:tokenSize], b[:])
+	for try := range uint16(1 << 10) {
+		binary.LittleEndian.PutUint16(b[8:], try)
+		if s.block.Encrypt(dst[:tokenSize], b[:]); dst[0] < 0x40 {
+			return
+		}
+	}
 }
 
 // parse reads a datagram's head; nil where it names no job.
@@ -165,7 +171,7 @@ func (s *Sessions) parse(p []byte) (*job, int) {
 	}
 	var b [tokenSize]byte
 	s.block.Decrypt(b[:], p[:tokenSize])
-	for _, z := range b[8:] {
+	for _, z := range b[10:] {
 		if z != 0 {
 			return nil, 0
 		}

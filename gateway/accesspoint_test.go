@@ -1,0 +1,198 @@
+package gateway_test
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"testing"
+
+	"glasshouse/emulator/packet"
+	"glasshouse/gateway"
+)
+
+var (
+	gatewayMAC = [6]byte{2, 0, 0, 0, 0, 1}
+	macs       = [][6]byte{{2, 0, 0, 0, 1, 10}, {2, 0, 0, 0, 1, 11}}
+	broadcast  = [6]byte{255, 255, 255, 255, 255, 255}
+)
+
+// frame carries number, so that a test can tell frames apart.
+func frame(dst, src [6]byte, from netip.Addr, number byte) []byte {
+	ip := ipPacket(udp, from, remoteX.Addr(), nil, []byte{0, 1, 0, 2, 0, 9, 0, 0, number})
+	b := append(append(append([]byte(nil), dst[:]...), src[:]...), 8, 0)
+	return append(b, ip...)
+}
+
+func numberIn(frame []byte) byte { return frame[len(frame)-1] }
+
+// air is an access point with two stations, and what each of its sides got.
+type air struct {
+	clock    *handClock
+	ap       *gateway.AccessPoint
+	captured []byte
+	up       []packet.Packet
+	stations [2][]byte
+	downlink []bool
+}
+
+func newAir(t *testing.T, m gateway.Medium) *air {
+	t.Helper()
+	a := &air{clock: &handClock{}}
+	var st []gateway.Station
+	for i, addr := range []netip.Addr{lanA.Addr(), lanB.Addr()} {
+		st = append(st, gateway.Station{Unit: int32(i + 5), MAC: macs[i], Addr: addr, Deliver: func(f []byte) { a.stations[i] = append(a.stations[i], numberIn(f)) }})
+	}
+	a.ap = gateway.NewAccessPoint(gateway.AccessPointConfig{
+		Clock: a.clock, GatewayMAC: gatewayMAC, Stations: st, Medium: m, Seed: 1, Pool: &packet.Pool{},
+		Capture: func(_ int64, f []byte) int64 {
+			a.captured = append(a.captured, numberIn(f))
+			return int64(len(a.captured))
+		},
+		ToGateway: func(p packet.Packet) { a.up = append(a.up, p) },
+		Downlink:  func(_ packet.Lineage, lost bool) { a.downlink = append(a.downlink, lost) },
+	})
+	t.Cleanup(a.ap.Close)
+	return a
+}
+
+func TestAccessPointStampsTheOrigin(t *testing.T) {
+	a := newAir(t, gateway.Medium{})
+	a.ap.FromStation(0, frame(gatewayMAC, macs[0], lanA.Addr(), 1))
+	a.ap.FromStation(1, frame(gatewayMAC, macs[1], lanB.Addr(), 2))
+	if len(a.up) != 2 {
+		t.Fatalf("%d frames at the gateway", len(a.up))
+	}
+	for i, p := range a.up {
+		if p.Lineage.Unit != int32(i+5) || p.Lineage.LANFrame != int64(i+1) || p.Lineage.Row != 0 {
+			t.Errorf("frame %d: %+v", i, p.Lineage)
+		}
+	}
+}
+
+func TestAccessPointDropsWhatIsNotTheSenders(t *testing.T) {
+	a := newAir(t, gateway.Medium{})
+	arp := append(append(append([]byte(nil), broadcast[:]...), macs[0][:]...), 8, 6)
+	arp = append(arp, make([]byte, 28)...)
+	s := lanB.Addr().As4()
+	copy(arp[28:], s[:])
+	for name, f := range map[string][]byte{
+		"another's address": frame(gatewayMAC, macs[0], lanB.Addr(), 1),
+		"another's MAC":     frame(gatewayMAC, macs[1], lanA.Addr(), 1),
+		"another's ARP":     arp,
+		"cut":               {1, 2, 3},
+		"cut IPv4":          frame(gatewayMAC, macs[0], lanA.Addr(), 1)[:20],
+	} {
+		before := a.ap.Drops().Spoofed
+		a.ap.FromStation(0, f)
+		if len(a.up) != 0 || a.ap.Drops().Spoofed != before+1 {
+			t.Errorf("%s: passed", name)
+		}
+	}
+	for _, own := range []string{"0.0.0.0", "169.254.3.4", "192.168.1.10"} {
+		a.ap.FromStation(0, frame(gatewayMAC, macs[0], netip.MustParseAddr(own), 1))
+	}
+	if len(a.up) != 3 {
+		t.Errorf("%d of 3 allowed sources passed", len(a.up))
+	}
+}
+
+func TestAccessPointBridges(t *testing.T) {
+	a := newAir(t, gateway.Medium{})
+	a.ap.FromStation(0, frame(macs[1], macs[0], lanA.Addr(), 1))
+	a.ap.FromStation(0, frame(broadcast, macs[0], lanA.Addr(), 2))
+	a.ap.FromStation(0, frame([6]byte{2, 9}, macs[0], lanA.Addr(), 3))
+	a.ap.FromGateway(frame(macs[0], gatewayMAC, remoteX.Addr(), 4), packet.Lineage{Row: 9})
+	a.ap.FromGateway(frame(broadcast, gatewayMAC, remoteX.Addr(), 5), packet.Lineage{})
+	if got := string(a.stations[0]); got != "\x04\x05" {
+		t.Errorf("station 0 got %v", a.stations[0])
+	}
+	if got := string(a.stations[1]); got != "\x01\x02\x05" {
+		t.Errorf("station 1 got %v", a.stations[1])
+	}
+	if len(a.up) != 1 || numberIn(a.up[0].Data) != 2 || a.ap.Drops().Unknown != 1 {
+		t.Errorf("gateway got %d, unknown %d", len(a.up), a.ap.Drops().Unknown)
+	}
+	if len(a.downlink) != 1 || a.downlink[0] || len(a.captured) != 5 {
+		t.Errorf("downlink %v, %d captured", a.downlink, len(a.captured))
+	}
+}
+
+// Frames of one station keep their order, however the air jitters and however late timers are.
+func TestAccessPointKeepsOrder(t *testing.T) {
+	for _, m := range []gateway.Medium{{Jitter: 50}, {Delay: 5, Jitter: 50}, {Beacon: 100, AwakeNs: 20}, {}} {
+		a := newAir(t, m)
+		for i := range 200 {
+			a.clock.set(int64(i) * 7)
+			a.ap.FromStation(0, frame(gatewayMAC, macs[0], lanA.Addr(), byte(i)))
+			a.ap.FromGateway(frame(macs[0], gatewayMAC, remoteX.Addr(), byte(i)), packet.Lineage{})
+			if i%3 == 0 { // timers are late by up to three steps
+				a.clock.fire()
+			}
+		}
+		a.clock.advance(1 << 20)
+		if len(a.up) != 200 || len(a.stations[0]) != 200 {
+			t.Fatalf("%+v: %d up, %d down", m, len(a.up), len(a.stations[0]))
+		}
+		for i := range 200 {
+			if numberIn(a.up[i].Data) != byte(i) || a.stations[0][i] != byte(i) {
+				t.Fatalf("%+v: out of order at %d", m, i)
+			}
+		}
+	}
+}
+
+func TestAccessPointPowerSave(t *testing.T) {
+	a := newAir(t, gateway.Medium{Beacon: 100, AwakeNs: 30})
+	a.clock.set(110)
+	a.ap.FromGateway(frame(macs[0], gatewayMAC, remoteX.Addr(), 1), packet.Lineage{}) // dozing: waits for the beacon at 200
+	a.clock.advance(199)
+	if len(a.stations[0]) != 0 {
+		t.Fatal("a dozing station heard")
+	}
+	a.clock.advance(200)
+	a.clock.advance(210)
+	a.ap.FromGateway(frame(macs[0], gatewayMAC, remoteX.Addr(), 2), packet.Lineage{}) // awake until 230
+	a.clock.fire()
+	if len(a.stations[0]) != 2 {
+		t.Fatalf("got %v", a.stations[0])
+	}
+}
+
+func TestAccessPointLoss(t *testing.T) {
+	a := newAir(t, gateway.Medium{Loss: 0.25})
+	const n = 4000
+	for i := range n {
+		a.ap.FromStation(0, frame(gatewayMAC, macs[0], lanA.Addr(), byte(i)))
+		a.ap.FromGateway(frame(macs[0], gatewayMAC, remoteX.Addr(), byte(i)), packet.Lineage{Row: 1})
+	}
+	lost := int(a.ap.Drops().Air)
+	if lost < 2*n/4-200 || lost > 2*n/4+200 {
+		t.Errorf("%d of %d lost at a quarter", lost, 2*n)
+	}
+	reported := 0
+	for _, l := range a.downlink {
+		if l {
+			reported++
+		}
+	}
+	if len(a.downlink) != n || reported != n-len(a.stations[0]) || len(a.up)+len(a.stations[0])+lost != 2*n {
+		t.Errorf("%d downlink reports, %d of them losses, %d delivered", len(a.downlink), reported, len(a.stations[0]))
+	}
+}
+
+func FuzzAccessPoint(f *testing.F) {
+	f.Add(frame(gatewayMAC, macs[0], lanA.Addr(), 1))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		a := newAir(t, gateway.Medium{})
+		a.ap.FromStation(0, append([]byte(nil), b...))
+		for _, p := range a.up { // nothing gets by that bears another's source address
+			if len(p.Data) >= 34 && binary.BigEndian.Uint16(p.Data[12:]) == 0x0800 {
+				s := netip.AddrFrom4([4]byte(p.Data[26:30]))
+				if s != lanA.Addr() && !s.IsUnspecified() && !s.IsLinkLocalUnicast() {
+					t.Fatalf("source %v", s)
+				}
+			}
+		}
+		a.ap.FromGateway(append([]byte(nil), b...), packet.Lineage{})
+	})
+}
