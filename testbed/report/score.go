@@ -1,0 +1,112 @@
+// Package report prints results for people: tables of plain text, at most a hundred columns wide.
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"glasshouse/classifier"
+)
+
+func percent(v float64) string { return fmt.Sprintf("%.1f %%", 100*v) }
+
+// WriteScore prints a score.
+func WriteScore(w io.Writer, s *classifier.Score) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "%s, %s: %d packets scored, %d excluded (gateway, internet, start-up)\n\n", s.Model, s.Path, s.N, s.Excluded)
+	fmt.Fprintf(t, "\t%s\tlength look-up\tmajority\n", s.Model)
+	fmt.Fprintf(t, "accuracy\t%s\t%s\t%s\n", percent(s.Accuracy), percent(s.Baseline.LengthLookup.Accuracy), percent(s.Baseline.Majority.Accuracy))
+	fmt.Fprintf(t, "macro-F1\t%.3f\t%.3f\t%.3f\n", s.MacroF1, s.Baseline.LengthLookup.MacroF1, s.Baseline.Majority.MacroF1)
+	fmt.Fprintf(t, "balanced accuracy\t%s\n\n", percent(s.BalancedAccuracy))
+	fmt.Fprint(t, "class\trecall\tprecision\tF1\tn\n")
+	for _, c := range s.PerClass {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%.3f\t%s\n", c.Class, percent(c.Recall), percent(c.Precision), c.F1, support(c))
+	}
+	p := s.Presence
+	if p.Windows > 0 {
+		fmt.Fprintf(t, "\nwho is active in %d packets (%d windows, %.1f classes each):\n", p.Window, p.Windows, p.ClassesPerWindow)
+		fmt.Fprintf(t, "Hamming loss %.3f; guessing nobody %.3f, the best constant set %.3f; macro-F1 %.3f\n",
+			p.HammingLoss, p.BaselineAbsent, p.BaselineConstant, p.MacroF1)
+	}
+	fmt.Fprint(t, "\ntruth \\ guess")
+	for i := range s.Confusion.Labels {
+		fmt.Fprintf(t, "\t%c", 'a'+rune(i%26))
+	}
+	fmt.Fprintln(t)
+	for i, l := range s.Confusion.Labels {
+		fmt.Fprintf(t, "%c %s", 'a'+rune(i%26), l)
+		for _, n := range s.Confusion.Counts[i] {
+			fmt.Fprintf(t, "\t%d", n)
+		}
+		fmt.Fprintln(t)
+	}
+	return t.Flush()
+}
+
+func support(c classifier.ClassScore) string {
+	if c.TooFew {
+		return fmt.Sprintf("%d (too few)", c.Support)
+	}
+	return fmt.Sprint(c.Support)
+}
+
+// WriteComparison prints one model's score behind NAPT beside that behind a VPN.
+func WriteComparison(w io.Writer, napt, vpn *classifier.Score) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprint(t, "\tNAPT\t\t\tWireGuard\t\t\n")
+	fmt.Fprint(t, "\tforest\tlength\tmajority\tforest\tlength\tmajority\n")
+	row := func(name string, f func(*classifier.Score) [3]string) {
+		a, b := f(napt), f(vpn)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", name, a[0], a[1], a[2], b[0], b[1], b[2])
+	}
+	row("accuracy", func(s *classifier.Score) [3]string {
+		return [3]string{percent(s.Accuracy), percent(s.Baseline.LengthLookup.Accuracy), percent(s.Baseline.Majority.Accuracy)}
+	})
+	row("macro-F1", func(s *classifier.Score) [3]string {
+		return [3]string{fmt.Sprintf("%.3f", s.MacroF1), fmt.Sprintf("%.3f", s.Baseline.LengthLookup.MacroF1), fmt.Sprintf("%.3f", s.Baseline.Majority.MacroF1)}
+	})
+	row("packets", func(s *classifier.Score) [3]string { return [3]string{fmt.Sprint(s.N), "", ""} })
+	fmt.Fprint(t, "\nrecall of\tNAPT\tn\t\tWireGuard\tn\t\n")
+	for _, c := range union(napt, vpn) {
+		a, b := find(napt, c), find(vpn, c)
+		fmt.Fprintf(t, "%s\t%s\t%s\t\t%s\t%s\t\n", c, recall(a), count(a), recall(b), count(b))
+	}
+	return t.Flush()
+}
+
+func union(scores ...*classifier.Score) []string {
+	var out []string
+	for _, s := range scores {
+		for _, c := range s.PerClass {
+			if !strings.Contains("\n"+strings.Join(out, "\n")+"\n", "\n"+c.Class+"\n") {
+				out = append(out, c.Class)
+			}
+		}
+	}
+	return out
+}
+
+func find(s *classifier.Score, class string) *classifier.ClassScore {
+	for i := range s.PerClass {
+		if s.PerClass[i].Class == class {
+			return &s.PerClass[i]
+		}
+	}
+	return nil
+}
+
+func recall(c *classifier.ClassScore) string {
+	if c == nil {
+		return "-"
+	}
+	return percent(c.Recall)
+}
+
+func count(c *classifier.ClassScore) string {
+	if c == nil {
+		return "0"
+	}
+	return support(*c)
+}
