@@ -319,6 +319,25 @@ func (l *lab) cloudConfig() live.CloudConfig {
 	return c
 }
 
+func (l *lab) routerConfig() live.RouterConfig {
+	c := live.RouterConfig{NS: l.gw, Clock: l.wall, DNS: l.home.DNS, NTP: l.home.NTP}
+	if len(l.home.Clouds) > 0 {
+		c.Name = l.home.Clouds[0].Host
+	}
+	for _, cloud := range l.home.Clouds {
+		if cloud.Addr == l.home.NTP {
+			c.Name = cloud.Host
+		}
+	}
+	return c
+}
+
+func (l *lab) strangerConfig() live.StrangerConfig {
+	return live.StrangerConfig{
+		NS: l.inet, Clock: l.wall, Target: l.home.WANAddr, PerHour: float64(l.home.WAN.Unsolicited) / 1e6, Seed: l.home.Seed,
+	}
+}
+
 // peer tells whom a server talks to: behind NAPT it sees the home's address and a translated port.
 func (l *lab) peer(proto uint8, seen netip.AddrPort) (netip.AddrPort, bool) {
 	if l.tunnelled() {

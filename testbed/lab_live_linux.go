@@ -126,6 +126,10 @@ func (l *lab) live(ctx context.Context) error {
 	agenda := l.home.Agenda(l.order.Duration, l.density())
 	var ticking sync.WaitGroup
 	ticking.Go(func() { l.tick(ctx, end) })
+	inside, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l.readers.Go(func() { live.RunRouter(inside, l.routerConfig()) })
+	l.readers.Go(func() { live.RunStrangers(inside, l.strangerConfig()) })
 	const lead = int64(250 * time.Millisecond) // hosts wait for the exact moment themselves
 	for {
 		next, ok := agenda.Next()

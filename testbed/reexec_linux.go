@@ -23,6 +23,7 @@ import (
 // childEnv marks the re-executed process; its value is the protocol's version, so that nobody sets it by accident.
 const (
 	childEnv     = "GLASSHOUSE_LAB_CHILD"
+	probeEnv     = "GLASSHOUSE_LAB_PROBE" // a child that shows that it can be made, and ends
 	childVersion = "1"
 )
 
@@ -39,6 +40,9 @@ var ErrCannotIsolate = errors.New("the kernel refuses to make namespaces for the
 // Child runs the lab if this process is the re-executed one. handled tells whether it was; code is the exit code then.
 // main calls it before anything else, and so does TestMain of a test that runs labs.
 func Child() (handled bool, code int) {
+	if os.Getenv(probeEnv) == childVersion {
+		return true, 0
+	}
 	if os.Getenv(childEnv) != childVersion {
 		return false, 0
 	}
@@ -137,13 +141,7 @@ func startChild(ctx context.Context, o order, name string, each func(message)) e
 	var stderr tail
 	cmd.Stderr = &stderr
 	cmd.ExtraFiles = []*os.File{orderR, reportW, shell}
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWNS,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-		Pdeathsig:   syscall.SIGTERM,
-		Setpgid:     true, // Ctrl-C reaches the parent alone, which stops the lab in order
-	}
+	cmd.SysProcAttr = isolate()
 	runtime.LockOSThread() // Pdeathsig is the death of the thread that started the child
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {

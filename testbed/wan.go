@@ -61,6 +61,9 @@ func (w *wan) lines() {
 	w.upLine = gateway.NewLine(w.clock, w.tapUp)
 	w.upPathLine = gateway.NewLine(w.clock, func(p packet.Packet) { w.toISP(p.Data) })
 	w.downLine = gateway.NewLine(w.clock, w.tapDown)
+	for _, l := range []*gateway.Line{w.farLine, w.upLine, w.upPathLine, w.downLine} {
+		l.InlineWhenDue = true
+	}
 }
 
 func (w *wan) close() {
@@ -72,6 +75,10 @@ func (w *wan) close() {
 // FromEth0 takes an IP packet that the gateway's kernel sends to the WAN, and owns it.
 func (w *wan) FromEth0(ip []byte) {
 	now := w.clock.Now()
+	if len(ip) < ipv4Header {
+		w.pool.Put(ip)
+		return
+	}
 	l, ok := w.ownerUp(ip)
 	w.mu.Lock()
 	if !ok {
@@ -93,17 +100,17 @@ func (w *wan) FromEth0(ip []byte) {
 		w.drops.UpQueue++
 	}
 	w.mu.Unlock()
-	switch p := (packet.Packet{Data: ip, At: now, Lineage: l}); {
-	case !queued:
+	if !queued {
 		w.pool.Put(ip)
-	case at <= now:
-		w.tapUp(p)
-	default:
-		w.upLine.Send(p, at)
+		return
 	}
+	w.upLine.Send(packet.Packet{Data: ip, At: now, Lineage: l}, at)
 }
 
-const ethernetHeader = 14
+const (
+	ethernetHeader = 14
+	ipv4Header     = 20
+)
 
 // ownerUp finds whose an outgoing packet is; ok is false for one that must not leave: in the clear beside the tunnel.
 func (w *wan) ownerUp(ip []byte) (l packet.Lineage, ok bool) {
@@ -141,25 +148,21 @@ func (w *wan) tapUp(p packet.Packet) {
 		w.mu.Unlock()
 		kept = false
 	}
-	switch {
-	case !kept:
+	if !kept {
 		w.pool.Put(p.Data)
-	case at <= now:
-		w.toISP(p.Data)
-	default:
-		w.upPathLine.Send(p, at)
+		return
 	}
+	w.upPathLine.Send(p, at)
 }
 
 // FromISP takes an IP packet that the internet sends to the home, and owns it.
 func (w *wan) FromISP(ip []byte) {
 	now := w.clock.Now()
-	p := packet.Packet{Data: ip, At: now}
-	if extra := w.far[netip.AddrFrom4([4]byte(ip[12:16]))]; extra > 0 {
-		w.farLine.Send(p, now+extra)
+	if len(ip) < ipv4Header {
+		w.pool.Put(ip)
 		return
 	}
-	w.arrived(p)
+	w.farLine.Send(packet.Packet{Data: ip, At: now}, now+w.far[netip.AddrFrom4([4]byte(ip[12:16]))])
 }
 
 // arrived queues a packet at the home's side of the internet.
@@ -173,14 +176,11 @@ func (w *wan) arrived(p packet.Packet) {
 		w.drops.DownPath++
 	}
 	w.mu.Unlock()
-	switch {
-	case !ok:
+	if !ok {
 		w.pool.Put(p.Data)
-	case at <= now:
-		w.tapDown(p)
-	default:
-		w.downLine.Send(p, at)
+		return
 	}
+	w.downLine.Send(p, at)
 }
 
 func (w *wan) tapDown(p packet.Packet) {

@@ -1,0 +1,119 @@
+package live
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/beevik/ntp"
+	"github.com/miekg/dns"
+)
+
+// RouterConfig is what a home router does by itself.
+type RouterConfig struct {
+	NS    *Namespace
+	Clock clockwork
+	DNS   netip.Addr
+	NTP   netip.Addr
+	Name  string // that it looks up before it asks the time
+}
+
+// NTP's poll intervals (RFC 5905, section 7.2): from 2^6 to 2^10 s, doubled while all is well.
+const (
+	firstPoll = int64(64e9)
+	lastPoll  = int64(1024e9)
+)
+
+// RunRouter asks names and the time, as a router does after it came up, until ctx ends.
+func RunRouter(ctx context.Context, c RouterConfig) {
+	poll := firstPoll
+	for at := int64(500e6); c.Clock.Sleep(ctx, at) == nil; at += poll {
+		c.lookUp(ctx)
+		_, _ = ntp.QueryWithOptions(c.NTP.String(), ntp.QueryOptions{Timeout: resolvePatience, Dialer: func(_, _ string) (net.Conn, error) {
+			return c.dial(ctx, netip.AddrPortFrom(c.NTP, portNTP))
+		}})
+		if at > firstPoll {
+			poll = min(2*poll, lastPoll)
+		}
+	}
+}
+
+func (c *RouterConfig) dial(ctx context.Context, to netip.AddrPort) (conn net.Conn, err error) {
+	err = c.NS.Do(func() error {
+		conn, err = (&net.Dialer{}).DialContext(ctx, "udp4", to.String())
+		return err
+	})
+	return conn, err
+}
+
+func (c *RouterConfig) lookUp(ctx context.Context) {
+	conn, err := c.dial(ctx, netip.AddrPortFrom(c.DNS, portDNS))
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	out, err := new(dns.Msg).SetQuestion(dns.Fqdn(c.Name), dns.TypeA).Pack()
+	if err != nil {
+		return
+	}
+	_, _ = conn.Write(out)
+	_ = conn.SetReadDeadline(time.Now().Add(resolvePatience))
+	_, _ = conn.Read(make([]byte, 1500))
+}
+
+// StrangerConfig is who calls at a home unasked.
+type StrangerConfig struct {
+	NS      *Namespace
+	Clock   clockwork
+	Target  netip.Addr
+	PerHour float64
+	Seed    uint64
+}
+
+// RunStrangers sends the home packets that nobody asked for, from addresses all over the internet, until ctx ends: one
+// TCP SYN, or one UDP datagram, at exponential intervals.
+func RunStrangers(ctx context.Context, c StrangerConfig) {
+	if c.PerHour <= 0 {
+		return
+	}
+	r := rand.New(rand.NewPCG(c.Seed, 0x7363616e))
+	at := int64(0)
+	for {
+		at += int64(-math.Log(1-r.Float64()) * 3600e9 / c.PerHour)
+		from := netip.AddrFrom4([4]byte{198, byte(18 + r.IntN(2)), byte(r.IntN(256)), byte(1 + r.IntN(254))})
+		to := net.JoinHostPort(c.Target.String(), strconv.Itoa(1+r.IntN(65535)))
+		tcp, size := r.IntN(2) == 0, 20+r.IntN(80)
+		payload := make([]byte, size)
+		for i := range payload {
+			payload[i] = byte(r.Uint32())
+		}
+		payload[0] &= 0x3f // not the first byte of RTP, see Sessions.head
+		if c.Clock.Sleep(ctx, at) != nil {
+			return
+		}
+		if tcp { // gives up before it would send the SYN again
+			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from.AsSlice()}, Timeout: 700 * time.Millisecond}
+			_ = c.NS.Do(func() error {
+				conn, err := d.DialContext(ctx, "tcp4", to)
+				if err == nil {
+					_ = conn.Close()
+				}
+				return err
+			})
+			continue
+		}
+		d := net.Dialer{LocalAddr: &net.UDPAddr{IP: from.AsSlice()}}
+		_ = c.NS.Do(func() error {
+			conn, err := d.DialContext(ctx, "udp4", to)
+			if err == nil {
+				_, err = conn.Write(payload)
+				_ = conn.Close()
+			}
+			return err
+		})
+	}
+}

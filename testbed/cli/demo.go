@@ -1,0 +1,266 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"glasshouse/classifier"
+	"glasshouse/scenarios"
+	"glasshouse/testbed"
+	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/report"
+)
+
+// The demo's plan: all homes start together; the watched ones outlive the others, and are watched after those have been
+// learned from.
+const (
+	demoTrainHomes = 8 // behind NAPT, and as many behind WireGuard
+	demoTrain      = 50 * time.Second
+	demoWatched    = 92 * time.Second
+	demoScene3     = 20 * time.Second
+	demoScene4     = 14 * time.Second
+	// demoDensity makes people act so much more often than in life that a minute sees what a few hours do.
+	demoDensity = 240
+)
+
+type demoOptions struct {
+	seed seedFlag
+	out  string
+	json bool
+}
+
+func newDemo() *cobra.Command {
+	var o demoOptions
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "The tour, in under two minutes: a home, what its ISP sees, and the guesses beside the truth",
+		Long: `Runs a home behind NAPT, and the same home behind WireGuard, while other homes are learned from; then labels the home's WAN
+packets as they pass, and scores itself. Everything is real: sockets, TLS, DNS, the NAPT, the tunnel. It needs Linux and its
+user namespaces; no root, no Docker. "glasshouse doctor" tells what is missing.`,
+		Example: "  glasshouse demo\n  glasshouse demo --seed 7 --json > demo.json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runDemo(cmd.Context(), &o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	o.seed.add(cmd)
+	cmd.Flags().StringVarP(&o.out, "output", "o", "", "`DIR` for the data sets, new or empty (default glasshouse-demo, or the next free number)")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print the result as JSON; the scenes go to stderr")
+	return cmd
+}
+
+// demo is one tour.
+type demo struct {
+	seed   uint64
+	dir    string
+	scenes *scenes
+	napt   *demoHome
+	vpn    *demoHome
+	train  []*demoHome
+	began  time.Time
+}
+
+func runDemo(ctx context.Context, o *demoOptions, stdout, stderr io.Writer) error {
+	if r := testbed.Doctor(); !r.Live {
+		return fmt.Errorf("a live home cannot run on this machine as it is: %s", r.FirstFix())
+	}
+	dir, err := demoDir(o.out)
+	if err != nil {
+		return err
+	}
+	d := &demo{dir: dir, began: time.Now(), scenes: newScenes(stdout)}
+	if o.json {
+		d.scenes = newScenes(stderr)
+	}
+	if err := d.cast(o.seed.get()); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var homes sync.WaitGroup
+	for _, h := range append([]*demoHome{d.napt, d.vpn}, d.train...) {
+		homes.Go(func() { h.run(ctx, d.dir) })
+	}
+	defer homes.Wait()
+	defer cancel()
+	napt, vpn, err := d.play(ctx)
+	if err != nil {
+		return d.failure(ctx, err)
+	}
+	if o.json {
+		return writeJSON(stdout, map[string]any{
+			"world": "live", "napt": napt, "vpn": vpn, "dataset": d.napt.dir(d.dir), "datasets": map[string]string{
+				"napt": d.napt.dir(d.dir), "vpn": d.vpn.dir(d.dir),
+			}, "seed": d.seed, "unattributed": d.unattributed(), "valid": d.valid(), "wall_s": time.Since(d.began).Seconds(),
+		})
+	}
+	if !d.valid() {
+		return &codeError{code: exitInvalid, err: errors.New("a run of the demo is not valid")}
+	}
+	return nil
+}
+
+// failure prefers the error of a home to that of a scene which waited for it in vain.
+func (d *demo) failure(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("the demo was stopped; what was captured is in %s", d.dir)
+	}
+	for _, h := range append([]*demoHome{d.napt, d.vpn}, d.train...) {
+		if e := h.failed(); e != nil {
+			return explain(e)
+		}
+	}
+	return err
+}
+
+func demoDir(out string) (string, error) {
+	if out != "" {
+		return absolute(out), usage(dataset.CheckEmpty(absolute(out)))
+	}
+	for i := 1; ; i++ {
+		dir := absolute("glasshouse-demo")
+		if i > 1 {
+			dir = fmt.Sprintf("%s-%d", dir, i)
+		}
+		if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+			return dir, usage(dataset.CheckEmpty(dir))
+		}
+	}
+}
+
+// cast draws the homes. The watched one has the two voice assistants whose heartbeats the paper describes: the first seed
+// from the given one on whose home has both.
+func (d *demo) cast(seed uint64) error {
+	load := func(name string) (*scenarios.Scenario, error) { return scenarios.Load(name) }
+	napt, err := load("noisy-napt")
+	if err != nil {
+		return err
+	}
+	vpn, err := load("noisy-vpn")
+	if err != nil {
+		return err
+	}
+	for ; ; seed++ {
+		home, err := napt.Draw(seed, 0)
+		if err != nil {
+			return err
+		}
+		has := make(map[string]bool)
+		for _, s := range home.Specimens {
+			has[s.Profile.Device] = true
+		}
+		if has["echo-dot"] && has["google-home"] {
+			d.seed = seed
+			d.napt = newDemoHome("napt", napt, home, seed, demoWatched, true)
+			break
+		}
+	}
+	home, err := vpn.Draw(d.seed, 0)
+	if err != nil {
+		return err
+	}
+	d.vpn = newDemoHome("vpn", vpn, home, d.seed, demoWatched, true)
+	for i := range uint64(demoTrainHomes) {
+		for _, sc := range []*scenarios.Scenario{napt, vpn} {
+			other := d.seed + 1000 + i
+			d.train = append(d.train, newDemoHome(fmt.Sprintf("train-%s-%d", sc.Path, i+1), sc, nil, other, demoTrain, false))
+		}
+	}
+	return nil
+}
+
+// play shows the scenes and returns the scores.
+func (d *demo) play(ctx context.Context) (napt, vpn *classifier.Score, err error) {
+	s := d.scenes
+	s.opening(d)
+	s.house(d.napt)
+	if err := s.isp(ctx, d.napt); err != nil {
+		return nil, nil, err
+	}
+	if err := s.waitForHomes(ctx, d); err != nil {
+		return nil, nil, err
+	}
+	models := make(map[string]classifier.Model)
+	for _, path := range []string{"napt", "vpn"} {
+		if models[path], err = d.learn(ctx, path); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := s.watch(ctx, d.napt, models["napt"], demoScene3, "3  The guesses beside the truth", "the home behind NAPT, packet by packet"); err != nil {
+		return nil, nil, err
+	}
+	if err := s.watch(ctx, d.vpn, models["vpn"], demoScene4, "4  The same home behind WireGuard", "one remote address, one port, sizes padded to 16 bytes"); err != nil {
+		return nil, nil, err
+	}
+	s.fusion(d)
+	for _, h := range []*demoHome{d.napt, d.vpn} {
+		if err := h.wait(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	if napt, err = score(models["napt"], d.napt.dir(d.dir)); err != nil {
+		return nil, nil, err
+	}
+	if vpn, err = score(models["vpn"], d.vpn.dir(d.dir)); err != nil {
+		return nil, nil, err
+	}
+	s.title("The score", fmt.Sprintf("on a home that the model has never seen; it learned from %d others each", demoTrainHomes))
+	if err := report.WriteComparison(s.w, napt, vpn); err != nil {
+		return nil, nil, err
+	}
+	s.closing(d)
+	return napt, vpn, nil
+}
+
+func (d *demo) learn(ctx context.Context, path string) (classifier.Model, error) {
+	var dirs []string
+	for _, h := range d.train {
+		if string(h.sc.Path) == path {
+			dirs = append(dirs, h.dir(d.dir))
+		}
+	}
+	sets, err := openSets(dirs)
+	if err != nil {
+		return nil, err
+	}
+	m, err := classifier.Train(ctx, sets, classifier.TrainOptions{
+		Kind: "forest", Seed: d.seed, Forest: classifier.ForestOptions{Workers: runtime.NumCPU()},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m, saveModel(m, filepath.Join(d.dir, path+".model"))
+}
+
+func score(m classifier.Model, dir string) (*classifier.Score, error) {
+	set, err := dataset.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := classifier.CheckUnseen(m.Meta(), set); err != nil {
+		return nil, err
+	}
+	return classifier.Evaluate(m, []*dataset.Dataset{set}, nil)
+}
+
+func (d *demo) unattributed() int64 {
+	return d.napt.result().Packets.Unattributed + d.vpn.result().Packets.Unattributed
+}
+
+func (d *demo) valid() bool {
+	for _, h := range append([]*demoHome{d.napt, d.vpn}, d.train...) {
+		if r := h.result(); r == nil || !r.Valid {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"glasshouse/devices"
+)
+
+func newDevices() *cobra.Command {
+	return group("devices", "Look at the devices that can live in a home", newDevicesList(), newDevicesShow())
+}
+
+func newDevicesList() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "list", Short: "List the built-in devices", Args: cobra.NoArgs,
+		Example: "  glasshouse devices list\n  glasshouse devices list --json",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			type item struct {
+				Name     string `json:"name"`
+				About    string `json:"about"`
+				Kind     string `json:"kind"`
+				Category string `json:"category"`
+				Class    string `json:"class"`
+			}
+			var items []item
+			for _, name := range devices.Names() {
+				p, err := devices.Load(name)
+				if err != nil {
+					return err
+				}
+				items = append(items, item{p.Device, p.About, string(p.Kind), p.Category, p.Class})
+			}
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), items)
+			}
+			t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			for _, i := range items {
+				fmt.Fprintf(t, "%s\t%s\t%s\n", i.Name, i.Category, i.About)
+			}
+			return t.Flush()
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	return cmd
+}
+
+func newDevicesShow() *cobra.Command {
+	var asJSON, source bool
+	cmd := &cobra.Command{
+		Use: "show DEVICE", Short: "Show a device's profile: its services, what it does when, and where the numbers come from",
+		Example: "  glasshouse devices show echo-dot\n  glasshouse devices show my-device.yaml --json\n  glasshouse devices show echo-dot --yaml > mine.yaml",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := devices.Resolve(args[0])
+			if err != nil {
+				return usage(err)
+			}
+			switch {
+			case asJSON:
+				return writeJSON(cmd.OutOrStdout(), struct {
+					*devices.Profile
+					Basis map[string]int `json:"basis"`
+				}{p, bases(p)})
+			case source:
+				b, err := devices.Source(args[0])
+				if err != nil {
+					return usage(err)
+				}
+				_, err = cmd.OutOrStdout().Write(b)
+				return err
+			}
+			return showDevice(cmd.OutOrStdout(), p)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	cmd.Flags().BoolVar(&source, "yaml", false, "print a built-in profile as it is written")
+	return cmd
+}
+
+// bases counts the profile's entries by where their numbers come from.
+func bases(p *devices.Profile) map[string]int {
+	n := make(map[string]int)
+	for _, s := range p.Services {
+		n[string(s.Basis)]++
+	}
+	for _, r := range p.Activities {
+		n[string(r.Basis)]++
+	}
+	return n
+}
+
+func showDevice(w io.Writer, p *devices.Profile) error {
+	fmt.Fprintf(w, "%s: %s\n%s, %s, class %s\n\n", p.Device, p.About, p.Kind, p.Category, p.Class)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprint(t, "service\thost\tport\ttransport\tbasis\tsource\n")
+	for _, s := range p.Services {
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\n", s.Name, s.Host, s.Port, s.Transport, s.Basis, s.Source)
+	}
+	fmt.Fprint(t, "\nactivity\ttrigger\twhen\t\tbasis\tsource\n")
+	for i := range p.Activities {
+		r := &p.Activities[i]
+		fmt.Fprintf(t, "%s\t%s\t%s\t\t%s\t%s\n", r.Name, r.Trigger, when(r), r.Basis, r.Source)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	n := bases(p)
+	total := n["measured"] + n["paper"] + n["assumed"]
+	_, err := fmt.Fprintf(w, "\nof %d entries %d are measured, %d are the paper's, %d assumed\n", total, n["measured"], n["paper"], n["assumed"])
+	return err
+}
+
+func when(r *devices.Routine) string {
+	if r.Person() {
+		return fmt.Sprintf("%g a day", float64(r.PerDay)/1e6)
+	}
+	if r.Every.Max == 0 {
+		return "at boot"
+	}
+	low, high := time.Duration(r.Every.Min), time.Duration(r.Every.Max)
+	if low == high {
+		return "each " + low.String()
+	}
+	return fmt.Sprintf("each %s to %s", low, high)
+}

@@ -1,0 +1,262 @@
+// Package cli is the command line: a file for each command. Results go to stdout, progress and logs to stderr.
+//
+// Flags come over GLASSHOUSE_* variables, which come over a configuration file; viper merges them and nothing else.
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+
+	"glasshouse/devices"
+	"glasshouse/scenarios"
+)
+
+// Exit codes.
+const (
+	exitOK      = 0
+	exitFailed  = 1
+	exitUsage   = 2 // bad usage or input
+	exitInvalid = 3 // the run is not valid
+)
+
+// codeError carries an exit code. silent errors have been told already.
+type codeError struct {
+	code   int
+	err    error
+	silent bool
+}
+
+func (e *codeError) Error() string { return e.err.Error() }
+func (e *codeError) Unwrap() error { return e.err }
+
+// usage marks an error as one of usage or input.
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &codeError{code: exitUsage, err: err}
+}
+
+func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
+
+// Main runs the command line and returns the exit code.
+func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	code := exitFailed
+	var ce *codeError
+	var config devices.ConfigErrors
+	switch {
+	case errors.As(err, &ce):
+		code = ce.code
+	case errors.As(err, &config), errors.Is(err, fs.ErrNotExist):
+		code = exitUsage
+	}
+	if ce == nil || !ce.silent {
+		fmt.Fprintln(stderr, "glasshouse:", strings.TrimSpace(err.Error()))
+	}
+	return code
+}
+
+func newRoot() *cobra.Command {
+	var verbose bool
+	var config string
+	root := &cobra.Command{
+		Use:   "glasshouse",
+		Short: "A smart home with no hardware in it, and a window onto its WAN",
+		Long: `Glasshouse runs a smart home of emulated devices behind a real NAPT or a WireGuard tunnel, watches its WAN,
+labels every packet with the device that it came from, and scores itself against exact truth. No root, no Docker.
+
+Exit codes: 0 ok, 1 failed, 2 bad usage or input, 3 the run is not valid.`,
+		Example: `  glasshouse demo
+  glasshouse run noisy-napt --duration 5m --seed 7 -o home7
+  glasshouse train home7 -m forest -o home.model
+  glasshouse score home.model home8`,
+		SilenceUsage: true, SilenceErrors: true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			level := slog.LevelWarn
+			if verbose {
+				level = slog.LevelDebug
+			}
+			slog.SetDefault(slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level})))
+			return merge(cmd, config)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("unknown command %q; see glasshouse --help", args[0])
+			}
+			return cmd.Help()
+		},
+	}
+	root.PersistentFlags().BoolVarP(&verbose, "verbose", "v", false, "log what happens inside")
+	root.PersistentFlags().StringVar(&config, "config", "", "configuration `FILE` (default glasshouse.yaml, if there is one)")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%w; see %s --help", err, cmd.CommandPath())
+	})
+	root.AddCommand(newDemo(), newRun(), newTrain(), newScore(), newDevices(), newScenarios(), newDataset(), newDoctor(), newShell())
+	for _, c := range root.Commands() {
+		classify(c)
+	}
+	return root
+}
+
+// classify makes errors about arguments errors of usage, in a command and all below it.
+func classify(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return usagef("%w; see %s --help", err, cmd.CommandPath())
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		classify(sub)
+	}
+}
+
+// group makes a command that only holds others: an unknown one below it is an error.
+func group(use, short string, subs ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, RunE: func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usagef("unknown command %q for %q; see %s --help", args[0], cmd.CommandPath(), cmd.CommandPath())
+		}
+		return cmd.Help()
+	}}
+	c.AddCommand(subs...)
+	return c
+}
+
+// merge sets the flags that were not given from GLASSHOUSE_* variables and from the configuration file.
+func merge(cmd *cobra.Command, config string) error {
+	v := viper.New()
+	v.SetEnvPrefix("glasshouse")
+	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
+	v.AutomaticEnv()
+	if config != "" {
+		v.SetConfigFile(config)
+	} else if _, err := os.Stat("glasshouse.yaml"); err == nil {
+		v.SetConfigFile("glasshouse.yaml")
+	}
+	if v.ConfigFileUsed() != "" {
+		if err := v.ReadInConfig(); err != nil {
+			return usagef("configuration file %s: %w", v.ConfigFileUsed(), err)
+		}
+		for key := range v.AllSettings() {
+			if !knownFlag(cmd.Root(), key) {
+				return usagef("configuration file %s: %q is no flag of any command", v.ConfigFileUsed(), key)
+			}
+		}
+	}
+	var err error
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Changed || f.Name == "config" || f.Name == "help" || !v.IsSet(f.Name) || err != nil {
+			return
+		}
+		if e := cmd.Flags().Set(f.Name, v.GetString(f.Name)); e != nil {
+			err = usagef("%s from GLASSHOUSE_%s or the configuration file: %w", f.Name, strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_")), e)
+		}
+	})
+	return err
+}
+
+func knownFlag(c *cobra.Command, name string) bool {
+	if c.Flags().Lookup(name) != nil || c.PersistentFlags().Lookup(name) != nil {
+		return true
+	}
+	for _, sub := range c.Commands() {
+		if knownFlag(sub, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// durationFlag takes Go's durations, and d and w.
+type durationFlag struct{ d *time.Duration }
+
+func (f durationFlag) String() string {
+	if f.d == nil || *f.d == 0 {
+		return ""
+	}
+	return f.d.String()
+}
+
+func (f durationFlag) Set(s string) error {
+	d, err := scenarios.ParseDuration(s)
+	if err != nil {
+		return err
+	}
+	if d <= 0 {
+		return fmt.Errorf("%q is not a duration above zero, as in 90s, 10m, 2h, 1d", s)
+	}
+	*f.d = d
+	return nil
+}
+
+func (durationFlag) Type() string { return "duration" }
+
+// seedFlag holds a seed that is drawn if none is given.
+type seedFlag struct {
+	value uint64
+	given bool
+}
+
+func (s *seedFlag) add(cmd *cobra.Command) {
+	cmd.Flags().Var(s, "seed", "seed of all that is drawn; drawn itself, and printed, if not given")
+}
+
+func (s *seedFlag) String() string {
+	if !s.given {
+		return ""
+	}
+	return fmt.Sprint(s.value)
+}
+
+func (s *seedFlag) Set(v string) error {
+	if _, err := fmt.Sscanf(v, "%d", &s.value); err != nil || fmt.Sprint(s.value) != v {
+		return fmt.Errorf("%q is not a seed: a whole number from 0 to 18446744073709551615", v)
+	}
+	s.given = true
+	return nil
+}
+
+func (*seedFlag) Type() string { return "number" }
+
+// get returns the seed, drawing a short one that is easy to type if none was given.
+func (s *seedFlag) get() uint64 {
+	if !s.given {
+		var b [8]byte
+		_, _ = rand.Read(b[:])
+		s.value, s.given = binary.LittleEndian.Uint64(b[:])>>32, true
+	}
+	return s.value
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

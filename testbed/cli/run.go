@@ -1,0 +1,215 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"glasshouse/classifier"
+	"glasshouse/scenarios"
+	"glasshouse/testbed"
+	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/report"
+)
+
+type runOptions struct {
+	world     string
+	duration  time.Duration
+	seed      seedFlag
+	home      int
+	out       string
+	model     string
+	timeScale float64
+	json      bool
+}
+
+func newRun() *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:   "run SCENARIO",
+		Short: "Run a home and record it, labelled",
+		Long: `Runs one home of a scenario (a built-in name or a YAML file) and writes its data set: captures of the LAN and the WAN,
+a label for every WAN packet, and the events behind them. With a model, each packet is labelled as it passes and the
+model is scored at the end. While it runs, "glasshouse shell gateway" looks inside.`,
+		Example: `  glasshouse run noisy-napt --duration 5m -o home1
+  glasshouse run single-echo-dot --duration 2m --seed 7 --json
+  glasshouse run noisy-vpn --model vpn.model -o watched`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runRun(cmd.Context(), &o, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.world, "world", "live", "`WORLD` to run in: live")
+	f.Var(durationFlag{&o.duration}, "duration", "how long, as 90s, 10m, 2h, 1d (default the scenario's)")
+	o.seed.add(cmd)
+	f.IntVar(&o.home, "home", 0, "`INDEX` of the home to draw from the seed")
+	f.StringVarP(&o.out, "output", "o", "", "`DIR` of the data set, new or empty (default glasshouse-runs/SCENARIO-SEED)")
+	f.StringVar(&o.model, "model", "", "`FILE` of a model that labels packets as they pass")
+	f.Float64Var(&o.timeScale, "time-scale", 0, "how much more often people act than in life; protocol timers are never scaled (default the scenario's)")
+	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	return cmd
+}
+
+func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr io.Writer) error {
+	if o.world != "live" {
+		return usagef("--world %s: this version runs homes in the world live", o.world)
+	}
+	if o.home < 0 || o.timeScale < 0 {
+		return usagef("--home and --time-scale must not be negative")
+	}
+	sc, err := scenarios.Load(scenario)
+	if err != nil {
+		return usage(err)
+	}
+	seed := o.seed.get()
+	if o.out == "" {
+		o.out = filepath.Join("glasshouse-runs", fmt.Sprintf("%s-%d", sc.Name, seed))
+	}
+	if err := dataset.CheckEmpty(absolute(o.out)); err != nil {
+		return usage(err)
+	}
+	opt := testbed.Options{Scenario: sc, Seed: seed, Home: o.home, Duration: o.duration, World: o.world, Out: o.out, TimeScale: o.timeScale}
+	fmt.Fprintf(stderr, "%s, seed %d, to %s\n", sc.Name, seed, o.out)
+	bar := newProgress(stderr)
+	opt.Progress = bar.run
+	var watch *watcher
+	if o.model != "" {
+		m, err := classifier.LoadFile(o.model)
+		if err != nil {
+			return usage(err)
+		}
+		if slices.Contains(m.Meta().TrainedOn, classifier.HomeID{ScenarioDigest: sc.Digest(), Seed: seed, Home: o.home}) {
+			return usagef("%s, seed %d, home %d: %w; choose another seed", sc.Name, seed, o.home, classifier.ErrSeen)
+		}
+		watch = newWatcher(m, stdout, !o.json)
+		opt.OnRow = watch.row
+	}
+	res, err := testbed.Run(ctx, opt)
+	bar.done()
+	if err != nil {
+		return explain(err)
+	}
+	if err := writeRun(o, res, watch, stdout); err != nil {
+		return err
+	}
+	return verdict(res)
+}
+
+func writeRun(o *runOptions, res *testbed.Result, watch *watcher, stdout io.Writer) error {
+	var score *classifier.Score
+	if watch != nil {
+		d, err := dataset.Open(res.Dataset)
+		if err != nil {
+			return err
+		}
+		if score, err = classifier.Evaluate(watch.model, []*dataset.Dataset{d}, nil); err != nil {
+			return err
+		}
+	}
+	if o.json {
+		return writeJSON(stdout, struct {
+			*testbed.Result
+			Score *classifier.Score `json:"score,omitempty"`
+		}{res, score})
+	}
+	p := res.Packets
+	fmt.Fprintf(stdout, "%s, seed %d: %.0f s, %d WAN packets (%d up, %d down), %d LAN frames, %d events, %d not attributed\n",
+		res.Scenario, res.Seed, res.SimulatedS, p.WAN, p.Up, p.Down, p.LAN, res.Events, p.Unattributed)
+	fmt.Fprintf(stdout, "data set: %s\n", res.Dataset)
+	if score != nil {
+		fmt.Fprintln(stdout)
+		return report.WriteScore(stdout, score)
+	}
+	return nil
+}
+
+// verdict turns a run that is not valid, or was cut, into the exit code.
+func verdict(res *testbed.Result) error {
+	switch {
+	case !res.Valid:
+		return &codeError{code: exitInvalid, err: fmt.Errorf("the run is not valid: %s", strings.Join(res.Reasons, "; "))}
+	case res.Cut:
+		return &codeError{code: exitFailed, err: fmt.Errorf("the run was cut short; what was captured is in %s", res.Dataset)}
+	}
+	return nil
+}
+
+// explain adds what to do to an error of a live run.
+func explain(err error) error {
+	if errors.Is(err, dataset.ErrOccupied) {
+		return usage(err)
+	}
+	if errors.Is(err, testbed.ErrCannotIsolate) {
+		if fix := testbed.Doctor().FirstFix(); fix != "" {
+			return fmt.Errorf("%w\n%s", err, fix)
+		}
+	}
+	return err
+}
+
+func absolute(path string) string {
+	if p, err := filepath.Abs(path); err == nil {
+		return p
+	}
+	return path
+}
+
+// watcher labels packets as they pass and prints them beside the truth.
+type watcher struct {
+	model  classifier.Model
+	stream classifier.Stream
+	probs  []float32
+	out    io.Writer
+	print  bool
+}
+
+func newWatcher(m classifier.Model, out io.Writer, print bool) *watcher {
+	return &watcher{model: m, stream: m.Stream(), probs: make([]float32, len(m.Classes())), out: out, print: print}
+}
+
+func (w *watcher) row(r *dataset.Row) {
+	w.stream.Step(&r.Observation, w.probs)
+	if guess, p := classifier.Guess(w.model, w.probs); w.print {
+		fmt.Fprintln(w.out, guessLine(r, guess, p, r.Class))
+	}
+}
+
+// guessLine shows a packet as the observer sees it, what the model says, and the truth.
+func guessLine(r *dataset.Row, guess string, p float32, truth string) string {
+	mark := "✗"
+	switch {
+	case guess == truth:
+		mark = "✓"
+	case r.Kind == "infrastructure":
+		mark = "·"
+	}
+	return fmt.Sprintf("%s  %-15s %3.0f %%  %s %s", packetLine(r), guess, 100*p, mark, truth)
+}
+
+// packetLine shows what the observer sees of a packet.
+func packetLine(r *dataset.Row) string {
+	arrow := "→"
+	if r.Dir < 0 {
+		arrow = "←"
+	}
+	proto := r.AppProto
+	if proto == dataset.AppNone {
+		switch r.IPProto {
+		case 6:
+			proto = "tcp"
+		case 17:
+			proto = "udp"
+		case 1:
+			proto = "icmp"
+		}
+	}
+	return fmt.Sprintf("%s %s %-15s :%-5d %-9s %5d B", time.Unix(0, r.TsNs).UTC().Format("15:04:05.000"), arrow, r.RemoteAddr, r.RemotePort, proto, r.Length)
+}

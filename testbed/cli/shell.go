@@ -1,0 +1,39 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"glasshouse/testbed"
+)
+
+func newShell() *cobra.Command {
+	var lab string
+	cmd := &cobra.Command{
+		Use:   "shell NAMESPACE [-- COMMAND...]",
+		Short: "Look inside a running home: a shell, or one command, in one of its namespaces",
+		Long: `Opens a shell in a namespace of a home that runs now: "gateway", "internet", or a device's unit, as echo-dot. There, ip,
+tcpdump, ping and wg work as on any Linux router. tcpdump on the gateway's eth0 shows packets before their translation, on
+the internet's isp0 after it.`,
+		Example: `  glasshouse shell gateway
+  glasshouse shell gateway -- wg show
+  glasshouse shell internet -- tcpdump -ni isp0 -c 10
+  glasshouse shell echo-dot --lab noisy-napt-7-0 -- ip addr`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			code, err := testbed.Shell(cmd.Context(), lab, args[0], args[1:])
+			if err != nil {
+				return err
+			}
+			if code != 0 {
+				return &codeError{code: code, silent: true, err: fmt.Errorf("%s: exit %d", strings.Join(args[1:], " "), code)}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&lab, "lab", "", "`NAME` of the lab, where several run (default the newest)")
+	cmd.Flags().SetInterspersed(true)
+	return cmd
+}

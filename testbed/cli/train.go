@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"glasshouse/classifier"
+	"glasshouse/testbed/dataset"
+)
+
+type trainOptions struct {
+	kind    string
+	out     string
+	classes string
+	window  int
+	seed    seedFlag
+	json    bool
+}
+
+func newTrain() *cobra.Command {
+	var o trainOptions
+	cmd := &cobra.Command{
+		Use:   "train DATASET...",
+		Short: "Train a model on data sets",
+		Long: `Trains a model on the homes of data sets. It learns from what an observer on the WAN sees (port, protocol, direction,
+length, interval), and from the labels. Start-up and the gateway's own packets are left out.`,
+		Example: `  glasshouse train home1 home2 home3 -m forest -o napt.model
+  glasshouse train runs/* -m forest --classes category -o kinds.model --json`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runTrain(cmd.Context(), &o, args, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.kind, "model", "m", "forest", "`KIND` of model: "+strings.Join(classifier.Kinds(), ", "))
+	f.StringVarP(&o.out, "output", "o", "", "`FILE` of the model (required)")
+	f.StringVar(&o.classes, "classes", classifier.ClassPaper, "what to tell apart: "+strings.Join(classifier.ClassModes(), ", "))
+	f.IntVar(&o.window, "window", 100, "`PACKETS` of a window, for the score of who is active")
+	o.seed.add(cmd)
+	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	return cmd
+}
+
+// openSets opens data sets that are whole.
+func openSets(dirs []string) ([]*dataset.Dataset, error) {
+	var sets []*dataset.Dataset
+	for _, dir := range dirs {
+		d, err := dataset.Open(dir)
+		if err != nil {
+			return nil, usage(err)
+		}
+		if d.Manifest.State == dataset.StateRunning {
+			return nil, usagef("%s: its run did not end; `glasshouse dataset verify --repair %s` puts it in order", dir, dir)
+		}
+		sets = append(sets, d)
+	}
+	return sets, nil
+}
+
+func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stderr io.Writer) error {
+	switch {
+	case o.out == "":
+		return usagef("-o FILE is needed: where the model goes")
+	case !slices.Contains(classifier.Kinds(), o.kind):
+		return usagef("-m %s is not known; there is %s", o.kind, strings.Join(classifier.Kinds(), ", "))
+	case !slices.Contains(classifier.ClassModes(), o.classes):
+		return usagef("--classes %s are not known; there are %s", o.classes, strings.Join(classifier.ClassModes(), ", "))
+	case o.window < 1:
+		return usagef("--window must be 1 or more")
+	}
+	if st, err := os.Stat(filepath.Dir(absolute(o.out))); err != nil || !st.IsDir() {
+		return usagef("%s: there is no directory %s", o.out, filepath.Dir(o.out))
+	}
+	sets, err := openSets(dirs)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	fmt.Fprintf(stderr, "%s on %d data sets, seed %d\n", o.kind, len(sets), o.seed.get())
+	m, err := classifier.Train(ctx, sets, classifier.TrainOptions{
+		Kind: o.kind, Classes: o.classes, Window: o.window, Seed: o.seed.get(),
+		Forest: classifier.ForestOptions{Workers: runtime.NumCPU(), Progress: func(done, of int) {
+			if done%20 == 0 || done == of {
+				fmt.Fprintf(stderr, "%d of %d trees, %s\n", done, of, time.Since(began).Round(time.Millisecond))
+			}
+		}},
+	})
+	if err != nil {
+		return err
+	}
+	if err := saveModel(m, o.out); err != nil {
+		return err
+	}
+	meta := m.Meta()
+	if o.json {
+		return writeJSON(stdout, map[string]any{
+			"model": o.out, "kind": meta.Kind, "classes": meta.Classes, "packets": meta.Packets, "homes": len(meta.TrainedOn),
+			"path": meta.Path, "seed": meta.Seed, "wall_s": time.Since(began).Seconds(),
+		})
+	}
+	fmt.Fprintf(stdout, "%s: %s, %d packets of %d homes (%s), classes %s\n", o.out, meta.Kind, meta.Packets, len(meta.TrainedOn), meta.Path, strings.Join(meta.Classes, " "))
+	return nil
+}
+
+// saveModel writes a model to a new file, and puts it in its place when it is whole.
+func saveModel(m classifier.Model, path string) error {
+	f, err := os.CreateTemp(filepath.Dir(absolute(path)), ".model-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if err := m.Save(f); err != nil {
+		_ = f.Close()
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Chmod(f.Name(), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
