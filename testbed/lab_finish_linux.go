@@ -80,6 +80,7 @@ func (l *lab) finish(cut bool, took time.Duration) (*Result, error) {
 	n := l.tally.counts()
 	m.Counts.LAN, m.Counts.WAN, m.Counts.Up, m.Counts.Down = n.LAN, n.WAN, n.Up, n.Down
 	m.Counts.WithoutLAN, m.Counts.Local, m.Counts.Events = l.tally.bare, l.tally.local(), l.tally.events
+	m.Counts.Drops = l.drops()
 	m.Homes[0].Packets = n.WAN
 	m.DurationNs = int64(elapsed)
 	m.Fidelity.Unattributed = n.Unattributed
@@ -129,19 +130,23 @@ func (l *lab) fidelity(m *dataset.Manifest) {
 		}
 	}
 	f.Late = l.rows.lateness()
-	m.Counts.Drops = map[string]int64{}
-	if l.wan != nil {
-		d := l.wan.dropped()
-		kernel := l.wan.hopUp.Expire(0)
-		for cause, n := range map[string]int64{"wan_queue": d.UpQueue, "nat": d.UpNAT, "leak_blocked": d.Leaks, "kernel": kernel} {
-			m.Counts.Drops[cause] = n
-		}
-		m.Counts.Drops["after_end"] = max(l.tally.forwarded()-kernel-d.UpQueue-d.UpNAT, 0)
-	}
 	if l.ap != nil {
 		a := l.ap.Drops()
 		f.Drops["spoofed"], f.Drops["air"] = a.Spoofed, a.Air
 	}
+}
+
+// drops tells what became of the LAN frames that went towards the WAN and that the tap did not see.
+func (l *lab) drops() map[string]int64 {
+	drops := map[string]int64{}
+	if l.wan == nil {
+		return drops
+	}
+	d := l.wan.dropped()
+	drops["wan_queue"], drops["nat"], drops["leak_blocked"] = d.UpQueue, d.UpNAT, d.Leaks
+	drops["kernel"] = l.wan.hopUp.Expire(0)
+	drops["after_end"] = max(l.tally.forwarded()-d.UpQueue-d.UpNAT-drops["kernel"], 0)
+	return drops
 }
 
 // reasons says why a run must not be trusted; nothing if it may.

@@ -264,7 +264,7 @@ func (s *shellServer) handle(ctx context.Context, conn *net.UnixConn) (int, erro
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = files[0], files[1], files[2]
-	cmd.Env = append(os.Environ(), "TERM="+req.Term, "PS1="+req.Namespace+"# ",
+	cmd.Env = append(os.Environ(), "TERM="+req.Term, "PS1="+req.Namespace+"$ ",
 		"PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin") // ip, tcpdump and wg live there, outside of an ordinary user's path
 	if p := lookIn(argv[0]); cmd.Err != nil && p != "" {
 		cmd.Path, cmd.Err = p, nil
@@ -306,7 +306,7 @@ func lookIn(name string) string {
 	return ""
 }
 
-// sameUser refuses callers other than the user who started the lab, who is user 0 inside it.
+// sameUser refuses callers other than the user who started the lab.
 func sameUser(conn *net.UnixConn) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -317,7 +317,7 @@ func sameUser(conn *net.UnixConn) error {
 	if err := raw.Control(func(fd uintptr) { cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil {
 		return err
 	}
-	if credErr != nil || cred.Uid != 0 {
+	if credErr != nil || int(cred.Uid) != os.Getuid() {
 		return errors.New("the lab belongs to another user")
 	}
 	return nil

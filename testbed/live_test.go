@@ -1,0 +1,519 @@
+//go:build linux
+
+package testbed_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"glasshouse/scenarios"
+	"glasshouse/testbed"
+	"glasshouse/testbed/dataset"
+)
+
+// calm is a home whose air and whose WAN neither delay nor lose.
+const calm = `name: calm
+about: A home on a perfect network.
+start: 2026-01-05T00:00:00Z
+duration: 40s
+warm_up: 1s
+path: PATH
+devices: [DEVICES]
+household: {density: 200}
+wan: {up_rate: 10000mbit, down_rate: 10000mbit, queue: 16MB, delay: 0, jitter: 0, loss: 0, unsolicited_per_hour: STRANGERS}
+wifi: {delay: 0, jitter: 0, loss: 0, power_save: false}
+`
+
+func calmHome(t *testing.T, path, strangers string, devices ...string) *scenarios.Scenario {
+	t.Helper()
+	entries := make([]string, len(devices))
+	for i, d := range devices {
+		entries[i] = "{device: " + d + "}"
+	}
+	text := strings.NewReplacer("PATH", path, "DEVICES", strings.Join(entries, ", "), "STRANGERS", strangers).Replace(calm)
+	file := filepath.Join(t.TempDir(), "calm.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return load(t, file)
+}
+
+func load(t *testing.T, name string) *scenarios.Scenario {
+	t.Helper()
+	sc, err := scenarios.Load(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sc
+}
+
+// run runs a home and checks what holds for every run: it is valid, everything is attributed, the data set verifies.
+func run(t *testing.T, o testbed.Options) (*testbed.Result, *dataset.Dataset) {
+	t.Helper()
+	if o.Out == "" {
+		o.Out = filepath.Join(t.TempDir(), "set")
+	}
+	res, err := testbed.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !res.Valid || res.Packets.Unattributed != 0 || res.Cut {
+		t.Fatalf("%+v", res)
+	}
+	v, err := dataset.Verify(o.Out, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !v.OK || v.Checked != res.Packets.WAN {
+		t.Fatalf("%d packets; %+v", res.Packets.WAN, v)
+	}
+	d, err := dataset.Open(o.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := d.Manifest.Counts
+	dropped := int64(0)
+	for _, n := range c.Drops {
+		dropped += n
+	}
+	if c.LAN != c.WAN-c.WithoutLAN+c.Local+dropped {
+		t.Errorf("the counts do not balance: %+v", c)
+	}
+	return res, d
+}
+
+func rowsOf(t *testing.T, d *dataset.Dataset) []dataset.Row {
+	t.Helper()
+	var rows []dataset.Row
+	if err := d.Rows(func(_ int, r *dataset.Row) error {
+		rows = append(rows, *r)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+func eventsOf(t *testing.T, d *dataset.Dataset) []dataset.Event {
+	t.Helper()
+	var events []dataset.Event
+	if err := d.Events(func(_ int, e *dataset.Event) error {
+		events = append(events, *e)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return events
+}
+
+// tshark runs tshark over a capture of the data set and returns its lines.
+func tshark(t *testing.T, d *dataset.Dataset, file string, args ...string) []string {
+	t.Helper()
+	if _, err := exec.LookPath("tshark"); err != nil {
+		skip(t, "tshark is not installed")
+	}
+	cmd := exec.Command("tshark", append([]string{"-n", "-r", filepath.Join(d.HomePath(0), file)}, args...)...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("tshark: %v\n%s", err, stderr.String())
+	}
+	return strings.FieldsFunc(string(out), func(r rune) bool { return r == '\n' })
+}
+
+func TestNoisyHomes(t *testing.T) {
+	needLive(t)
+	for _, path := range []string{"napt", "vpn"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			_, d := run(t, testbed.Options{Scenario: load(t, "noisy-"+path), Seed: 7, Duration: 25 * time.Second, TimeScale: 300})
+			bad := []string{
+				"-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-Y",
+				"_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0 || frame.len > 1514",
+			}
+			for _, file := range []string{dataset.FileLAN, dataset.FileWAN} {
+				if lines := tshark(t, d, file, bad...); len(lines) > 0 {
+					t.Errorf("%s: %d frames are malformed, too long, or have a bad checksum: %s", file, len(lines), lines[0])
+				}
+			}
+			seen := strings.Join(tshark(t, d, dataset.FileLAN, "-T", "fields", "-e", "frame.protocols"), "\n")
+			for _, proto := range []string{":tls", ":dns", ":ntp", ":http", ":dhcp", ":arp"} {
+				if !strings.Contains(seen, proto) {
+					t.Errorf("tshark sees no %s on the LAN", proto[1:])
+				}
+			}
+			rows := rowsOf(t, d)
+			devices := make(map[string]bool)
+			for _, r := range rows {
+				devices[r.Device] = true
+			}
+			for _, dev := range d.Manifest.Homes[0].Devices {
+				if !devices[dev.Name] {
+					t.Errorf("%s sent nothing to the WAN", dev.Name)
+				}
+			}
+			if !devices["gateway"] {
+				t.Error("the gateway sent nothing of its own")
+			}
+			if path == "vpn" {
+				checkOneFlow(t, d, rows)
+			}
+		})
+	}
+}
+
+// checkOneFlow: behind the tunnel there is one UDP flow, and it is WireGuard's.
+func checkOneFlow(t *testing.T, d *dataset.Dataset, rows []dataset.Row) {
+	t.Helper()
+	type flow struct {
+		proto         uint8
+		local, remote uint16
+		addr          string
+	}
+	flows := make(map[flow]int)
+	roles := make(map[string]int)
+	for _, r := range rows {
+		flows[flow{r.IPProto, r.LocalPort, r.RemotePort, r.RemoteAddr}]++
+		if r.AppProto != dataset.AppWireGuard {
+			t.Fatalf("frame %d is no WireGuard message: %+v", r.Frame, r.Observation)
+		}
+		roles[r.Role]++
+	}
+	if len(flows) != 1 {
+		t.Errorf("%d flows: %v", len(flows), flows)
+	}
+	if roles["tunnel_handshake"] < 2 || roles["data"] == 0 || roles["tls_handshake"] == 0 {
+		t.Errorf("roles: %v", roles)
+	}
+	if got := tshark(t, d, dataset.FileWAN, "-Y", "!wg"); len(got) > 0 {
+		t.Errorf("tshark sees %d packets that are no WireGuard", len(got))
+	}
+}
+
+// Heartbeats have the paper's sizes, and leave at their scripted times: within 5 ms at p99, without drift.
+// GLASSHOUSE_LONG=1 takes ten minutes.
+func TestHeartbeats(t *testing.T) {
+	needLive(t)
+	d := 65 * time.Second
+	if long() {
+		d = 10 * time.Minute
+	}
+	_, set := run(t, testbed.Options{Scenario: calmHome(t, "napt", "0", "echo-dot", "google-home"), Seed: 3, Duration: d, TimeScale: 0.001})
+	want := map[string][]int32{"echo-dot": {95}, "google-home": {135, 104}}
+	script := make(map[int64]int64)
+	beats := make(map[string]int)
+	for _, e := range eventsOf(t, set) {
+		if e.Activity == "heartbeat" {
+			script[e.Event] = e.TScript
+			beats[e.Device]++
+		}
+	}
+	sizes := make(map[int64][]int32)
+	device := make(map[int64]string)
+	frame := make(map[int64]int64)
+	for _, r := range rowsOf(t, set) {
+		if _, ok := script[r.Event]; ok && r.Dir > 0 && r.Role == "data" {
+			sizes[r.Event] = append(sizes[r.Event], r.Length)
+			device[r.Event] = r.Device
+			if frame[r.Event] == 0 {
+				frame[r.Event] = r.LANFrame
+			}
+		}
+	}
+	times := lanTimes(t, set)
+	var late []time.Duration
+	for e, at := range script {
+		if !slices.Equal(sizes[e], want[device[e]]) {
+			t.Errorf("heartbeat %d of %s: frames of %v bytes, want %v", e, device[e], sizes[e], want[device[e]])
+			continue
+		}
+		late = append(late, time.Duration(times[frame[e]-1]-set.Manifest.StartNs-at))
+	}
+	if beats["echo-dot"] < int(d/(31*time.Second)) || beats["google-home"] < int(d/(62*time.Second)) {
+		t.Errorf("too few heartbeats in %s: %v", d, beats)
+	}
+	slices.Sort(late)
+	p99 := late[len(late)*99/100]
+	t.Logf("%d heartbeats, late by p50 %s, p99 %s, max %s", len(late), late[len(late)/2], p99, late[len(late)-1])
+	if late[0] < 0 || p99 > 5*time.Millisecond {
+		t.Errorf("heartbeats left between %s and %s (p99) after their time", late[0], p99)
+	}
+}
+
+// lanTimes returns the time of each LAN frame, UTC ns.
+func lanTimes(t *testing.T, d *dataset.Dataset) []int64 {
+	t.Helper()
+	r, err := dataset.OpenCapture(filepath.Join(d.HomePath(0), dataset.FileLAN))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var times []int64
+	for {
+		f, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return times
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		times = append(times, f.TsNs)
+	}
+}
+
+// Two runs of one seed list the same events at the same scripted times; another seed does not.
+func TestSameSeedSameScript(t *testing.T) {
+	needLive(t)
+	type line struct {
+		Event          int64
+		Unit, Activity string
+		TScript        int64
+	}
+	script := func(seed uint64) []line {
+		_, d := run(t, testbed.Options{Scenario: load(t, "noisy-napt"), Seed: seed, Duration: 12 * time.Second, TimeScale: 300})
+		var out []line
+		for _, e := range eventsOf(t, d) {
+			out = append(out, line{e.Event, e.Unit, e.Activity, e.TScript})
+		}
+		return out
+	}
+	var wg sync.WaitGroup
+	var got [3][]line
+	for i, seed := range []uint64{5, 5, 6} {
+		wg.Go(func() { got[i] = script(seed) })
+	}
+	wg.Wait()
+	if len(got[0]) == 0 || cmp.Diff(got[0], got[1]) != "" {
+		t.Errorf("one seed, two scripts: %s", cmp.Diff(got[0], got[1]))
+	}
+	if cmp.Equal(got[0], got[2]) {
+		t.Error("two seeds, one script")
+	}
+}
+
+// A tcpdump on isp0 sees what wan.pcapng holds, from the IP header on, in the same order each way.
+func TestTcpdumpSeesTheSame(t *testing.T) {
+	needLive(t)
+	if _, err := exec.LookPath("tcpdump"); err != nil {
+		if _, err := os.Stat("/usr/sbin/tcpdump"); err != nil {
+			skip(t, "tcpdump is not installed")
+		}
+	}
+	other := filepath.Join(t.TempDir(), "isp0.pcap")
+	started := make(chan struct{})
+	var once sync.Once
+	done := make(chan error, 1)
+	go func() {
+		<-started
+		_, err := testbed.Shell(t.Context(), "tcpdump-test", "internet",
+			[]string{"timeout", "-s", "INT", "16", "tcpdump", "-i", "isp0", "-U", "-s", "0", "-Z", "root", "-B", "32768", "-w", other})
+		done <- err
+	}()
+	_, d := run(t, testbed.Options{
+		Scenario: calmHome(t, "napt", "600", "echo-dot", "xiaomi-mobile", "xiaomi-hub"), Seed: 9, Duration: 14 * time.Second, Lab: "tcpdump-test",
+		Progress: func(p testbed.Progress) {
+			if p.Phase == "running" {
+				once.Do(func() { close(started) })
+			}
+		},
+	})
+	if err := <-done; err != nil && !strings.Contains(err.Error(), "ended") { // the lab may end first
+		t.Fatal(err)
+	}
+	// The far ends' distance lies between isp0 and the tap, so downlink order is compared for each far end by itself.
+	ours := perFlow(t, filepath.Join(d.HomePath(0), dataset.FileWAN), 14)
+	theirs := perFlow(t, other, 0)
+	compared, total := 0, 0
+	for way, packets := range theirs {
+		total += len(packets)
+		at := slices.Index(ours[way], packets[0]) // tcpdump starts a little later
+		if at < 0 {
+			t.Fatalf("%s: tcpdump's first packet is not in the capture", way)
+		}
+		n := min(len(ours[way])-at, len(packets)) // and may end a little later
+		if diff := cmp.Diff(ours[way][at:at+n], packets[:n]); diff != "" {
+			t.Errorf("%s: the captures differ", way)
+		}
+		compared += n
+	}
+	t.Logf("%d of tcpdump's %d packets compared, in %d flows each way", compared, total, len(theirs))
+	if compared < 100 || compared < total*9/10 {
+		t.Errorf("only %d of tcpdump's %d packets were compared", compared, total)
+	}
+}
+
+// perFlow returns the IP packets of a capture, up and, for each far end, down: lead bytes come before each packet. A TUN's
+// own capture is raw IP.
+func perFlow(t *testing.T, path string, lead int) map[string][]string {
+	t.Helper()
+	out := make(map[string][]string)
+	add := func(ip []byte) {
+		way := "up"
+		if ip[12] == 198 {
+			way = fmt.Sprintf("down from %v", ip[12:16])
+		}
+		out[way] = append(out[way], string(ip))
+	}
+	if lead > 0 {
+		r, err := dataset.OpenCapture(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		for {
+			f, err := r.Read()
+			if err != nil {
+				return out
+			}
+			add(f.Data[lead:])
+		}
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for b = b[24:]; len(b) >= 16; { // classic pcap
+		n := int(b[8]) | int(b[9])<<8
+		if len(b) < 16+n {
+			break
+		}
+		add(b[16 : 16+n])
+		b = b[16+n:]
+	}
+	return out
+}
+
+// Inside the gateway, what a student expects works; and when the tunnel is down, nothing leaves.
+func TestShellAndFailClosed(t *testing.T) {
+	needLive(t)
+	if _, err := exec.LookPath("wg"); err != nil {
+		skip(t, "wireguard-tools are not installed")
+	}
+	running := make(chan struct{})
+	var once sync.Once
+	type reply struct {
+		out string
+		err error
+	}
+	replies := make(chan reply, 1)
+	go func() {
+		<-running
+		time.Sleep(6 * time.Second)
+		out := filepath.Join(t.TempDir(), "out")
+		_, err := testbed.Shell(t.Context(), "closed-test", "gateway", []string{"sh", "-c",
+			"(ip -br link; ip route; wg show; ls /run/netns; ip link set tun0 down) > " + out + " 2>&1"})
+		b, _ := os.ReadFile(out)
+		replies <- reply{string(b), err}
+	}()
+	var down int64
+	o := testbed.Options{
+		Scenario: calmHome(t, "vpn", "0", "xiaomi-hub", "xiaomi-mobile"), Seed: 4, Duration: 20 * time.Second, Lab: "closed-test",
+		Out: filepath.Join(t.TempDir(), "set"),
+		Progress: func(p testbed.Progress) {
+			if p.Phase == "running" && p.Elapsed > 0 {
+				once.Do(func() { close(running) })
+			}
+		},
+	}
+	res, err := testbed.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := <-replies
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	for _, want := range []string{"wlan0", "eth0", "tun0", "interface: tun0", "latest handshake", "default dev tun0", "internet", "xiaomi-hub"} {
+		if !strings.Contains(r.out, want) {
+			t.Errorf("the gateway's shell does not show %q:\n%s", want, r.out)
+		}
+	}
+	d, err := dataset.Open(o.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rowsOf(t, d) {
+		if row.AppProto != dataset.AppWireGuard {
+			t.Fatalf("a packet left in the clear: %+v", row)
+		}
+		if row.TsNs > d.Manifest.StartNs+int64(9*time.Second) && row.Dir > 0 && row.Role == "data" && row.Kind != "infrastructure" {
+			down++
+		}
+	}
+	if res.Packets.Unattributed != 0 || down > 0 {
+		t.Errorf("after the tunnel went down %d packets left; %+v", down, res)
+	}
+}
+
+// A run that is stopped writes what it has; one that is killed leaves what can be put in order.
+func TestStoppedRun(t *testing.T) {
+	needLive(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	out := filepath.Join(t.TempDir(), "set")
+	res, err := testbed.Run(ctx, testbed.Options{
+		Scenario: load(t, "noisy-napt"), Seed: 2, Duration: time.Minute, TimeScale: 300, Out: out,
+		Progress: func(p testbed.Progress) {
+			if p.Elapsed > 6*time.Second {
+				cancel()
+			}
+		},
+	})
+	cancel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !res.Cut || res.Packets.WAN == 0 || res.SimulatedS < 5 || res.SimulatedS > 30 {
+		t.Errorf("%+v", res)
+	}
+	if v, err := dataset.Verify(out, false); err != nil || !v.OK {
+		t.Errorf("%+v %v", v, err)
+	}
+	b, err := os.ReadFile(filepath.Join(out, dataset.FileManifest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m struct{ State string }
+	if err := json.Unmarshal(b, &m); err != nil || m.State != dataset.StateCut {
+		t.Errorf("state %q, %v", m.State, err)
+	}
+}
+
+// One device downloads over the whole path. GLASSHOUSE_LONG=1 asks for the rate, too: otherwise other work on the machine
+// would decide the test.
+func TestThroughput(t *testing.T) {
+	needLive(t)
+	res, d := run(t, testbed.Options{Scenario: load(t, "testdata/bulk.yaml"), Seed: 42, Duration: 11 * time.Second})
+	var first, last, bytes int64
+	for _, r := range rowsOf(t, d) {
+		if r.Activity == "download" && r.Dir < 0 && r.Role == "data" {
+			if first == 0 {
+				first = r.TsNs
+			}
+			last = r.TsNs
+			bytes += int64(r.PayloadLength)
+		}
+	}
+	rate := float64(bytes) * 8 / float64(last-first) * 1e9
+	t.Logf("%d packets, %.0f MB at %.0f Mbit/s of payload; drops %v", res.Packets.WAN, float64(bytes)/1e6, rate/1e6, d.Manifest.Fidelity.Drops)
+	if bytes < 10e6 {
+		t.Errorf("only %d bytes came", bytes)
+	}
+	if long() && rate < 500e6 {
+		t.Errorf("%.0f Mbit/s; 500 are asked for", rate/1e6)
+	}
+}

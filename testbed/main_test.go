@@ -1,0 +1,42 @@
+//go:build linux
+
+package testbed_test
+
+import (
+	"os"
+	"testing"
+
+	"glasshouse/testbed"
+)
+
+func TestMain(m *testing.M) {
+	if handled, code := testbed.Child(); handled {
+		os.Exit(code)
+	}
+	os.Exit(m.Run())
+}
+
+// inCI tells that a skip is a failure.
+func inCI() bool { return os.Getenv("GLASSHOUSE_CI") != "" }
+
+// long tells that the long form of a proof was asked for.
+func long() bool { return os.Getenv("GLASSHOUSE_LONG") != "" }
+
+// needLive skips a test that this machine cannot run.
+func needLive(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a live home takes its time: not with -short")
+	}
+	if r := testbed.Doctor(); !r.Live {
+		skip(t, "no live home here: "+r.FirstFix())
+	}
+}
+
+func skip(t *testing.T, why string) {
+	t.Helper()
+	if inCI() {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
