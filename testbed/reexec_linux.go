@@ -174,7 +174,15 @@ func startChild(ctx context.Context, o order, name string, each func(message)) e
 		return fmt.Errorf("reading from the lab: %w", readErr)
 	}
 	if err != nil {
-		return fmt.Errorf("the lab ended: %w\n%s", err, stderr.String())
+		return fmt.Errorf("the lab ended: %w", errors.Join(err, said(&stderr)))
+	}
+	return nil
+}
+
+// said makes an error of what a process wrote before it ended; nil if that is nothing.
+func said(t *tail) error {
+	if s := t.String(); s != "" {
+		return errors.New(s)
 	}
 	return nil
 }

@@ -104,12 +104,22 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	switch {
 	case failed != nil:
 		return nil, failed
-	case err != nil:
-		return nil, err
-	case res == nil:
-		return nil, errors.New("the lab ended without a result")
+	case err != nil || res == nil:
+		return nil, salvage(out, err)
 	}
 	return res, nil
+}
+
+// salvage puts in order what a lab that died has left, and says so.
+func salvage(out string, died error) error {
+	if died == nil {
+		died = errors.New("the lab ended without a result")
+	}
+	v, err := dataset.Verify(out, true)
+	if err != nil || len(v.Repaired) == 0 {
+		return died
+	}
+	return fmt.Errorf("%w; what was captured until then is in %s (%d packets, marked as cut)", died, out, v.Checked)
 }
 
 func labName(o Options) string {

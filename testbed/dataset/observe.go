@@ -8,6 +8,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
+
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
 )
 
 // Protocols that a frame's own bytes can show.
@@ -28,61 +31,69 @@ const EthernetHeader = 14
 
 // Parser turns frames into observations. It keeps the text of the addresses that it has seen; used by one goroutine.
 type Parser struct {
-	addrs map[[4]byte]string
+	eth     layers.Ethernet
+	ip4     layers.IPv4
+	ip6     layers.IPv6
+	tcp     layers.TCP
+	udp     layers.UDP
+	layers  *gopacket.DecodingLayerParser
+	decoded []gopacket.LayerType
+	addrs   map[[4]byte]string
 }
 
 // maxAddrs bounds a parser's memory: beyond it, the texts are made anew.
 const maxAddrs = 1 << 16
 
 // NewParser returns a parser.
-func NewParser() *Parser { return &Parser{addrs: make(map[[4]byte]string)} }
+func NewParser() *Parser {
+	p := &Parser{addrs: make(map[[4]byte]string)}
+	p.layers = gopacket.NewDecodingLayerParser(layers.LayerTypeEthernet, &p.eth, &p.ip4, &p.ip6, &p.tcp, &p.udp)
+	p.layers.IgnoreUnsupported = true
+	return p
+}
 
 // Observe derives an observation from an Ethernet frame: dir tells which end is local. Whatever the frame holds, it does not
-// fail: columns that the frame does not show are 0, "" or "none". Frame is left to the caller.
+// fail: columns that the frame does not show are 0, "" or "none". Frame is left to the caller. It allocates nothing but the
+// text of an address that is new.
 func (p *Parser) Observe(tsNs int64, dir int8, frame []byte) Observation {
 	o := Observation{TsNs: tsNs, Dir: dir, Length: int32(len(frame)), AppProto: AppNone}
-	if len(frame) < EthernetHeader+20 {
-		return o
-	}
-	switch binary.BigEndian.Uint16(frame[12:]) {
-	case 0x0800:
-		p.ipv4(&o, frame[EthernetHeader:])
-	case 0x86dd:
-		p.ipv6(&o, frame[EthernetHeader:])
+	_ = p.layers.DecodeLayers(frame, &p.decoded) // what is damaged shows as far as it could be read
+	for _, layer := range p.decoded {
+		switch layer {
+		case layers.LayerTypeIPv4:
+			o.IPProto = uint8(p.ip4.Protocol)
+			remote := p.ip4.DstIP
+			if dir < 0 {
+				remote = p.ip4.SrcIP
+			}
+			o.RemoteAddr = p.text([4]byte(remote))
+		case layers.LayerTypeIPv6:
+			o.IPProto = uint8(p.ip6.NextHeader)
+			remote := p.ip6.DstIP
+			if dir < 0 {
+				remote = p.ip6.SrcIP
+			}
+			o.RemoteAddr = remote.String()
+		case layers.LayerTypeTCP:
+			o.ports(uint16(p.tcp.SrcPort), uint16(p.tcp.DstPort))
+			o.TCPFlags = p.tcp.Contents[13]
+			o.PayloadLength = int32(len(p.tcp.Payload))
+			o.AppProto = streamProto(o.RemotePort, p.tcp.Payload)
+		case layers.LayerTypeUDP:
+			o.ports(uint16(p.udp.SrcPort), uint16(p.udp.DstPort))
+			o.PayloadLength = int32(len(p.udp.Payload))
+			o.AppProto = datagramProto(uint16(p.udp.SrcPort), uint16(p.udp.DstPort), p.udp.Payload)
+		}
 	}
 	return o
 }
 
-func (p *Parser) ipv4(o *Observation, ip []byte) {
-	ihl := int(ip[0]&0xf) * 4
-	if ip[0]>>4 != 4 || ihl < 20 || len(ip) < ihl {
-		return
+func (o *Observation) ports(src, dst uint16) {
+	if o.Dir > 0 {
+		o.LocalPort, o.RemotePort = src, dst
+	} else {
+		o.LocalPort, o.RemotePort = dst, src
 	}
-	if total := int(binary.BigEndian.Uint16(ip[2:])); total >= ihl && total < len(ip) {
-		ip = ip[:total]
-	}
-	o.IPProto = ip[9]
-	remote := [4]byte(ip[16:20])
-	if o.Dir < 0 {
-		remote = [4]byte(ip[12:16])
-	}
-	o.RemoteAddr = p.text(remote)
-	if binary.BigEndian.Uint16(ip[6:])&0x1fff == 0 {
-		transport(o, ip[ihl:])
-	}
-}
-
-func (p *Parser) ipv6(o *Observation, ip []byte) {
-	if ip[0]>>4 != 6 || len(ip) < 40 {
-		return
-	}
-	o.IPProto = ip[6]
-	remote := ip[24:40]
-	if o.Dir < 0 {
-		remote = ip[8:24]
-	}
-	o.RemoteAddr = netip.AddrFrom16([16]byte(remote)).String()
-	transport(o, ip[40:])
 }
 
 func (p *Parser) text(a [4]byte) string {
@@ -94,40 +105,6 @@ func (p *Parser) text(a [4]byte) string {
 		p.addrs[a] = s
 	}
 	return s
-}
-
-func transport(o *Observation, l4 []byte) {
-	var head int
-	switch o.IPProto {
-	case 6:
-		if len(l4) < 20 {
-			return
-		}
-		head = int(l4[12]>>4) * 4
-		if head < 20 || head > len(l4) {
-			return
-		}
-		o.TCPFlags = l4[13]
-	case 17:
-		if len(l4) < 8 {
-			return
-		}
-		head = 8
-	default:
-		return
-	}
-	src, dst := binary.BigEndian.Uint16(l4), binary.BigEndian.Uint16(l4[2:])
-	if o.Dir > 0 {
-		o.LocalPort, o.RemotePort = src, dst
-	} else {
-		o.LocalPort, o.RemotePort = dst, src
-	}
-	o.PayloadLength = int32(len(l4) - head)
-	if o.IPProto == 6 {
-		o.AppProto = streamProto(o.RemotePort, l4[head:])
-	} else {
-		o.AppProto = datagramProto(src, dst, l4[head:])
-	}
 }
 
 // streamProto tells what a TCP segment shows at its start: a segment from the middle of a message shows nothing.
