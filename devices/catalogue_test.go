@@ -6,13 +6,13 @@ import (
 	"testing"
 )
 
-func loadAll(t testing.TB) []*Profile {
-	t.Helper()
+func loadAll(tb testing.TB) []*Profile {
+	tb.Helper()
 	var all []*Profile
 	for _, name := range Names() {
 		p, err := Load(name)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		all = append(all, p)
 	}

@@ -13,20 +13,20 @@ import (
 	"glasshouse/devices"
 )
 
-func draw(t testing.TB, s *Scenario, seed uint64, home int) *Home {
-	t.Helper()
+func draw(tb testing.TB, s *Scenario, seed uint64, home int) *Home {
+	tb.Helper()
 	h, err := s.Draw(seed, home)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return h
 }
 
-func asJSON(t testing.TB, v any) string {
-	t.Helper()
+func asJSON(tb testing.TB, v any) string {
+	tb.Helper()
 	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(b)
 }

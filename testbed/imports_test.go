@@ -48,10 +48,14 @@ func TestImportRules(t *testing.T) {
 
 func TestImportRulesCatchViolations(t *testing.T) {
 	for _, c := range [][2]string{
-		{"glasshouse/classifier", "glasshouse/emulator/truth"}, {"glasshouse/devices", "glasshouse/gateway"},
-		{"glasshouse/gateway", "github.com/vishvananda/netlink"}, {"glasshouse/emulator/clock", "glasshouse/emulator/packet"},
-		{"glasshouse/emulator/live", "glasshouse/testbed"}, {"glasshouse/testbed", "github.com/spf13/cobra"},
-		{"glasshouse/testbed/dataset", "glasshouse/emulator/truth"}, {"glasshouse/scenarios", "glasshouse/testbed/dataset"},
+		{"glasshouse/classifier", "glasshouse/emulator/truth"},
+		{"glasshouse/devices", "glasshouse/gateway"},
+		{"glasshouse/gateway", "github.com/vishvananda/netlink"},
+		{"glasshouse/emulator/clock", "glasshouse/emulator/packet"},
+		{"glasshouse/emulator/live", "glasshouse/testbed"},
+		{"glasshouse/testbed", "github.com/spf13/cobra"},
+		{"glasshouse/testbed/dataset", "glasshouse/emulator/truth"},
+		{"glasshouse/scenarios", "glasshouse/testbed/dataset"},
 	} {
 		if forbidden(c[0], c[1]) == "" {
 			t.Errorf("%s may import %s", c[0], c[1])

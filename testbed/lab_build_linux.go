@@ -84,8 +84,11 @@ func (l *lab) buildGateway(ctx context.Context) error {
 	}
 	l.gw = gw
 	for _, s := range [][2]string{
-		{"net.ipv4.ip_forward", "1"}, {"net.ipv4.conf.all.rp_filter", "0"}, {"net.ipv4.conf.default.rp_filter", "0"},
-		{"net.ipv4.conf.all.send_redirects", "0"}, {"net.ipv4.conf.default.send_redirects", "0"},
+		{"net.ipv4.ip_forward", "1"},
+		{"net.ipv4.conf.all.rp_filter", "0"},
+		{"net.ipv4.conf.default.rp_filter", "0"},
+		{"net.ipv4.conf.all.send_redirects", "0"},
+		{"net.ipv4.conf.default.send_redirects", "0"},
 	} {
 		if err := gw.Sysctl(s[0], s[1]); err != nil {
 			return err
@@ -181,7 +184,9 @@ func (l *lab) buildInternet(ctx context.Context) error {
 	}
 	l.inet = inet
 	for _, s := range [][2]string{
-		{"net.ipv4.ip_forward", "1"}, {"net.ipv4.conf.all.rp_filter", "0"}, {"net.ipv4.conf.default.rp_filter", "0"},
+		{"net.ipv4.ip_forward", "1"},
+		{"net.ipv4.conf.all.rp_filter", "0"},
+		{"net.ipv4.conf.default.rp_filter", "0"},
 		{"net.ipv4.icmp_ratelimit", "0"},
 	} {
 		if err := inet.Sysctl(s[0], s[1]); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"glasshouse/emulator/clock"
@@ -104,8 +105,8 @@ func (l *lab) finish(cut bool, took time.Duration) (*Result, error) {
 
 // takeDown closes what build opened, the last first, and waits for those who read interfaces.
 func (l *lab) takeDown() {
-	for i := len(l.closing) - 1; i >= 0; i-- {
-		l.closing[i]()
+	for _, undo := range slices.Backward(l.closing) {
+		undo()
 	}
 	l.closing = nil
 	l.readers.Wait()

@@ -1,6 +1,8 @@
 package testbed
 
 import (
+	"slices"
+
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
 	"glasshouse/testbed/dataset"
@@ -63,12 +65,9 @@ func (l *labeller) label(row *dataset.Row, x packet.Lineage) {
 func (l *labeller) vocabulary() map[string][]string {
 	v := map[string][]string{"label_activity": l.activities, "label_role": packet.RoleNames()}
 	add := func(column, value string) {
-		for _, s := range v[column] {
-			if s == value {
-				return
-			}
+		if !slices.Contains(v[column], value) {
+			v[column] = append(v[column], value)
 		}
-		v[column] = append(v[column], value)
 	}
 	for _, u := range l.units {
 		add("label_device", u.Device)

@@ -415,8 +415,10 @@ func TestShellAndFailClosed(t *testing.T) {
 		<-running
 		time.Sleep(6 * time.Second)
 		out := filepath.Join(t.TempDir(), "out")
-		_, err := testbed.Shell(t.Context(), "closed-test", "gateway", []string{"sh", "-c",
-			"(ip -br link; ip route; wg show; ls /run/netns; ip link set tun0 down) > " + out + " 2>&1"})
+		_, err := testbed.Shell(t.Context(), "closed-test", "gateway", []string{
+			"sh", "-c",
+			"(ip -br link; ip route; wg show; ls /run/netns; ip link set tun0 down) > " + out + " 2>&1",
+		})
 		b, _ := os.ReadFile(out)
 		replies <- reply{string(b), err}
 	}()

@@ -207,7 +207,6 @@ func relayTerminal() (slave *os.File, restore func(), err error) {
 // shellServer starts shells in the lab's namespaces. enter runs a function in the named one.
 type shellServer struct {
 	ln    net.Listener
-	names []string
 	enter func(namespace string, f func() error) error
 	wg    sync.WaitGroup
 }
@@ -286,8 +285,7 @@ func (s *shellServer) handle(ctx context.Context, conn *net.UnixConn) (int, erro
 		}()
 		return cmd.Wait()
 	})
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.ExitCode(), nil
 	}
 	return 0, err

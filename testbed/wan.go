@@ -125,8 +125,9 @@ func (w *wan) ownerUp(ip []byte) (l packet.Lineage, ok bool) {
 			return l, true
 		case gateway.OuterUnknown:
 			return l, false
+		default:
+			return tunnelOwn(kind), true
 		}
-		return tunnelOwn(kind), true
 	}
 	if l, ok := w.hopUp.Leave(ip); ok {
 		return l, true

@@ -43,8 +43,7 @@ func Parse(file string, src []byte) (*Doc, Node) {
 	d.lines = strings.Split(strings.ReplaceAll(string(src), "\r\n", "\n"), "\n")
 	tree, err := parse(src)
 	if err != nil {
-		var at yaml.Error
-		if errors.As(err, &at) {
+		if at, ok := errors.AsType[yaml.Error](err); ok {
 			d.report(at.GetToken(), "", at.GetMessage(), "")
 		} else {
 			d.errs = append(d.errs, ConfigError{File: file, Msg: err.Error()})

@@ -80,8 +80,9 @@ func tlsVersion(t devices.Transport) uint16 {
 		return tls.VersionTLS12
 	case devices.TransportTLS13:
 		return tls.VersionTLS13
+	default:
+		return 0
 	}
-	return 0
 }
 
 // walk does a job on the connection. The first message of a connection's life is this end's and begins with the token.

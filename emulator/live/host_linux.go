@@ -75,7 +75,8 @@ func NewHost(c HostConfig) (*Host, error) {
 	for _, s := range [][2]string{
 		{"net.ipv4.tcp_timestamps", onoff(p.Stack.TCPTimestamps)},
 		{"net.ipv4.ip_default_ttl", strconv.Itoa(max(p.Stack.TTL, 1))},
-		{"net.ipv4.conf.all.rp_filter", "0"}, {"net.ipv4.conf.wlan0.rp_filter", "0"},
+		{"net.ipv4.conf.all.rp_filter", "0"},
+		{"net.ipv4.conf.wlan0.rp_filter", "0"},
 	} {
 		if err := c.NS.Sysctl(s[0], s[1]); err != nil {
 			return nil, fmt.Errorf("setting up %s: %w", c.Specimen.Name, err)
@@ -197,6 +198,7 @@ func (h *Host) once(ctx context.Context, s *devices.Service, x *devices.Exchange
 		return h.http(ctx, s, x, tag)
 	case devices.TransportUDP, devices.TransportLAN:
 		return h.datagrams(ctx, s, x, at, tag)
+	case devices.TransportTLS12, devices.TransportTLS13, devices.TransportTCP:
 	}
 	c, err := h.connect(ctx, s, tag, packet.RoleTCPHandshake)
 	if err != nil {

@@ -21,7 +21,6 @@ type clockwork interface {
 type noise struct {
 	buf []byte
 	rng *rand.ChaCha8
-	at  int
 }
 
 const noiseSize = 1 << 16

@@ -119,7 +119,7 @@ func (s *scenes) waitForHomes(ctx context.Context, d *demo) error {
 	for _, h := range d.train {
 		if err := s.until(ctx, d.napt, func() bool {
 			var packets int64
-			var slowest time.Duration = demoTrain
+			slowest := demoTrain
 			for _, o := range d.train {
 				p := o.state()
 				packets += p.Packets.WAN

@@ -170,16 +170,14 @@ func (w *HomeWriter) Close() error {
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", w.dir, err)
 	}
-	_, err = buildParquet(w.dir, -1)
-	return err
+	return buildParquet(w.dir, -1)
 }
 
-// buildParquet turns a home's journals into its Parquet files, at most limit rows (all if negative), and removes them. It
-// returns the number of rows.
-func buildParquet(dir string, limit int64) (int64, error) {
+// buildParquet turns a home's journals into its Parquet files, at most limit rows (all if negative), and removes them.
+func buildParquet(dir string, limit int64) error {
 	packets, err := createParquet[packetRecord](filepath.Join(dir, FilePackets))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	n := int64(0)
 	_, err = readRowJournal(filepath.Join(dir, journalRows), func(r *Row) error {
@@ -190,23 +188,23 @@ func buildParquet(dir string, limit int64) (int64, error) {
 		return packets.add(r.record())
 	})
 	if err := errors.Join(err, packets.close()); err != nil {
-		return n, fmt.Errorf("writing %s: %w", FilePackets, err)
+		return fmt.Errorf("writing %s: %w", FilePackets, err)
 	}
 	events, err := readEventJournal(filepath.Join(dir, journalEvent))
 	if err != nil {
-		return n, err
+		return err
 	}
 	out, err := createParquet[eventRecord](filepath.Join(dir, FileEvents))
 	if err != nil {
-		return n, err
+		return err
 	}
 	for i := range events {
 		err = errors.Join(err, out.add(events[i].record()))
 	}
 	if err := errors.Join(err, out.close()); err != nil {
-		return n, fmt.Errorf("writing %s: %w", FileEvents, err)
+		return fmt.Errorf("writing %s: %w", FileEvents, err)
 	}
-	return n, errors.Join(os.Remove(filepath.Join(dir, journalRows)), os.Remove(filepath.Join(dir, journalEvent)))
+	return errors.Join(os.Remove(filepath.Join(dir, journalRows)), os.Remove(filepath.Join(dir, journalEvent)))
 }
 
 // readEventJournal returns the events in order of their keys; a line that is cut short ends the journal.

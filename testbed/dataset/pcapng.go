@@ -3,6 +3,7 @@ package dataset
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -270,7 +271,7 @@ func (r *CaptureReader) grow(n int) []byte {
 }
 
 func (r *CaptureReader) end(got int, err error) error {
-	if err == io.EOF && got == 0 {
+	if errors.Is(err, io.EOF) && got == 0 {
 		return io.EOF
 	}
 	return &CutError{Path: r.path, Offset: r.offset, Packets: r.packets}

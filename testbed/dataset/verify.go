@@ -307,7 +307,7 @@ func repairHome(dir string, v *VerifyResult, c *Counts) (int64, error) {
 				return 0, err
 			}
 		}
-		if _, err := buildParquet(dir, keep); err != nil {
+		if err := buildParquet(dir, keep); err != nil {
 			return 0, err
 		}
 		frames = keep
