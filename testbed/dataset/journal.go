@@ -18,6 +18,7 @@ type rowJournal struct {
 	w     *bufio.Writer
 	texts map[string]uint64
 	buf   []byte
+	head  [binary.MaxVarintLen64]byte
 	next  int64 // frame of the next row
 }
 
@@ -69,9 +70,8 @@ func (j *rowJournal) write(r *Row) error {
 		b = append(b, 0)
 	}
 	j.buf = b
-	var head [binary.MaxVarintLen64]byte
-	n := binary.PutUvarint(head[:], uint64(len(b)))
-	_, _ = j.w.Write(head[:n])
+	n := binary.PutUvarint(j.head[:], uint64(len(b)))
+	_, _ = j.w.Write(j.head[:n])
 	_, err := j.w.Write(b)
 	return err
 }

@@ -205,6 +205,9 @@ func readParquet[T any](path string, yield func(*T) error) (err error) {
 			return fmt.Errorf("%s: column %s is missing", path, c[0])
 		}
 	}
+	if n := file.NumRows(); n < 0 || n > 8*st.Size() { // times alone take a bit or more a row: a damaged count would run for ever
+		return fmt.Errorf("%s: %d rows in %d bytes", path, n, st.Size())
+	}
 	r := parquet.NewGenericReader[T](file)
 	defer r.Close()
 	batch := make([]T, batchRows)

@@ -153,7 +153,8 @@ type CaptureReader struct {
 	nano    bool
 	ifaces  []captureIface
 	buf     []byte
-	offset  int64
+	offset  int64 // where the last whole block ends
+	start   int64 // where it began
 	packets int64
 }
 
@@ -182,9 +183,6 @@ func OpenCapture(path string) (*CaptureReader, error) {
 
 // Close closes the file.
 func (r *CaptureReader) Close() error { return r.f.Close() }
-
-// Offset is where the last whole block ended, bytes.
-func (r *CaptureReader) Offset() int64 { return r.offset }
 
 func (r *CaptureReader) errorf(format string, args ...any) error {
 	return fmt.Errorf("%s: byte %d: %s", r.path, r.offset, fmt.Sprintf(format, args...))
@@ -258,6 +256,7 @@ func (r *CaptureReader) readClassic() (Frame, error) {
 	if !r.nano {
 		frac *= 1000
 	}
+	r.start = r.offset
 	r.offset += 16 + int64(kept)
 	r.packets++
 	return Frame{TsNs: sec*1e9 + frac, Length: int(length), Data: data}, nil
@@ -313,6 +312,7 @@ func (r *CaptureReader) next() (kind uint32, body []byte, err error) {
 	if r.order.Uint32(rest[len(rest)-4:]) != total {
 		return 0, nil, r.errorf("a block's two lengths differ")
 	}
+	r.start = r.offset
 	r.offset += int64(total)
 	return kind, body, nil
 }

@@ -333,12 +333,11 @@ func truncateCapture(path string, limit int64) (int64, error) {
 	}
 	defer r.Close()
 	for n := int64(0); ; n++ {
-		if n == limit {
-			return n, os.Truncate(path, r.Offset())
-		}
 		_, err := r.Read()
 		var cut *CutError
 		switch {
+		case err == nil && n == limit:
+			return n, os.Truncate(path, r.start)
 		case errors.Is(err, io.EOF):
 			return n, nil
 		case errors.As(err, &cut):
