@@ -62,9 +62,12 @@ func quantileCuts(v []float32) []float32 {
 	}
 	var cuts []float32
 	for q := 1; q < maxBins; q++ {
-		i := q * len(v) / maxBins
-		if v[i-1] == v[i] {
-			continue
+		i := max(q*len(v)/maxBins, 1)
+		for i < len(v) && v[i-1] == v[i] { // a value is not cut in two: the cut lies above its last
+			i++
+		}
+		if i == len(v) {
+			break
 		}
 		if c := between(v[i-1], v[i]); len(cuts) == 0 || c > cuts[len(cuts)-1] {
 			cuts = append(cuts, c)

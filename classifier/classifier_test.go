@@ -1,0 +1,354 @@
+package classifier
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"glasshouse/testbed/dataset"
+)
+
+func TestFeatures(t *testing.T) {
+	var e Extractor
+	out := make([]float32, NumFeatures)
+	e.Step(&dataset.Observation{TsNs: 5e9, Dir: 1, Length: 95, IPProto: 6, LocalPort: 40000, RemotePort: 443, AppProto: dataset.AppTLS}, out)
+	if diff := cmp.Diff([]float32{443, 1, 1, 0, 1, 0, 0, 0, 1, 95, 0}, out); diff != "" {
+		t.Error(diff)
+	}
+	e.Step(&dataset.Observation{TsNs: 5.25e9, Dir: -1, Length: 120, IPProto: 17, RemotePort: 53, AppProto: dataset.AppDNS}, out)
+	if diff := cmp.Diff([]float32{53, 1, 0, 1, 0, 0, 1, 0, -1, 120, 0.25}, out); diff != "" {
+		t.Error(diff)
+	}
+	e.Step(&dataset.Observation{TsNs: 6e9, Dir: -1, Length: 98, IPProto: 1, AppProto: dataset.AppNone}, out)
+	if diff := cmp.Diff([]float32{0, 1, 0, 0, 0, 0, 0, 1, -1, 98, 0.75}, out); diff != "" {
+		t.Error(diff)
+	}
+	if len(FeatureNames()) != NumFeatures {
+		t.Error("a feature has no name")
+	}
+}
+
+// clusters makes data that trees can tell apart: each class has its own lengths, noise as asked for.
+func clusters(n, classes int, wrong float64, seed uint64) (x []float32, y []uint8) {
+	r := rand.New(rand.NewPCG(seed, 1))
+	for range n {
+		c := r.IntN(classes)
+		var e Extractor
+		f := make([]float32, NumFeatures)
+		e.Step(&dataset.Observation{Dir: int8(1 - 2*(c%2)), Length: int32(60 + 100*(c/2) + r.IntN(90)), RemotePort: uint16(400 + r.IntN(100)), IPProto: 6}, f)
+		if r.Float64() < wrong {
+			c = r.IntN(classes)
+		}
+		x, y = append(x, f...), append(y, uint8(c))
+	}
+	return x, y
+}
+
+func grow(t testing.TB, x []float32, y []uint8, classes, workers int) *forest {
+	t.Helper()
+	f, err := growForest(t.Context(), newTable(x, y, classes), ForestOptions{Trees: 20, Workers: workers, Seed: 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func accuracy(f *forest, x []float32, y []uint8) float64 {
+	right := 0
+	probs := make([]float32, f.classes)
+	for i, c := range y {
+		f.predict(x[i*NumFeatures:(i+1)*NumFeatures], probs)
+		if argmax(probs) == int(c) {
+			right++
+		}
+	}
+	return float64(right) / float64(len(y))
+}
+
+func TestForestLearns(t *testing.T) {
+	x, y := clusters(4000, 6, 0, 1)
+	xt, yt := clusters(2000, 6, 0, 2)
+	if a := accuracy(grow(t, x, y, 6, 2), xt, yt); a < 0.99 {
+		t.Errorf("accuracy %.3f on classes that do not overlap", a)
+	}
+}
+
+// With labels that mean nothing a forest scores at chance on what it has not seen.
+func TestPermutedLabelsScoreAtChance(t *testing.T) {
+	x, _ := clusters(4000, 4, 0, 1)
+	r := rand.New(rand.NewPCG(3, 3))
+	y := make([]uint8, 4000)
+	for i := range y {
+		y[i] = uint8(r.IntN(4))
+	}
+	xt, yt := clusters(4000, 4, 0, 2)
+	r.Shuffle(len(yt), func(i, j int) { yt[i], yt[j] = yt[j], yt[i] })
+	if a := accuracy(grow(t, x, y, 4, 2), xt, yt); math.Abs(a-0.25) > 0.035 { // 5 standard deviations
+		t.Errorf("accuracy %.3f, chance is 0.25", a)
+	}
+}
+
+func TestForestIsDeterministic(t *testing.T) {
+	x, y := clusters(3000, 5, 0.2, 1)
+	first := grow(t, x, y, 5, 1).marshal()
+	for _, workers := range []int{1, 2, 4} {
+		if !bytes.Equal(first, grow(t, x, y, 5, workers).marshal()) {
+			t.Errorf("%d workers grow another forest", workers)
+		}
+	}
+}
+
+func TestQuantileCutsSeparateDistinctValues(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := rapid.SliceOfN(rapid.Float32Range(-1e6, 1e6), 1, 400).Draw(t, "values")
+		cuts := quantileCuts(append([]float32(nil), v...))
+		if len(cuts) >= maxBins {
+			t.Fatalf("%d cuts", len(cuts))
+		}
+		for i := 1; i < len(cuts); i++ {
+			if cuts[i] <= cuts[i-1] {
+				t.Fatalf("cuts out of order: %v", cuts)
+			}
+		}
+		for _, a := range v { // the split that a tree stores agrees with the bins
+			b := int(binOf(cuts, a))
+			if b > 0 && a <= cuts[b-1] || b < len(cuts) && a > cuts[b] {
+				t.Fatalf("%v lies in bin %d of %v", a, b, cuts)
+			}
+		}
+	})
+}
+
+func model(t testing.TB) *ForestModel {
+	t.Helper()
+	x, y := clusters(500, 3, 0.1, 1)
+	return &ForestModel{
+		meta: Meta{
+			Kind: "forest", ClassMode: ClassPaper, Classes: []string{"a", "b", "noise"}, Features: FeatureNames(), Window: 4,
+			Majority: "noise", Lengths: map[string]int{"1 95": 0, "-1 60": 1}, TrainedOn: []HomeID{{"d", 1, 0}},
+		},
+		f: grow(t, x, y, 3, 1),
+	}
+}
+
+func TestModelRoundTrip(t *testing.T) {
+	m := model(t)
+	var b bytes.Buffer
+	if err := m.Save(&b); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Load(b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(m.meta, *got.Meta()); diff != "" {
+		t.Error(diff)
+	}
+	s1, s2 := m.Stream(), got.Stream()
+	p1, p2 := make([]float32, 3), make([]float32, 3)
+	for i := range 200 {
+		o := dataset.Observation{Frame: int64(i), TsNs: int64(i) * 1e7, Dir: 1, Length: int32(60 + i), IPProto: 6}
+		s1.Step(&o, p1)
+		if f, ready := s2.Step(&o, p2); f != int64(i) || !ready || !cmp.Equal(p1, p2) {
+			t.Fatalf("packet %d: %v %v", i, p1, p2)
+		}
+	}
+	for _, cut := range []int{0, 5, 30, b.Len() / 2, b.Len() - 1} {
+		if _, err := Load(b.Bytes()[:cut]); !errors.Is(err, ErrNotModel) {
+			t.Errorf("cut at %d: %v", cut, err)
+		}
+	}
+	for at := len(modelMagic); at < b.Len(); at += 97 {
+		bad := bytes.Clone(b.Bytes())
+		bad[at] ^= 4
+		if _, err := Load(bad); !errors.Is(err, ErrNotModel) {
+			t.Fatalf("a flipped bit at %d: %v", at, err)
+		}
+	}
+}
+
+// FuzzParseModel goes past the checksum: whatever the bytes, parsing gives a model that works or an error.
+func FuzzParseModel(f *testing.F) {
+	var b bytes.Buffer
+	if err := model(f).Save(&b); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes()[len(modelMagic) : b.Len()-32])
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := parseModel(b)
+		if err != nil {
+			return
+		}
+		probs := make([]float32, len(m.Classes()))
+		m.Stream().Step(&dataset.Observation{Length: 100}, probs)
+	})
+}
+
+// Labels do not reach a model: whatever they say, its guesses are the same.
+func TestTruthDoesNotReachTheModel(t *testing.T) {
+	m := model(t)
+	rapid.Check(t, func(t *rapid.T) {
+		s1, s2 := m.Stream(), m.Stream()
+		p1, p2 := make([]float32, 3), make([]float32, 3)
+		for i := range 20 {
+			r := dataset.Row{Observation: dataset.Observation{TsNs: int64(i) * 1e8, Dir: 1, Length: rapid.Int32Range(54, 1514).Draw(t, "length"), IPProto: 6}}
+			s1.Step(&r.Observation, p1)
+			r.Device, r.Class, r.Event, r.Role = rapid.String().Draw(t, "device"), rapid.String().Draw(t, "class"), rapid.Int64().Draw(t, "event"), "x"
+			s2.Step(&r.Observation, p2)
+			if !cmp.Equal(p1, p2) {
+				t.Fatal("a label changed a guess")
+			}
+		}
+	})
+}
+
+// A hand-made example, with figures worked out by hand.
+func TestScore(t *testing.T) {
+	m := &dataset.Manifest{Path: "napt", StartNs: 0, WarmUpNs: 100}
+	s := NewScorer(&Meta{Kind: "forest", ClassMode: ClassPaper, Classes: []string{"a", "b", "c"}, Window: 4, Majority: "a", Lengths: map[string]int{"1 95": 1}})
+	add := func(ts int64, device, truth, guess, role string, length int32) {
+		s.Add(m, 0, &dataset.Row{
+			Observation: dataset.Observation{TsNs: ts, Dir: 1, Length: length},
+			Label:       dataset.Label{Device: device, Class: truth, Role: role},
+		}, guess)
+	}
+	add(50, "x", "a", "a", "data", 95)             // start-up
+	add(150, "gateway", "gateway", "a", "data", 1) // not a device's
+	for range 3 {
+		add(200, "x", "a", "a", "data", 95)
+	}
+	add(200, "x", "a", "b", "ack", 60)
+	add(200, "y", "b", "b", "data", 95)
+	add(200, "y", "b", "a", "ack", 60)
+	r := s.Result()
+	if r.N != 6 || r.Excluded != 2 || r.Path != "napt" {
+		t.Errorf("%+v", r)
+	}
+	near := func(what string, got, want float64) {
+		if math.Abs(got-want) > 1e-12 {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	near("accuracy", r.Accuracy, 4./6)
+	near("balanced accuracy", r.BalancedAccuracy, (3./4+1./2)/2)
+	near("F1 of a", r.PerClass[0].F1, 2*.75*.75/1.5)
+	near("macro-F1", r.MacroF1, (.75+.5)/2)
+	near("majority", r.Baseline.Majority.Accuracy, 4./6)
+	near("majority macro-F1", r.Baseline.Majority.MacroF1, (2*4./6/(1+4./6)+0)/2)
+	near("length look-up", r.Baseline.LengthLookup.Accuracy, 2./6) // 95 is b: right for one b; 60 is unknown: a
+	near("acks", r.ByRole["ack"].Accuracy, 0)
+	near("data", r.ByRole["data"].Accuracy, 1)
+	// Windows of four packets: {start-up, gateway, a a} and {a b b b}: truth {a} and {a b}; guesses {a} and {a b}.
+	p := r.Presence
+	if p.Windows != 2 {
+		t.Fatalf("%+v", p)
+	}
+	near("Hamming loss", p.HammingLoss, 0)
+	near("nobody", p.BaselineAbsent, 3./6)
+	near("the best constant set", p.BaselineConstant, 1./6)
+	near("classes a window", p.ClassesPerWindow, 1.5)
+	if r.Confusion.Counts[0][1] != 1 || r.Confusion.Counts[1][0] != 1 || !r.PerClass[0].TooFew {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Scores agree with slow definitions, whatever the guesses.
+func TestScoreProperty(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		names := []string{"a", "b", "c", "d"}
+		n := rapid.IntRange(1, 60).Draw(t, "n")
+		truth, guess := make([]string, n), make([]string, n)
+		s := NewScorer(&Meta{ClassMode: ClassPaper, Classes: names, Window: 7, Majority: "a"})
+		for i := range n {
+			truth[i], guess[i] = rapid.SampledFrom(names).Draw(t, "truth"), rapid.SampledFrom(names).Draw(t, "guess")
+			s.Add(&dataset.Manifest{}, 0, &dataset.Row{Label: dataset.Label{Device: "x", Class: truth[i]}}, guess[i])
+		}
+		r := s.Result()
+		f1, recall, k, right := 0., 0., 0., 0.
+		for _, c := range names {
+			tp, fp, fn := 0., 0., 0.
+			for i := range n {
+				switch {
+				case truth[i] == c && guess[i] == c:
+					tp++
+				case truth[i] == c:
+					fn++
+				case guess[i] == c:
+					fp++
+				}
+			}
+			right += tp
+			if tp+fn == 0 {
+				continue
+			}
+			k++
+			recall += tp / (tp + fn)
+			f1 += 2 * tp / (2*tp + fp + fn)
+		}
+		for _, v := range [][2]float64{{r.Accuracy, right / float64(n)}, {r.MacroF1, f1 / k}, {r.BalancedAccuracy, recall / k}} {
+			if math.Abs(v[0]-v[1]) > 1e-9 {
+				t.Fatalf("%v, want %v", v[0], v[1])
+			}
+		}
+		p := r.Presence
+		if p.Windows > 0 && (p.BaselineConstant > p.BaselineAbsent || p.HammingLoss < 0 || p.HammingLoss > 1) {
+			t.Fatalf("%+v", p)
+		}
+	})
+}
+
+func TestSeenHomesAreRefused(t *testing.T) {
+	m := model(t)
+	d := &dataset.Dataset{Manifest: dataset.Manifest{ScenarioDigest: "d", Seed: 1, Homes: []dataset.HomeInfo{{Home: 0}}}}
+	if err := CheckUnseen(&m.meta, d); !errors.Is(err, ErrSeen) {
+		t.Error(err)
+	}
+	d.Manifest.Seed = 2
+	if err := CheckUnseen(&m.meta, d); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLabellingAllocatesNothing(t *testing.T) {
+	m := model(t)
+	s, probs := m.Stream(), make([]float32, 3)
+	o := dataset.Observation{Dir: 1, Length: 95, IPProto: 6, AppProto: dataset.AppTLS}
+	if n := testing.AllocsPerRun(1000, func() {
+		o.TsNs += 1e6
+		s.Step(&o, probs)
+	}); n > 0 {
+		t.Errorf("%.1f allocations a packet", n)
+	}
+}
+
+func BenchmarkLabel(b *testing.B) {
+	m := model(b)
+	s, probs := m.Stream(), make([]float32, 3)
+	o := dataset.Observation{Dir: 1, Length: 95, IPProto: 6, AppProto: dataset.AppTLS}
+	b.ReportAllocs()
+	for b.Loop() {
+		o.TsNs += 1e6
+		o.Length = 60 + (o.Length*7)%500
+		s.Step(&o, probs)
+	}
+}
+
+func BenchmarkTrain(b *testing.B) {
+	x, y := clusters(50_000, 10, 0.2, 1)
+	for _, workers := range []int{1, 2} {
+		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := growForest(b.Context(), newTable(x, y, 10), ForestOptions{Trees: 20, Workers: workers, Seed: 1}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
