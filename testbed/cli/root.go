@@ -104,11 +104,9 @@ Exit codes: 0 ok, 1 failed, 2 bad usage or input, 3 the run is not valid.`,
 			return merge(cmd, config)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("unknown command %q; see glasshouse --help", args[0])
-			}
-			return cmd.Help()
+			return holds(cmd, args)
 		},
+		Args: cobra.ArbitraryArgs,
 	}
 	root.PersistentFlags().BoolVarP(&verbose, "verbose", "v", false, "log what happens inside")
 	root.PersistentFlags().StringVar(&config, "config", "", "configuration `FILE` (default glasshouse.yaml, if there is one)")
@@ -139,14 +137,24 @@ func classify(c *cobra.Command) {
 
 // group makes a command that only holds others: an unknown one below it is an error.
 func group(use, short string, subs ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, RunE: func(cmd *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return usagef("unknown command %q for %q; see %s --help", args[0], cmd.CommandPath(), cmd.CommandPath())
-		}
-		return cmd.Help()
-	}}
+	c := &cobra.Command{Use: use, Short: short, RunE: holds}
 	c.AddCommand(subs...)
 	return c
+}
+
+// holds is what a command does that only holds others: it shows its help, or says which of them may have been meant.
+func holds(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	meant := ""
+	if cmd.SuggestionsMinimumDistance <= 0 {
+		cmd.SuggestionsMinimumDistance = 2
+	}
+	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
+		meant = fmt.Sprintf(" (did you mean %s?)", strings.Join(s, " or "))
+	}
+	return usagef("unknown command %q for %q%s; see %s --help", args[0], cmd.CommandPath(), meant, cmd.CommandPath())
 }
 
 // merge sets the flags that were not given from GLASSHOUSE_* variables and from the configuration file.
