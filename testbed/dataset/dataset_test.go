@@ -281,7 +281,11 @@ func write(t interface {
 			dir = -1
 			ip, lan = udp(cloud, home, 8053, 4000, payload), udp(cloud, device, 8053, 5000, payload)
 		}
-		row.LANFrame = w.LAN(int64(i)*1000, ethernet(lan))
+		frame := append([]byte{2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, 8, 0}, lan...)
+		if dir < 0 {
+			copy(frame, []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9})
+		}
+		row.LANFrame = w.LAN(int64(i)*1000, frame)
 		row.Observation = w.WAN(int64(i)*1000, dir, ip)
 		w.Row(&row)
 		if i%10 == 0 {
@@ -366,6 +370,10 @@ func TestVerifyFindsTampering(t *testing.T) {
 		"the manifest's count": func(t *testing.T, dir string) {
 			t.Helper()
 			edit(t, dir, func(m *Manifest) { m.Counts.WAN++ })
+		},
+		"the device's address": func(t *testing.T, dir string) {
+			t.Helper()
+			edit(t, dir, func(m *Manifest) { m.Homes[0].Devices[0].MAC = "02:00:00:00:00:02" })
 		},
 		"the vocabulary": func(t *testing.T, dir string) {
 			t.Helper()

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"net"
 	"path/filepath"
 	"slices"
 	"sort"
@@ -109,6 +109,10 @@ func (d *Dataset) verifyHome(h HomeInfo, v *VerifyResult, totals map[string]int6
 	secrets := d.secrets(h)
 	parser := NewParser()
 	used := make(map[int64]bool)
+	macs := make(map[string]string)
+	for _, u := range h.Devices {
+		macs[u.Unit] = u.MAC
+	}
 	last, n := int64(-1), int64(0)
 	err = ReadRows(filepath.Join(dir, FilePackets), func(r *Row) error {
 		n++
@@ -136,8 +140,8 @@ func (d *Dataset) verifyHome(h HomeInfo, v *VerifyResult, totals map[string]int6
 			used[r.LANFrame] = true
 			if r.LANFrame > int64(len(lan)) {
 				v.problem("row %d: there is no LAN frame %d", n, r.LANFrame)
-			} else if d.Manifest.Path == "napt" && len(f.Data) == f.Length && lan[r.LANFrame-1] != payloadOf(f.Data) {
-				v.problem("row %d: LAN frame %d does not carry this packet", n, r.LANFrame)
+			} else {
+				d.verifyCarrier(r, f, lan[r.LANFrame-1], macs[r.Unit], v)
 			}
 		}
 		for _, s := range secrets {
@@ -165,6 +169,28 @@ func (d *Dataset) verifyHome(h HomeInfo, v *VerifyResult, totals map[string]int6
 	}
 	return nil
 }
+
+// verifyCarrier compares a row with the LAN frame that is said to carry it: the frame is of the device's own interface, and
+// holds the same packet, or one of the size that is inside the tunnel's.
+func (d *Dataset) verifyCarrier(r *Row, f Frame, lan lanFrame, mac string, v *VerifyResult) {
+	station := lan.src
+	if r.Dir < 0 {
+		station = lan.dst
+	}
+	if got := net.HardwareAddr(station[:]).String(); got != mac {
+		v.problem("row %d: labelled %s (%s), but LAN frame %d is of %s", r.Frame, r.Unit, mac, r.LANFrame, got)
+	}
+	switch {
+	case d.Manifest.Path == "napt" && len(f.Data) == f.Length && lan.payload != payloadOf(f.Data):
+		v.problem("row %d: LAN frame %d does not carry this packet", r.Frame, r.LANFrame)
+	case d.Manifest.Path == "vpn" && f.Length != EthernetHeader+tunnelSize(lan.size):
+		v.problem("row %d: LAN frame %d holds %d bytes of IP, which a packet of %d does not carry", r.Frame, r.LANFrame, lan.size, f.Length)
+	}
+}
+
+// tunnelSize returns the bytes of the IPv4 packet that carries one of n bytes inside WireGuard: padded to 16, but not beyond
+// the tunnel's MTU of 1420.
+func tunnelSize(n int) int { return 20 + 8 + 32 + min((n+15)&^15, 1420) }
 
 func (d *Dataset) verifyLabel(r *Row, v *VerifyResult, events map[int64]bool) {
 	for column, value := range map[string]string{
@@ -198,14 +224,21 @@ func (d *Dataset) secrets(h HomeInfo) [][]byte {
 	return out
 }
 
-// lanDigests returns what each LAN frame carries above its transport header, in brief.
-func lanDigests(path string) ([]payloadID, error) {
+// lanFrame is what is compared of a LAN frame.
+type lanFrame struct {
+	src, dst [6]byte
+	size     int // of its IPv4 packet, bytes
+	payload  payloadID
+}
+
+// lanDigests returns what is compared of each LAN frame.
+func lanDigests(path string) ([]lanFrame, error) {
 	r, err := OpenCapture(path)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	var out []payloadID
+	var out []lanFrame
 	for {
 		f, err := r.Read()
 		if errors.Is(err, io.EOF) {
@@ -214,7 +247,12 @@ func lanDigests(path string) ([]payloadID, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, payloadOf(f.Data))
+		l := lanFrame{payload: payloadOf(f.Data)}
+		if len(f.Data) >= EthernetHeader+20 {
+			l.dst, l.src = [6]byte(f.Data[:6]), [6]byte(f.Data[6:12])
+			l.size = int(binary.BigEndian.Uint16(f.Data[EthernetHeader+2:]))
+		}
+		out = append(out, l)
 	}
 }
 
@@ -255,95 +293,4 @@ func fnv(h uint64, b []byte) uint64 {
 		h = (h ^ uint64(c)) * 1099511628211
 	}
 	return h
-}
-
-// repair puts in order what a killed run left: captures end with their last whole block, the WAN capture with the last row,
-// and the Parquet files are built from the journals.
-func (d *Dataset) repair(v *VerifyResult) error {
-	s := &Set{dir: d.Dir, Manifest: d.Manifest}
-	c := &s.Manifest.Counts
-	*c = Counts{}
-	for i := range s.Manifest.Homes {
-		h := &s.Manifest.Homes[i]
-		n, err := repairHome(d.HomePath(h.Home), v, c)
-		if err != nil {
-			return err
-		}
-		h.Packets = n
-		v.Repaired = append(v.Repaired, fmt.Sprintf("%s: %d packets and their rows", HomeDir(h.Home), n))
-	}
-	s.Manifest.Reasons = append(s.Manifest.Reasons, "the run was killed")
-	if err := s.Finish(StateCut); err != nil {
-		return err
-	}
-	d.Manifest = s.Manifest
-	return nil
-}
-
-func repairHome(dir string, v *VerifyResult, c *Counts) (int64, error) {
-	lan, err := truncateCapture(filepath.Join(dir, FileLAN), -1)
-	if err != nil {
-		return 0, err
-	}
-	frames, err := truncateCapture(filepath.Join(dir, FileWAN), -1)
-	if err != nil {
-		return 0, err
-	}
-	if _, err := os.Stat(filepath.Join(dir, journalRows)); err == nil {
-		keep := frames
-		rows, err := readRowJournal(filepath.Join(dir, journalRows), func(r *Row) error {
-			if r.LANFrame > lan { // its LAN frame was not on disk yet
-				keep = min(keep, r.Frame-1)
-			}
-			return nil
-		})
-		if err != nil {
-			return 0, err
-		}
-		keep = min(keep, rows)
-		if keep < frames {
-			v.Repaired = append(v.Repaired, fmt.Sprintf("%d frames had no label yet: left out", frames-keep))
-			if _, err := truncateCapture(filepath.Join(dir, FileWAN), keep); err != nil {
-				return 0, err
-			}
-		}
-		if err := buildParquet(dir, keep); err != nil {
-			return 0, err
-		}
-		frames = keep
-	}
-	c.LAN += lan
-	return frames, ReadRows(filepath.Join(dir, FilePackets), func(r *Row) error {
-		c.WAN++
-		if r.Dir > 0 {
-			c.Up++
-		} else {
-			c.Down++
-		}
-		return nil
-	})
-}
-
-// truncateCapture cuts a capture after its last whole block, or after limit packets if it is not negative, and returns the
-// number of packets left.
-func truncateCapture(path string, limit int64) (int64, error) {
-	r, err := OpenCapture(path)
-	if err != nil {
-		return 0, err
-	}
-	defer r.Close()
-	for n := int64(0); ; n++ {
-		_, err := r.Read()
-		var cut *CutError
-		switch {
-		case err == nil && n == limit:
-			return n, os.Truncate(path, r.start)
-		case errors.Is(err, io.EOF):
-			return n, nil
-		case errors.As(err, &cut):
-			return n, os.Truncate(path, cut.Offset)
-		case err != nil:
-			return n, err
-		}
-	}
 }
