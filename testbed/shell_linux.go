@@ -9,12 +9,10 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"os/signal"
 	"sort"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -44,29 +42,6 @@ type LabInfo struct {
 	Name string `json:"name"`
 	PID  int    `json:"pid"`
 	addr string
-}
-
-func shellListener(name string) (*os.File, error) {
-	name = strings.Map(func(r rune) rune {
-		if r <= ' ' || r == '/' || r > '~' {
-			return '-'
-		}
-		return r
-	}, name)
-	base := fmt.Sprintf("%s%d/%d/%s", shellPrefix, os.Getuid(), os.Getpid(), name)
-	addr := base
-	for i := 2; ; i++ {
-		ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: addr, Net: "unix"})
-		if errors.Is(err, unix.EADDRINUSE) && i < 100 {
-			addr = fmt.Sprintf("%s-%d", base, i)
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("listening for shells: %w", err)
-		}
-		defer ln.Close()
-		return ln.File()
-	}
 }
 
 // Labs lists the labs of this user that run now, the newest last.
@@ -202,140 +177,4 @@ func relayTerminal() (slave *os.File, restore func(), err error) {
 		<-shown // the master reads EIO when the last slave is closed
 		_ = term.Restore(int(os.Stdin.Fd()), old)
 	}, nil
-}
-
-// shellServer starts shells in the lab's namespaces. enter runs a function in the named one.
-type shellServer struct {
-	ln    net.Listener
-	enter func(namespace string, f func() error) error
-	wg    sync.WaitGroup
-}
-
-func (s *shellServer) serve(ctx context.Context) {
-	defer s.wg.Wait()
-	stop := context.AfterFunc(ctx, func() { _ = s.ln.Close() })
-	defer stop()
-	for {
-		conn, err := s.ln.Accept()
-		if err != nil {
-			return
-		}
-		s.wg.Go(func() {
-			defer conn.Close()
-			var reply shellReply
-			reply.Exit, err = s.handle(ctx, conn.(*net.UnixConn))
-			if err != nil {
-				reply.Error = err.Error()
-			}
-			_ = json.NewEncoder(conn).Encode(reply)
-		})
-	}
-}
-
-func (s *shellServer) handle(ctx context.Context, conn *net.UnixConn) (int, error) {
-	if err := sameUser(conn); err != nil {
-		return 0, err
-	}
-	buf, oob := make([]byte, 1<<16), make([]byte, unix.CmsgSpace(3*4))
-	n, oobn, _, _, err := conn.ReadMsgUnix(buf, oob)
-	if err != nil {
-		return 0, err
-	}
-	files, err := receivedFiles(oob[:oobn])
-	if err != nil {
-		return 0, err
-	}
-	defer func() {
-		for _, f := range files {
-			_ = f.Close()
-		}
-	}()
-	var req shellRequest
-	if err := json.Unmarshal(buf[:n], &req); err != nil || len(files) != 3 {
-		return 0, errors.New("the lab did not understand the request")
-	}
-	argv := req.Command
-	if len(argv) == 0 {
-		argv = []string{"/bin/sh"}
-		if sh, err := exec.LookPath("bash"); err == nil {
-			argv = []string{sh, "--norc"}
-		}
-	}
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = files[0], files[1], files[2]
-	cmd.Env = append(os.Environ(), "TERM="+req.Term, "PS1="+req.Namespace+"$ ",
-		"PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin") // ip, tcpdump and wg live there, outside of an ordinary user's path
-	if p := lookIn(argv[0]); cmd.Err != nil && p != "" {
-		cmd.Path, cmd.Err = p, nil
-	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true, Setctty: req.Terminal}
-	err = s.enter(req.Namespace, func() error { // the thread stays inside until the command ends: Pdeathsig is its death
-		if err := cmd.Start(); err != nil {
-			return err
-		}
-		for _, f := range files {
-			_ = f.Close()
-		}
-		gone := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
-		defer gone()
-		go func() { // a caller that goes away takes its command with it
-			_, _ = conn.Read(make([]byte, 1))
-			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGHUP)
-			_ = cmd.Process.Kill()
-		}()
-		return cmd.Wait()
-	})
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		return exit.ExitCode(), nil
-	}
-	return 0, err
-}
-
-// lookIn finds a command in the system directories that are not on an ordinary user's path.
-func lookIn(name string) string {
-	if strings.Contains(name, "/") {
-		return ""
-	}
-	for _, dir := range []string{"/usr/sbin", "/sbin"} {
-		if p, err := exec.LookPath(dir + "/" + name); err == nil {
-			return p
-		}
-	}
-	return ""
-}
-
-// sameUser refuses callers other than the user who started the lab.
-func sameUser(conn *net.UnixConn) error {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var cred *unix.Ucred
-	var credErr error
-	if err := raw.Control(func(fd uintptr) { cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); err != nil {
-		return err
-	}
-	if credErr != nil || int(cred.Uid) != os.Getuid() {
-		return errors.New("the lab belongs to another user")
-	}
-	return nil
-}
-
-func receivedFiles(oob []byte) ([]*os.File, error) {
-	msgs, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return nil, err
-	}
-	var files []*os.File
-	for i := range msgs {
-		fds, err := unix.ParseUnixRights(&msgs[i])
-		if err != nil {
-			return nil, err
-		}
-		for _, fd := range fds {
-			unix.CloseOnExec(fd)
-			files = append(files, os.NewFile(uintptr(fd), "stdio"))
-		}
-	}
-	return files, nil
 }

@@ -250,7 +250,8 @@ func TestRealCaptures(t *testing.T) {
 func write(t interface {
 	Helper()
 	Fatal(...any)
-}, dir string, n int, killed bool) {
+}, dir string, n int, killed bool,
+) {
 	t.Helper()
 	set, err := Create(dir, Manifest{
 		Scenario: "test", Path: "napt", Seed: 3, World: "live", StartNs: epoch, TimeScale: 1, Valid: true,

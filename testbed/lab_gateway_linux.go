@@ -1,0 +1,168 @@
+package testbed
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"glasshouse/emulator/live"
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/truth"
+	"glasshouse/gateway"
+)
+
+// buildGateway makes the home router: a Linux kernel that forwards between wlan0 and eth0, and the program on both sides of it.
+func (l *lab) buildGateway(ctx context.Context) error {
+	h := l.home
+	gw, err := l.namespace("gateway")
+	if err != nil {
+		return err
+	}
+	l.gw = gw
+	for _, s := range [][2]string{
+		{"net.ipv4.ip_forward", "1"},
+		{"net.ipv4.conf.all.rp_filter", "0"},
+		{"net.ipv4.conf.default.rp_filter", "0"},
+		{"net.ipv4.conf.all.send_redirects", "0"},
+		{"net.ipv4.conf.default.send_redirects", "0"},
+	} {
+		if err := gw.Sysctl(s[0], s[1]); err != nil {
+			return err
+		}
+	}
+	wlan0, err := gw.AddTAP("wlan0", h.GatewayMAC, mtuPlain)
+	if err != nil {
+		return err
+	}
+	l.onClose(wlan0)
+	eth0, err := gw.AddTUN("eth0", mtuPlain)
+	if err != nil {
+		return err
+	}
+	l.onClose(eth0)
+	if err := gw.AddAddr("wlan0", netip.PrefixFrom(h.GatewayLAN, h.LAN.Bits())); err != nil {
+		return err
+	}
+	if err := gw.AddAddr("eth0", netip.PrefixFrom(h.WANAddr, 32)); err != nil {
+		return err
+	}
+	route := netip.MustParsePrefix("0.0.0.0/0")
+	if l.tunnelled() { // nothing but the tunnel itself has a way out: it fails closed
+		route = netip.PrefixFrom(h.VPNServer, 32)
+	}
+	if err := gw.AddRoute("eth0", route, netip.Addr{}); err != nil {
+		return err
+	}
+
+	w := &wan{
+		clock: l.path, pool: &l.pool, rows: l.rows, flows: l.flows,
+		addr: h.WANAddr, lan: h.LAN, tunnel: l.tunnelled(), far: h.FarDelays(),
+		hopUp: truth.NewHop(nil), hopDown: truth.NewHop(nil),
+		sealedUp: gateway.NewLineageMap(), sealedDown: gateway.NewLineageMap(), tapped: gateway.NewLineageMap(),
+	}
+	l.impair(w)
+	w.toEth0 = l.sink(eth0)
+	w.lines()
+	l.wan = w
+	l.onClose(closeFunc(w.close))
+
+	toWlan0 := l.sink(wlan0)
+	l.ap = gateway.NewAccessPoint(gateway.AccessPointConfig{
+		Clock: l.air, GatewayMAC: h.GatewayMAC, Stations: l.stations(), Medium: gateway.Medium(h.Medium()), Seed: h.Seed, Pool: &l.pool,
+		Capture: l.capture, ToGateway: func(p packet.Packet) { l.toGateway(p, toWlan0) },
+		Downlink: func(x packet.Lineage, lost bool) { l.rows.complete(x.Row, x, lost) },
+	})
+	l.onClose(closeFunc(l.ap.Close))
+	l.read(wlan0, l.fromGateway)
+	l.read(eth0, w.FromEth0)
+	dhcp, err := live.ServeDHCP(gw, "wlan0", live.DHCPConfig{
+		Server: h.GatewayLAN, Prefix: h.LAN, Leases: h.Leases(), Router: h.GatewayLAN, DNS: h.DNS, MTU: l.lanMTU(),
+		Lease: leaseTime,
+	})
+	if err != nil {
+		return err
+	}
+	l.onClose(dhcp)
+	return nil
+}
+
+// leaseTime is OpenWrt's default.
+const leaseTime = 12 * time.Hour
+
+// impair sets the WAN up as the home has it.
+func (l *lab) impair(w *wan) {
+	link, seed := l.home.WAN, l.home.Seed
+	if !l.tunnelled() {
+		w.napt = gateway.NewNAPT(gateway.NewTable(gateway.TableConfig{WAN: l.home.WANAddr}))
+	}
+	w.upQueue, w.downQueue = gateway.NewQueue(link.UpRate, link.Queue), gateway.NewQueue(link.DownRate, link.Queue)
+	loss := float64(link.Loss) / 1e6
+	w.upPath = gateway.NewPath(link.Delay, link.Jitter, loss, seed, 1)
+	w.downPath = gateway.NewPath(link.Delay, link.Jitter, loss, seed, 2)
+}
+
+// stations lists who may use the access point; their interfaces come later.
+func (l *lab) stations() []gateway.Station {
+	l.taps = make([]func([]byte), len(l.home.Specimens))
+	stations := make([]gateway.Station, len(l.home.Specimens))
+	for i, s := range l.home.Specimens {
+		stations[i] = gateway.Station{Unit: s.Index, MAC: s.MAC, Addr: s.Addr, Deliver: func(b []byte) { l.taps[i](b) }}
+	}
+	return stations
+}
+
+// toGateway attributes a frame that is for the gateway, and hands it to the gateway's kernel.
+func (l *lab) toGateway(p packet.Packet, wlan0 func([]byte)) {
+	if ip, ok := routed(p.Data, l.home.LAN); ok {
+		l.tally.crosses(true)
+		x, ok := l.flows.Attribute(ip, packet.Up)
+		if !ok || x.Unit != p.Lineage.Unit {
+			x = packet.Unattributed()
+			l.unknownFlow(ip, p.Lineage.Unit)
+		}
+		x.LANFrame = p.Lineage.LANFrame
+		l.wan.hopUp.Enter(ip, x, p.At)
+	}
+	wlan0(p.Data)
+}
+
+// fromGateway takes a frame that the gateway's kernel sends to the LAN, and finds the WAN packet that it carries.
+func (l *lab) fromGateway(frame []byte) {
+	var x packet.Lineage
+	if len(frame) >= 34 && frame[12] == 8 && frame[13] == 0 {
+		if found, ok := l.wan.hopDown.Leave(frame[14:]); ok {
+			x = found
+			l.tally.crosses(false)
+		}
+	}
+	l.ap.FromGateway(frame, x)
+}
+
+// capture records a LAN frame.
+func (l *lab) capture(at int64, frame []byte) int64 {
+	l.tally.lan()
+	return l.files.LAN(at, frame)
+}
+
+// routed returns the IPv4 packet in a unicast frame for the gateway that its kernel will forward: one whose destination
+// is not on the LAN.
+func routed(frame []byte, lan netip.Prefix) ([]byte, bool) {
+	if len(frame) < 34 || frame[0]&1 != 0 || frame[12] != 8 || frame[13] != 0 {
+		return nil, false
+	}
+	dst := netip.AddrFrom4([4]byte(frame[30:34]))
+	if lan.Contains(dst) || dst.IsMulticast() || dst == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		return nil, false
+	}
+	return frame[14:], true
+}
+
+// unknownFlow tells, once a run, which packet could not be attributed.
+func (l *lab) unknownFlow(ip []byte, unit int32) {
+	l.firstUnknown.Do(func() {
+		key, _, _ := truth.ParseKey(ip, packet.Up)
+		slog.Warn("a packet belongs to no known flow", "unit", unit, "proto", key.Proto, "remote", net.IP(key.Remote[:]), "port", key.RemotePort)
+	})
+}

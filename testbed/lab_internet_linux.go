@@ -1,0 +1,117 @@
+package testbed
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+
+	"glasshouse/devices"
+	"glasshouse/emulator/live"
+)
+
+// buildInternet makes everything beyond the ISP: the clouds' servers on any-IP addresses, DNS and NTP.
+func (l *lab) buildInternet(ctx context.Context) error {
+	h := l.home
+	inet, err := l.namespace("internet")
+	if err != nil {
+		return err
+	}
+	l.inet = inet
+	for _, s := range [][2]string{
+		{"net.ipv4.ip_forward", "1"},
+		{"net.ipv4.conf.all.rp_filter", "0"},
+		{"net.ipv4.conf.default.rp_filter", "0"},
+		{"net.ipv4.icmp_ratelimit", "0"},
+	} {
+		if err := inet.Sysctl(s[0], s[1]); err != nil {
+			return err
+		}
+	}
+	isp0, err := inet.AddTUN("isp0", mtuPlain)
+	if err != nil {
+		return err
+	}
+	l.onClose(isp0)
+	if err := inet.AddAddr("isp0", netip.PrefixFrom(h.ISPAddr, 32)); err != nil {
+		return err
+	}
+	if err := inet.AddRoute("isp0", netip.PrefixFrom(h.WANAddr, 32), netip.Addr{}); err != nil {
+		return err
+	}
+	if err := inet.AddLocal(netip.MustParsePrefix("198.18.0.0/15")); err != nil { // RFC 2544's block: no real host has one
+		return err
+	}
+	l.wan.toISP = l.sink(isp0)
+	l.read(isp0, l.wan.FromISP)
+	if l.authority, err = live.NewAuthority(); err != nil {
+		return err
+	}
+	if l.sessions, err = live.NewSessions(); err != nil {
+		return err
+	}
+	cloud, err := live.NewCloud(l.cloudConfig())
+	if err != nil {
+		return err
+	}
+	l.onClose(cloud)
+	return nil
+}
+
+// cloudConfig lists what the home's devices will ask of the internet.
+func (l *lab) cloudConfig() live.CloudConfig {
+	c := live.CloudConfig{
+		NS: l.inet, Names: make(map[string]netip.Addr), DNS: l.home.DNS, NTP: l.home.NTP, Registry: l.flows,
+		Sessions: l.sessions, Authority: l.authority, Clock: l.wall, Peer: l.peer, Log: slog.Default(),
+	}
+	for _, cloud := range l.home.Clouds {
+		c.Names[cloud.Host] = cloud.Addr
+	}
+	streams, datagrams := make(map[uint16]bool), make(map[netip.AddrPort]bool)
+	for _, p := range l.home.Profiles {
+		for _, s := range p.Services {
+			switch {
+			case !s.WAN():
+			case s.Stream():
+				streams[s.Port] = true
+			case s.Transport == devices.TransportUDP:
+				datagrams[netip.AddrPortFrom(c.Names[s.Host], s.Port)] = true
+			}
+		}
+	}
+	for port := range streams {
+		c.Streams = append(c.Streams, port)
+	}
+	for at := range datagrams {
+		c.Datagrams = append(c.Datagrams, at)
+	}
+	return c
+}
+
+func (l *lab) routerConfig() live.RouterConfig {
+	c := live.RouterConfig{NS: l.gw, Clock: l.wall, DNS: l.home.DNS, NTP: l.home.NTP}
+	if len(l.home.Clouds) > 0 {
+		c.Name = l.home.Clouds[0].Host
+	}
+	for _, cloud := range l.home.Clouds {
+		if cloud.Addr == l.home.NTP {
+			c.Name = cloud.Host
+		}
+	}
+	return c
+}
+
+func (l *lab) strangerConfig() live.StrangerConfig {
+	return live.StrangerConfig{
+		NS: l.inet, Clock: l.wall, Target: l.home.WANAddr, PerHour: float64(l.home.WAN.Unsolicited) / 1e6, Seed: l.home.Seed,
+	}
+}
+
+// peer tells whom a server talks to: behind NAPT it sees the home's address and a translated port.
+func (l *lab) peer(proto uint8, seen netip.AddrPort) (netip.AddrPort, bool) {
+	if l.tunnelled() {
+		return seen, true
+	}
+	l.wan.mu.Lock()
+	defer l.wan.mu.Unlock()
+	return l.wan.napt.Table().Peer(proto, seen.Port())
+}
