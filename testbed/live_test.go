@@ -532,3 +532,44 @@ func TestThroughput(t *testing.T) {
 		t.Errorf("%.0f Mbit/s; 500 are asked for", rate/1e6)
 	}
 }
+
+// A packet that no flow accounts for makes a run invalid: it says so, and its data set, too.
+func TestUnknownPacketMakesTheRunInvalid(t *testing.T) {
+	needLive(t)
+	if _, err := exec.LookPath("ping"); err != nil {
+		skip(t, "ping is not installed")
+	}
+	running := make(chan struct{})
+	var once sync.Once
+	pinged := make(chan error, 1)
+	go func() {
+		<-running
+		_, err := testbed.Shell(t.Context(), "stray-test", "xiaomi-hub", []string{"ping", "-c", "2", "-i", "0.3", "-W", "1", "198.18.0.77"})
+		pinged <- err
+	}()
+	out := filepath.Join(t.TempDir(), "set")
+	res, err := testbed.Run(t.Context(), testbed.Options{
+		Scenario: calmHome(t, "napt", "0", "xiaomi-hub"), Seed: 4, Duration: 8 * time.Second, Lab: "stray-test", Out: out,
+		Progress: func(p testbed.Progress) {
+			if p.Phase == "running" && p.Elapsed > 3*time.Second {
+				once.Do(func() { close(running) })
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-pinged; err != nil {
+		t.Fatal(err)
+	}
+	if res.Valid || res.Packets.Unattributed != 4 || !strings.Contains(strings.Join(res.Reasons, ""), "could not be attributed") {
+		t.Errorf("two stray pings and their answers: %+v", res)
+	}
+	d, err := dataset.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Manifest.Valid || d.Manifest.Fidelity.Unattributed != 4 {
+		t.Errorf("%+v", d.Manifest.Fidelity)
+	}
+}

@@ -63,9 +63,6 @@ type Result struct {
 	Events     int64    `json:"events"`
 }
 
-// ErrCut means that the run ended before its time; its data set is readable and marked as cut.
-var ErrCut = errors.New("the run was cut short")
-
 // Run runs one home and writes its data set. When ctx ends, the run stops in order and the result says that it was cut.
 func Run(ctx context.Context, o Options) (*Result, error) {
 	if o.World != "" && o.World != "live" {
@@ -106,6 +103,9 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		return nil, failed
 	case err != nil || res == nil:
 		return nil, salvage(out, err)
+	}
+	if res.Reasons == nil { // an empty list does not travel
+		res.Reasons = []string{}
 	}
 	return res, nil
 }

@@ -170,9 +170,6 @@ func (m Map) Need(name string) Node {
 	return f
 }
 
-// At returns the mapping itself, to record errors at.
-func (m Map) At() Node { return m.at }
-
 // List returns the elements of a list; an absent value has none.
 func (v Node) List() []Node {
 	if !v.Given() {
