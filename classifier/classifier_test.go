@@ -50,11 +50,11 @@ func clusters(n, classes int, wrong float64, seed uint64) (x []float32, y []uint
 	return x, y
 }
 
-func grow(t testing.TB, x []float32, y []uint8, classes, workers int) *forest {
-	t.Helper()
-	f, err := growForest(t.Context(), newTable(x, y, classes), ForestOptions{Trees: 20, Workers: workers, Seed: 9})
+func grow(tb testing.TB, x []float32, y []uint8, classes, workers int) *forest {
+	tb.Helper()
+	f, err := growForest(tb.Context(), newTable(x, y, classes), ForestOptions{Trees: 20, Workers: workers, Seed: 9})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return f
 }
@@ -125,15 +125,15 @@ func TestQuantileCutsSeparateDistinctValues(t *testing.T) {
 	})
 }
 
-func model(t testing.TB) *ForestModel {
-	t.Helper()
+func model(tb testing.TB) *ForestModel {
+	tb.Helper()
 	x, y := clusters(500, 3, 0.1, 1)
 	return &ForestModel{
 		meta: Meta{
 			Kind: "forest", ClassMode: ClassPaper, Classes: []string{"a", "b", "noise"}, Features: FeatureNames(), Window: 4,
 			Majority: "noise", Lengths: map[string]int{"1 95": 0, "-1 60": 1}, TrainedOn: []HomeID{{"d", 1, 0}},
 		},
-		f: grow(t, x, y, 3, 1),
+		f: grow(tb, x, y, 3, 1),
 	}
 }
 

@@ -34,11 +34,11 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-func load(t testing.TB, name string) *Scenario {
-	t.Helper()
+func load(tb testing.TB, name string) *Scenario {
+	tb.Helper()
 	s, err := Load(name)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }

@@ -116,7 +116,7 @@ func TestCaptureBytes(t *testing.T) {
 	}
 }
 
-func readAll(t interface{ Fatal(...any) }, path string) (frames [][]byte, end error) {
+func readAll(path string) (frames [][]byte, end error) {
 	r, err := OpenCapture(path)
 	if err != nil {
 		return nil, err
@@ -175,7 +175,7 @@ func TestCaptureCutAnywhere(t *testing.T) {
 				want++
 			}
 		}
-		frames, err := readAll(t, cut)
+		frames, err := readAll(cut)
 		var ce *CutError
 		if n != len(whole) && (want == 0 || ends[want-1] != int64(n)) && !errors.As(err, &ce) {
 			t.Fatalf("cut at %d: %v", n, err)
@@ -231,7 +231,7 @@ func TestRealCaptures(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, p := range paths {
-			frames, err := readAll(t, p)
+			frames, err := readAll(p)
 			var cut *CutError
 			if err != nil && !errors.As(err, &cut) && !strings.Contains(err.Error(), "link type") && !strings.Contains(err.Error(), "neither pcapng nor pcap") {
 				t.Errorf("%v", err)
@@ -532,7 +532,7 @@ func FuzzCapture(f *testing.F) {
 		if err := os.WriteFile(path, b, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		frames, _ := readAll(t, path)
+		frames, _ := readAll(path)
 		if len(frames) > len(b) {
 			t.Fatal("more packets than bytes")
 		}
