@@ -1,0 +1,239 @@
+//go:build linux
+
+package live
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"glasshouse/devices"
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/truth"
+)
+
+// bubble is a clock inside testing/synctest.
+type bubble struct{ start time.Time }
+
+func (b bubble) Now() int64 { return int64(time.Since(b.start)) }
+
+func (b bubble) Sleep(ctx context.Context, at int64) error {
+	t := time.NewTimer(time.Duration(at - b.Now()))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func sessions(t *testing.T) *Sessions {
+	t.Helper()
+	s, err := NewSessions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func dialogue(t *rapid.T, least int) []devices.Message {
+	messages := make([]devices.Message, rapid.IntRange(1, 20).Draw(t, "messages"))
+	for i := range messages {
+		messages[i] = devices.Message{
+			Dir: rapid.SampledFrom([]int8{devices.Up, devices.Down}).Draw(t, "dir"), Size: rapid.IntRange(least, 1300).Draw(t, "size"),
+			Wait: int64(rapid.IntRange(0, 300).Draw(t, "wait ms")) * 1e6,
+		}
+	}
+	return messages
+}
+
+// counted counts what is written, by message: one Write a message.
+type counted struct {
+	net.Conn
+	mu    sync.Mutex
+	sizes []int
+	times []time.Time
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	c.sizes, c.times = append(c.sizes, len(p)), append(c.times, time.Now())
+	c.mu.Unlock()
+	return c.Conn.Write(p)
+}
+
+// Both ends walk one exchange to its end; each message is one write of its size, at its time.
+func TestBothEndsWalkAStream(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		messages := dialogue(rt, 1)
+		synctest.Test(t, func(t *testing.T) {
+			clock := bubble{time.Now()}
+			a, b := net.Pipe()
+			up, down := &counted{Conn: a}, &counted{Conn: b}
+			j := newJob(messages, int64(time.Second), truth.Tag{})
+			var wg sync.WaitGroup
+			errs := make([]error, 2)
+			wg.Go(func() { errs[0] = walkStream(t.Context(), clock, up, packet.Up, j, newNoise(1), make([]byte, 512)) })
+			wg.Go(func() { errs[1] = walkStream(t.Context(), clock, down, packet.Down, j, newNoise(2), make([]byte, 512)) })
+			wg.Wait()
+			if errs[0] != nil || errs[1] != nil {
+				t.Fatal(errs)
+			}
+			at := time.Second
+			for _, m := range messages {
+				c := up
+				if m.Dir == devices.Down {
+					c = down
+				}
+				at += time.Duration(m.Wait)
+				if c.sizes[0] != m.Size || c.times[0].Sub(clock.start) != at {
+					t.Fatalf("a write of %d bytes at %s, want %d at %s", c.sizes[0], c.times[0].Sub(clock.start), m.Size, at)
+				}
+				c.sizes, c.times = c.sizes[1:], c.times[1:]
+			}
+			_ = a.Close()
+			_ = b.Close()
+		})
+	})
+}
+
+// Datagrams may be lost: both ends come to the end of the exchange all the same.
+func TestBothEndsWalkDatagramsUnderLoss(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		messages := dialogue(rt, tokenSize)
+		loss := rapid.Float64Range(0, 0.9).Draw(rt, "loss")
+		synctest.Test(t, func(t *testing.T) {
+			clock, s := bubble{time.Now()}, sessions(t)
+			j := newJob(messages, 0, truth.Tag{})
+			s.register(j)
+			r := rand.New(rand.NewPCG(1, 2))
+			var mu sync.Mutex
+			send := func(end int) func([]byte) error {
+				return func(p []byte) error {
+					mu.Lock()
+					lost := r.Float64() < loss
+					mu.Unlock()
+					if p[0] >= 0x40 {
+						t.Errorf("a datagram begins with %#x: RTP's version", p[0])
+					}
+					if got, i := s.parse(p); got != j || messages[i].Size != len(p) {
+						t.Errorf("a datagram of %d bytes names message %d", len(p), i)
+					} else if !lost {
+						j.got[end].arrived(i)
+					}
+					return nil
+				}
+			}
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				if err := walkDatagrams(t.Context(), clock, s, packet.Up, j, newNoise(1), send(1)); err != nil {
+					t.Error(err)
+				}
+			})
+			wg.Go(func() {
+				if err := walkDatagrams(t.Context(), clock, s, packet.Down, j, newNoise(2), send(0)); err != nil {
+					t.Error(err)
+				}
+			})
+			wg.Wait()
+		})
+	})
+}
+
+func TestStrangeDatagramsNameNoJob(t *testing.T) {
+	s := sessions(t)
+	j := newJob(make([]devices.Message, 3), 0, truth.Tag{})
+	s.register(j)
+	r := rand.New(rand.NewPCG(5, 5))
+	p := make([]byte, 40)
+	for range 20_000 {
+		for i := range p {
+			p[i] = byte(r.Uint32())
+		}
+		if got, _ := s.parse(p[:r.IntN(40)]); got != nil {
+			t.Fatal("random bytes name a job")
+		}
+	}
+	s.head(p, j, 2)
+	if got, i := s.parse(p); got != j || i != 2 {
+		t.Fatalf("%v %d", got, i)
+	}
+	s.unregister(j)
+	if got, _ := s.parse(p); got != nil {
+		t.Fatal("a job that is over is named")
+	}
+}
+
+func TestTokensAreNeitherTLSNorHTTP(t *testing.T) {
+	s := sessions(t)
+	for range 1000 {
+		x, token, err := s.open()
+		if err != nil || token[0] < 0x80 || s.find(token) != x {
+			t.Fatalf("%x %v", token, err)
+		}
+		s.forget(token)
+		if s.find(token) != nil {
+			t.Fatal("a forgotten session is found")
+		}
+	}
+}
+
+// Requests have their scripted size, where the headers leave room, and parse as HTTP.
+func TestHTTPRequestsHaveTheirSize(t *testing.T) {
+	for _, size := range []int{10, 200, 201, 333, 1000} {
+		req := httpRequest("example.net", strings.Repeat("ab", tokenSize), size, newNoise(1))
+		if size >= 200 && len(req) != size {
+			t.Errorf("%d bytes, want %d", len(req), size)
+		}
+		parsed, err := http.ReadRequest(bufio.NewReader(strings.NewReader(req)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if token := parseToken(parsed.URL.Path); !bytes.Equal(token[:], bytes.Repeat([]byte{0xab}, tokenSize)) || parsed.Host != "example.net" {
+			t.Errorf("%x from %s", token, parsed.URL.Path)
+		}
+	}
+}
+
+func TestNTPAnswers(t *testing.T) {
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		serveNTP(conn)
+	}()
+	c, err := net.Dial("udp4", conn.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := make([]byte, 48)
+	q[0] = 0x23
+	copy(q[40:], "12345678")
+	if _, err := c.Write(q); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	a := make([]byte, 100)
+	n, err := io.ReadAtLeast(c, a, 48)
+	if err != nil || n != 48 || a[0] != 0x24 || string(a[24:32]) != "12345678" {
+		t.Errorf("%x %v", a[:n], err)
+	}
+	_ = c.Close()
+	_ = conn.Close()
+	<-done
+}
