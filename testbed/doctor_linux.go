@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -26,7 +27,7 @@ func Doctor() DoctorReport {
 		tunDevice(),
 	}}
 	r.Live = true
-	for i, c := range r.Checks {
+	for i, c := range r.Checks { // what is added below makes a run slow or short, not impossible
 		// The settings matter only where making namespaces does fail: root is free of most of them.
 		if isolated := r.Checks[4].OK; isolated && (i == 1 || i == 2 || i == 3) {
 			r.Checks[i].OK, r.Checks[i].Fix = true, ""
@@ -34,6 +35,7 @@ func Doctor() DoctorReport {
 		}
 		r.Live = r.Live && c.OK
 	}
+	r.Checks = append(r.Checks, cores(), disk("."))
 	return r
 }
 
@@ -98,7 +100,9 @@ func isolate() *syscall.SysProcAttr {
 			a.UidMappings[0].Size = n
 		}
 		if n := mapped("/proc/self/gid_map"); n > 0 {
-			a.GidMappings[0].Size, a.GidMappingsEnableSetgroups = n, true
+			// Where this process may not drop groups itself, as below `unshare -r`, nothing that it starts may.
+			may, err := os.ReadFile("/proc/self/setgroups")
+			a.GidMappings[0].Size, a.GidMappingsEnableSetgroups = n, err == nil && string(bytes.TrimSpace(may)) == "allow"
 		}
 		return a
 	}
@@ -121,20 +125,57 @@ func mapped(path string) int {
 	return n
 }
 
+// tunDevice opens the device and asks it what it can do: a file of that name is not enough.
 func tunDevice() DoctorCheck {
 	c := DoctorCheck{Name: "/dev/net/tun can be opened"}
 	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if c.OK = err == nil; c.OK {
+	if err == nil {
+		_, err = unix.IoctlGetUint32(fd, unix.TUNGETFEATURES)
 		_ = unix.Close(fd)
+	}
+	if c.OK = err == nil; !c.OK {
+		c.Fix = tunFix(err, os.Getuid() == 0)
+	}
+	return c
+}
+
+// tunFix says what to change, by how opening the device failed.
+func tunFix(err error, root bool) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
+		return "sudo modprobe tun   (in a container, start it with --device /dev/net/tun)"
+	case errors.Is(err, fs.ErrPermission) && root:
+		return "the container keeps the device from root: start it with --device /dev/net/tun"
+	case errors.Is(err, fs.ErrPermission):
+		return "sudo chmod 666 /dev/net/tun   (as udev sets it; its mode keeps ordinary users out)"
+	case errors.Is(err, unix.ENOTTY):
+		return "sudo rm /dev/net/tun && sudo modprobe tun && sudo mknod -m 666 /dev/net/tun c 10 200   (what is there is no TUN device)"
+	}
+	return err.Error()
+}
+
+// minDisk is what a demo writes four times over.
+const minDisk = 1 << 30
+
+func cores() DoctorCheck {
+	c := DoctorCheck{Name: "two processors or more", OK: runtime.NumCPU() >= 2}
+	if !c.OK {
+		c.Fix = "give this machine another processor: with one, homes that run side by side may be late, and their runs not valid"
+	}
+	return c
+}
+
+// disk looks at the file system of a directory.
+func disk(dir string) DoctorCheck {
+	c := DoctorCheck{Name: "1 GB free where data sets go (the working directory)"}
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		c.Fix = fmt.Sprintf("the working directory cannot be looked at (%v): run from another", err)
 		return c
 	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		c.Fix = "sudo modprobe tun   (in a container, start it with --device /dev/net/tun)"
-	case errors.Is(err, fs.ErrPermission):
-		c.Fix = "sudo chmod 666 /dev/net/tun   (its mode keeps ordinary users out; most distributions ship it so)"
-	default:
-		c.Fix = err.Error()
+	free := s.Bavail * uint64(s.Bsize)
+	if c.OK = free >= minDisk; !c.OK {
+		c.Fix = fmt.Sprintf("%d MB are free: write elsewhere, with -o DIR", free>>20)
 	}
 	return c
 }

@@ -9,13 +9,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/netip"
 	"strconv"
-	"strings"
 	"sync"
+	"time"
 
-	"glasshouse/devices"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
 )
@@ -118,6 +116,9 @@ func (p *prefixed) Read(b []byte) (int, error) { return p.r.Read(b) }
 // serve speaks to one client: it finds the flow, secures the connection if the client wants it, and walks.
 func (cl *Cloud) serve(raw net.Conn) error {
 	defer context.AfterFunc(cl.ctx, func() { _ = raw.Close() })()
+	if err := raw.SetDeadline(time.Now().Add(streamPatience)); err != nil { // for the first bytes and the handshake
+		return err
+	}
 	seen, here := raw.RemoteAddr().(*net.TCPAddr).AddrPort(), raw.LocalAddr().(*net.TCPAddr).AddrPort()
 	lan, ok := cl.c.Peer(truth.ProtoTCP, seen)
 	if !ok {
@@ -143,10 +144,13 @@ func (cl *Cloud) serve(raw net.Conn) error {
 			announced.SetTag(tagged(flow.Opening(), packet.RoleClose))
 			_ = sec.Close()
 		}()
+		_ = raw.SetDeadline(time.Time{})
 		return cl.converse(sec, announced)
 	case head[0] < 0x80:
+		_ = raw.SetDeadline(time.Time{})
 		return cl.serveHTTP(bufio.NewReader(announced), announced)
 	}
+	_ = raw.SetDeadline(time.Time{})
 	return cl.converse(announced, announced)
 }
 
@@ -180,66 +184,11 @@ func (cl *Cloud) converse(conn net.Conn, announced *truth.StreamConn) error {
 func (cl *Cloud) walk(conn net.Conn, j *job, n *noise, buf []byte, token *[tokenSize]byte) error {
 	if *token != ([tokenSize]byte{}) {
 		*token = [tokenSize]byte{}
-		if err := discard(conn, j.messages[0].Size-tokenSize, buf); err != nil {
+		if err := discard(conn, j.messages[0].Size-tokenSize, streamPatience, buf); err != nil {
 			return err
 		}
 		rest := newJob(j.messages[1:], cl.c.Clock.Now(), j.tag)
 		return walkStream(cl.ctx, cl.c.Clock, conn, packet.Down, rest, n, buf)
 	}
 	return walkStream(cl.ctx, cl.c.Clock, conn, packet.Down, j, n, buf)
-}
-
-// serveHTTP answers requests whose path names the session; sizes are the job's.
-func (cl *Cloud) serveHTTP(r *bufio.Reader, announced *truth.StreamConn) error {
-	var j *job
-	next := 0
-	n := newNoise(uint64(cl.c.Clock.Now()))
-	for {
-		req, err := http.ReadRequest(r)
-		if err != nil {
-			return err
-		}
-		if j == nil {
-			sess := cl.c.Sessions.find(parseToken(req.URL.Path))
-			if sess == nil {
-				return errors.New("the path names no session")
-			}
-			j = <-sess.jobs
-			announced.SetTag(j.tag)
-		}
-		for next < len(j.messages) && j.messages[next].Dir != devices.Down {
-			next++
-		}
-		if next == len(j.messages) {
-			return errors.New("a request beyond the exchange")
-		}
-		m := &j.messages[next]
-		next++
-		if err := cl.c.Clock.Sleep(cl.ctx, cl.c.Clock.Now()+m.Wait); err != nil {
-			return err
-		}
-		head := "HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: application/octet-stream\r\nContent-Length: "
-		body := max(m.Size-len(head)-len("00000\r\n\r\n"), 0)
-		if _, err := io.WriteString(announced, head+strconv.Itoa(body)+"\r\n\r\n"); err != nil {
-			return err
-		}
-		if err := n.write(announced, body); err != nil {
-			return err
-		}
-	}
-}
-
-func parseToken(path string) (t [tokenSize]byte) {
-	for i := range t {
-		s := strings.TrimPrefix(path, "/")
-		if len(s) < 2*i+2 {
-			return t
-		}
-		v, err := strconv.ParseUint(s[2*i:2*i+2], 16, 8)
-		if err != nil {
-			return t
-		}
-		t[i] = byte(v)
-	}
-	return t
 }

@@ -3,9 +3,11 @@ package live
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +22,7 @@ const errAddrInUse = unix.EADDRINUSE
 // connection is a device's end of one TCP connection: connected, secured, and named to the far end.
 type connection struct {
 	host  *Host
+	raw   *net.TCPConn
 	tcp   *truth.StreamConn
 	conn  net.Conn // tcp, or TLS over it
 	flow  *truth.Flow
@@ -38,11 +41,12 @@ func (h *Host) connect(ctx context.Context, s *devices.Service, tag truth.Tag, r
 		return nil, err
 	}
 	opening := tagged(tag, roleOr(role, packet.RoleTLSHandshake))
-	raw, flow, err := h.dial(ctx, truth.ProtoTCP, netip.AddrPortFrom(addr, s.Port), opening, false)
+	dialled, flow, err := h.dial(ctx, truth.ProtoTCP, netip.AddrPortFrom(addr, s.Port), opening, false)
 	if err != nil {
 		return nil, err
 	}
-	c := &connection{host: h, flow: flow, noise: newNoise(h.draw()), buf: make([]byte, noiseSize)}
+	raw := dialled.(*net.TCPConn)
+	c := &connection{host: h, raw: raw, flow: flow, noise: newNoise(h.draw()), buf: make([]byte, noiseSize)}
 	c.tcp = truth.NewStreamConn(raw, flow, packet.Up, opening)
 	c.conn = c.tcp
 	c.stop = context.AfterFunc(ctx, func() { _ = raw.Close() })
@@ -118,6 +122,39 @@ func (n *named) Write(p []byte) (int, error) {
 		n.offer()
 	}
 	return n.Conn.Write(p)
+}
+
+// watch tells, while the device has nothing to say, that the far end has closed the connection or that it broke. The far
+// end never speaks first, so whatever can be read means the same. rest ends the watch; it must be called, before walk.
+func (c *connection) watch() (broken <-chan struct{}, rest func()) {
+	lost, over := make(chan struct{}), make(chan struct{})
+	_ = c.raw.SetReadDeadline(time.Time{})
+	go func() {
+		defer close(over)
+		socket, err := c.raw.SyscallConn()
+		if err == nil {
+			err = socket.Read(func(fd uintptr) bool {
+				_, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+				return !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR)
+			})
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			close(lost)
+		}
+	}()
+	return lost, func() {
+		_ = c.raw.SetReadDeadline(time.Unix(1, 0)) // long ago: the read above returns
+		<-over
+		_ = c.raw.SetReadDeadline(time.Time{})
+	}
+}
+
+// takeLeave closes a connection that the far end has closed. What it said last is read first: a socket that is closed
+// with bytes unread would answer with a reset.
+func (c *connection) takeLeave() {
+	_ = c.raw.SetReadDeadline(time.Now().Add(time.Second))
+	_, _ = c.conn.Read(c.buf)
+	c.close()
 }
 
 // close ends the connection in order.

@@ -26,8 +26,21 @@ type DHCPConfig struct {
 	Lease  time.Duration
 }
 
+// DHCPServer is a home's DHCP server.
+type DHCPServer struct {
+	s    *server4.Server
+	done chan struct{}
+}
+
+// Close ends the server and waits for it.
+func (d *DHCPServer) Close() error {
+	err := d.s.Close()
+	<-d.done
+	return err
+}
+
 // ServeDHCP answers on an interface of a namespace until the returned server is closed.
-func ServeDHCP(ns *Namespace, iface string, c DHCPConfig) (*server4.Server, error) {
+func ServeDHCP(ns *Namespace, iface string, c DHCPConfig) (*DHCPServer, error) {
 	var s *server4.Server
 	err := ns.Do(func() (err error) {
 		s, err = server4.NewServer(iface, &net.UDPAddr{IP: net.IPv4zero, Port: dhcpv4.ServerPort}, c.answer)
@@ -36,8 +49,12 @@ func ServeDHCP(ns *Namespace, iface string, c DHCPConfig) (*server4.Server, erro
 	if err != nil {
 		return nil, fmt.Errorf("starting the DHCP server: %w", err)
 	}
-	go func() { _ = s.Serve() }() // ends with an error when it is closed
-	return s, nil
+	d := &DHCPServer{s: s, done: make(chan struct{})}
+	go func() {
+		defer close(d.done)
+		_ = s.Serve() // ends with an error when it is closed
+	}()
+	return d, nil
 }
 
 func (c *DHCPConfig) answer(conn net.PacketConn, peer net.Addr, req *dhcpv4.DHCPv4) {
@@ -76,6 +93,7 @@ type lease struct {
 	router netip.Addr
 	dns    netip.Addr
 	mtu    int
+	got    *nclient4.Lease
 }
 
 // obtain does the four-way exchange on wlan0.
@@ -89,11 +107,68 @@ func obtain(ctx context.Context, ns *Namespace, mac net.HardwareAddr) (lease, er
 		return lease{}, fmt.Errorf("starting the DHCP client: %w", err)
 	}
 	defer client.Close()
-	got, err := client.Request(ctx)
+	got, err := client.Request(ctx, dhcpv4.WithRequestedOptions(dhcpv4.OptionInterfaceMTU))
 	if err != nil {
 		return lease{}, fmt.Errorf("asking for an address: %w", err)
 	}
-	return readLease(got.ACK)
+	l, err := readLease(got.ACK)
+	l.got = got
+	return l, err
+}
+
+// leastRetry is how long a client waits at least before it asks again for a renewal (RFC 2131, section 4.4.5).
+const leastRetry = time.Minute
+
+// keepLease renews the lease when half of it is over, and on failure when half of what is left is, until the host is
+// closed. A lease that could not be renewed in time is kept all the same: the home's reservations never change.
+func (h *Host) keepLease(l lease) {
+	whole := l.got.ACK.IPAddressLeaseTime(0)
+	for whole > 0 {
+		left := whole
+		for {
+			wait := max(left/2, min(leastRetry, left))
+			if left == whole {
+				wait = l.got.ACK.IPAddressRenewalTime(whole / 2)
+			}
+			if h.c.Clock.Sleep(h.ctx, h.c.Clock.Now()+int64(wait)) != nil {
+				return
+			}
+			err := h.renew(&l)
+			if err == nil {
+				break
+			}
+			if h.ctx.Err() != nil {
+				return
+			}
+			h.c.Log.Warn("the lease is not renewed", "unit", h.name, "error", err)
+			if left -= wait; left <= 0 {
+				return
+			}
+		}
+		whole = l.got.ACK.IPAddressLeaseTime(0)
+	}
+}
+
+// renew asks the server that gave the lease, by unicast, to prolong it.
+func (h *Host) renew(l *lease) error {
+	server := l.got.ACK.ServerIdentifier()
+	mac := h.c.Specimen.MAC
+	var client *nclient4.Client
+	if err := h.c.NS.Do(func() (err error) {
+		client, err = nclient4.New("wlan0", nclient4.WithHWAddr(mac[:]), nclient4.WithTimeout(4*time.Second), nclient4.WithRetry(1),
+			nclient4.WithUnicast(&net.UDPAddr{IP: l.prefix.Addr().AsSlice(), Port: dhcpv4.ClientPort}),
+			nclient4.WithServerAddr(&net.UDPAddr{IP: server, Port: dhcpv4.ServerPort}))
+		return err
+	}); err != nil {
+		return fmt.Errorf("starting the DHCP client: %w", err)
+	}
+	defer client.Close()
+	got, err := client.Renew(h.ctx, l.got)
+	if err != nil {
+		return fmt.Errorf("renewing the lease: %w", err)
+	}
+	l.got = got
+	return nil
 }
 
 func readLease(ack *dhcpv4.DHCPv4) (lease, error) {

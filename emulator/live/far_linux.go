@@ -26,7 +26,6 @@ type farUDP struct {
 
 	mu      sync.Mutex
 	walking map[uint32]bool
-	known   map[netip.AddrPort]bool
 }
 
 func (f *farUDP) run() {
@@ -42,41 +41,42 @@ func (f *farUDP) run() {
 			continue
 		}
 		j.got[1].arrived(i)
-		f.mu.Lock()
-		first, fresh := !f.walking[j.handle], !f.known[from]
-		f.walking[j.handle], f.known[from] = true, true
-		f.mu.Unlock()
-		if fresh {
-			f.introduce(from)
-		}
-		if first {
-			f.wg.Go(func() { f.walk(j, from) })
+		if f.begin(j) {
+			f.answer(j, from)
 		}
 	}
 }
 
-// introduce lets the device's end start jobs here whose first message is down.
-func (f *farUDP) introduce(from netip.AddrPort) {
-	if f.flow == nil {
-		return
+// begin notes that a job is walked here; false if it was already.
+func (f *farUDP) begin(j *job) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.walking[j.handle] {
+		return false
 	}
-	if flow := f.flow(from); flow != nil {
-		f.sessions.pusher(flow.Key(), func(j *job) {
-			f.mu.Lock()
-			f.walking[j.handle] = true
-			f.mu.Unlock()
-			f.wg.Go(func() { f.walk(j, from) })
-		})
-	}
+	f.walking[j.handle] = true
+	return true
 }
 
-func (f *farUDP) walk(j *job, to netip.AddrPort) {
+// answer walks a job at the address from which its first datagram came. It looks up anew with each job who is there: a
+// translated port may have been another device's before. From then on the device's end can start jobs here.
+func (f *farUDP) answer(j *job, from netip.AddrPort) {
 	var flow *truth.Flow
 	if f.flow != nil {
-		if flow = f.flow(to); flow == nil {
+		if flow = f.flow(from); flow == nil {
 			return
 		}
+		f.sessions.pusher(flow.Key(), func(j *job) {
+			if f.begin(j) {
+				f.wg.Go(func() { f.walk(j, flow, from) })
+			}
+		})
 	}
+	f.wg.Go(func() { f.walk(j, flow, from) })
+}
+
+// walk walks a job at this end; flow is nil on the LAN.
+func (f *farUDP) walk(j *job, flow *truth.Flow, to netip.AddrPort) {
 	_ = walkDatagrams(f.ctx, f.clock, f.sessions, packet.Down, j, newNoise(uint64(j.handle)), func(p []byte) error {
 		if flow != nil {
 			flow.Datagram(packet.Down, p, j.tag)
@@ -99,7 +99,7 @@ func (cl *Cloud) listenDatagrams(at netip.AddrPort) error {
 	cl.closers = append(cl.closers, conn)
 	f := &farUDP{
 		ctx: cl.ctx, conn: conn, here: at, sessions: cl.c.Sessions, clock: cl.c.Clock, wg: &cl.wg,
-		walking: make(map[uint32]bool), known: make(map[netip.AddrPort]bool),
+		walking: make(map[uint32]bool),
 		flow: func(seen netip.AddrPort) *truth.Flow {
 			lan, ok := cl.c.Peer(truth.ProtoUDP, seen)
 			if !ok {
@@ -122,7 +122,7 @@ func (h *Host) ServeLAN(port uint16) error {
 	context.AfterFunc(h.ctx, func() { _ = conn.Close() })
 	f := &farUDP{
 		ctx: h.ctx, conn: conn, here: at, sessions: h.c.Sessions, clock: h.c.Clock, wg: &h.wg,
-		walking: make(map[uint32]bool), known: make(map[netip.AddrPort]bool),
+		walking: make(map[uint32]bool),
 	}
 	h.wg.Go(f.run)
 	return nil

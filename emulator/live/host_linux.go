@@ -10,7 +10,10 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
@@ -88,6 +91,7 @@ func NewHost(c HostConfig) (*Host, error) {
 		nextPort: uint16(firstEphemeral + seeds.IntN(lastEphemeral-firstEphemeral)), echoID: uint16(seeds.Uint32()),
 		names: make(map[string]cachedName), lines: make(map[string]*line),
 	}
+	h.boot.Event = packet.EventNone
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	for i := range p.Services {
 		if s := &p.Services[i]; s.Lasting {
@@ -97,7 +101,7 @@ func NewHost(c HostConfig) (*Host, error) {
 	return h, nil
 }
 
-// Boot gets an address by DHCP.
+// Boot gets an address by DHCP, and keeps it until Close. It is called once.
 func (h *Host) Boot(ctx context.Context) error {
 	mac := h.c.Specimen.MAC
 	l, err := obtain(ctx, h.c.NS, mac[:])
@@ -107,6 +111,9 @@ func (h *Host) Boot(ctx context.Context) error {
 	if l.prefix.Addr() != h.c.Specimen.Addr {
 		return fmt.Errorf("the lease is %s, not the reserved %s", l.prefix.Addr(), h.c.Specimen.Addr)
 	}
+	if err := h.c.NS.SetMTU("wlan0", l.mtu); err != nil {
+		return err
+	}
 	if err := h.c.NS.AddAddr("wlan0", l.prefix); err != nil {
 		return err
 	}
@@ -115,14 +122,22 @@ func (h *Host) Boot(ctx context.Context) error {
 	}
 	h.lease = l
 	close(h.ready)
+	h.wg.Go(func() { h.keepLease(l) })
 	return nil
+}
+
+// bootTag is the tag under which connections are opened again.
+func (h *Host) bootTag() truth.Tag {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.boot
 }
 
 // SetPeer tells the host of the household's phone, for services on the LAN.
 func (h *Host) SetPeer(addr netip.Addr) { h.peer = addr }
 
 // Perform does an activity at its scripted time. It returns at once; done is called when the last exchange is over, with
-// "ok" or "failed" and the script time. When ctx ends, so do the exchanges.
+// "ok" or "failed" and the script time. When ctx ends, or the host is closed, so do the exchanges, and done is not called.
 func (h *Host) Perform(ctx context.Context, act devices.Activity, event int64, done func(outcome string, at int64)) {
 	tag := truth.Tag{Event: event, Activity: h.c.Activity(act.Name), Role: packet.RoleData}
 	if act.Name == devices.ActivityBoot {
@@ -130,6 +145,8 @@ func (h *Host) Perform(ctx context.Context, act devices.Activity, event int64, d
 		h.boot = tag
 		h.mu.Unlock()
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(h.ctx, cancel)
 	results := make([]chan error, len(act.Exchanges))
 	for i := range act.Exchanges { // queued here, so that exchanges on one connection keep their order
 		x := &act.Exchanges[i]
@@ -137,6 +154,8 @@ func (h *Host) Perform(ctx context.Context, act devices.Activity, event int64, d
 		h.begin(ctx, x, act.At+x.Offset, tag, results[i])
 	}
 	h.wg.Go(func() {
+		defer cancel()
+		defer stop()
 		outcome := "ok"
 		for i, r := range results {
 			select {
@@ -225,27 +244,25 @@ func (h *Host) draw() uint64 {
 	return h.seeds.Uint64()
 }
 
+// usualMSS is what Linux announces on Ethernet.
+const usualMSS = 1460
+
 // dialTimeout bounds a handshake: TCP's first three SYNs.
 const dialTimeout = 8 * time.Second
 
-// dial opens a socket to remote from a port that is registered in the truth before the first packet leaves.
+// dial opens a socket to remote from a port that is registered in the truth before the first packet leaves. Ports whose
+// flow to that remote the truth still knows are passed over: it must not lose their owner.
 func (h *Host) dial(ctx context.Context, proto uint8, remote netip.AddrPort, tag truth.Tag, plain bool) (net.Conn, *truth.Flow, error) {
 	var last error
 	for range 64 { // a port may be taken
 		local := netip.AddrPortFrom(h.lease.prefix.Addr(), h.port())
-		flow := h.c.Registry.Open(truth.KeyOf(proto, local, remote), h.c.Specimen.Index, tag, plain)
-		d := net.Dialer{Timeout: dialTimeout, KeepAlive: -1, FallbackDelay: -1}
-		network := "udp4"
-		if proto == truth.ProtoTCP {
-			network = "tcp4"
-			d.SetMultipathTCP(false)
-			d.LocalAddr = net.TCPAddrFromAddrPort(local)
-			if k := h.c.Specimen.Profile.Stack.Keepalive; k > 0 {
-				d.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: time.Duration(k), Interval: time.Duration(k), Count: 5}
-			}
-		} else {
-			d.LocalAddr = net.UDPAddrFromAddrPort(local)
+		key := truth.KeyOf(proto, local, remote)
+		if h.c.Registry.Find(key) != nil {
+			last = errAddrInUse
+			continue
 		}
+		flow := h.c.Registry.Open(key, h.c.Specimen.Index, tag, plain)
+		d, network := h.dialer(proto, local)
 		var c net.Conn
 		err := h.c.NS.Do(func() (err error) {
 			c, err = d.DialContext(ctx, network, remote.String())
@@ -263,13 +280,34 @@ func (h *Host) dial(ctx context.Context, proto uint8, remote netip.AddrPort, tag
 	return nil, nil, fmt.Errorf("reaching %s: %w", remote, last)
 }
 
+// dialer returns how the device's stack opens a socket, from a local port.
+func (h *Host) dialer(proto uint8, local netip.AddrPort) (d net.Dialer, network string) {
+	d = net.Dialer{Timeout: dialTimeout, KeepAlive: -1, FallbackDelay: -1}
+	if proto != truth.ProtoTCP {
+		d.LocalAddr = net.UDPAddrFromAddrPort(local)
+		return d, "udp4"
+	}
+	d.SetMultipathTCP(false)
+	d.LocalAddr = net.TCPAddrFromAddrPort(local)
+	stack := &h.c.Specimen.Profile.Stack
+	if k := stack.Keepalive; k > 0 {
+		d.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: time.Duration(k), Interval: time.Duration(k), Count: 5}
+	}
+	if stack.MSS > 0 && stack.MSS < usualMSS {
+		d.Control = func(_, _ string, c syscall.RawConn) (err error) {
+			if e := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG, stack.MSS) }); e != nil {
+				return e
+			}
+			return err
+		}
+	}
+	return d, "tcp4"
+}
+
 // Close ends all that the host does and waits for it.
 func (h *Host) Close() error {
 	h.cancel()
-	h.mu.Lock()
-	lines := h.lines
-	h.mu.Unlock()
-	for _, l := range lines {
+	for _, l := range h.lines {
 		l.stop()
 	}
 	h.wg.Wait()

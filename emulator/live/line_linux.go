@@ -3,7 +3,6 @@ package live
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 )
 
 // line is a lasting service: one connection, or one UDP socket, for as long as the device lives. Exchanges follow each
-// other on it. When it breaks, the next exchange opens it again.
+// other on it. When it breaks it is opened again, under the event of the boot. All but queue and done belong to run.
 type line struct {
 	host  *Host
 	s     *devices.Service
@@ -21,9 +20,11 @@ type line struct {
 	done  chan struct{}
 	once  sync.Once
 
-	conn *connection // of streams; nil while down
-	udp  *udpSocket  // of datagrams
-	was  bool        // it was up once: opening it again is a reconnect
+	conn   *connection // of streams; nil while down
+	udp    *udpSocket  // of datagrams
+	wanted bool        // somebody asked for it: it is kept up
+	was    bool        // it was up once: opening it again is a reconnect
+	pause  time.Duration
 }
 
 type errand struct {
@@ -35,7 +36,7 @@ type errand struct {
 }
 
 func newLine(h *Host, s *devices.Service) *line {
-	l := &line{host: h, s: s, queue: make(chan errand, 1024), done: make(chan struct{})}
+	l := &line{host: h, s: s, queue: make(chan errand, 1024), done: make(chan struct{}), pause: backoffFirst}
 	h.wg.Go(l.run)
 	return l
 }
@@ -55,13 +56,53 @@ func (l *line) stop() { l.once.Do(func() { close(l.done) }) }
 func (l *line) run() {
 	defer l.hangUp()
 	for {
+		due, rest := l.watch()
 		select {
 		case <-l.done:
+			rest()
 			return
 		case e := <-l.queue:
+			rest()
+			select {
+			case <-due: // it broke just now: not under this exchange
+				l.mend()
+			default:
+			}
 			e.result <- l.perform(e)
+		case <-due:
+			rest()
+			l.mend()
 		}
 	}
+}
+
+// watch tells when the line must be mended: its connection broke, or another try is due. rest ends the watch.
+func (l *line) watch() (due <-chan struct{}, rest func()) {
+	switch {
+	case l.conn != nil:
+		return l.conn.watch()
+	case l.wanted && l.s.Stream():
+		again := make(chan struct{})
+		t := time.AfterFunc(l.backoff(), func() { close(again) })
+		return again, func() { t.Stop() }
+	}
+	return nil, func() {}
+}
+
+// mend closes what the far end has closed, and tries once to open it again.
+func (l *line) mend() {
+	if l.conn != nil {
+		l.conn.takeLeave()
+		l.conn = nil
+	}
+	_ = l.login(l.host.ctx, l.host.bootTag(), packet.RoleReconnect) // after a failure, watch sets the time of the next try
+}
+
+// backoff returns how long to wait before the next try.
+func (l *line) backoff() time.Duration {
+	pause := l.pause
+	l.pause = min(2*pause, backoffMost)
+	return pause
 }
 
 func (l *line) hangUp() {
@@ -76,87 +117,92 @@ func (l *line) hangUp() {
 }
 
 func (l *line) perform(e errand) error {
-	ctx, cancel := context.WithCancel(e.ctx)
-	defer cancel()
-	defer context.AfterFunc(l.host.ctx, cancel)()
 	select {
 	case <-l.host.ready:
-	case <-ctx.Done():
+	case <-e.ctx.Done():
 		return errStopped
 	}
 	if e.x.Op == devices.OpConnect {
-		if err := l.host.c.Clock.Sleep(ctx, e.at); err != nil {
+		if err := l.host.c.Clock.Sleep(e.ctx, e.at); err != nil {
 			return err
 		}
-		return l.open(ctx, e.tag, packet.RoleTCPHandshake)
+		return l.open(e.ctx, e.tag, packet.RoleTCPHandshake)
 	}
 	if l.s.Stream() {
-		return l.stream(ctx, e)
+		return l.stream(e)
 	}
-	if err := l.open(ctx, e.tag, packet.RoleTCPHandshake); err != nil {
+	if err := l.open(e.ctx, e.tag, packet.RoleTCPHandshake); err != nil {
 		return err
 	}
-	return l.udp.walk(ctx, newJob(e.x.Messages, e.at, e.tag))
+	return l.udp.walk(e.ctx, newJob(e.x.Messages, e.at, e.tag))
 }
 
-func (l *line) stream(ctx context.Context, e errand) error {
-	l.host.mu.Lock()
-	boot := l.host.boot
-	l.host.mu.Unlock()
-	if err := l.open(ctx, boot, packet.RoleReconnect); err != nil {
+func (l *line) stream(e errand) error {
+	boot := l.host.bootTag()
+	if err := l.open(e.ctx, boot, packet.RoleReconnect); err != nil {
 		return err
 	}
-	err := l.conn.walk(ctx, newJob(e.x.Messages, e.at, e.tag))
+	err := l.conn.walk(e.ctx, newJob(e.x.Messages, e.at, e.tag))
 	if err == nil {
 		return nil
 	}
 	l.conn.drop()
 	l.conn = nil
-	if ctx.Err() == nil {
-		_ = l.open(ctx, boot, packet.RoleReconnect)
+	if e.ctx.Err() == nil {
+		_ = l.open(e.ctx, boot, packet.RoleReconnect)
 	}
 	return err
 }
 
-// Reconnects wait this long at first, then twice as long each time.
+// Reconnects wait this long at first, then twice as long each time. An exchange waits for a few tries only.
 const (
 	backoffFirst = time.Second
+	backoffMost  = time.Minute
 	backoffTries = 4
 )
 
 // open brings the line up if it is down.
 func (l *line) open(ctx context.Context, tag truth.Tag, role packet.Role) error {
+	l.wanted = true
 	if !l.s.Stream() {
-		if l.udp != nil {
-			return nil
-		}
-		var err error
-		l.udp, err = l.host.openUDP(ctx, l.s, tag)
-		return err
+		return l.openDatagrams(ctx, tag)
 	}
-	if l.conn != nil {
+	for try := 1; l.conn == nil; try++ {
+		err := l.login(ctx, tag, role)
+		if err == nil {
+			break
+		}
+		if try == backoffTries || l.host.c.Clock.Sleep(ctx, l.host.c.Clock.Now()+int64(l.backoff())) != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openDatagrams opens the socket and logs in. A log-in that is lost is not repeated: the far end knows the device by the
+// next datagram.
+func (l *line) openDatagrams(ctx context.Context, tag truth.Tag) error {
+	if l.udp != nil {
 		return nil
 	}
+	u, err := l.host.openUDP(ctx, l.s, tag)
+	if err != nil {
+		return err
+	}
+	u.host.c.Sessions.expect(u.flow.Key())
+	l.udp = u
+	if m := l.s.LoginMessages(); m != nil {
+		return u.walk(ctx, newJob(m, l.host.c.Clock.Now(), tag))
+	}
+	return nil
+}
+
+// login opens the connection and says its first messages. The connection outlives the exchange that opens it: it ends
+// with the host.
+func (l *line) login(ctx context.Context, tag truth.Tag, role packet.Role) error {
 	if !l.was {
 		role = packet.RoleTCPHandshake
 	}
-	wait := backoffFirst
-	var err error
-	for range backoffTries {
-		if err = l.login(ctx, tag, role); err == nil {
-			l.was = true
-			return nil
-		}
-		if l.host.c.Clock.Sleep(ctx, l.host.c.Clock.Now()+int64(wait)) != nil {
-			break
-		}
-		wait *= 2
-	}
-	return err
-}
-
-func (l *line) login(ctx context.Context, tag truth.Tag, role packet.Role) error {
-	// The connection outlives the exchange that opens it: it ends with the host.
 	c, err := l.host.connect(l.host.ctx, l.s, tag, role)
 	if err != nil {
 		return err
@@ -167,71 +213,6 @@ func (l *line) login(ctx context.Context, tag truth.Tag, role packet.Role) error
 			return err
 		}
 	}
-	l.conn = c
+	l.conn, l.was, l.pause = c, true, backoffFirst
 	return nil
-}
-
-// udpSocket is a device's end of a datagram flow, connected to one remote.
-type udpSocket struct {
-	host   *Host
-	conn   tagger
-	flow   *truth.Flow
-	remote netip.AddrPort
-	noise  *noise
-	wg     sync.WaitGroup
-}
-
-func (h *Host) openUDP(ctx context.Context, s *devices.Service, tag truth.Tag) (*udpSocket, error) {
-	addr, err := h.far(ctx, s, tag)
-	if err != nil {
-		return nil, err
-	}
-	remote := netip.AddrPortFrom(addr, s.Port)
-	raw, flow, err := h.dial(ctx, truth.ProtoUDP, remote, tagged(tag, packet.RoleData), false)
-	if err != nil {
-		return nil, err
-	}
-	u := &udpSocket{host: h, flow: flow, remote: remote, noise: newNoise(h.draw()), conn: truth.NewDatagramConn(raw, flow, packet.Up, tag)}
-	u.wg.Go(u.receive)
-	return u, nil
-}
-
-func (u *udpSocket) receive() {
-	buf := make([]byte, 2048)
-	for {
-		n, err := u.conn.Read(buf)
-		if errors.Is(err, errRefused) { // an ICMP error reached the socket
-			continue
-		}
-		if err != nil {
-			return
-		}
-		if j, i := u.host.c.Sessions.parse(buf[:n]); j != nil {
-			j.got[0].arrived(i)
-		}
-	}
-}
-
-// walk does a job on the flow; the far end walks it, too, from its first datagram on.
-func (u *udpSocket) walk(ctx context.Context, j *job) error {
-	s := u.host.c.Sessions
-	s.register(j)
-	defer time.AfterFunc(5*time.Second, func() { s.unregister(j) }) // late datagrams still find it
-	u.conn.SetTag(j.tag)
-	if len(j.messages) > 0 && j.messages[0].Dir == devices.Down && !s.push(u.flow.Key(), j) {
-		return errors.New("the far end of the flow is not there to push")
-	}
-	return walkDatagrams(ctx, u.host.c.Clock, s, packet.Up, j, u.noise, func(p []byte) error {
-		_, err := u.conn.Write(p)
-		if errors.Is(err, errRefused) {
-			return nil
-		}
-		return err
-	})
-}
-
-func (u *udpSocket) close() {
-	_ = u.conn.Close()
-	u.wg.Wait()
-	u.host.c.Registry.Close(u.flow, u.host.c.Clock.Now())
 }

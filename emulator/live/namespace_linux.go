@@ -40,7 +40,11 @@ func NewNamespace(name string) (*Namespace, error) {
 		_ = n.ns.Close()
 		return nil, fmt.Errorf("opening netlink in %s: %w", name, err)
 	}
-	return n, n.up("lo")
+	if err := n.up("lo"); err != nil {
+		_ = n.Close()
+		return nil, err
+	}
+	return n, nil
 }
 
 // onThread runs f on a thread that ends with it.
@@ -81,12 +85,16 @@ func (n *Namespace) Do(f func() error) error {
 func (n *Namespace) Bind(path string) error {
 	f, err := os.Create(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("naming %s: %w", n.name, err)
 	}
 	_ = f.Close()
-	return n.Do(func() error {
-		return unix.Mount(fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid()), path, "", unix.MS_BIND, "")
-	})
+	if err := n.Do(func() error {
+		return unix.Mount("/proc/thread-self/ns/net", path, "", unix.MS_BIND, "")
+	}); err != nil {
+		_ = os.Remove(path)
+		return fmt.Errorf("naming %s: %w", n.name, err)
+	}
+	return nil
 }
 
 // Sysctl sets a network setting, named with dots.
@@ -235,6 +243,18 @@ func (n *Namespace) Dropped(iface string) (int64, error) {
 		return 0, nil
 	}
 	return int64(s.TxDropped), nil
+}
+
+// SetMTU sets an interface's largest packet, bytes.
+func (n *Namespace) SetMTU(iface string, mtu int) error {
+	link, err := n.nl.LinkByName(iface)
+	if err != nil {
+		return fmt.Errorf("finding %s in %s: %w", iface, n.name, err)
+	}
+	if err := n.nl.LinkSetMTU(link, mtu); err != nil {
+		return fmt.Errorf("setting the MTU of %s in %s to %d: %w", iface, n.name, mtu, err)
+	}
+	return nil
 }
 
 // SetDown takes an interface down.

@@ -1,16 +1,11 @@
 package live
 
 import (
-	"bufio"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/beevik/ntp"
@@ -50,8 +45,10 @@ func (h *Host) resolve(ctx context.Context, host string, tag truth.Tag, force bo
 	if err != nil {
 		return netip.Addr{}, err
 	}
-	defer h.c.Registry.Close(flow, h.c.Clock.Now())
-	defer raw.Close()
+	defer func() {
+		_ = raw.Close()
+		h.c.Registry.Close(flow, h.c.Clock.Now())
+	}()
 	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
 	conn := truth.NewDatagramConn(raw, flow, packet.Up, tag)
 	q := new(dns.Msg).SetQuestion(dns.Fqdn(host), dns.TypeA)
@@ -201,55 +198,4 @@ func (h *Host) ping(ctx context.Context, s *devices.Service, x *devices.Exchange
 		return fmt.Errorf("%s does not answer echo", s.Host)
 	}
 	return nil
-}
-
-// httpPad is a header that fills a request up to its scripted size.
-const httpPad = "Cookie"
-
-// http performs an exchange of requests and responses in the clear, on one connection. The path is the session's token.
-func (h *Host) http(ctx context.Context, s *devices.Service, x *devices.Exchange, tag truth.Tag) error {
-	c, err := h.connect(ctx, s, tag, packet.RoleTCPHandshake)
-	if err != nil {
-		return err
-	}
-	defer c.close()
-	j := newJob(x.Messages, h.c.Clock.Now(), tag)
-	c.sess.jobs <- j
-	r := bufio.NewReader(c.conn)
-	for i := range j.messages {
-		m := &j.messages[i]
-		if m.Dir == devices.Up {
-			if err := h.c.Clock.Sleep(ctx, h.c.Clock.Now()+m.Wait); err != nil {
-				return err
-			}
-			if _, err := io.WriteString(c.conn, httpRequest(s.Host, hex.EncodeToString(c.token[:]), m.Size, c.noise)); err != nil {
-				return err
-			}
-			continue
-		}
-		_ = c.conn.SetReadDeadline(time.Now().Add(streamPatience + time.Duration(m.Wait)))
-		resp, err := http.ReadResponse(r, nil)
-		if err != nil {
-			return fmt.Errorf("reading from %s: %w", s.Host, err)
-		}
-		_, err = io.Copy(io.Discard, resp.Body)
-		_ = resp.Body.Close()
-		if err != nil {
-			return fmt.Errorf("reading from %s: %w", s.Host, err)
-		}
-	}
-	return nil
-}
-
-// httpRequest writes a GET of size bytes, or as few more as its headers need.
-func httpRequest(host, token string, size int, n *noise) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "GET /%s HTTP/1.1\r\nHost: %s\r\nUser-Agent: Mozilla/5.0\r\nAccept: */*\r\nConnection: keep-alive\r\n", token, host)
-	if pad := size - b.Len() - len(httpPad) - len(": \r\n\r\n"); pad > 0 {
-		half := make([]byte, (pad+1)/2)
-		n.fill(half)
-		fmt.Fprintf(&b, "%s: %s\r\n", httpPad, hex.EncodeToString(half)[:pad])
-	}
-	b.WriteString("\r\n")
-	return b.String()
 }

@@ -72,7 +72,7 @@ type Sessions struct {
 	streams map[[tokenSize]byte]*session
 	jobs    map[uint32]*job
 	handles uint32
-	pushers map[truth.Key]func(*job) // far ends of datagram flows that can send first
+	pushers map[truth.Key]func(*job) // far ends of lasting datagram flows; nil until they have heard from the device
 	block   cipher.Block             // makes a datagram's head look random
 }
 
@@ -125,10 +125,25 @@ func (s *Sessions) register(j *job) {
 	s.mu.Unlock()
 }
 
-// pusher remembers how the far end of a flow starts to walk a job by itself.
+// expect says that the far end of a lasting flow may be asked to send first, until unexpect.
+func (s *Sessions) expect(k truth.Key) {
+	s.mu.Lock()
+	s.pushers[k] = nil
+	s.mu.Unlock()
+}
+
+func (s *Sessions) unexpect(k truth.Key) {
+	s.mu.Lock()
+	delete(s.pushers, k)
+	s.mu.Unlock()
+}
+
+// pusher remembers how the far end of a flow starts to walk a job by itself, if it may be asked to.
 func (s *Sessions) pusher(k truth.Key, f func(*job)) {
 	s.mu.Lock()
-	s.pushers[k] = f
+	if _, ok := s.pushers[k]; ok {
+		s.pushers[k] = f
+	}
 	s.mu.Unlock()
 }
 

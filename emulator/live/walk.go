@@ -2,7 +2,6 @@ package live
 
 import (
 	"context"
-	"io"
 	"math/rand/v2"
 	"net"
 	"time"
@@ -38,25 +37,32 @@ func newNoise(seed uint64) *noise {
 // fill writes random-looking bytes into p.
 func (n *noise) fill(p []byte) { _, _ = n.rng.Read(p) }
 
-// write sends size bytes: in one Write up to 64 KiB, so that a message of one TLS record is one.
-func (n *noise) write(w io.Writer, size int) error {
-	for size > 0 {
-		k := min(size, noiseSize)
+// write sends head and size bytes after it: in one Write up to 64 KiB, so that a message of one TLS record is one.
+func (n *noise) write(c net.Conn, head string, size int) error {
+	for size > 0 || head != "" {
+		k := min(len(head)+size, noiseSize)
 		if k <= 4096 {
 			n.fill(n.buf[:k])
 		}
-		if _, err := w.Write(n.buf[:k]); err != nil {
+		h := copy(n.buf[:k], head)
+		if err := c.SetWriteDeadline(time.Now().Add(streamPatience)); err != nil {
 			return err
 		}
-		size -= k
+		if _, err := c.Write(n.buf[:k]); err != nil {
+			return err
+		}
+		head, size = head[h:], size-(k-h)
 	}
 	return nil
 }
 
-// discard reads exactly size bytes.
-func discard(r io.Reader, size int, buf []byte) error {
-	for size > 0 {
-		n, err := r.Read(buf[:min(size, len(buf))])
+// discard reads exactly size bytes. The first of them may take as long as first, those that follow streamPatience each time.
+func discard(c net.Conn, size int, first time.Duration, buf []byte) error {
+	for patience := first; size > 0; patience = streamPatience {
+		if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			return err
+		}
+		n, err := c.Read(buf[:min(size, len(buf))])
 		size -= n
 		if err != nil && size > 0 {
 			return err
@@ -76,19 +82,13 @@ func walkStream(ctx context.Context, t clockwork, c net.Conn, dir int8, j *job, 
 			if err := t.Sleep(ctx, base); err != nil {
 				return err
 			}
-			if err := c.SetWriteDeadline(time.Now().Add(streamPatience)); err != nil {
-				return err
-			}
-			if err := n.write(c, m.Size); err != nil {
+			if err := n.write(c, "", m.Size); err != nil {
 				return err
 			}
 			continue
 		}
 		patience := time.Duration(max(j.start-t.Now(), 0)+m.Wait) + streamPatience
-		if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
-			return err
-		}
-		if err := discard(c, m.Size, buf); err != nil {
+		if err := discard(c, m.Size, patience, buf); err != nil {
 			return err
 		}
 		base = t.Now()

@@ -109,6 +109,47 @@ func TestBothEndsWalkAStream(t *testing.T) {
 	})
 }
 
+// slow is a line on which every write takes its time.
+type slow struct {
+	net.Conn
+	each time.Duration
+}
+
+func (s slow) Write(p []byte) (int, error) {
+	time.Sleep(s.each)
+	return s.Conn.Write(p)
+}
+
+// Patience is for the next bytes, not for the whole message: a long one may take longer than that.
+func TestPatienceIsForProgress(t *testing.T) {
+	for _, c := range []struct {
+		each time.Duration
+		ok   bool
+	}{{streamPatience / 3, true}, {2 * streamPatience, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			clock := bubble{time.Now()}
+			a, b := net.Pipe()
+			j := newJob([]devices.Message{{Dir: devices.Up, Size: 1 << 20}, {Dir: devices.Down, Size: 1 << 20}}, 0, truth.Tag{})
+			errs := make([]error, 2)
+			var wg sync.WaitGroup
+			for i, end := range []net.Conn{slow{a, c.each}, slow{b, c.each}} {
+				wg.Go(func() {
+					errs[i] = walkStream(t.Context(), clock, end, []int8{packet.Up, packet.Down}[i], j, newNoise(1), make([]byte, noiseSize))
+					if errs[i] != nil {
+						_ = end.Close()
+					}
+				})
+			}
+			wg.Wait()
+			if ok := errs[0] == nil && errs[1] == nil; ok != c.ok {
+				t.Errorf("%s a write: %v", c.each, errs)
+			}
+			_ = a.Close()
+			_ = b.Close()
+		})
+	}
+}
+
 // Datagrams may be lost: both ends come to the end of the exchange all the same.
 func TestBothEndsWalkDatagramsUnderLoss(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
@@ -190,11 +231,12 @@ func TestTokensAreNeitherTLSNorHTTP(t *testing.T) {
 	}
 }
 
-// Requests have their scripted size, where the headers leave room, and parse as HTTP.
+// Requests have their scripted size, or more where the headers leave no choice, and parse as HTTP.
 func TestHTTPRequestsHaveTheirSize(t *testing.T) {
-	for _, size := range []int{10, 200, 201, 333, 1000} {
+	least := len(httpRequest("example.net", strings.Repeat("ab", tokenSize), 0, newNoise(1)))
+	for size := range 1500 {
 		req := httpRequest("example.net", strings.Repeat("ab", tokenSize), size, newNoise(1))
-		if size >= 200 && len(req) != size {
+		if len(req) < size || len(req) != size && size > least+len(httpPad)+len(": \r\n") || size <= least && len(req) != least {
 			t.Errorf("%d bytes, want %d", len(req), size)
 		}
 		parsed, err := http.ReadRequest(bufio.NewReader(strings.NewReader(req)))
@@ -204,6 +246,23 @@ func TestHTTPRequestsHaveTheirSize(t *testing.T) {
 		if token := parseToken(parsed.URL.Path); !bytes.Equal(token[:], bytes.Repeat([]byte{0xab}, tokenSize)) || parsed.Host != "example.net" {
 			t.Errorf("%x from %s", token, parsed.URL.Path)
 		}
+	}
+}
+
+// Responses have their scripted size, but for the few that the digits of their length make one byte longer.
+func TestHTTPResponsesHaveTheirSize(t *testing.T) {
+	longer := 0
+	least, _ := httpResponse(0)
+	for size := len(least); size < 200_000; size++ {
+		head, body := httpResponse(size)
+		if over := len(head) + body - size; over == 1 {
+			longer++
+		} else if over != 0 {
+			t.Fatalf("%d bytes, want %d", len(head)+body, size)
+		}
+	}
+	if longer > 5 {
+		t.Errorf("%d sizes are one byte longer", longer)
 	}
 }
 

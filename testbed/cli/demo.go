@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,7 +16,6 @@ import (
 
 	"glasshouse/classifier"
 	"glasshouse/scenarios"
-	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/report"
 )
@@ -60,7 +60,8 @@ user namespaces; no root, no Docker. "glasshouse doctor" tells what is missing.`
 
 // demo is one tour.
 type demo struct {
-	seed   uint64
+	asked  uint64 // the seed that was given, or drawn
+	seed   uint64 // the watched home's: see cast
 	dir    string
 	scenes *scenes
 	napt   *demoHome
@@ -70,11 +71,11 @@ type demo struct {
 }
 
 func runDemo(ctx context.Context, o *demoOptions, stdout, stderr io.Writer) error {
-	if r := testbed.Doctor(); !r.Live {
-		return fmt.Errorf("a live home cannot run on this machine as it is: %s", r.FirstFix())
-	}
 	dir, err := demoDir(o.out)
 	if err != nil {
+		return err
+	}
+	if err := needLive(); err != nil {
 		return err
 	}
 	d := &demo{dir: dir, began: time.Now(), scenes: newScenes(stdout)}
@@ -87,7 +88,7 @@ func runDemo(ctx context.Context, o *demoOptions, stdout, stderr io.Writer) erro
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var homes sync.WaitGroup
-	for _, h := range append([]*demoHome{d.napt, d.vpn}, d.train...) {
+	for _, h := range d.homes() {
 		homes.Go(func() { h.run(ctx, d.dir) })
 	}
 	defer homes.Wait()
@@ -97,14 +98,18 @@ func runDemo(ctx context.Context, o *demoOptions, stdout, stderr io.Writer) erro
 		return d.failure(ctx, err)
 	}
 	if o.json {
-		return writeJSON(stdout, map[string]any{
+		_, unattributed := d.packets()
+		if err := writeJSON(stdout, map[string]any{
 			"world": "live", "napt": napt, "vpn": vpn, "dataset": d.napt.dir(d.dir), "datasets": map[string]string{
 				"napt": d.napt.dir(d.dir), "vpn": d.vpn.dir(d.dir),
-			}, "seed": d.seed, "unattributed": d.unattributed(), "valid": d.valid(), "wall_s": time.Since(d.began).Seconds(),
-		})
+			}, "seed": d.asked, "home_seed": d.seed, "unattributed": unattributed, "valid": len(d.faults()) == 0, "reasons": d.faults(),
+			"wall_s": time.Since(d.began).Seconds(),
+		}); err != nil {
+			return err
+		}
 	}
-	if !d.valid() {
-		return &codeError{code: exitInvalid, err: errors.New("a run of the demo is not valid")}
+	if f := d.faults(); len(f) > 0 {
+		return &codeError{code: exitInvalid, err: fmt.Errorf("the demo is not valid: %s", strings.Join(f, "; "))}
 	}
 	return nil
 }
@@ -114,7 +119,7 @@ func (d *demo) failure(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("the demo was stopped; what was captured is in %s", d.dir)
 	}
-	for _, h := range append([]*demoHome{d.napt, d.vpn}, d.train...) {
+	for _, h := range d.homes() {
 		if e := h.failed(); e != nil {
 			return explain(e)
 		}
@@ -140,12 +145,12 @@ func demoDir(out string) (string, error) {
 // cast draws the homes. The watched one has the two voice assistants whose heartbeats the paper describes: the first seed
 // from the given one on whose home has both.
 func (d *demo) cast(seed uint64) error {
-	load := func(name string) (*scenarios.Scenario, error) { return scenarios.Load(name) }
-	napt, err := load("noisy-napt")
+	d.asked = seed
+	napt, err := scenarios.Load("noisy-napt")
 	if err != nil {
 		return err
 	}
-	vpn, err := load("noisy-vpn")
+	vpn, err := scenarios.Load("noisy-vpn")
 	if err != nil {
 		return err
 	}
@@ -252,15 +257,27 @@ func score(m classifier.Model, dir string) (*classifier.Score, error) {
 	return classifier.Evaluate(m, []*dataset.Dataset{set}, nil)
 }
 
-func (d *demo) unattributed() int64 {
-	return d.napt.result().Packets.Unattributed + d.vpn.result().Packets.Unattributed
-}
+// homes are all of the demo's, the watched ones first.
+func (d *demo) homes() []*demoHome { return append([]*demoHome{d.napt, d.vpn}, d.train...) }
 
-func (d *demo) valid() bool {
-	for _, h := range append([]*demoHome{d.napt, d.vpn}, d.train...) {
-		if r := h.result(); r == nil || !r.Valid {
-			return false
+// packets counts the WAN packets of all homes, and those of them that have no owner.
+func (d *demo) packets() (wan, unattributed int64) {
+	for _, h := range d.homes() {
+		if r := h.result(); r != nil {
+			wan += r.Packets.WAN
+			unattributed += r.Packets.Unattributed
 		}
 	}
-	return true
+	return wan, unattributed
+}
+
+// faults says why homes of the demo are not valid; an empty list if all are.
+func (d *demo) faults() []string {
+	out := []string{}
+	for _, h := range d.homes() {
+		if r := h.result(); r != nil && !r.Valid {
+			out = append(out, h.name+": "+strings.Join(r.Reasons, ", "))
+		}
+	}
+	return out
 }

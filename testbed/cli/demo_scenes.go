@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/term"
 
-	"glasshouse/classifier"
 	"glasshouse/testbed/dataset"
 )
 
@@ -56,7 +55,11 @@ func (s *scenes) clear() {
 }
 
 func (s *scenes) opening(d *demo) {
-	fmt.Fprintf(s.w, "Glasshouse, a smart home with no hardware in it. Seed %d, data sets in %s\n", d.seed, d.dir)
+	fmt.Fprintf(s.w, "Glasshouse, a smart home with no hardware in it. Seed %d", d.asked)
+	if d.seed != d.asked {
+		fmt.Fprintf(s.w, "; the home is drawn from %d,\nthe first from there on in which both voice assistants live", d.seed)
+	}
+	fmt.Fprintf(s.w, ".\nData sets go to %s\n", d.dir)
 	fmt.Fprintf(s.w, "%d homes run now, each in a process and namespaces of its own: one behind NAPT, the same one behind\nWireGuard, and %d others to learn from.\n", 2+len(d.train), len(d.train))
 }
 
@@ -147,94 +150,6 @@ func (s *scenes) waitForHomes(ctx context.Context, d *demo) error {
 	return nil
 }
 
-// linesPerSecond is how many of the packets are shown while they pass.
-const linesPerSecond = 2
-
-// watch labels a home's packets as they pass, for a while, and shows some.
-func (s *scenes) watch(ctx context.Context, h *demoHome, m classifier.Model, long time.Duration, what, about string) error {
-	meta := m.Meta()
-	s.title(what, fmt.Sprintf("%s; a forest of %d packets from other homes guesses", about, meta.Packets))
-	stream, probs := m.Stream(), make([]float32, len(m.Classes()))
-	warm := h.warmUp()
-	seen, right, counted := 0, 0, 0
-	type guess struct {
-		row   dataset.Row
-		class string
-		p     float32
-	}
-	label := func() []guess {
-		var fresh []guess
-		for _, r := range h.since(seen) {
-			seen++
-			stream.Step(&r.Observation, probs)
-			class, p := classifier.Guess(m, probs)
-			if r.Kind == "infrastructure" || r.TsNs < warm {
-				continue
-			}
-			counted++
-			if class == r.Class {
-				right++
-			}
-			fresh = append(fresh, guess{r, class, p})
-		}
-		return fresh
-	}
-	label() // what has passed so far, at once
-	end := time.Now().Add(long)
-	tick := time.NewTicker(time.Second / linesPerSecond)
-	defer tick.Stop()
-	turn := 0
-	for time.Now().Before(end) {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-h.over:
-			if err := h.failed(); err != nil {
-				return err
-			}
-			end = time.Now()
-		case <-tick.C:
-		}
-		fresh := label()
-		if len(fresh) == 0 {
-			continue
-		}
-		// One of each class in turn, as far as they come by, or a page load would fill the screen.
-		pick := &fresh[0]
-		classes := meta.Classes
-		for k := range classes {
-			for i := range fresh {
-				if fresh[i].row.Class == classes[(turn+k)%len(classes)] {
-					pick, turn = &fresh[i], turn+k+1
-					goto show
-				}
-			}
-		}
-	show:
-		line := guessLine(&pick.row, pick.class, pick.p, pick.row.Class)
-		if pick.class == pick.row.Class {
-			line = s.paint("32", line)
-		} else {
-			line = s.paint("31", line)
-		}
-		s.clear()
-		fmt.Fprintln(s.w, "  "+line)
-		s.status("  %d packets labelled, %.1f %% right", counted, 100*float64(right)/float64(max(counted, 1)))
-	}
-	s.clear()
-	fmt.Fprintf(s.w, "  %d packets labelled so far, %.1f %% right (above: one of each class in turn)\n", counted, 100*float64(right)/float64(max(counted, 1)))
-	return nil
-}
-
-// warmUp is when the home's packets begin to count, UTC ns.
-func (h *demoHome) warmUp() int64 {
-	rows := h.since(0)
-	if len(rows) == 0 {
-		return 0
-	}
-	return rows[0].TsNs + int64(h.sc.WarmUp)
-}
-
 // fusion tells what the tunnel hides, from the packets that both homes sent.
 func (s *scenes) fusion(d *demo) {
 	n, v := d.napt.since(0), d.vpn.since(0)
@@ -242,7 +157,7 @@ func (s *scenes) fusion(d *demo) {
 	for _, device := range []string{"echo-dot", "google-home"} {
 		a, b := beats(n, device), beats(v, device)
 		if len(a) > 0 && len(b) > 0 {
-			fmt.Fprintf(s.w, "  The heartbeat of %s: frames of %s bytes behind NAPT, of %s behind WireGuard.\n", device, join(a), join(b))
+			fmt.Fprintf(s.w, "  The heartbeat of %s: frames of %s bytes, of %s behind WireGuard.\n", device, join(a), join(b))
 		}
 	}
 }
@@ -282,9 +197,10 @@ func join(n []int) string {
 }
 
 func (s *scenes) closing(d *demo) {
-	fmt.Fprintf(s.w, "\n%d unattributed packets in %d. It took %s.\n", d.unattributed(),
-		d.napt.result().Packets.WAN+d.vpn.result().Packets.WAN, time.Since(d.began).Round(time.Second))
-	fmt.Fprintf(s.w, "\nThe data sets, captures and models are in %s. Now try:\n", d.dir)
+	wan, unattributed := d.packets()
+	fmt.Fprintf(s.w, "\n%d unattributed packets in %d, of %d homes. It took %s.\n",
+		unattributed, wan, len(d.homes()), time.Since(d.began).Round(time.Second))
+	fmt.Fprintf(s.w, "\nThe data sets, captures and models are in %s.\nNow try (\"go build .\" makes the program):\n", d.dir)
 	for _, line := range []string{
 		"glasshouse dataset info " + d.napt.dir(d.dir),
 		"wireshark " + d.napt.dir(d.dir) + "/home=000000/wan.pcapng",

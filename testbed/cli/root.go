@@ -5,24 +5,17 @@ package cli
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
-	"github.com/spf13/viper"
 
 	"glasshouse/devices"
-	"glasshouse/scenarios"
 )
 
 // Exit codes.
@@ -111,8 +104,9 @@ Exit codes: 0 ok, 1 failed, 2 bad usage or input, 3 the run is not valid.`,
 	root.PersistentFlags().BoolVarP(&verbose, "verbose", "v", false, "log what happens inside")
 	root.PersistentFlags().StringVar(&config, "config", "", "configuration `FILE` (default glasshouse.yaml, if there is one)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%w; see %s --help", err, cmd.CommandPath())
+		return usagef("%w%s; see %s --help", err, meantFlag(cmd, err), cmd.CommandPath())
 	})
+	root.SetHelpCommand(newHelp())
 	root.AddCommand(newDemo(), newRun(), newTrain(), newScore(), newDevices(), newScenarios(), newDataset(), newDoctor(), newShell())
 	for _, c := range root.Commands() {
 		classify(c)
@@ -142,6 +136,24 @@ func group(use, short string, subs ...*cobra.Command) *cobra.Command {
 	return c
 }
 
+// newHelp is cobra's help command, but a topic that there is not is an error of usage.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "Help about a command",
+		Example: "  glasshouse help run\n  glasshouse help dataset verify",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			of, rest, err := cmd.Root().Find(args)
+			switch {
+			case err != nil:
+				return usage(err)
+			case len(rest) > 0:
+				return holds(of, rest)
+			}
+			return of.Help()
+		},
+	}
+}
+
 // holds is what a command does that only holds others: it shows its help, or says which of them may have been meant.
 func holds(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
@@ -155,112 +167,6 @@ func holds(cmd *cobra.Command, args []string) error {
 		meant = fmt.Sprintf(" (did you mean %s?)", strings.Join(s, " or "))
 	}
 	return usagef("unknown command %q for %q%s; see %s --help", args[0], cmd.CommandPath(), meant, cmd.CommandPath())
-}
-
-// merge sets the flags that were not given from GLASSHOUSE_* variables and from the configuration file.
-func merge(cmd *cobra.Command, config string) error {
-	v := viper.New()
-	v.SetEnvPrefix("glasshouse")
-	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
-	v.AutomaticEnv()
-	if config != "" {
-		v.SetConfigFile(config)
-	} else if _, err := os.Stat("glasshouse.yaml"); err == nil {
-		v.SetConfigFile("glasshouse.yaml")
-	}
-	if v.ConfigFileUsed() != "" {
-		if err := v.ReadInConfig(); err != nil {
-			return usagef("configuration file %s: %w", v.ConfigFileUsed(), err)
-		}
-		for key := range v.AllSettings() {
-			if !knownFlag(cmd.Root(), key) {
-				return usagef("configuration file %s: %q is no flag of any command", v.ConfigFileUsed(), key)
-			}
-		}
-	}
-	var err error
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if f.Changed || f.Name == "config" || f.Name == "help" || !v.IsSet(f.Name) || err != nil {
-			return
-		}
-		if e := cmd.Flags().Set(f.Name, v.GetString(f.Name)); e != nil {
-			err = usagef("%s from GLASSHOUSE_%s or the configuration file: %w", f.Name, strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_")), e)
-		}
-	})
-	return err
-}
-
-func knownFlag(c *cobra.Command, name string) bool {
-	if c.Flags().Lookup(name) != nil || c.PersistentFlags().Lookup(name) != nil {
-		return true
-	}
-	for _, sub := range c.Commands() {
-		if knownFlag(sub, name) {
-			return true
-		}
-	}
-	return false
-}
-
-// durationFlag takes Go's durations, and d and w.
-type durationFlag struct{ d *time.Duration }
-
-func (f durationFlag) String() string {
-	if f.d == nil || *f.d == 0 {
-		return ""
-	}
-	return f.d.String()
-}
-
-func (f durationFlag) Set(s string) error {
-	d, err := scenarios.ParseDuration(s)
-	if err != nil {
-		return err
-	}
-	if d <= 0 {
-		return fmt.Errorf("%q is not a duration above zero, as in 90s, 10m, 2h, 1d", s)
-	}
-	*f.d = d
-	return nil
-}
-
-func (durationFlag) Type() string { return "duration" }
-
-// seedFlag holds a seed that is drawn if none is given.
-type seedFlag struct {
-	value uint64
-	given bool
-}
-
-func (s *seedFlag) add(cmd *cobra.Command) {
-	cmd.Flags().Var(s, "seed", "seed of all that is drawn; drawn itself, and printed, if not given")
-}
-
-func (s *seedFlag) String() string {
-	if !s.given {
-		return ""
-	}
-	return fmt.Sprint(s.value)
-}
-
-func (s *seedFlag) Set(v string) error {
-	if _, err := fmt.Sscanf(v, "%d", &s.value); err != nil || fmt.Sprint(s.value) != v {
-		return fmt.Errorf("%q is not a seed: a whole number from 0 to 18446744073709551615", v)
-	}
-	s.given = true
-	return nil
-}
-
-func (*seedFlag) Type() string { return "number" }
-
-// get returns the seed, drawing a short one that is easy to type if none was given.
-func (s *seedFlag) get() uint64 {
-	if !s.given {
-		var b [8]byte
-		_, _ = rand.Read(b[:])
-		s.value, s.given = binary.LittleEndian.Uint64(b[:])>>32, true
-	}
-	return s.value
 }
 
 func writeJSON(w io.Writer, v any) error {

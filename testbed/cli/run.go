@@ -76,6 +76,9 @@ func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr 
 	if err := dataset.CheckEmpty(absolute(o.out)); err != nil {
 		return usage(err)
 	}
+	if err := needLive(); err != nil {
+		return err
+	}
 	opt := testbed.Options{Scenario: sc, Seed: seed, Home: o.home, Duration: o.duration, World: o.world, Out: o.out, TimeScale: o.timeScale}
 	fmt.Fprintf(stderr, "%s, seed %d, to %s\n", sc.Name, seed, o.out)
 	bar := newProgress(stderr)
@@ -138,6 +141,14 @@ func verdict(res *testbed.Result) error {
 		return &codeError{code: exitInvalid, err: fmt.Errorf("the run is not valid: %s", strings.Join(res.Reasons, "; "))}
 	case res.Cut:
 		return &codeError{code: exitFailed, err: fmt.Errorf("the run was cut short; what was captured is in %s", res.Dataset)}
+	}
+	return nil
+}
+
+// needLive tells in one line what to change on a machine that cannot run a live home.
+func needLive() error {
+	if r := testbed.Doctor(); !r.Live {
+		return fmt.Errorf("a live home cannot run on this machine as it is: %s", r.FirstFix())
 	}
 	return nil
 }

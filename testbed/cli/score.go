@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"fmt"
 	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"glasshouse/classifier"
+	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/report"
 )
 
@@ -53,16 +55,7 @@ func runScore(o *scoreOptions, model string, dirs []string, stdout io.Writer) er
 			}
 		}
 	}
-	var out io.Writer
-	if o.predictions != "" {
-		f, err := os.Create(o.predictions)
-		if err != nil {
-			return usage(err)
-		}
-		defer f.Close()
-		out = f
-	}
-	s, err := classifier.Evaluate(m, sets, out)
+	s, err := evaluate(m, sets, o.predictions)
 	if err != nil {
 		return err
 	}
@@ -70,4 +63,20 @@ func runScore(o *scoreOptions, model string, dirs []string, stdout io.Writer) er
 		return writeJSON(stdout, s)
 	}
 	return report.WriteScore(stdout, s)
+}
+
+// evaluate scores a model, and writes each guess to a file if one is named.
+func evaluate(m classifier.Model, sets []*dataset.Dataset, predictions string) (*classifier.Score, error) {
+	if predictions == "" {
+		return classifier.Evaluate(m, sets, nil)
+	}
+	f, err := os.Create(predictions)
+	if err != nil {
+		return nil, usage(err)
+	}
+	s, err := classifier.Evaluate(m, sets, f)
+	if e := f.Close(); err == nil && e != nil {
+		return nil, fmt.Errorf("writing %s: %w", predictions, e)
+	}
+	return s, err
 }

@@ -1,12 +1,15 @@
 package cli_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -42,8 +45,9 @@ func TestScripts(t *testing.T) {
 			return false, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":  exits,
-			"isjson": isJSON,
+			"exits":   exits,
+			"isjson":  isJSON,
+			"waitfor": waitFor,
 		},
 	})
 }
@@ -71,6 +75,48 @@ func isJSON(ts *testscript.TestScript, _ bool, args []string) {
 	for _, key := range args[1:] {
 		if _, ok := m[key]; !ok {
 			ts.Fatalf("%s: no key %q", args[0], key)
+		}
+	}
+}
+
+// waitFor waits until a file is there: waitfor FILE.
+func waitFor(ts *testscript.TestScript, _ bool, args []string) {
+	for range 200 {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	ts.Fatalf("%s did not come", args[0])
+}
+
+// TestReadmeExamples holds the README to what the program takes: its device and its scenario are read without an error.
+func TestReadmeExamples(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var yaml []string
+	for _, block := range strings.Split(string(readme), "```yaml\n")[1:] {
+		text, _, _ := strings.Cut(block, "```")
+		yaml = append(yaml, text)
+	}
+	if len(yaml) != 2 {
+		t.Fatalf("%d examples, want a device and a scenario", len(yaml))
+	}
+	dir := t.TempDir()
+	for i, name := range []string{"mine.yaml", "mine-home.yaml"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(yaml[i]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, args := range [][]string{
+		{"devices", "show", filepath.Join(dir, "mine.yaml")},
+		{"scenarios", "validate", filepath.Join(dir, "mine-home.yaml")},
+	} {
+		var out bytes.Buffer
+		if code := cli.Main(t.Context(), args, nil, &out, &out); code != 0 {
+			t.Errorf("%v: exit %d\n%s", args, code, out.String())
 		}
 	}
 }

@@ -42,6 +42,7 @@ length, interval), and from the labels. Start-up and the gateway's own packets a
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.kind, "model", "m", "forest", "`KIND` of model: "+strings.Join(classifier.Kinds(), ", "))
+	_ = f.SetAnnotation("model", givenOnly, []string{}) // a file elsewhere: `run --model`
 	f.StringVarP(&o.out, "output", "o", "", "`FILE` of the model (required)")
 	f.StringVar(&o.classes, "classes", classifier.ClassPaper, "what to tell apart: "+strings.Join(classifier.ClassModes(), ", "))
 	f.IntVar(&o.window, "window", 100, "`PACKETS` of a window, for the score of who is active")
@@ -77,8 +78,8 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 	case o.window < 1:
 		return usagef("--window must be 1 or more")
 	}
-	if st, err := os.Stat(filepath.Dir(absolute(o.out))); err != nil || !st.IsDir() {
-		return usagef("%s: there is no directory %s", o.out, filepath.Dir(o.out))
+	if err := checkModelPath(o.out); err != nil {
+		return usage(err)
 	}
 	sets, err := openSets(dirs)
 	if err != nil {
@@ -109,6 +110,23 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 	}
 	fmt.Fprintf(stdout, "%s: %s, %d packets of %d homes (%s), classes %s\n", o.out, meta.Kind, meta.Packets, len(meta.TrainedOn), meta.Path, strings.Join(meta.Classes, " "))
 	return nil
+}
+
+// checkModelPath tells before the work whether a model can be written there; it leaves nothing behind.
+func checkModelPath(path string) error {
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return fmt.Errorf("%s is a directory; -o names the model's file", path)
+	}
+	dir := filepath.Dir(absolute(path))
+	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+		return fmt.Errorf("%s: there is no directory %s", path, dir)
+	}
+	f, err := os.CreateTemp(dir, ".model-*")
+	if err != nil {
+		return fmt.Errorf("%s cannot be written: %w", path, err)
+	}
+	_ = f.Close()
+	return os.Remove(f.Name())
 }
 
 // saveModel writes a model to a new file, and puts it in its place when it is whole.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"os"
 )
 
@@ -44,8 +45,9 @@ type CaptureReader struct {
 
 type captureIface struct {
 	link    uint16
-	divisor int64 // ticks a second; 0 = not known yet
-	offset  int64 // s
+	snaplen uint32 // bytes; 0 = no limit
+	divisor uint64 // ticks a second
+	offset  int64  // s
 }
 
 // maxBlock bounds what a length field can make the reader allocate.
@@ -90,7 +92,7 @@ func (r *CaptureReader) begin() error {
 	r.classic = true
 	head := make([]byte, 24)
 	if _, err := io.ReadFull(r.r, head); err != nil {
-		return &CutError{Path: r.path}
+		return r.end(err, nil)
 	}
 	r.nano = r.order.Uint32(head) == 0xa1b23c4d
 	if link := r.order.Uint32(head[20:]) & 0xffff; link != linkEthernet {
@@ -119,14 +121,21 @@ func (r *CaptureReader) Read() (Frame, error) {
 			}
 		case blockPacket:
 			return r.packet(body)
+		case blockOldPacket:
+			if len(body) >= 20 { // the interface has 16 bits, and a count of drops the other 16
+				r.order.PutUint32(body, uint32(r.order.Uint16(body)))
+			}
+			return r.packet(body)
+		case blockSimple:
+			return r.simple(body)
 		}
 	}
 }
 
 func (r *CaptureReader) readClassic() (Frame, error) {
 	head := r.grow(16)
-	if n, err := io.ReadFull(r.r, head); err != nil {
-		return Frame{}, r.end(n, err)
+	if _, err := io.ReadFull(r.r, head); err != nil {
+		return Frame{}, r.end(err, io.EOF)
 	}
 	sec, frac := int64(r.order.Uint32(head)), int64(r.order.Uint32(head[4:]))
 	kept, length := r.order.Uint32(head[8:]), r.order.Uint32(head[12:])
@@ -135,7 +144,7 @@ func (r *CaptureReader) readClassic() (Frame, error) {
 	}
 	data := r.grow(int(kept))
 	if _, err := io.ReadFull(r.r, data); err != nil {
-		return Frame{}, r.end(1, err)
+		return Frame{}, r.end(err, nil)
 	}
 	if !r.nano {
 		frac *= 1000
@@ -153,23 +162,28 @@ func (r *CaptureReader) grow(n int) []byte {
 	return r.buf[:n]
 }
 
-func (r *CaptureReader) end(got int, err error) error {
-	if errors.Is(err, io.EOF) && got == 0 {
-		return io.EOF
+// end tells what a failed read means: atEnd where the file ends before the read's first byte, unless it is nil; a *CutError
+// where the file ends otherwise; or the failure.
+func (r *CaptureReader) end(err, atEnd error) error {
+	switch {
+	case errors.Is(err, io.EOF) && atEnd != nil:
+		return atEnd
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return &CutError{Path: r.path, Offset: r.offset, Packets: r.packets}
 	}
-	return &CutError{Path: r.path, Offset: r.offset, Packets: r.packets}
+	return fmt.Errorf("%s: byte %d: %w", r.path, r.offset, err)
 }
 
 // next reads one pcapng block.
 func (r *CaptureReader) next() (kind uint32, body []byte, err error) {
 	var head [12]byte
-	if n, err := io.ReadFull(r.r, head[:8]); err != nil {
-		return 0, nil, r.end(n, err)
+	if _, err := io.ReadFull(r.r, head[:8]); err != nil {
+		return 0, nil, r.end(err, io.EOF)
 	}
 	read := uint32(8)
 	if binary.LittleEndian.Uint32(head[:]) == blockSection {
 		if _, err := io.ReadFull(r.r, head[8:12]); err != nil {
-			return 0, nil, r.end(1, err)
+			return 0, nil, r.end(err, nil)
 		}
 		read = 12
 		switch {
@@ -190,7 +204,7 @@ func (r *CaptureReader) next() (kind uint32, body []byte, err error) {
 	}
 	rest := r.grow(int(total - read))
 	if _, err := io.ReadFull(r.r, rest); err != nil {
-		return 0, nil, r.end(1, err)
+		return 0, nil, r.end(err, nil)
 	}
 	body = rest[:len(rest)-4]
 	if r.order.Uint32(rest[len(rest)-4:]) != total {
@@ -205,7 +219,7 @@ func (r *CaptureReader) iface(b []byte) error {
 	if len(b) < 8 {
 		return r.errorf("an interface block of %d bytes", len(b))
 	}
-	i := captureIface{link: r.order.Uint16(b), divisor: 1e6}
+	i := captureIface{link: r.order.Uint16(b), snaplen: r.order.Uint32(b[4:]), divisor: 1e6}
 	for o := b[8:]; len(o) >= 4; {
 		code, n := r.order.Uint16(o), int(r.order.Uint16(o[2:]))
 		if code == 0 || len(o) < 4+n {
@@ -228,12 +242,12 @@ func (r *CaptureReader) iface(b []byte) error {
 }
 
 // resolution returns ticks a second: a power of ten, or of two where the top bit is set; 0 where it does not fit.
-func resolution(v byte) int64 {
-	base, exp := int64(10), int(v&0x7f)
+func resolution(v byte) uint64 {
+	base, exp := uint64(10), int(v&0x7f)
 	if v&0x80 != 0 {
 		base = 2
 	}
-	d := int64(1)
+	d := uint64(1)
 	for range exp {
 		if d > (1<<62)/base {
 			return 0
@@ -256,14 +270,31 @@ func (r *CaptureReader) packet(b []byte) (Frame, error) {
 	if i.link != linkEthernet {
 		return Frame{}, r.errorf("link type %d; only Ethernet (1) is read", i.link)
 	}
-	ticks := int64(uint64(r.order.Uint32(b[4:]))<<32 | uint64(r.order.Uint32(b[8:])))
+	ticks := uint64(r.order.Uint32(b[4:]))<<32 | uint64(r.order.Uint32(b[8:]))
 	r.packets++
 	return Frame{TsNs: nanoseconds(ticks, i.divisor) + i.offset*1e9, Length: int(length), Data: b[20 : 20+kept]}, nil
 }
 
-func nanoseconds(ticks, divisor int64) int64 {
-	if divisor <= 1e9 && 1e9%divisor == 0 {
-		return ticks * (1e9 / divisor)
+// simple reads a block that has neither time nor interface: it is of the first one.
+func (r *CaptureReader) simple(b []byte) (Frame, error) {
+	if len(b) < 4 || len(r.ifaces) == 0 {
+		return Frame{}, r.errorf("a simple packet block of %d bytes, with %d interfaces", len(b), len(r.ifaces))
 	}
-	return ticks/divisor*1e9 + int64(float64(ticks%divisor)/float64(divisor)*1e9)
+	if link := r.ifaces[0].link; link != linkEthernet {
+		return Frame{}, r.errorf("link type %d; only Ethernet (1) is read", link)
+	}
+	length := r.order.Uint32(b)
+	kept := min(int64(length), int64(len(b)-4))
+	if snaplen := int64(r.ifaces[0].snaplen); snaplen > 0 {
+		kept = min(kept, snaplen)
+	}
+	r.packets++
+	return Frame{Length: int(length), Data: b[4 : 4+kept]}, nil
+}
+
+// nanoseconds converts ticks, exactly but for what is below a nanosecond; a damaged time may wrap around.
+func nanoseconds(ticks, divisor uint64) int64 {
+	hi, lo := bits.Mul64(ticks%divisor, 1e9)
+	part, _ := bits.Div64(hi, lo, divisor)
+	return int64(ticks/divisor*1e9 + part)
 }

@@ -2,8 +2,6 @@ package dataset
 
 import (
 	"bytes"
-	"encoding/json"
-	"fmt"
 	"text/template"
 	"time"
 )
@@ -39,6 +37,21 @@ func packetColumns() []column {
 	}
 }
 
+func eventColumns() []column {
+	return []column{
+		{"event", "int64", "the key that label_event names"},
+		{"device", "string", "the device that acts"},
+		{"unit", "string", "which specimen of the device"},
+		{"activity", "string", "what it does"},
+		{"trigger", "string", "what made it do so"},
+		{"actor", "string", "who did"},
+		{"t_script_ns", "int64", "when the script holds it, ns since the start: equal for equal seeds; -1 where a killed run did not tell"},
+		{"t_start_ns", "int64, null", "when it began, ns since the start; null where it did not"},
+		{"t_end_ns", "int64, null", "when it ended, ns since the start; null where it did not"},
+		{"outcome", "string", "ok, failed, cut"},
+	}
+}
+
 const cardText = `# {{.M.Scenario}}, seed {{.M.Seed}}
 
 A labelled capture of an emulated smart home's WAN, made by Glasshouse in its {{.M.World}} world, behind {{if eq .M.Path "vpn"}}a WireGuard tunnel{{else}}NAPT{{end}}.
@@ -68,12 +81,18 @@ household and its devices did. manifest.json has the vocabulary of every label, 
 |---|---|---|
 {{range .Columns}}| {{.Name}} | {{.Type}} | {{.About}} |
 {{end}}
-Columns that begin with label_ are truth; a classifier must not read them. A packet's device is the interface that its frame came
+## Columns of events.parquet
+| column | type | meaning |
+|---|---|---|
+{{range .Events}}| {{.Name}} | {{.Type}} | {{.About}} |
+{{end}}
+Columns that begin with label_, and events.parquet, are truth; a classifier must not read them. A packet's device is the interface that its frame came
 from or was delivered to, followed through the router and the tunnel by its bytes, never by time.
 
 ## Reading it
 ` + "```sql\nSELECT label_device, count(*) FROM read_parquet('home=*/packets.parquet', hive_partitioning = true) GROUP BY 1;  -- DuckDB\n```\n" +
-	"```python\nimport pandas as pd\npackets = pd.read_parquet('home=000000/packets.parquet')\n```\n" + `
+	"```python\nimport pandas as pd\npackets = pd.read_parquet('home=000000/packets.parquet')\n```\n" +
+	"```sh\ntshark -r home=000000/wan.pcapng -Y 'frame.number == 42'  # the packet of row 42; Wireshark opens the file as it is\n```\n" + `
 ## Limits
 Emulated devices, not real ones: sizes and rhythms follow their profiles, each number of which names its source. IPv4 only.
 The licence is for its maker to choose.
@@ -86,44 +105,8 @@ func card(m *Manifest) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	err = t.Execute(&b, map[string]any{
-		"M": m, "Columns": packetColumns(), "Start": time.Unix(0, m.StartNs).UTC().Format(time.RFC3339),
+		"M": m, "Columns": packetColumns(), "Events": eventColumns(), "Start": time.Unix(0, m.StartNs).UTC().Format(time.RFC3339),
 		"Duration": time.Duration(m.DurationNs), "WarmUp": time.Duration(m.WarmUpNs),
 	})
 	return b.Bytes(), err
-}
-
-// croissant writes the metadata of MLCommons' Croissant 1.0.
-func croissant(m *Manifest) ([]byte, error) {
-	types := map[string]string{
-		"int64": "sc:Integer", "int32": "sc:Integer", "int8": "sc:Integer", "uint8": "sc:Integer", "uint16": "sc:Integer",
-		"int64, null": "sc:Integer", "string": "sc:Text", "bool": "sc:Boolean",
-	}
-	var fields []map[string]any
-	for _, c := range packetColumns() {
-		fields = append(fields, map[string]any{
-			"@type": "cr:Field", "@id": "packets/" + c.Name, "name": c.Name, "description": c.About, "dataType": types[c.Type],
-			"source": map[string]any{"fileSet": map[string]string{"@id": "packets-parquet"}, "extract": map[string]string{"column": c.Name}},
-		})
-	}
-	doc := map[string]any{
-		"@context": map[string]any{
-			"@vocab": "https://schema.org/", "sc": "https://schema.org/", "cr": "http://mlcommons.org/croissant/",
-			"dct": "http://purl.org/dc/terms/", "dataType": map[string]string{"@id": "cr:dataType", "@type": "@vocab"},
-			"extract": "cr:extract", "field": "cr:field", "fileSet": "cr:fileSet", "includes": "cr:includes", "column": "cr:column",
-			"recordSet": "cr:recordSet", "source": "cr:source", "conformsTo": "dct:conformsTo",
-		},
-		"@type": "sc:Dataset", "name": fmt.Sprintf("%s-%d", m.Scenario, m.Seed),
-		"description": fmt.Sprintf("Labelled WAN packets of an emulated smart home, scenario %s, seed %d.", m.Scenario, m.Seed),
-		"conformsTo":  "http://mlcommons.org/croissant/1.0",
-		"distribution": []map[string]any{
-			{"@type": "cr:FileObject", "@id": "directory", "name": "directory", "contentUrl": ".", "encodingFormat": "inode/directory"},
-			{
-				"@type": "cr:FileSet", "@id": "packets-parquet", "name": "packets-parquet", "encodingFormat": "application/x-parquet",
-				"containedIn": map[string]string{"@id": "directory"}, "includes": "home=*/" + FilePackets,
-			},
-		},
-		"recordSet": []map[string]any{{"@type": "cr:RecordSet", "@id": "packets", "name": "packets", "field": fields}},
-	}
-	b, err := json.MarshalIndent(doc, "", "  ")
-	return append(b, '\n'), err
 }

@@ -1,13 +1,11 @@
 package dataset
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 )
 
@@ -51,10 +49,12 @@ type HomeWriter struct {
 
 	rowMu  sync.Mutex
 	rows   *rowJournal
-	events *os.File
-	evBuf  *bufio.Writer
+	events *sink
 	err    error
 }
+
+// eventChunk is smaller than a capture's: events are few.
+const eventChunk = 64 << 10
 
 // CreateHome makes a home's directory and opens its files.
 func CreateHome(dir string, o HomeOptions) (*HomeWriter, error) {
@@ -72,10 +72,9 @@ func CreateHome(dir string, o HomeOptions) (*HomeWriter, error) {
 	if w.rows, err = createRowJournal(filepath.Join(dir, journalRows)); err != nil {
 		return nil, errors.Join(err, w.lan.close(), w.wan.close())
 	}
-	if w.events, err = os.Create(filepath.Join(dir, journalEvent)); err != nil {
-		return nil, errors.Join(err, w.lan.close(), w.wan.close(), w.rows.close())
+	if w.events, err = createSink(filepath.Join(dir, journalEvent), eventChunk); err != nil {
+		return nil, errors.Join(err, w.lan.close(), w.wan.close(), w.rows.s.close())
 	}
-	w.evBuf = bufio.NewWriter(w.events)
 	return w, nil
 }
 
@@ -132,7 +131,9 @@ func (w *HomeWriter) Event(e Event) {
 	b, err := json.Marshal(e)
 	w.rowMu.Lock()
 	defer w.rowMu.Unlock()
-	_, _ = w.evBuf.Write(append(b, '\n'))
+	if err == nil {
+		_, err = w.events.Write(append(b, '\n'))
+	}
 	if err != nil && w.err == nil {
 		w.err = err
 	}
@@ -146,83 +147,39 @@ func (w *HomeWriter) fail(err error) {
 	w.rowMu.Unlock()
 }
 
-// Flush writes what was given so far to the files: labels before captures, so that a killed run has labels for what it
-// captured.
+// Flush hands what was given so far to the system: labels before captures, so that a killed run has labels for what it
+// captured. It waits for the disk; LAN, WAN, Row and Event do not wait for it.
 func (w *HomeWriter) Flush() error {
 	w.rowMu.Lock()
-	err := errors.Join(w.rows.w.Flush(), w.evBuf.Flush())
+	events, rows := w.events.barrier(), w.rows.s.barrier()
 	w.rowMu.Unlock()
+	err := errors.Join(<-events, <-rows)
 	w.wanMu.Lock()
-	err = errors.Join(err, w.wan.flush())
+	wan := w.wan.s.barrier()
 	w.wanMu.Unlock()
+	err = errors.Join(err, <-wan)
 	w.lanMu.Lock()
-	err = errors.Join(err, w.lan.flush())
+	lan := w.lan.s.barrier()
 	w.lanMu.Unlock()
-	return err
+	return errors.Join(err, <-lan)
 }
 
-// Close writes the Parquet files and ends. It returns the first error of the run.
+// Close writes the Parquet files and ends; what comes after it is refused. It returns the first error of the run.
 func (w *HomeWriter) Close() error {
-	err := errors.Join(w.Flush(), w.lan.close(), w.wan.close(), w.rows.close(), w.events.Close())
-	w.rowMu.Lock()
-	err = errors.Join(w.err, err)
-	w.rowMu.Unlock()
-	if err != nil {
+	if err := w.closeFiles(); err != nil {
 		return fmt.Errorf("writing %s: %w", w.dir, err)
 	}
-	return buildParquet(w.dir, -1)
+	return buildParquet(w.dir)
 }
 
-// buildParquet turns a home's journals into its Parquet files, at most limit rows (all if negative), and removes them.
-func buildParquet(dir string, limit int64) error {
-	packets, err := createParquet[packetRecord](filepath.Join(dir, FilePackets))
-	if err != nil {
-		return err
-	}
-	n := int64(0)
-	_, err = readRowJournal(filepath.Join(dir, journalRows), func(r *Row) error {
-		if limit >= 0 && n >= limit {
-			return nil
-		}
-		n++
-		return packets.add(r.record())
-	})
-	if err := errors.Join(err, packets.close()); err != nil {
-		return fmt.Errorf("writing %s: %w", FilePackets, err)
-	}
-	events, err := readEventJournal(filepath.Join(dir, journalEvent))
-	if err != nil {
-		return err
-	}
-	out, err := createParquet[eventRecord](filepath.Join(dir, FileEvents))
-	if err != nil {
-		return err
-	}
-	for i := range events {
-		err = errors.Join(err, out.add(events[i].record()))
-	}
-	if err := errors.Join(err, out.close()); err != nil {
-		return fmt.Errorf("writing %s: %w", FileEvents, err)
-	}
-	return errors.Join(os.Remove(filepath.Join(dir, journalRows)), os.Remove(filepath.Join(dir, journalEvent)))
-}
-
-// readEventJournal returns the events in order of their keys; a line that is cut short ends the journal.
-func readEventJournal(path string) ([]Event, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var events []Event
-	sc := bufio.NewScanner(f)
-	for sc.Scan() {
-		var e Event
-		if json.Unmarshal(sc.Bytes(), &e) != nil {
-			break
-		}
-		events = append(events, e)
-	}
-	slices.SortFunc(events, func(a, b Event) int { return int(a.Event - b.Event) })
-	return events, nil
+func (w *HomeWriter) closeFiles() error {
+	w.rowMu.Lock()
+	err := errors.Join(w.err, w.events.close(), w.rows.s.close())
+	w.rowMu.Unlock()
+	w.wanMu.Lock()
+	err = errors.Join(err, w.wan.close())
+	w.wanMu.Unlock()
+	w.lanMu.Lock()
+	defer w.lanMu.Unlock()
+	return errors.Join(err, w.lan.close())
 }

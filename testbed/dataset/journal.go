@@ -3,7 +3,6 @@ package dataset
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,8 +13,7 @@ import (
 // rowJournal is where rows go as they are made, so that a killed run can be rebuilt: records of a length and a body, each
 // text spelled out where it occurs for the first time and numbered from then on.
 type rowJournal struct {
-	f     *os.File
-	w     *bufio.Writer
+	s     *sink
 	texts map[string]uint64
 	buf   []byte
 	head  [binary.MaxVarintLen64]byte
@@ -25,12 +23,12 @@ type rowJournal struct {
 const journalMagic = "glasshouse rows 1\n"
 
 func createRowJournal(path string) (*rowJournal, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	s, err := createSink(path, sinkChunk)
 	if err != nil {
 		return nil, err
 	}
-	j := &rowJournal{f: f, w: bufio.NewWriterSize(f, captureBuffer), texts: make(map[string]uint64), next: 1}
-	_, err = j.w.WriteString(journalMagic)
+	j := &rowJournal{s: s, texts: make(map[string]uint64), next: 1}
+	_, err = s.Write([]byte(journalMagic))
 	return j, err
 }
 
@@ -71,16 +69,15 @@ func (j *rowJournal) write(r *Row) error {
 	}
 	j.buf = b
 	n := binary.PutUvarint(j.head[:], uint64(len(b)))
-	_, _ = j.w.Write(j.head[:n])
-	_, err := j.w.Write(b)
+	if _, err := j.s.Write(j.head[:n]); err != nil {
+		return err
+	}
+	_, err := j.s.Write(b)
 	return err
 }
 
-func (j *rowJournal) close() error {
-	return errors.Join(j.w.Flush(), j.f.Close())
-}
-
-// readRowJournal gives the rows of a journal in order; a record that is cut short ends it. It returns the number of rows.
+// readRowJournal gives the rows of a journal in order; a record that is cut short ends it. The row is valid until yield
+// returns. It returns the number of rows.
 func readRowJournal(path string, yield func(*Row) error) (int64, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -97,6 +94,7 @@ func readRowJournal(path string, yield func(*Row) error) (int64, error) {
 	}
 	var d journalDecoder
 	var buf []byte
+	var row Row
 	for n := int64(0); ; n++ {
 		size, err := binary.ReadUvarint(r)
 		if err != nil {
@@ -112,7 +110,7 @@ func readRowJournal(path string, yield func(*Row) error) (int64, error) {
 		if _, err := io.ReadFull(r, buf); err != nil {
 			return n, nil
 		}
-		row := Row{Observation: Observation{Frame: n + 1}}
+		row = Row{Observation: Observation{Frame: n + 1}}
 		if !d.decode(buf, &row) {
 			return n, fmt.Errorf("%s: row %d: not a row", path, n+1)
 		}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"sort"
@@ -172,6 +173,11 @@ func (s *Set) Finish(state string) error {
 	if s.Manifest.Reasons == nil {
 		s.Manifest.Reasons = []string{}
 	}
+	files, err := hashAll(s.dir, func(path string) bool { return strings.HasPrefix(path, "home=") })
+	if err != nil {
+		return err
+	}
+	s.Manifest.Files = files
 	for name, f := range map[string]func(*Manifest) ([]byte, error){FileCard: card, FileCroissant: croissant} {
 		b, err := f(&s.Manifest)
 		if err != nil {
@@ -181,11 +187,11 @@ func (s *Set) Finish(state string) error {
 			return err
 		}
 	}
-	files, err := hashAll(s.dir)
+	beside, err := hashAll(s.dir, func(path string) bool { return !strings.HasPrefix(path, "home=") })
 	if err != nil {
 		return err
 	}
-	s.Manifest.Files = files
+	maps.Copy(s.Manifest.Files, beside)
 	return s.write()
 }
 
@@ -197,27 +203,30 @@ func (s *Set) write() error {
 	return writeAtomic(filepath.Join(s.dir, FileManifest), append(b, '\n'))
 }
 
+// partSuffix marks a file that is being written.
+const partSuffix = ".part"
+
 func writeAtomic(path string, b []byte) error {
-	tmp := path + ".part"
+	tmp := path + partSuffix
 	if err := os.WriteFile(tmp, b, 0o644); err != nil {
 		return err
 	}
 	return os.Rename(tmp, path)
 }
 
-// hashAll returns the sha256 of every file of a data set but the manifest.
-func hashAll(dir string) (map[string]string, error) {
+// hashAll returns the sha256 of the files of a data set that are wanted, by their paths; never of the manifest.
+func hashAll(dir string, want func(path string) bool) (map[string]string, error) {
 	files := make(map[string]string)
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		rel, err := filepath.Rel(dir, path)
-		if err != nil || rel == FileManifest {
+		if rel = filepath.ToSlash(rel); err != nil || rel == FileManifest || !want(rel) {
 			return err
 		}
 		sum, err := hashFile(path)
-		files[filepath.ToSlash(rel)] = sum
+		files[rel] = sum
 		return err
 	})
 	return files, err

@@ -7,6 +7,7 @@ package dataset
 import (
 	"bytes"
 	"encoding/binary"
+	"net"
 	"net/netip"
 
 	"github.com/google/gopacket"
@@ -38,7 +39,7 @@ type Parser struct {
 	udp     layers.UDP
 	layers  *gopacket.DecodingLayerParser
 	decoded []gopacket.LayerType
-	addrs   map[[4]byte]string
+	addrs   map[netip.Addr]string
 }
 
 // maxAddrs bounds a parser's memory: beyond it, the texts are made anew.
@@ -46,8 +47,8 @@ const maxAddrs = 1 << 16
 
 // NewParser returns a parser.
 func NewParser() *Parser {
-	p := &Parser{addrs: make(map[[4]byte]string)}
-	p.layers = gopacket.NewDecodingLayerParser(layers.LayerTypeEthernet, &p.eth, &p.ip4, &p.ip6, &p.tcp, &p.udp)
+	p := &Parser{addrs: make(map[netip.Addr]string)}
+	p.layers = gopacket.NewDecodingLayerParser(layers.LayerTypeEthernet, &p.eth, &p.ip4, &p.ip6)
 	p.layers.IgnoreUnsupported = true
 	return p
 }
@@ -62,30 +63,40 @@ func (p *Parser) Observe(tsNs int64, dir int8, frame []byte) Observation {
 		switch layer {
 		case layers.LayerTypeIPv4:
 			o.IPProto = uint8(p.ip4.Protocol)
-			remote := p.ip4.DstIP
-			if dir < 0 {
-				remote = p.ip4.SrcIP
+			o.RemoteAddr = p.remote(dir, p.ip4.SrcIP, p.ip4.DstIP)
+			if p.ip4.FragOffset == 0 { // a first fragment shows its ports, though gopacket stops at it
+				p.transport(&o, p.ip4.Payload)
 			}
-			o.RemoteAddr = p.text([4]byte(remote))
 		case layers.LayerTypeIPv6:
 			o.IPProto = uint8(p.ip6.NextHeader)
-			remote := p.ip6.DstIP
-			if dir < 0 {
-				remote = p.ip6.SrcIP
-			}
-			o.RemoteAddr = remote.String()
-		case layers.LayerTypeTCP:
-			o.ports(uint16(p.tcp.SrcPort), uint16(p.tcp.DstPort))
-			o.TCPFlags = p.tcp.Contents[13]
-			o.PayloadLength = int32(len(p.tcp.Payload))
-			o.AppProto = streamProto(o.RemotePort, p.tcp.Payload)
-		case layers.LayerTypeUDP:
-			o.ports(uint16(p.udp.SrcPort), uint16(p.udp.DstPort))
-			o.PayloadLength = int32(len(p.udp.Payload))
-			o.AppProto = datagramProto(uint16(p.udp.SrcPort), uint16(p.udp.DstPort), p.udp.Payload)
+			o.RemoteAddr = p.remote(dir, p.ip6.SrcIP, p.ip6.DstIP)
+			p.transport(&o, p.ip6.Payload)
 		}
 	}
 	return o
+}
+
+// transport reads TCP or UDP. Options that are damaged hide nothing of what stands before them.
+func (p *Parser) transport(o *Observation, b []byte) {
+	switch o.IPProto {
+	case uint8(layers.IPProtocolTCP):
+		if err := p.tcp.DecodeFromBytes(b, gopacket.NilDecodeFeedback); err != nil && len(b) < 20 {
+			return
+		}
+		o.ports(uint16(p.tcp.SrcPort), uint16(p.tcp.DstPort))
+		o.TCPFlags = b[13]
+		if head := 4 * int(b[12]>>4); head >= 20 && head <= len(b) {
+			o.PayloadLength = int32(len(b) - head)
+			o.AppProto = streamProto(uint16(p.tcp.SrcPort), uint16(p.tcp.DstPort), b[head:])
+		}
+	case uint8(layers.IPProtocolUDP):
+		if p.udp.DecodeFromBytes(b, gopacket.NilDecodeFeedback) != nil {
+			return
+		}
+		o.ports(uint16(p.udp.SrcPort), uint16(p.udp.DstPort))
+		o.PayloadLength = int32(len(p.udp.Payload))
+		o.AppProto = datagramProto(uint16(p.udp.SrcPort), uint16(p.udp.DstPort), p.udp.Payload)
+	}
 }
 
 func (o *Observation) ports(src, dst uint16) {
@@ -96,11 +107,19 @@ func (o *Observation) ports(src, dst uint16) {
 	}
 }
 
-func (p *Parser) text(a [4]byte) string {
+// remote returns the text of the address that is not the home's.
+func (p *Parser) remote(dir int8, src, dst net.IP) string {
+	if dir < 0 {
+		dst = src
+	}
+	a, ok := netip.AddrFromSlice(dst)
+	if !ok {
+		return ""
+	}
 	if s, ok := p.addrs[a]; ok {
 		return s
 	}
-	s := netip.AddrFrom4(a).String()
+	s := a.String()
 	if len(p.addrs) < maxAddrs {
 		p.addrs[a] = s
 	}
@@ -108,20 +127,59 @@ func (p *Parser) text(a [4]byte) string {
 }
 
 // streamProto tells what a TCP segment shows at its start: a segment from the middle of a message shows nothing.
-func streamProto(port uint16, b []byte) string {
+func streamProto(src, dst uint16, b []byte) string {
 	switch {
-	case len(b) >= 5 && b[0] >= 20 && b[0] <= 23 && b[1] == 3 && b[2] <= 4 && binary.BigEndian.Uint16(b[3:]) <= 1<<14+2048:
+	case isTLS(b):
 		return AppTLS
 	case isHTTP(b):
 		return AppHTTP
-	case port == 1883 && len(b) >= 2 && b[0]>>4 != 0 && b[0]>>4 != 15:
+	case (src == 1883 || dst == 1883) && isMQTT(b):
 		return AppMQTT
 	}
 	return AppNone
 }
 
+// isTLS knows a record's header: its type, a version of TLS, and a length that is allowed (RFC 5246, 8446).
+func isTLS(b []byte) bool {
+	if len(b) < 5 || b[0] < 20 || b[0] > 23 || b[1] != 3 || b[2] < 1 || b[2] > 4 {
+		return false
+	}
+	n := binary.BigEndian.Uint16(b[3:])
+	return n > 0 && n <= 1<<14+2048
+}
+
+// isMQTT knows a fixed header: a type, the flags that go with it, and a remaining length of one to four bytes (MQTT 3.1.1 and
+// 5, section 2.2).
+func isMQTT(b []byte) bool {
+	if len(b) < 2 {
+		return false
+	}
+	switch kind, flags := b[0]>>4, b[0]&0xf; kind {
+	case 0:
+		return false
+	case 3: // PUBLISH: any flags but QoS 3
+		if flags>>1&3 == 3 {
+			return false
+		}
+	case 6, 8, 10: // PUBREL, SUBSCRIBE, UNSUBSCRIBE
+		if flags != 2 {
+			return false
+		}
+	default:
+		if flags != 0 {
+			return false
+		}
+	}
+	for i := 1; i < len(b) && i <= 4; i++ {
+		if b[i] < 0x80 {
+			return true
+		}
+	}
+	return false
+}
+
 func isHTTP(b []byte) bool {
-	for _, m := range [...]string{"GET ", "POST ", "PUT ", "HEAD ", "DELETE ", "OPTIONS ", "HTTP/1."} {
+	for _, m := range [...]string{"GET ", "POST ", "PUT ", "HEAD ", "DELETE ", "OPTIONS ", "PATCH ", "CONNECT ", "TRACE ", "HTTP/1."} {
 		if len(b) >= len(m) && string(b[:len(m)]) == m {
 			return true
 		}

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -99,20 +100,38 @@ func (w *parquetWriter[T]) close() error {
 	return errors.Join(w.flush(), w.w.Close(), w.f.Close())
 }
 
-func (r *Row) record() packetRecord {
+// packetWriter writes rows. Its cells are what a batch's nullable columns point to.
+type packetWriter struct {
+	*parquetWriter[packetRecord]
+	cells [2 * batchRows]int64
+}
+
+func createPackets(path string) (*packetWriter, error) {
+	w, err := createParquet[packetRecord](path)
+	if err != nil {
+		return nil, err
+	}
+	return &packetWriter{parquetWriter: w}, nil
+}
+
+// add appends a row; r is left to the caller.
+func (w *packetWriter) add(r *Row) error {
 	rec := packetRecord{
 		TsNs: r.TsNs, Frame: r.Frame, Dir: r.Dir, Length: r.Length, IPProto: r.IPProto, LocalPort: r.LocalPort,
 		RemotePort: r.RemotePort, TCPFlags: r.TCPFlags, RemoteAddr: r.RemoteAddr, PayloadLength: r.PayloadLength,
 		AppProto: r.AppProto, Device: r.Device, Unit: r.Unit, Class: r.Class, Kind: r.Kind, Category: r.Category,
 		Activity: r.Activity, Role: r.Role, Lost: r.Lost,
 	}
+	cells := w.cells[2*len(w.batch):]
 	if r.Event != packet.EventNone {
-		rec.Event = &r.Event
+		cells[0] = r.Event
+		rec.Event = &cells[0]
 	}
 	if r.LANFrame != 0 {
-		rec.LANFrame = &r.LANFrame
+		cells[1] = r.LANFrame
+		rec.LANFrame = &cells[1]
 	}
-	return rec
+	return w.parquetWriter.add(rec)
 }
 
 func (rec *packetRecord) row() Row {
@@ -166,8 +185,9 @@ func (rec *eventRecord) event() Event {
 
 // ReadRows gives the rows of a packets.parquet in order. The row is valid until yield returns.
 func ReadRows(path string, yield func(*Row) error) error {
+	var r Row
 	return readParquet(path, func(rec *packetRecord) error {
-		r := rec.row()
+		r = rec.row()
 		return yield(&r)
 	})
 }
@@ -194,6 +214,10 @@ func readParquet[T any](path string, yield func(*T) error) (err error) {
 	st, err := f.Stat()
 	if err != nil {
 		return err
+	}
+	var tail [8]byte // the footer's length and "PAR1"; the library allocates what a damaged length says
+	if _, err := f.ReadAt(tail[:], st.Size()-8); err != nil || int64(binary.LittleEndian.Uint32(tail[:])) > st.Size()-12 {
+		return fmt.Errorf("%s: not a Parquet file, or a damaged one", path)
 	}
 	file, err := parquet.OpenFile(f, st.Size())
 	if err != nil {

@@ -1,44 +1,59 @@
 package dataset
 
 import (
-	"bufio"
 	"encoding/binary"
-	"os"
+	"fmt"
 )
 
 // Block types of pcapng (draft-ietf-opsawg-pcapng).
 const (
 	blockSection   = 0x0a0d0d0a
 	blockInterface = 1
+	blockOldPacket = 2 // obsolete, still found
+	blockSimple    = 3
 	blockPacket    = 6
 	byteOrderMagic = 0x1a2b3c4d
 )
 
-const linkEthernet = 1
+const (
+	linkEthernet   = 1
+	defaultSnaplen = 262144 // bytes: all of any frame
+)
 
 // captureWriter writes one pcapng file of Ethernet frames with times in ns.
 //
 //	section header (comment = what the run is) · interface (name, ns) · enhanced packet · enhanced packet · …
 type captureWriter struct {
-	f       *os.File
-	w       *bufio.Writer
+	s       *sink
 	snaplen int
 	n       int64
-	head    [28]byte
 }
 
-// captureBuffer lets a burst pass without waiting for the disk.
-const captureBuffer = 1 << 20
+// maxComment is what an option's 16-bit length can say.
+const maxComment = 1<<16 - 1
 
 func createCapture(path, iface, comment string, snaplen int) (*captureWriter, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if len(comment) > maxComment {
+		return nil, fmt.Errorf("%s: a comment of %d bytes; a section header holds %d", path, len(comment), maxComment)
+	}
+	if snaplen <= 0 {
+		snaplen = defaultSnaplen
+	}
+	s, err := createSink(path, sinkChunk)
 	if err != nil {
 		return nil, err
 	}
-	if snaplen <= 0 {
-		snaplen = 262144
+	c := &captureWriter{s: s, snaplen: snaplen}
+	s.buf = appendCaptureHeader(s.buf, iface, comment, snaplen)
+	if err := <-s.barrier(); err != nil { // a killed run leaves a readable file, even if an empty one
+		_ = s.close()
+		return nil, err
 	}
-	c := &captureWriter{f: f, w: bufio.NewWriterSize(f, captureBuffer), snaplen: snaplen}
+	return c, nil
+}
+
+// appendCaptureHeader appends the section header and the description of the interface.
+func appendCaptureHeader(b []byte, iface, comment string, snaplen int) []byte {
 	section := binary.LittleEndian.AppendUint32(nil, byteOrderMagic)
 	section = binary.LittleEndian.AppendUint16(section, 1)
 	section = binary.LittleEndian.AppendUint16(section, 0)
@@ -52,18 +67,7 @@ func createCapture(path, iface, comment string, snaplen int) (*captureWriter, er
 	ifblock = appendOption(ifblock, 2, []byte(iface))
 	ifblock = appendOption(ifblock, 9, []byte{9}) // if_tsresol: 10^-9 s
 	ifblock = appendOption(ifblock, 0, nil)
-	err = c.block(blockSection, section)
-	if err == nil {
-		err = c.block(blockInterface, ifblock)
-	}
-	if err == nil {
-		err = c.w.Flush()
-	}
-	if err != nil {
-		_ = f.Close()
-		return nil, err
-	}
-	return c, nil
+	return appendBlock(appendBlock(b, blockSection, section), blockInterface, ifblock)
 }
 
 func appendOption(b []byte, code uint16, value []byte) []byte {
@@ -76,14 +80,12 @@ func appendOption(b []byte, code uint16, value []byte) []byte {
 	return b
 }
 
-func (c *captureWriter) block(kind uint32, body []byte) error {
+func appendBlock(b []byte, kind uint32, body []byte) []byte {
 	total := uint32(12 + len(body))
-	b := binary.LittleEndian.AppendUint32(nil, kind)
+	b = binary.LittleEndian.AppendUint32(b, kind)
 	b = binary.LittleEndian.AppendUint32(b, total)
 	b = append(b, body...)
-	b = binary.LittleEndian.AppendUint32(b, total)
-	_, err := c.w.Write(b)
-	return err
+	return binary.LittleEndian.AppendUint32(b, total)
 }
 
 // write appends a frame that is given in two parts, and returns its 1-based number.
@@ -92,32 +94,25 @@ func (c *captureWriter) write(tsNs int64, a, b []byte) (int64, error) {
 	kept := min(length, c.snaplen)
 	pad := -kept & 3
 	total := uint32(32 + kept + pad)
-	h := c.head[:]
-	binary.LittleEndian.PutUint32(h, blockPacket)
-	binary.LittleEndian.PutUint32(h[4:], total)
-	binary.LittleEndian.PutUint32(h[8:], 0)
-	binary.LittleEndian.PutUint32(h[12:], uint32(uint64(tsNs)>>32))
-	binary.LittleEndian.PutUint32(h[16:], uint32(uint64(tsNs)))
-	binary.LittleEndian.PutUint32(h[20:], uint32(kept))
-	binary.LittleEndian.PutUint32(h[24:], uint32(length))
-	_, _ = c.w.Write(h)
-	_, _ = c.w.Write(a[:min(len(a), kept)])
-	_, _ = c.w.Write(b[:max(kept-len(a), 0)])
-	_, _ = c.w.Write(zeros[:pad])
-	binary.LittleEndian.PutUint32(h, total)
-	_, err := c.w.Write(h[:4]) // bufio keeps its first error
 	c.n++
-	return c.n, err
-}
-
-var zeros [4]byte
-
-func (c *captureWriter) flush() error { return c.w.Flush() }
-
-func (c *captureWriter) close() error {
-	err := c.w.Flush()
-	if e := c.f.Close(); err == nil {
-		err = e
+	if err := c.s.reserve(int(total)); err != nil {
+		return c.n, err
 	}
-	return err
+	o := c.s.buf
+	o = binary.LittleEndian.AppendUint32(o, blockPacket)
+	o = binary.LittleEndian.AppendUint32(o, total)
+	o = binary.LittleEndian.AppendUint32(o, 0)
+	o = binary.LittleEndian.AppendUint32(o, uint32(uint64(tsNs)>>32))
+	o = binary.LittleEndian.AppendUint32(o, uint32(uint64(tsNs)))
+	o = binary.LittleEndian.AppendUint32(o, uint32(kept))
+	o = binary.LittleEndian.AppendUint32(o, uint32(length))
+	o = append(o, a[:min(len(a), kept)]...)
+	o = append(o, b[:max(kept-len(a), 0)]...)
+	for range pad {
+		o = append(o, 0)
+	}
+	c.s.buf = binary.LittleEndian.AppendUint32(o, total)
+	return c.n, nil
 }
+
+func (c *captureWriter) close() error { return c.s.close() }

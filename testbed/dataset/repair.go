@@ -4,75 +4,184 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
 
 // repair puts in order what a killed run left: captures end with their last whole block, the WAN capture with the last row,
-// and the Parquet files are built from the journals.
+// and the Parquet files are built from the journals. Repair that is itself killed can be repeated.
 func (d *Dataset) repair(v *VerifyResult) error {
 	s := &Set{dir: d.Dir, Manifest: d.Manifest}
-	c := &s.Manifest.Counts
-	*c = Counts{}
-	for i := range s.Manifest.Homes {
-		h := &s.Manifest.Homes[i]
-		n, err := repairHome(d.HomePath(h.Home), v, c)
-		if err != nil {
+	m := &s.Manifest
+	m.Counts = Counts{Drops: map[string]int64{}}
+	last := int64(0)
+	for i := range m.Homes {
+		h := &m.Homes[i]
+		r := homeRepair{dir: d.HomePath(h.Home), v: v}
+		if err := r.run(); err != nil {
 			return err
 		}
-		h.Packets = n
-		v.Repaired = append(v.Repaired, fmt.Sprintf("%s: %d packets and their rows", HomeDir(h.Home), n))
+		h.Packets = r.counts.WAN
+		m.Counts.add(&r.counts)
+		last = max(last, r.last)
+		v.Repaired = append(v.Repaired, fmt.Sprintf("%s: %d packets and their rows", HomeDir(h.Home), h.Packets))
 	}
-	s.Manifest.Reasons = append(s.Manifest.Reasons, "the run was killed")
+	if last > m.StartNs {
+		m.DurationNs = min(m.DurationNs, last-m.StartNs)
+	}
+	m.Valid = false // nobody measured how well it went
+	m.Reasons = append(m.Reasons, "the run was killed")
+	if err := s.removeParts(); err != nil {
+		return err
+	}
 	if err := s.Finish(StateCut); err != nil {
 		return err
 	}
-	d.Manifest = s.Manifest
+	d.Manifest = *m
 	return nil
 }
 
-func repairHome(dir string, v *VerifyResult, c *Counts) (int64, error) {
-	lan, err := truncateCapture(filepath.Join(dir, FileLAN), -1)
+// removeParts removes files that were being written when the run was killed.
+func (s *Set) removeParts() error {
+	parts, err := filepath.Glob(filepath.Join(s.dir, "*"+partSuffix))
+	for _, p := range parts {
+		err = errors.Join(err, os.Remove(p))
+	}
+	return err
+}
+
+func (c *Counts) add(o *Counts) {
+	c.LAN, c.WAN, c.Up, c.Down = c.LAN+o.LAN, c.WAN+o.WAN, c.Up+o.Up, c.Down+o.Down
+	c.WithoutLAN, c.Local, c.Events = c.WithoutLAN+o.WithoutLAN, c.Local+o.Local, c.Events+o.Events
+	for k, n := range o.Drops {
+		c.Drops[k] += n
+	}
+}
+
+// homeRepair repairs one home.
+type homeRepair struct {
+	dir    string
+	v      *VerifyResult
+	counts Counts
+	last   int64 // the last packet's time, ns UTC epoch
+}
+
+func (h *homeRepair) path(name string) string { return filepath.Join(h.dir, name) }
+
+func (h *homeRepair) run() error {
+	if err := os.MkdirAll(h.dir, 0o755); err != nil {
+		return err
+	}
+	lan, err := h.mend(FileLAN, "lan")
 	if err != nil {
-		return 0, err
+		return err
 	}
-	frames, err := truncateCapture(filepath.Join(dir, FileWAN), -1)
+	frames, err := h.mend(FileWAN, "wan")
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if _, err := os.Stat(filepath.Join(dir, journalRows)); err == nil {
-		keep := frames
-		rows, err := readRowJournal(filepath.Join(dir, journalRows), func(r *Row) error {
-			if r.LANFrame > lan { // its LAN frame was not on disk yet
-				keep = min(keep, r.Frame-1)
-			}
-			return nil
-		})
-		if err != nil {
-			return 0, err
-		}
-		keep = min(keep, rows)
-		if keep < frames {
-			v.Repaired = append(v.Repaired, fmt.Sprintf("%d frames had no label yet: left out", frames-keep))
-			if _, err := truncateCapture(filepath.Join(dir, FileWAN), keep); err != nil {
-				return 0, err
-			}
-		}
-		if err := buildParquet(dir, keep); err != nil {
-			return 0, err
-		}
-		frames = keep
+	built, err := h.built()
+	if err != nil {
+		return err
 	}
-	c.LAN += lan
-	return frames, ReadRows(filepath.Join(dir, FilePackets), func(r *Row) error {
+	if !built {
+		if err := h.rebuild(lan, frames); err != nil {
+			return err
+		}
+	}
+	if err := removeJournals(h.dir); err != nil {
+		return err
+	}
+	return h.count(lan)
+}
+
+// built tells whether the run got as far as its Parquet files: the journal of rows is removed once they are whole.
+func (h *homeRepair) built() (bool, error) {
+	if _, err := os.Stat(h.path(journalRows)); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	_, err := os.Stat(h.path(FilePackets))
+	if errors.Is(err, fs.ErrNotExist) { // killed before the journal was made
+		return false, os.WriteFile(h.path(journalRows), []byte(journalMagic), 0o644)
+	}
+	return err == nil, err
+}
+
+// rebuild makes the Parquet files from the journals, of as many rows as have a frame and whose LAN frame is there.
+func (h *homeRepair) rebuild(lan, frames int64) error {
+	keep := frames
+	rows, err := readRowJournal(h.path(journalRows), func(r *Row) error {
+		if r.LANFrame > lan { // its LAN frame was not on disk yet
+			keep = min(keep, r.Frame-1)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if keep = min(keep, rows); keep < frames {
+		h.v.Repaired = append(h.v.Repaired, fmt.Sprintf("%d frames had no label yet: left out", frames-keep))
+		if _, err := truncateCapture(h.path(FileWAN), keep); err != nil {
+			return err
+		}
+	}
+	events, err := readEventJournal(h.path(journalEvent))
+	if err != nil {
+		return err
+	}
+	open := newOpenEvents(events)
+	if err := buildRows(h.dir, keep, open.see); err != nil {
+		return err
+	}
+	if n := len(open.events); n > 0 {
+		h.v.Repaired = append(h.v.Repaired, fmt.Sprintf("%d events had not ended: added as cut, with what their packets tell of them", n))
+	}
+	return writeEvents(h.dir, append(events, open.events...))
+}
+
+func (h *homeRepair) count(lan int64) error {
+	c := &h.counts
+	c.LAN, c.Drops = lan, map[string]int64{}
+	if err := ReadRows(h.path(FilePackets), func(r *Row) error {
 		c.WAN++
 		if r.Dir > 0 {
 			c.Up++
 		} else {
 			c.Down++
 		}
+		if r.LANFrame == 0 {
+			c.WithoutLAN++
+		}
+		h.last = max(h.last, r.TsNs)
 		return nil
-	})
+	}); err != nil {
+		return err
+	}
+	// What stayed local and what was dropped is not told apart once the run is gone.
+	c.Drops["local_or_dropped"] = c.LAN - (c.WAN - c.WithoutLAN)
+	return ReadEvents(h.path(FileEvents), func(*Event) error { c.Events++; return nil })
+}
+
+// mend cuts a capture after its last whole block; one that did not get as far as its header, gets one. It returns the number
+// of packets.
+func (h *homeRepair) mend(name, iface string) (int64, error) {
+	header := appendCaptureHeader(nil, iface, "", defaultSnaplen)
+	st, err := os.Stat(h.path(name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	if err != nil || st.Size() < 4 {
+		return 0, os.WriteFile(h.path(name), header, 0o644)
+	}
+	n, err := truncateCapture(h.path(name), -1)
+	if err != nil || n > 0 {
+		return n, err
+	}
+	if st, err = os.Stat(h.path(name)); err == nil && st.Size() < int64(len(header)) { // a section without its interface
+		err = os.WriteFile(h.path(name), header, 0o644)
+	}
+	return 0, err
 }
 
 // truncateCapture cuts a capture after its last whole block, or after limit packets if it is not negative, and returns the

@@ -1,0 +1,77 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"glasshouse/devices"
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/truth"
+)
+
+// udpSocket is a device's end of a datagram flow, connected to one remote.
+type udpSocket struct {
+	host  *Host
+	conn  tagger
+	flow  *truth.Flow
+	noise *noise
+	wg    sync.WaitGroup
+}
+
+func (h *Host) openUDP(ctx context.Context, s *devices.Service, tag truth.Tag) (*udpSocket, error) {
+	addr, err := h.far(ctx, s, tag)
+	if err != nil {
+		return nil, err
+	}
+	raw, flow, err := h.dial(ctx, truth.ProtoUDP, netip.AddrPortFrom(addr, s.Port), tagged(tag, packet.RoleData), false)
+	if err != nil {
+		return nil, err
+	}
+	u := &udpSocket{host: h, flow: flow, noise: newNoise(h.draw()), conn: truth.NewDatagramConn(raw, flow, packet.Up, tag)}
+	u.wg.Go(u.receive)
+	return u, nil
+}
+
+func (u *udpSocket) receive() {
+	buf := make([]byte, 2048)
+	for {
+		n, err := u.conn.Read(buf)
+		if errors.Is(err, errRefused) { // an ICMP error reached the socket
+			continue
+		}
+		if err != nil {
+			return
+		}
+		if j, i := u.host.c.Sessions.parse(buf[:n]); j != nil {
+			j.got[0].arrived(i)
+		}
+	}
+}
+
+// walk does a job on the flow; the far end walks it, too, from its first datagram on.
+func (u *udpSocket) walk(ctx context.Context, j *job) error {
+	s := u.host.c.Sessions
+	s.register(j)
+	defer time.AfterFunc(5*time.Second, func() { s.unregister(j) }) // late datagrams still find it
+	u.conn.SetTag(j.tag)
+	if len(j.messages) > 0 && j.messages[0].Dir == devices.Down && !s.push(u.flow.Key(), j) {
+		return errors.New("the far end of the flow is not there to push")
+	}
+	return walkDatagrams(ctx, u.host.c.Clock, s, packet.Up, j, u.noise, func(p []byte) error {
+		_, err := u.conn.Write(p)
+		if errors.Is(err, errRefused) {
+			return nil
+		}
+		return err
+	})
+}
+
+func (u *udpSocket) close() {
+	_ = u.conn.Close()
+	u.wg.Wait()
+	u.host.c.Sessions.unexpect(u.flow.Key())
+	u.host.c.Registry.Close(u.flow, u.host.c.Clock.Now())
+}

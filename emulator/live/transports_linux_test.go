@@ -1,0 +1,250 @@
+package live
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"testing"
+
+	"glasshouse/devices"
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/truth"
+)
+
+// everything is a device that speaks every transport.
+func everything() *devices.Profile {
+	latency := devices.Range{Min: 1e6, Max: 1e6}
+	login := devices.Login{Up: 100, Down: 80}
+	return &devices.Profile{
+		Device: "kitchen-scale", Stack: devices.Stack{TTL: 64, MSS: 1460},
+		Services: []devices.Service{
+			{Name: "old", Host: "a.cloud.example", Port: 443, Transport: devices.TransportTLS12, Lasting: true, Login: login, Latency: latency},
+			{Name: "new", Host: "b.cloud.example", Port: 8443, Transport: devices.TransportTLS13, Lasting: true, Login: login, Latency: latency},
+			{Name: "bare", Host: "c.cloud.example", Port: 9000, Transport: devices.TransportTCP, Lasting: true, Login: login, Latency: latency},
+			{Name: "media", Host: "d.cloud.example", Port: 7000, Transport: devices.TransportUDP, Lasting: true, Login: login, Latency: latency},
+			{Name: "call", Host: "e.cloud.example", Port: 7001, Transport: devices.TransportUDP, Latency: latency},
+			{Name: "once", Host: "f.cloud.example", Port: 443, Transport: devices.TransportTLS12, Latency: latency},
+			{Name: "once13", Host: "f.cloud.example", Port: 8443, Transport: devices.TransportTLS13, Latency: latency},
+			{Name: "web", Host: "g.cloud.example", Port: 80, Transport: devices.TransportHTTP, Latency: latency},
+			{Name: "time", Host: "time.cloud.example", Port: 123, Transport: devices.TransportNTP},
+			{Name: "echo", Host: "h.cloud.example", Transport: devices.TransportICMP},
+			{Name: "view", Host: devices.HostPeer, Port: 6000, Transport: devices.TransportLAN, Latency: latency},
+			{Name: "shout", Host: devices.HostBroadcast, Port: 6001, Transport: devices.TransportLAN},
+		},
+	}
+}
+
+// Every frame of every transport belongs, both ways, to the unit and the event that caused it, is no larger than a wire
+// would carry, and holds no truth in clear bytes.
+func TestEveryTransportIsAttributed(t *testing.T) {
+	p := everything()
+	h := newHome(t, 1500, p)
+	host := h.host(0, p)
+	h.boot(host, 1)
+	event := int64(1)
+	do := func(act devices.Activity) { t.Helper(); event++; h.perform(host, act, event) }
+	for _, service := range []string{"old", "new", "bare", "media"} {
+		do(h.say("talk", service, false, up(40), down(300), up(1200), down(1400)))
+	}
+	do(h.say("push", "media", false, down(200), up(60))) // the far end speaks first
+	do(h.say("push", "old", false, down(200), up(60)))
+	for _, service := range []string{"call", "once", "once13"} {
+		do(h.say("visit", service, true, up(64), down(900), up(33), down(700)))
+	}
+	do(h.say("visit", "bare", true, up(64), down(40_000)))
+	do(h.say("upload", "old", false, up(100_000), down(20)))
+	do(h.say("browse", "web", true, up(300), down(5000), up(280), down(120)))
+	do(devices.Activity{Name: "ask", At: h.clock.Now(), Exchanges: []devices.Exchange{
+		{Op: devices.OpResolve, Service: "web"},
+		{Op: devices.OpTimeSync, Service: "time"},
+		{Op: devices.OpPing, Service: "echo", Messages: []devices.Message{up(56), up(56)}},
+	}})
+
+	events := make(map[int64][2]int)
+	for _, f := range h.frames() {
+		if f.lineage.Unit != 0 || f.size > 1514 {
+			t.Errorf("unit %d, %d bytes", f.lineage.Unit, f.size)
+		}
+		n := events[f.lineage.Event]
+		n[(1-f.dir)/2]++
+		events[f.lineage.Event] = n
+		for _, truth := range []string{"kitchen", "scale", "talk", "visit", "upload", "browse", "media", "login"} {
+			if bytes.Contains(f.ip[20:], []byte(truth)) {
+				t.Errorf("%q is readable: %s", truth, &f)
+			}
+		}
+		if f.lineage.Role == packet.RoleUnknown || f.lineage.Role == packet.RoleRetransmission {
+			t.Errorf("role %s: %s", f.lineage.Role, &f)
+		}
+	}
+	for e := int64(1); e <= event; e++ {
+		if n := events[e]; n[0] == 0 || n[1] == 0 {
+			t.Errorf("event %d has %d frames up and %d down", e, n[0], n[1])
+		}
+	}
+}
+
+// payloads returns the sizes of what one event sent each way above TCP or UDP, in order, without empty segments.
+func payloads(frames []frame, event int64, role packet.Role, port uint16) (up, down []int) {
+	for _, f := range frames {
+		if f.lineage.Event != event || f.lineage.Role != role {
+			continue
+		}
+		l4 := f.ip[int(f.ip[0]&15)*4:]
+		key, _, _ := truth.ParseKey(f.ip, f.dir)
+		n := int(binary.BigEndian.Uint16(f.ip[2:])) - int(f.ip[0]&15)*4
+		switch {
+		case key.RemotePort != port:
+			continue
+		case key.Proto == truth.ProtoTCP:
+			n -= int(l4[12]>>4) * 4
+		case key.Proto == truth.ProtoUDP:
+			n -= 8
+		}
+		if n == 0 {
+			continue
+		}
+		if f.dir == packet.Up {
+			up = append(up, n)
+		} else {
+			down = append(down, n)
+		}
+	}
+	return up, down
+}
+
+// One message is one frame of its size and what its transport adds.
+func TestMessagesHaveTheirSizes(t *testing.T) {
+	p := everything()
+	h := newHome(t, 1500, p)
+	host := h.host(0, p)
+	h.boot(host, 1)
+	event := int64(1)
+	for _, c := range []struct {
+		service string
+		fresh   bool
+		port    uint16
+		over    int
+	}{
+		{"old", false, 443, 5 + 8 + 16},
+		{"new", false, 8443, 5 + 1 + 16},
+		{"bare", false, 9000, 0},
+		{"media", false, 7000, 0},
+		{"call", true, 7001, 0},
+		{"once", true, 443, 5 + 8 + 16},
+		{"once13", true, 8443, 5 + 1 + 16},
+	} {
+		event++
+		h.perform(host, h.say("talk", c.service, c.fresh, up(40), down(300), up(17), down(1200)), event)
+		u, d := payloads(h.frames(), event, packet.RoleData, c.port)
+		if want := []int{40 + c.over, 17 + c.over}; !slices.Equal(u, want) {
+			t.Errorf("%s: up %v, want %v", c.service, u, want)
+		}
+		if want := []int{300 + c.over, 1200 + c.over}; !slices.Equal(d, want) {
+			t.Errorf("%s: down %v, want %v", c.service, d, want)
+		}
+	}
+}
+
+// A request and a response are never smaller than scripted, and hardly larger.
+func TestHTTPHasItsSizes(t *testing.T) {
+	p := everything()
+	h := newHome(t, 1500, p)
+	host := h.host(0, p)
+	for i, size := range []int{96, 103, 104, 105, 128, 150, 194, 195, 200, 400, 1000, 1094, 1095, 1096, 1400} {
+		h.perform(host, h.say("browse", "web", true, up(max(size, 200)), down(size)), int64(i))
+		u, d := payloads(h.frames(), int64(i), packet.RoleData, 80)
+		if !slices.Equal(u, []int{max(size, 200)}) {
+			t.Errorf("a request of %d bytes went as %v", max(size, 200), u)
+		}
+		if len(d) != 1 || d[0] < size || d[0] > size+1 {
+			t.Errorf("a response of %d bytes came as %v", size, d)
+		}
+	}
+}
+
+// A lasting UDP service logs in when it is opened, as a stream does.
+func TestDatagramsLogIn(t *testing.T) {
+	p := everything()
+	h := newHome(t, 1500, p)
+	h.boot(h.host(0, p), 1)
+	u, d := payloads(h.frames(), 1, packet.RoleData, 7000)
+	if !slices.Equal(u, []int{100}) || !slices.Equal(d, []int{80}) {
+		t.Errorf("the log-in was %v up and %v down, want [100] and [80]", u, d)
+	}
+}
+
+// What stays on the LAN never reaches the internet; the household's phone answers there.
+func TestLANStaysOnTheLAN(t *testing.T) {
+	p := everything()
+	h := newHome(t, 1500, p)
+	host, phone := h.host(0, p), h.host(1, p)
+	check(t, phone.ServeLAN(6000))
+	host.SetPeer(phone.lease.prefix.Addr())
+	h.perform(host, h.say("view", "view", true, up(64), down(900), up(33)), 1)
+	h.perform(host, h.say("shout", "shout", true, up(64)), 2)
+	if frames := h.frames(); len(frames) > 0 {
+		t.Errorf("%d frames crossed: %s", len(frames), &frames[0])
+	}
+}
+
+// The paper's heartbeats: Echo Dot 95 bytes, Google Home 135 and 104.
+func TestHeartbeatFrames(t *testing.T) {
+	var profiles []*devices.Profile
+	for _, name := range []string{"echo-dot", "google-home"} {
+		profiles = append(profiles, must(devices.Load(name))(t))
+	}
+	h := newHome(t, 1500, profiles...)
+	want := [][]int{{95}, {135, 104}}
+	const every, beats = int64(20e6), 60
+	var late []int64
+	for i, p := range profiles {
+		host := h.host(i, p)
+		h.boot(host, int64(1000*i))
+		exchange := heartbeat(t, p)
+		first := h.clock.Now() + 100e6
+		done := make(chan string, beats)
+		for b := range int64(beats) {
+			act := devices.Activity{Name: "heartbeat", At: first + b*every, Exchanges: []devices.Exchange{exchange}}
+			host.Perform(h.ctx, act, int64(1000*i)+1+b, func(outcome string, _ int64) { done <- outcome })
+		}
+		for range beats {
+			if o := <-done; o != "ok" {
+				t.Errorf("%s: a heartbeat %s", p.Device, o)
+			}
+		}
+		sizes := make(map[int64][]int)
+		for _, f := range h.frames() {
+			if b := f.lineage.Event - int64(1000*i) - 1; f.dir == packet.Up && f.lineage.Role == packet.RoleData && b >= 0 && b < beats {
+				if len(sizes[b]) == 0 {
+					late = append(late, f.at-(first+b*every))
+				}
+				sizes[b] = append(sizes[b], f.size)
+			}
+		}
+		for b := range int64(beats) {
+			if !slices.Equal(sizes[b], want[i]) {
+				t.Errorf("%s: heartbeat %d in frames of %v bytes, want %v", p.Device, b, sizes[b], want[i])
+			}
+		}
+	}
+	slices.Sort(late)
+	p50, p99 := late[len(late)/2], late[len(late)*99/100]
+	t.Logf("%d heartbeats left late by p50 %d us, p99 %d us, max %d us", len(late), p50/1e3, p99/1e3, late[len(late)-1]/1e3)
+	if late[0] < 0 || p50 > 5e6 {
+		t.Errorf("heartbeats left %d ns (least), %d ns (median) after their time", late[0], p50)
+	}
+}
+
+// heartbeat draws the exchange of a profile's heartbeat.
+func heartbeat(t *testing.T, p *devices.Profile) devices.Exchange {
+	t.Helper()
+	s := devices.NewScript(devices.Specimen{Profile: p, Seed: 1}, devices.ScriptOptions{Duration: int64(3600e9)})
+	for a, ok := s.Next(); ok; a, ok = s.Next() {
+		if a.Name == "heartbeat" {
+			return a.Exchanges[0]
+		}
+	}
+	t.Fatalf("%s has no heartbeat", p.Device)
+	return devices.Exchange{}
+}

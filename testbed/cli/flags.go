@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"glasshouse/scenarios"
+)
+
+// durationFlag takes Go's durations, and d and w.
+type durationFlag struct{ d *time.Duration }
+
+func (f durationFlag) String() string {
+	if f.d == nil || *f.d == 0 {
+		return ""
+	}
+	return f.d.String()
+}
+
+func (f durationFlag) Set(s string) error {
+	d, err := scenarios.ParseDuration(s)
+	if err != nil {
+		return err
+	}
+	if d <= 0 {
+		return fmt.Errorf("%q is not a duration above zero, as in 90s, 10m, 2h, 1d", s)
+	}
+	*f.d = d
+	return nil
+}
+
+func (durationFlag) Type() string { return "duration" }
+
+// seedFlag holds a seed that is drawn if none is given.
+type seedFlag struct {
+	value uint64
+	given bool
+}
+
+func (s *seedFlag) add(cmd *cobra.Command) {
+	cmd.Flags().Var(s, "seed", "seed of all that is drawn; drawn itself, and printed, if not given")
+}
+
+func (s *seedFlag) String() string {
+	if !s.given {
+		return ""
+	}
+	return fmt.Sprint(s.value)
+}
+
+func (s *seedFlag) Set(v string) error {
+	if _, err := fmt.Sscanf(v, "%d", &s.value); err != nil || fmt.Sprint(s.value) != v {
+		return fmt.Errorf("%q is not a seed: a whole number from 0 to 18446744073709551615", v)
+	}
+	s.given = true
+	return nil
+}
+
+func (*seedFlag) Type() string { return "number" }
+
+// seedBits is the size of a drawn seed: a number that JavaScript and spreadsheets still hold exactly.
+const seedBits = 48
+
+// get returns the seed, drawing one if none was given.
+func (s *seedFlag) get() uint64 {
+	if !s.given {
+		var b [8]byte
+		_, _ = rand.Read(b[:]) // never fails: it ends the program instead
+		s.value, s.given = binary.LittleEndian.Uint64(b[:])>>(64-seedBits), true
+	}
+	return s.value
+}
+
+// meantFlag names the flag that comes nearest to one that there is not, if any comes near.
+func meantFlag(cmd *cobra.Command, err error) string {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) || len(unknown.GetSpecifiedName()) < 2 {
+		return ""
+	}
+	best, least := "", 3 // a distance of 2 is a slip, 3 another word
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if d := distance(unknown.GetSpecifiedName(), f.Name); d < least && !f.Hidden {
+			best, least = f.Name, d
+		}
+	})
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean --%s?)", best)
+}
+
+// distance is Levenshtein's: how many letters to add, drop or change.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

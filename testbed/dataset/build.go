@@ -1,0 +1,135 @@
+package dataset
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"glasshouse/emulator/packet"
+)
+
+// buildParquet turns a home's journals into its Parquet files, and removes them.
+func buildParquet(dir string) error {
+	if err := buildRows(dir, -1, nil); err != nil {
+		return err
+	}
+	events, err := readEventJournal(filepath.Join(dir, journalEvent))
+	if err != nil {
+		return err
+	}
+	if err := writeEvents(dir, events); err != nil {
+		return err
+	}
+	return removeJournals(dir)
+}
+
+// removeJournals removes the rows first: while they are there, so are the events, and the Parquet files can be built again.
+func removeJournals(dir string) error {
+	for _, name := range []string{journalRows, journalEvent} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// buildRows writes packets.parquet from the journal, at most limit rows (all if negative). See is called with each
+// row, if it is not nil.
+func buildRows(dir string, limit int64, see func(*Row)) error {
+	out, err := createPackets(filepath.Join(dir, FilePackets))
+	if err != nil {
+		return err
+	}
+	n := int64(0)
+	_, err = readRowJournal(filepath.Join(dir, journalRows), func(r *Row) error {
+		if limit >= 0 && n >= limit {
+			return errEnough
+		}
+		n++
+		if see != nil {
+			see(r)
+		}
+		return out.add(r)
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	if err := errors.Join(err, out.close()); err != nil {
+		return fmt.Errorf("writing %s: %w", filepath.Join(dir, FilePackets), err)
+	}
+	return nil
+}
+
+var errEnough = errors.New("enough rows")
+
+func writeEvents(dir string, events []Event) error {
+	out, err := createParquet[eventRecord](filepath.Join(dir, FileEvents))
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(events, func(a, b Event) int { return cmp.Compare(a.Event, b.Event) })
+	for i := range events {
+		if err = out.add(events[i].record()); err != nil {
+			break
+		}
+	}
+	if err := errors.Join(err, out.close()); err != nil {
+		return fmt.Errorf("writing %s: %w", filepath.Join(dir, FileEvents), err)
+	}
+	return nil
+}
+
+// readEventJournal returns the events; a line that is cut short ends the journal, and a journal that is not there is empty.
+func readEventJournal(path string) ([]Event, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var events []Event
+	r := bufio.NewReader(f)
+	for {
+		line, err := r.ReadBytes('\n')
+		var e Event
+		if err != nil || json.Unmarshal(line, &e) != nil { // the last line is whole only with its end
+			return events, nil
+		}
+		events = append(events, e)
+	}
+}
+
+// openEvents collects the events that rows name and that are not in the journal: those that had not ended when the run was
+// killed. What the rows do not tell of them stays unknown.
+type openEvents struct {
+	known  map[int64]bool
+	events []Event
+}
+
+func newOpenEvents(journal []Event) *openEvents {
+	o := &openEvents{known: make(map[int64]bool)}
+	for i := range journal {
+		o.known[journal[i].Event] = true
+	}
+	return o
+}
+
+func (o *openEvents) see(r *Row) {
+	if r.Event == packet.EventNone || o.known[r.Event] {
+		return
+	}
+	o.known[r.Event] = true
+	o.events = append(o.events, Event{
+		Event: r.Event, Device: r.Device, Unit: r.Unit, Activity: r.Activity, Trigger: unknown, Actor: unknown,
+		TScript: -1, TStart: -1, TEnd: -1, Outcome: "cut",
+	})
+}
+
+const unknown = "unknown"

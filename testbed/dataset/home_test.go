@@ -1,0 +1,167 @@
+package dataset
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"glasshouse/emulator/packet"
+)
+
+// A disk that stands still does not hold packets up: what is written meanwhile waits in memory.
+func TestSlowDisk(t *testing.T) {
+	r, f, err := os.Pipe() // takes 64 KiB, then stands still
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &sink{f: f, chunk: 1 << 16, work: make(chan sinkJob, sinkBuffers), free: make(chan []byte, sinkBuffers)}
+	s.renew()
+	s.done.Go(s.run)
+	const pieces = 20 << 6 // of 1 KiB: 20 buffers
+	for i := range pieces {
+		if _, err := s.Write(bytes.Repeat([]byte{byte(i)}, 1<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := make(chan []byte)
+	go func() {
+		b, _ := io.ReadAll(r)
+		got <- b
+	}()
+	if err := s.close(); err != nil {
+		t.Fatal(err)
+	}
+	b := <-got
+	if len(b) != pieces<<10 {
+		t.Fatalf("%d bytes came, %d were written", len(b), pieces<<10)
+	}
+	for i := range pieces {
+		if b[i<<10] != byte(i) {
+			t.Fatalf("piece %d is not in its place", i)
+		}
+	}
+	if _, err := s.Write([]byte{1}); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("a closed file takes bytes: %v", err)
+	}
+}
+
+// A disk that fails is told once the run ends, and does not stop it.
+func TestFailingDisk(t *testing.T) {
+	w, err := CreateHome(filepath.Join(t.TempDir(), "h"), HomeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.wan.s.f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.WAN(1, 1, udp(home, cloud, 1, 2, nil))
+	if err := w.Flush(); err == nil {
+		t.Error("Flush does not tell")
+	}
+	w.WAN(2, 1, udp(home, cloud, 1, 2, nil))
+	if err := w.Close(); err == nil {
+		t.Error("Close does not tell")
+	}
+}
+
+func TestTimesAndOrder(t *testing.T) {
+	w, err := CreateHome(filepath.Join(t.TempDir(), "h"), HomeOptions{EpochNs: epoch})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := int64(0)
+	for i, at := range []int64{5, 5, 3, 100} {
+		o := w.WAN(at, 1, udp(home, cloud, 1, 2, nil))
+		if o.TsNs <= last || o.TsNs < epoch+at || o.Frame != int64(i+1) {
+			t.Errorf("packet %d at %d: %+v after %d", i, at, o, last)
+		}
+		last = o.TsNs
+	}
+	w.Row(&Row{Observation: Observation{Frame: 2}})
+	if err := w.Close(); err == nil || !strings.Contains(err.Error(), "row 2 came in the place of row 1") {
+		t.Errorf("rows out of order: %v", err)
+	}
+}
+
+// LAN, WAN, Row, Event and Flush run side by side: for the race detector.
+func TestConcurrentWriters(t *testing.T) {
+	w, err := CreateHome(filepath.Join(t.TempDir(), "h"), HomeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ip := udp(home, cloud, 1, 2, make([]byte, 500))
+	var g sync.WaitGroup
+	g.Go(func() {
+		for i := range int64(5000) {
+			w.LAN(i, ip)
+		}
+	})
+	g.Go(func() {
+		for i := range int64(5000) {
+			w.Row(&Row{Observation: w.WAN(i, 1, ip), Label: Label{Event: packet.EventNone}})
+		}
+	})
+	g.Go(func() {
+		for i := range int64(500) {
+			w.Event(Event{Event: i})
+			if err := w.Flush(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	g.Wait()
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	rows := int64(0)
+	if err := ReadRows(filepath.Join(w.dir, FilePackets), func(*Row) error { rows++; return nil }); err != nil || rows != 5000 {
+		t.Errorf("%d rows, %v", rows, err)
+	}
+}
+
+func TestWritersAllocateNothing(t *testing.T) {
+	w, err := CreateHome(t.TempDir()+"/h", HomeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ip := udp(home, cloud, 4000, 443, make([]byte, 900))
+	row := Row{Label: Label{Device: "x", Unit: "x", Event: packet.EventNone}}
+	at := int64(0)
+	if n := testing.AllocsPerRun(2000, func() {
+		at++
+		w.LAN(at, ip)
+		row.Observation = w.WAN(at, 1, ip)
+		w.Row(&row)
+	}); n > 0 {
+		t.Errorf("%.2f allocations a packet", n)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func BenchmarkHomeWriter(b *testing.B) {
+	w, err := CreateHome(b.TempDir()+"/h", HomeOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ip := tcp(home, cloud, 4000, 443, 0x10, make([]byte, 1400))
+	row := Row{Label: Label{Device: "x", Unit: "x", Event: packet.EventNone}}
+	b.ReportAllocs()
+	b.SetBytes(int64(len(ip)))
+	at := int64(0)
+	for b.Loop() {
+		at++
+		w.LAN(at, ip)
+		row.Observation = w.WAN(at, 1, ip)
+		w.Row(&row)
+	}
+	if err := w.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
