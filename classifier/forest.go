@@ -25,19 +25,20 @@ type ForestOptions struct {
 // table is training data in bins: column-major.
 type table struct {
 	n       int
-	cols    [NumFeatures][]uint8
-	cuts    [NumFeatures][]float32 // bin b holds values <= cuts[b]; the last bin holds the rest
+	cols    [][]uint8
+	cuts    [][]float32 // bin b holds values <= cuts[b]; the last bin holds the rest
 	y       []uint8
 	classes int
 }
 
-// newTable bins features (row-major, n x NumFeatures) at their quantiles.
+// newTable bins features (row-major: a row for each of y) at their quantiles. y must not be empty.
 func newTable(x []float32, y []uint8, classes int) *table {
-	t := &table{n: len(y), y: y, classes: classes}
+	features := len(x) / len(y)
+	t := &table{n: len(y), y: y, classes: classes, cols: make([][]uint8, features), cuts: make([][]float32, features)}
 	values := make([]float32, t.n)
-	for f := range NumFeatures {
+	for f := range features {
 		for i := range t.n {
-			values[i] = x[i*NumFeatures+f]
+			values[i] = x[i*features+f]
 		}
 		t.cuts[f] = quantileCuts(slices.Clone(values))
 		col := make([]uint8, t.n)
@@ -118,7 +119,7 @@ func growForest(ctx context.Context, t *table, o ForestOptions) (*forest, error)
 	set(&o.MaxDepth, 24)
 	set(&o.MinLeaf, 2)
 	set(&o.Workers, 1)
-	set(&o.Try, int(math.Ceil(math.Sqrt(NumFeatures))))
+	set(&o.Try, int(math.Ceil(math.Sqrt(float64(len(t.cols))))))
 	f := &forest{classes: t.classes, trees: make([]tree, o.Trees)}
 	next := make(chan int)
 	var wg sync.WaitGroup
@@ -152,16 +153,19 @@ func growForest(ctx context.Context, t *table, o ForestOptions) (*forest, error)
 
 // grower grows trees one after the other in buffers of its own.
 type grower struct {
-	t    *table
-	o    *ForestOptions
-	rows []int32
-	hist []int32 // maxBins x classes
-	r    *rand.Rand
-	out  tree
+	t     *table
+	o     *ForestOptions
+	rows  []int32
+	hist  []int32 // maxBins x classes
+	order []int   // of the features, as drawn at a split
+	r     *rand.Rand
+	out   tree
 }
 
 func newGrower(t *table, o *ForestOptions) *grower {
-	return &grower{t: t, o: o, rows: make([]int32, t.n), hist: make([]int32, (maxBins+1)*t.classes)}
+	return &grower{
+		t: t, o: o, rows: make([]int32, t.n), hist: make([]int32, (maxBins+1)*t.classes), order: make([]int, len(t.cols)),
+	}
 }
 
 func (g *grower) grow(r *rand.Rand) tree {
@@ -207,15 +211,15 @@ func (g *grower) leaf(at int, counts []int32, n int) {
 // best returns the split of least Gini impurity among features drawn at random; features that are constant here are drawn
 // again, as long as there are any.
 func (g *grower) best(rows []int32, counts []int32) (feature, bin int) {
-	var order [NumFeatures]int
+	order := g.order
 	for i := range order {
 		order[i] = i
 	}
 	feature = -1
 	least := math.Inf(1)
 	tried := 0
-	for k := 0; k < NumFeatures && tried < g.o.Try; k++ {
-		j := k + g.r.IntN(NumFeatures-k)
+	for k := 0; k < len(order) && tried < g.o.Try; k++ {
+		j := k + g.r.IntN(len(order)-k)
 		order[k], order[j] = order[j], order[k]
 		b, gini, ok := g.scan(order[k], rows, counts)
 		if !ok {

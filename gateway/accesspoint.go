@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
-	"sync"
 
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
@@ -50,7 +49,7 @@ type AccessPoint struct {
 	byMAC   map[[6]byte]int
 	up      *Line // frames in the air towards the access point
 	down    *Line
-	mu      sync.Mutex
+	mu      guard
 	ideal   bool
 	rng     *rand.Rand
 	awake   []int64 // per station: until when it listens
@@ -70,7 +69,7 @@ type APDrops struct {
 func NewAccessPoint(c AccessPointConfig) *AccessPoint {
 	a := &AccessPoint{
 		c: c, byMAC: make(map[[6]byte]int), rng: rand.New(rand.NewPCG(c.Seed, 0x77696669)),
-		awake: make([]int64, len(c.Stations)), lastUp: make([]int64, len(c.Stations)), lastDn: make([]int64, len(c.Stations)),
+		mu: guard{off: clock.OneGoroutine(c.Clock)}, awake: make([]int64, len(c.Stations)), lastUp: make([]int64, len(c.Stations)), lastDn: make([]int64, len(c.Stations)),
 	}
 	for i, s := range c.Stations {
 		a.byMAC[s.MAC] = i
@@ -97,10 +96,16 @@ func (a *AccessPoint) Drops() APDrops {
 
 // FromStation takes a frame that station i (index in the configuration) has sent, and owns it.
 func (a *AccessPoint) FromStation(i int, frame []byte) {
-	now := a.c.Clock.Now()
+	a.Transmit(i, packet.Packet{
+		Data: frame, At: a.c.Clock.Now(), Lineage: packet.Lineage{Unit: a.c.Stations[i].Unit, Event: packet.EventNone},
+	})
+}
+
+// Transmit is FromStation for a frame that leaves the station at p.At, which is not in the past, with a lineage that is known.
+func (a *AccessPoint) Transmit(i int, p packet.Packet) {
 	a.mu.Lock()
 	lost := a.lostInAir()
-	at := max(now+a.airTime(), a.lastUp[i])
+	at := max(p.At+a.airTime(), a.lastUp[i])
 	a.lastUp[i] = at
 	a.awake[i] = at + a.c.Medium.AwakeNs
 	if lost {
@@ -108,11 +113,11 @@ func (a *AccessPoint) FromStation(i int, frame []byte) {
 	}
 	a.mu.Unlock()
 	if lost {
-		a.c.Pool.Put(frame)
+		a.c.Pool.Put(p.Data)
 		return
 	}
-	p := packet.Packet{Data: frame, At: now, Lineage: packet.Lineage{Unit: a.c.Stations[i].Unit, Event: packet.EventNone, Row: int64(i)}}
-	if a.ideal {
+	p.Lineage.Row = int64(i)
+	if a.ideal && at <= a.c.Clock.Now() {
 		a.received(p)
 		return
 	}
@@ -172,32 +177,35 @@ func (a *AccessPoint) ownSource(i int, frame []byte) bool {
 // FromGateway takes a frame that the gateway's wireless interface has sent, and owns it. l.Row is the WAN packet that it
 // carries, or 0.
 func (a *AccessPoint) FromGateway(frame []byte, l packet.Lineage) {
-	if len(frame) < 14 {
-		a.c.Pool.Put(frame)
+	a.FromGatewayAt(packet.Packet{Data: frame, At: a.c.Clock.Now(), Lineage: l})
+}
+
+// FromGatewayAt is FromGateway for a frame that leaves the interface at p.At, which is not in the past.
+func (a *AccessPoint) FromGatewayAt(p packet.Packet) {
+	if len(p.Data) < 14 {
+		a.c.Pool.Put(p.Data)
 		return
 	}
-	now := a.c.Clock.Now()
-	l.LANFrame = a.c.Capture(now, frame)
-	p := packet.Packet{Data: frame, At: now, Lineage: l}
-	if frame[0]&1 != 0 {
-		a.flood(frame, -1)
-		a.c.Pool.Put(frame)
+	p.Lineage.LANFrame = a.c.Capture(p.At, p.Data)
+	if p.Data[0]&1 != 0 {
+		a.flood(p.Data, -1)
+		a.c.Pool.Put(p.Data)
 		return
 	}
-	a.toStation(p, [6]byte(frame[:6]))
+	a.toStation(p, [6]byte(p.Data[:6]))
 }
 
 func (a *AccessPoint) flood(frame []byte, from int) {
 	for i := range a.c.Stations {
 		if i != from {
-			a.toStation(packet.Packet{Data: a.c.Pool.Copy(frame)}, a.c.Stations[i].MAC)
+			a.toStation(packet.Packet{Data: a.c.Pool.Copy(frame), At: a.c.Clock.Now()}, a.c.Stations[i].MAC)
 		}
 	}
 }
 
 func (a *AccessPoint) toStation(p packet.Packet, mac [6]byte) {
 	i, known := a.byMAC[mac]
-	now := a.c.Clock.Now()
+	now := p.At
 	a.mu.Lock()
 	lost := !known || a.lostInAir()
 	at := now
@@ -218,7 +226,7 @@ func (a *AccessPoint) toStation(p packet.Packet, mac [6]byte) {
 		return
 	}
 	p.Lineage.Row = int64(i)
-	if a.ideal {
+	if a.ideal && at <= a.c.Clock.Now() {
 		a.deliver(p)
 		return
 	}

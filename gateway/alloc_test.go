@@ -9,12 +9,6 @@ import (
 	"glasshouse/gateway"
 )
 
-// dueClock schedules nothing: the benchmark fires the line by hand.
-type dueClock struct{ now int64 }
-
-func (c *dueClock) Now() int64                            { return c.now }
-func (c *dueClock) Schedule(int64, clock.Handler, uint64) {}
-
 func natSteps() map[string]func() {
 	steps := map[string]func(){}
 	for name, p := range map[string][2][]byte{
@@ -55,15 +49,14 @@ func TestNoAllocationPerPacket(t *testing.T) {
 	}); a != 0 {
 		t.Errorf("queue and path: %v allocations a packet", a)
 	}
-	c := &dueClock{}
+	c := clock.NewVirtual(0)
 	l := gateway.NewLine(c, func(packet.Packet) {})
-	for range 100 {
-		l.Send(packet.Packet{}, 0)
+	for i := range int64(100) {
+		l.Send(packet.Packet{}, i)
 	}
 	if a := testing.AllocsPerRun(1000, func() {
-		c.now++
-		l.Send(packet.Packet{}, c.now)
-		l.Fire(c.now, 0)
+		l.Send(packet.Packet{}, c.Now()+100)
+		c.Run(c.Now() + 1)
 	}); a != 0 {
 		t.Errorf("line: %v allocations a packet", a)
 	}
@@ -106,15 +99,14 @@ func BenchmarkQueueAndPath(b *testing.B) {
 }
 
 func BenchmarkLine(b *testing.B) {
-	c := &dueClock{}
+	c := clock.NewVirtual(0)
 	l := gateway.NewLine(c, func(packet.Packet) {})
 	for i := range int64(100) {
 		l.Send(packet.Packet{}, i)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		c.now++
-		l.Send(packet.Packet{}, c.now+100)
-		l.Fire(c.now, 0)
+		l.Send(packet.Packet{}, c.Now()+100)
+		c.Run(c.Now() + 1)
 	}
 }

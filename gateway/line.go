@@ -7,9 +7,29 @@ import (
 	"glasshouse/emulator/packet"
 )
 
-// Line holds packets until their time and then delivers them, in order of time and, at equal times, of sending. It is a
-// 4-ary heap over a Clock: no allocation a packet on the steady path. Safe for concurrent use; deliveries are made on the
-// clock's goroutine, one at a time, but for those that InlineWhenDue allows.
+// guard is a mutex that costs nothing where a clock runs all on one goroutine.
+type guard struct {
+	mu  sync.Mutex
+	off bool
+}
+
+// Lock implements sync.Locker.
+func (g *guard) Lock() {
+	if !g.off {
+		g.mu.Lock()
+	}
+}
+
+// Unlock implements sync.Locker.
+func (g *guard) Unlock() {
+	if !g.off {
+		g.mu.Unlock()
+	}
+}
+
+// Line holds packets until their time and then delivers them, in order of time and, at equal times, of sending: the order
+// of its clock's timers, of which each packet has one. No allocation a packet on the steady path. Safe for concurrent use;
+// deliveries are made on the clock's goroutine, one at a time, but for those that InlineWhenDue allows.
 type Line struct {
 	// InlineWhenDue lets Send deliver at once, on its caller's goroutine, what is due when nothing is held and no delivery is
 	// under way, so that order is kept for a single sender. It is set before the first Send.
@@ -18,24 +38,16 @@ type Line struct {
 	clock   clock.Clock
 	deliver func(packet.Packet)
 
-	mu     sync.Mutex
-	heap   []held
-	seq    uint64
-	busy   bool // Fire is delivering
+	mu     guard
+	slots  []packet.Packet
+	free   []uint32 // slots that hold nothing
+	held   int      // packets that wait or are being delivered
 	closed bool
 }
 
-type held struct {
-	at  int64
-	seq uint64
-	p   packet.Packet
-}
-
-func (h *held) before(o *held) bool { return h.at < o.at || (h.at == o.at && h.seq < o.seq) }
-
 // NewLine returns an empty line.
 func NewLine(c clock.Clock, deliver func(packet.Packet)) *Line {
-	return &Line{clock: c, deliver: deliver}
+	return &Line{clock: c, deliver: deliver, mu: guard{off: clock.OneGoroutine(c)}}
 }
 
 // Send delivers p at time at (ns of script time), with p.At set to the moment of delivery. It owns p from now on.
@@ -45,7 +57,7 @@ func (l *Line) Send(p packet.Packet, at int64) {
 		l.mu.Unlock()
 		return
 	}
-	if l.InlineWhenDue && !l.busy && len(l.heap) == 0 {
+	if l.InlineWhenDue && l.held == 0 {
 		if now := l.clock.Now(); at <= now {
 			l.mu.Unlock()
 			p.At = now
@@ -53,72 +65,49 @@ func (l *Line) Send(p packet.Packet, at int64) {
 			return
 		}
 	}
-	l.seq++
-	l.push(held{at: at, seq: l.seq, p: p})
+	slot := uint32(len(l.slots))
+	if n := len(l.free); n > 0 {
+		slot = l.free[n-1]
+		l.free = l.free[:n-1]
+		l.slots[slot] = p
+	} else {
+		l.slots = append(l.slots, p)
+	}
+	l.held++
+	l.clock.Schedule(at, l, uint64(slot)) // under the lock, so that equal times keep the order of sending
 	l.mu.Unlock()
-	l.clock.Schedule(at, l, 0)
 }
 
-// Fire implements clock.Handler: it delivers what is due.
-func (l *Line) Fire(now int64, _ uint64) {
-	for {
-		l.mu.Lock()
-		if l.busy = !l.closed && len(l.heap) > 0 && l.heap[0].at <= now; !l.busy {
-			l.mu.Unlock()
-			return
-		}
-		h := l.pop()
+// Fire implements clock.Handler: it delivers the packet in a slot.
+func (l *Line) Fire(now int64, slot uint64) {
+	l.mu.Lock()
+	if l.closed {
 		l.mu.Unlock()
-		h.p.At = now
-		l.deliver(h.p)
+		return
 	}
+	p := l.slots[slot]
+	l.slots[slot].Data = nil
+	l.free = append(l.free, uint32(slot))
+	l.mu.Unlock()
+	p.At = now
+	l.deliver(p)
+	l.mu.Lock()
+	if !l.closed {
+		l.held--
+	}
+	l.mu.Unlock()
 }
 
 // Len is how many packets are held.
 func (l *Line) Len() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.heap)
+	return l.held
 }
 
 // Close drops what is held and all that comes later.
 func (l *Line) Close() {
 	l.mu.Lock()
-	l.closed, l.heap = true, nil
+	l.closed, l.slots, l.free, l.held = true, nil, nil, 0
 	l.mu.Unlock()
-}
-
-func (l *Line) push(h held) {
-	l.heap = append(l.heap, h)
-	i := len(l.heap) - 1
-	for i > 0 {
-		p := (i - 1) / 4
-		if !l.heap[i].before(&l.heap[p]) {
-			break
-		}
-		l.heap[i], l.heap[p] = l.heap[p], l.heap[i]
-		i = p
-	}
-}
-
-func (l *Line) pop() held {
-	top := l.heap[0]
-	n := len(l.heap) - 1
-	l.heap[0] = l.heap[n]
-	l.heap[n] = held{}
-	l.heap = l.heap[:n]
-	i := 0
-	for {
-		least := i
-		for c := 4*i + 1; c <= 4*i+4 && c < n; c++ {
-			if l.heap[c].before(&l.heap[least]) {
-				least = c
-			}
-		}
-		if least == i {
-			return top
-		}
-		l.heap[i], l.heap[least] = l.heap[least], l.heap[i]
-		i = least
-	}
 }

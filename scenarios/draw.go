@@ -87,15 +87,20 @@ func habits() []int64 {
 // maxDrift is how far the clocks of devices err, parts per billion: the tolerance of common crystals.
 const maxDrift = 40_000
 
+// UnitName names the n-th unit of a device, from 1.
+func UnitName(device string, n int64) string {
+	if n > 1 {
+		return fmt.Sprintf("%s-%d", device, n)
+	}
+	return device
+}
+
 // move puts an entry's units into the home.
 func (h *Home) move(r resident, a *addresses) error {
 	p := r.entry.Profile
 	h.Profiles = append(h.Profiles, p)
 	for n := int64(1); n <= r.units; n++ {
-		u := devices.Specimen{Index: int32(len(h.Specimens)), Name: p.Device, Profile: p, Options: make(map[string]any)}
-		if n > 1 {
-			u.Name = fmt.Sprintf("%s-%d", p.Device, n)
-		}
+		u := devices.Specimen{Index: int32(len(h.Specimens)), Name: UnitName(p.Device, n), Profile: p, Options: make(map[string]any)}
 		if slices.ContainsFunc(h.Specimens, func(o devices.Specimen) bool { return o.Name == u.Name }) {
 			return fmt.Errorf("two devices of the home are called %q: rename the profile", u.Name)
 		}

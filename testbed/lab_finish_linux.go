@@ -1,11 +1,8 @@
 package testbed
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -19,50 +16,23 @@ const latenessBudget = int64(100 * time.Millisecond)
 // openFiles makes the data set, with its manifest in the state "running".
 func (l *lab) openFiles() error {
 	h := l.home
-	m := dataset.Manifest{
-		Scenario: l.sc.Name, ScenarioDigest: l.sc.Digest(), Path: string(l.sc.Path), Seed: l.order.Seed, World: "live",
-		StartNs: l.start.UnixNano(), DurationNs: int64(l.order.Duration), WarmUpNs: int64(l.sc.WarmUp), TimeScale: l.density(),
-		Versions: versions(), Vocabulary: l.names.vocabulary(), Homes: []dataset.HomeInfo{{Home: h.Index, Seed: h.Seed, Varied: h.Varied}},
-	}
-	for i, s := range h.Specimens {
-		mac := s.MAC
-		m.Homes[0].Devices = append(m.Homes[0].Devices, dataset.DeviceInfo{
-			Name: s.Profile.Device, Unit: s.Name, Class: l.names.units[i].Class, Kind: l.names.units[i].Kind,
-			Category: s.Profile.Category, MAC: fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]),
-			Address: s.Addr.String(),
-		})
-	}
+	m := manifestOf(l.sc, l.order.Seed, worldLive, l.start.UnixNano(), l.order.Duration, l.density())
+	m.Vocabulary, m.Homes = l.names.vocabulary(), []dataset.HomeInfo{homeInfo(h, l.names)}
 	set, err := dataset.Create(l.order.Out, m, []byte(l.sc.YAML()))
 	if err != nil {
 		return err
 	}
 	l.set = set
-	comment, err := json.Marshal(map[string]any{"scenario": l.sc.Name, "seed": l.order.Seed, "home": h.Index, "world": "live"})
+	o, err := homeOptions(l.sc, h, l.order.Seed, worldLive, l.start.UnixNano())
 	if err != nil {
 		return err
 	}
-	l.files, err = dataset.CreateHome(set.HomePath(h.Index), dataset.HomeOptions{
-		EpochNs: l.start.UnixNano(), GatewayMAC: h.WANMAC, ISPMAC: h.ISPMAC, Comment: string(comment),
-	})
+	l.files, err = dataset.CreateHome(set.HomePath(h.Index), o)
 	if err != nil {
 		return err
 	}
 	l.rows = newRows(l.files.WAN, l.emit)
 	return nil
-}
-
-func versions() map[string]string {
-	v := map[string]string{"go": runtime.Version()}
-	if b, ok := debug.ReadBuildInfo(); ok {
-		v["glasshouse"] = b.Main.Version
-		for _, d := range b.Deps {
-			switch d.Path {
-			case "golang.zx2c4.com/wireguard", "github.com/songgao/water", "github.com/google/gopacket", "github.com/parquet-go/parquet-go":
-				v[d.Path] = d.Version
-			}
-		}
-	}
-	return v
 }
 
 // finish waits for the last packets' truth, takes the home down, and closes the data set.
@@ -140,12 +110,12 @@ func (l *lab) fidelity(m *dataset.Manifest) {
 // drops tells what became of the LAN frames that went towards the WAN and that the tap did not see.
 func (l *lab) drops() map[string]int64 {
 	drops := map[string]int64{}
-	if l.wan == nil {
+	if l.trace == nil {
 		return drops
 	}
 	d := l.wan.dropped()
 	drops["wan_queue"], drops["nat"], drops["leak_blocked"] = d.UpQueue, d.UpNAT, d.Leaks
-	drops["kernel"] = l.wan.hopUp.Expire(0)
+	drops["kernel"] = l.trace.hopUp.Expire(0)
 	drops["after_end"] = max(l.tally.forwarded()-d.UpQueue-d.UpNAT-drops["kernel"], 0)
 	return drops
 }

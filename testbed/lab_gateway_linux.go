@@ -56,16 +56,8 @@ func (l *lab) buildGateway(ctx context.Context) error {
 		return err
 	}
 
-	w := &wan{
-		clock: l.path, pool: &l.pool, rows: l.rows, flows: l.flows,
-		addr: h.WANAddr, lan: h.LAN, tunnel: l.tunnelled(), far: h.FarDelays(),
-		hopUp: truth.NewHop(nil), hopDown: truth.NewHop(nil),
-		sealedUp: gateway.NewLineageMap(), sealedDown: gateway.NewLineageMap(), tapped: gateway.NewLineageMap(),
-	}
-	l.impair(w)
-	w.toEth0 = l.sink(eth0)
-	w.lines()
-	l.wan = w
+	w := newWAN(h, l.tunnelled(), l.path, &l.pool, l.rows)
+	l.wan, l.trace = w, newTrace(w, l.flows, h.WANAddr, h.LAN, l.sink(eth0))
 	l.onClose(closeFunc(w.close))
 
 	toWlan0 := l.sink(wlan0)
@@ -76,7 +68,7 @@ func (l *lab) buildGateway(ctx context.Context) error {
 	})
 	l.onClose(closeFunc(l.ap.Close))
 	l.read(wlan0, l.fromGateway)
-	l.read(eth0, w.FromEth0)
+	l.read(eth0, l.trace.FromEth0)
 	dhcp, err := live.ServeDHCP(gw, "wlan0", live.DHCPConfig{
 		Server: h.GatewayLAN, Prefix: h.LAN, Leases: h.Leases(), Router: h.GatewayLAN, DNS: h.DNS, MTU: l.lanMTU(),
 		Lease: leaseTime,
@@ -90,18 +82,6 @@ func (l *lab) buildGateway(ctx context.Context) error {
 
 // leaseTime is OpenWrt's default.
 const leaseTime = 12 * time.Hour
-
-// impair sets the WAN up as the home has it.
-func (l *lab) impair(w *wan) {
-	link, seed := l.home.WAN, l.home.Seed
-	if !l.tunnelled() {
-		w.napt = gateway.NewNAPT(gateway.NewTable(gateway.TableConfig{WAN: l.home.WANAddr}))
-	}
-	w.upQueue, w.downQueue = gateway.NewQueue(link.UpRate, link.Queue), gateway.NewQueue(link.DownRate, link.Queue)
-	loss := float64(link.Loss) / 1e6
-	w.upPath = gateway.NewPath(link.Delay, link.Jitter, loss, seed, 1)
-	w.downPath = gateway.NewPath(link.Delay, link.Jitter, loss, seed, 2)
-}
 
 // stations lists who may use the access point; their interfaces come later.
 func (l *lab) stations() []gateway.Station {
@@ -123,7 +103,7 @@ func (l *lab) toGateway(p packet.Packet, wlan0 func([]byte)) {
 			l.unknownFlow(ip, p.Lineage.Unit)
 		}
 		x.LANFrame = p.Lineage.LANFrame
-		l.wan.hopUp.Enter(ip, x, p.At)
+		l.trace.hopUp.Enter(ip, x, p.At)
 	}
 	wlan0(p.Data)
 }
@@ -132,7 +112,7 @@ func (l *lab) toGateway(p packet.Packet, wlan0 func([]byte)) {
 func (l *lab) fromGateway(frame []byte) {
 	var x packet.Lineage
 	if len(frame) >= 34 && frame[12] == 8 && frame[13] == 0 {
-		if found, ok := l.wan.hopDown.Leave(frame[14:]); ok {
+		if found, ok := l.trace.hopDown.Leave(frame[14:]); ok {
 			x = found
 			l.tally.crosses(false)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"glasshouse/devices"
 	"glasshouse/emulator/live"
+	"glasshouse/emulator/packet"
 )
 
 // buildInternet makes everything beyond the ISP: the clouds' servers on any-IP addresses, DNS and NTP.
@@ -41,8 +42,9 @@ func (l *lab) buildInternet(ctx context.Context) error {
 	if err := inet.AddLocal(netip.MustParsePrefix("198.18.0.0/15")); err != nil { // RFC 2544's block: no real host has one
 		return err
 	}
-	l.wan.toISP = l.sink(isp0)
-	l.read(isp0, l.wan.FromISP)
+	toISP := l.sink(isp0)
+	l.wan.toISP = func(p packet.Packet) { toISP(p.Data) }
+	l.read(isp0, l.trace.FromISP)
 	if l.authority, err = live.NewAuthority(); err != nil {
 		return err
 	}
@@ -102,7 +104,7 @@ func (l *lab) routerConfig() live.RouterConfig {
 
 func (l *lab) strangerConfig() live.StrangerConfig {
 	return live.StrangerConfig{
-		NS: l.inet, Clock: l.wall, Target: l.home.WANAddr, PerHour: float64(l.home.WAN.Unsolicited) / 1e6, Seed: l.home.Seed,
+		NS: l.inet, Clock: l.wall, Target: l.home.WANAddr, Rate: l.home.WAN.Unsolicited, Seed: l.home.Seed,
 	}
 }
 

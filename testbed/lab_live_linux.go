@@ -38,6 +38,7 @@ type lab struct {
 	set   *dataset.Set
 	rows  *rows
 	wan   *wan
+	trace *trace
 	ap    *gateway.AccessPoint
 
 	start     time.Time                  // wall time of script time 0
@@ -160,7 +161,7 @@ func (l *lab) tick(ctx context.Context, end int64) {
 			return
 		}
 		if at%int64(time.Second) == 0 {
-			l.wan.expire(l.wall.Now())
+			l.trace.expire(l.wall.Now())
 			l.events(false)
 			_ = l.files.Flush() // a failure shows again, and counts, at Close
 			l.progress("running")
@@ -193,12 +194,14 @@ func (l *lab) progress(phase string) {
 }
 
 // emit is called for each WAN packet, in order, when its truth is complete.
-func (l *lab) emit(row *dataset.Row, x packet.Lineage) {
-	l.names.label(row, x)
-	l.tally.row(row, x)
-	l.files.Row(row)
+func (l *lab) emit(o *dataset.Observation, x packet.Lineage, lost bool) {
+	l.tally.row(o.Dir, x)
+	row := dataset.Row{Observation: *o}
+	row.Lost = lost
+	l.names.label(&row, x)
+	l.files.Row(&row)
 	if l.order.Rows {
-		l.out.send(message{Row: row})
+		l.out.send(message{Row: &row})
 	}
 }
 
@@ -208,13 +211,13 @@ func (l *lab) drain() {
 		return
 	}
 	l.rows.close()
-	if l.wall == nil || l.wan == nil {
+	if l.wall == nil || l.trace == nil {
 		return
 	}
 	for until := l.wall.Now() + rowTimeout; l.rows.waiting() > 0 && l.wall.Now() < until; {
 		_ = l.wall.Sleep(context.Background(), l.wall.Now()+int64(10*time.Millisecond))
 	}
-	l.wan.expire(clock.Forever / 2)
+	l.trace.expire(clock.Forever / 2)
 }
 
 // onClose registers what finish must undo, in reverse order.

@@ -54,8 +54,8 @@ func (l *lab) buildTunnel(context.Context) error {
 	server, err := gateway.NewTunnel(gateway.TunnelConfig{
 		Name: "vpn0", TUN: far, MTU: mtuTunnel, PrivateKey: serverKey, PeerPublicKey: clientPub, ListenPort: tunnelPort,
 		AllowedIPs: []netip.Prefix{h.LAN, netip.PrefixFrom(tunnelClient, 32)}, Listen: listenIn(l.inet, h.VPNServer), Logf: tunnelLog("server"),
-		Sealing: l.wan.sealingDown,
-		Sealed:  func(k gateway.OuterKey, x packet.Lineage) { l.wan.sealedDown.Put(k, x, l.path.Now()) },
+		Sealing: l.trace.sealingDown,
+		Sealed:  func(k gateway.OuterKey, x packet.Lineage) { l.trace.sealedDown.Put(k, x, l.path.Now()) },
 	})
 	if err != nil {
 		return err
@@ -73,9 +73,9 @@ func (l *lab) buildTunnel(context.Context) error {
 		Name: "tun0", TUN: tun0, MTU: mtuTunnel, PrivateKey: clientKey, PeerPublicKey: serverPub,
 		Endpoint: netip.AddrPortFrom(h.VPNServer, tunnelPort), AllowedIPs: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")},
 		Listen: listenIn(l.gw, h.WANAddr), Logf: tunnelLog("client"),
-		Sealing: l.wan.sealing,
-		Sealed:  func(k gateway.OuterKey, x packet.Lineage) { l.wan.sealedUp.Put(k, x, l.path.Now()) },
-		Opened:  l.wan.opened,
+		Sealing: l.trace.sealing,
+		Sealed:  func(k gateway.OuterKey, x packet.Lineage) { l.trace.sealedUp.Put(k, x, l.path.Now()) },
+		Opened:  l.trace.opened,
 	})
 	if err != nil {
 		return err

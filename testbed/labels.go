@@ -5,6 +5,7 @@ import (
 
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
+	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
 )
 
@@ -84,4 +85,15 @@ func (l *labeller) vocabulary() map[string][]string {
 	add("label_kind", nameInfrastructure)
 	add("label_category", nameInfrastructure)
 	return v
+}
+
+// scenarioVocabulary lists the values that each label column can take in any home of a scenario.
+func scenarioVocabulary(sc *scenarios.Scenario) map[string][]string {
+	var all []devices.Specimen
+	for _, e := range sc.Devices {
+		for n := int64(1); n <= e.Units.Max; n++ {
+			all = append(all, devices.Specimen{Name: scenarios.UnitName(e.Profile.Device, n), Profile: e.Profile})
+		}
+	}
+	return newLabeller(all, sc.Activities()).vocabulary()
 }

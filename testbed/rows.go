@@ -13,8 +13,8 @@ const rowTimeout = int64(4e9)
 // rows joins what the tap sees with the truth, which may come later: a downlink packet's LAN frame is known only when it
 // has crossed the gateway. It hands rows out in the order of the tap. Safe for concurrent use.
 type rows struct {
-	observe func(at int64, dir int8, ip []byte) dataset.Observation // called in the tap's order
-	emit    func(*dataset.Row, packet.Lineage)                      // called in the same order, once a row is complete
+	observe func(at int64, dir int8, ip []byte) dataset.Observation   // called in the tap's order
+	emit    func(o *dataset.Observation, l packet.Lineage, lost bool) // called in the same order, once a row is complete
 
 	mu      sync.Mutex
 	first   int64 // frame of pending[head]
@@ -22,7 +22,6 @@ type rows struct {
 	pending []pendingRow
 	closed  bool
 	late    int64 // rows completed twice or after their time: a fault
-	scratch dataset.Row
 }
 
 type pendingRow struct {
@@ -33,7 +32,7 @@ type pendingRow struct {
 	lost    bool
 }
 
-func newRows(observe func(int64, int8, []byte) dataset.Observation, emit func(*dataset.Row, packet.Lineage)) *rows {
+func newRows(observe func(int64, int8, []byte) dataset.Observation, emit func(*dataset.Observation, packet.Lineage, bool)) *rows {
 	return &rows{observe: observe, emit: emit, first: 1}
 }
 
@@ -123,9 +122,7 @@ func (r *rows) find(row int64) *pendingRow {
 func (r *rows) drain() {
 	for r.head < len(r.pending) && r.pending[r.head].done {
 		p := &r.pending[r.head]
-		r.scratch = dataset.Row{Observation: p.obs}
-		r.scratch.Lost = p.lost
-		r.emit(&r.scratch, p.lineage)
+		r.emit(&p.obs, p.lineage, p.lost)
 		p.obs = dataset.Observation{}
 		r.head++
 		r.first++

@@ -19,7 +19,7 @@ func TestRowsKeepTheTapsOrder(t *testing.T) {
 		r := newRows(func(at int64, dir int8, _ []byte) dataset.Observation {
 			frames++
 			return dataset.Observation{Frame: frames, TsNs: at, Dir: dir}
-		}, func(row *dataset.Row, l packet.Lineage) {
+		}, func(row *dataset.Observation, l packet.Lineage, _ bool) {
 			if l.Row != row.Frame {
 				t.Fatalf("row %d carries the truth of row %d", row.Frame, l.Row)
 			}
@@ -67,7 +67,7 @@ func TestRowsExpireAsLost(t *testing.T) {
 	r := newRows(func(at int64, _ int8, _ []byte) dataset.Observation {
 		frames++
 		return dataset.Observation{Frame: frames, TsNs: at}
-	}, func(row *dataset.Row, _ packet.Lineage) { lost = append(lost, row.Lost) })
+	}, func(_ *dataset.Observation, _ packet.Lineage, l bool) { lost = append(lost, l) })
 	first := r.begin(0, packet.Down, nil, packet.Unattributed(), false, false)
 	r.attribute(first, packet.Lineage{Unit: 3})
 	r.begin(1e9, packet.Down, nil, packet.Unattributed(), false, false)

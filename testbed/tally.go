@@ -60,10 +60,10 @@ func (t *tally) forwarded() int64 {
 	return t.up - t.upSeen
 }
 
-func (t *tally) row(row *dataset.Row, x packet.Lineage) {
+func (t *tally) row(dir int8, x packet.Lineage) {
 	t.mu.Lock()
 	t.n.WAN++
-	if row.Dir == packet.Up {
+	if dir == packet.Up {
 		t.n.Up++
 	} else {
 		t.n.Down++
@@ -72,9 +72,9 @@ func (t *tally) row(row *dataset.Row, x packet.Lineage) {
 		t.n.Unattributed++
 	}
 	switch {
-	case row.LANFrame == 0:
+	case x.LANFrame == 0:
 		t.bare++
-	case row.Dir == packet.Up:
+	case dir == packet.Up:
 		t.upSeen++
 	}
 	t.mu.Unlock()

@@ -8,30 +8,32 @@ import (
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
 	"glasshouse/gateway"
+	"glasshouse/scenarios"
 )
 
-// wan is the way of a packet between the gateway's eth0 and the internet's isp0: NAPT or tunnel, the WAN queue, the tap,
-// the path. Both worlds run this code; what differs is who calls FromEth0 and FromISP, and what the sinks are.
+// wan is the way of a packet between the gateway's eth0 and the internet: NAPT or tunnel, the WAN queue, the tap, the path.
+// Both worlds run this code; what differs is who calls up and down, and the functions that world sets.
 //
-//	FromEth0 ─▶ owner ─▶ NAPT ─▶ queue ─▶ TAP ─▶ path (delay, jitter, loss) ─▶ toISP
-//	toEth0 ◀─ hop ◀─ NAPT, owner ◀─ TAP ◀─ path ◀─ queue ◀─ far end's delay ◀─ FromISP
+//	up ─▶ NAPT ─▶ queue ─▶ TAP ─▶ path (delay, jitter, loss) ─▶ toISP
+//	toHome ◀─ owner, NAPT ◀─ TAP ◀─ path ◀─ queue ◀─ far end's delay ◀─ down
 type wan struct {
 	clock clock.Clock
 	pool  *packet.Pool
 	rows  *rows
-	flows *truth.Registry
 
-	addr   netip.Addr // the gateway's WAN address
-	lan    netip.Prefix
-	tunnel bool // packets on eth0 are the tunnel's; nothing else may leave
-	toEth0 func(ip []byte)
-	toISP  func(ip []byte)
+	tunnel bool // packets are the tunnel's: nothing is translated
+	far    map[netip.Addr]int64
 
-	hopUp, hopDown     *truth.Hop          // across the gateway's kernel
-	sealedUp           *gateway.LineageMap // outer packets on their way from the client's seal to eth0
-	sealedDown         *gateway.LineageMap // from the server's seal to the tap
-	tapped             *gateway.LineageMap // from the tap to the client's opening
-	far                map[netip.Addr]int64
+	// owner says whose a packet from the internet is; r is what the NAPT did with it. Behind a tunnel, kind is what the outer
+	// packet is, and r is the zero value.
+	owner  func(p *packet.Packet, r gateway.Result, kind gateway.Outer, key gateway.OuterKey) packet.Lineage
+	toHome func(p packet.Packet) // takes what passed the tap and the NAPT; its Lineage.Row awaits its truth if a device owns it
+	toISP  func(p packet.Packet)
+	// pace, if there is one, draws the least time between two packets that come to the tap from the internet: what a program
+	// takes for each. Real ones take it by themselves.
+	pace     func() int64
+	lastDown int64
+
 	farLine            *gateway.Line
 	upLine, upPathLine *gateway.Line
 	downLine           *gateway.Line
@@ -55,11 +57,27 @@ type wanDrops struct {
 	AfterEnd  int64 // came to the tap after the run's end
 }
 
+// newWAN sets a home's WAN up. The world adds owner, toHome and toISP.
+func newWAN(h *scenarios.Home, tunnel bool, c clock.Clock, pool *packet.Pool, r *rows) *wan {
+	link := h.WAN
+	loss := float64(link.Loss) / 1e6
+	w := &wan{
+		clock: c, pool: pool, rows: r, tunnel: tunnel, far: h.FarDelays(),
+		upQueue: gateway.NewQueue(link.UpRate, link.Queue), downQueue: gateway.NewQueue(link.DownRate, link.Queue),
+		upPath: gateway.NewPath(link.Delay, link.Jitter, loss, h.Seed, 1), downPath: gateway.NewPath(link.Delay, link.Jitter, loss, h.Seed, 2),
+	}
+	if !tunnel {
+		w.napt = gateway.NewNAPT(gateway.NewTable(gateway.TableConfig{WAN: h.WANAddr}))
+	}
+	w.lines()
+	return w
+}
+
 // lines makes the delay lines; their far ends call back into w.
 func (w *wan) lines() {
 	w.farLine = gateway.NewLine(w.clock, w.arrived)
 	w.upLine = gateway.NewLine(w.clock, w.tapUp)
-	w.upPathLine = gateway.NewLine(w.clock, func(p packet.Packet) { w.toISP(p.Data) })
+	w.upPathLine = gateway.NewLine(w.clock, func(p packet.Packet) { w.toISP(p) })
 	w.downLine = gateway.NewLine(w.clock, w.tapDown)
 	for _, l := range []*gateway.Line{w.farLine, w.upLine, w.upPathLine, w.downLine} {
 		l.InlineWhenDue = true
@@ -72,70 +90,32 @@ func (w *wan) close() {
 	}
 }
 
-// FromEth0 takes an IP packet that the gateway's kernel sends to the WAN, and owns it.
-func (w *wan) FromEth0(ip []byte) {
-	now := w.clock.Now()
-	if len(ip) < ipv4Header {
-		w.pool.Put(ip)
-		return
-	}
-	l, ok := w.ownerUp(ip)
+const (
+	ethernetHeader = packet.EthernetHeader
+	ipv4Header     = 20
+)
+
+// up takes an IP packet that leaves by eth0 at p.At, with its lineage, and owns it.
+func (w *wan) up(p packet.Packet) {
 	w.mu.Lock()
-	if !ok {
-		w.drops.Leaks++
-		w.mu.Unlock()
-		w.pool.Put(ip)
-		return
-	}
 	if !w.tunnel {
-		if r := w.napt.Up(now, ip); r.Verdict != gateway.Translated {
+		if r := w.napt.Up(p.At, p.Data); r.Verdict != gateway.Translated {
 			w.drops.UpNAT++
 			w.mu.Unlock()
-			w.pool.Put(ip)
+			w.pool.Put(p.Data)
 			return
 		}
 	}
-	at, queued := w.upQueue.Send(now, len(ip)+ethernetHeader)
+	at, queued := w.upQueue.Send(p.At, len(p.Data)+ethernetHeader)
 	if !queued {
 		w.drops.UpQueue++
 	}
 	w.mu.Unlock()
 	if !queued {
-		w.pool.Put(ip)
+		w.pool.Put(p.Data)
 		return
 	}
-	w.upLine.Send(packet.Packet{Data: ip, At: now, Lineage: l}, at)
-}
-
-const (
-	ethernetHeader = 14
-	ipv4Header     = 20
-)
-
-// ownerUp finds whose an outgoing packet is; ok is false for one that must not leave: in the clear beside the tunnel.
-func (w *wan) ownerUp(ip []byte) (l packet.Lineage, ok bool) {
-	if w.tunnel {
-		kind, key := outerOf(ip)
-		switch kind {
-		case gateway.OuterData:
-			l, found := w.sealedUp.Take(key)
-			if !found {
-				l = packet.Unattributed()
-			}
-			return l, true
-		case gateway.OuterUnknown:
-			return l, false
-		default:
-			return tunnelOwn(kind), true
-		}
-	}
-	if l, ok := w.hopUp.Leave(ip); ok {
-		return l, true
-	}
-	if netip.AddrFrom4([4]byte(ip[12:16])) == w.addr {
-		return gatewayOwn(), true
-	}
-	return packet.Unattributed(), true
+	w.upLine.Send(p, at)
 }
 
 func (w *wan) tapUp(p packet.Packet) {
@@ -156,14 +136,9 @@ func (w *wan) tapUp(p packet.Packet) {
 	w.upPathLine.Send(p, at)
 }
 
-// FromISP takes an IP packet that the internet sends to the home, and owns it.
-func (w *wan) FromISP(ip []byte) {
-	now := w.clock.Now()
-	if len(ip) < ipv4Header {
-		w.pool.Put(ip)
-		return
-	}
-	w.farLine.Send(packet.Packet{Data: ip, At: now}, now+w.far[netip.AddrFrom4([4]byte(ip[12:16]))])
+// down takes an IP packet that the internet sends to the home, and owns it.
+func (w *wan) down(p packet.Packet) {
+	w.farLine.Send(p, p.At+w.far[netip.AddrFrom4([4]byte(p.Data[12:16]))])
 }
 
 // arrived queues a packet at the home's side of the internet.
@@ -180,6 +155,10 @@ func (w *wan) arrived(p packet.Packet) {
 	if !ok {
 		w.pool.Put(p.Data)
 		return
+	}
+	if w.pace != nil {
+		at = max(at, w.lastDown+w.pace())
+		w.lastDown = at
 	}
 	w.downLine.Send(p, at)
 }
@@ -201,7 +180,7 @@ func (w *wan) tapDown(p packet.Packet) {
 		w.pool.Put(p.Data)
 		return
 	}
-	l := w.ownerDown(p.Data, r)
+	l := w.owner(&p, r, gateway.OuterUnknown, gateway.OuterKey{})
 	l.Row = row
 	switch {
 	case r.Verdict != gateway.Translated:
@@ -212,105 +191,35 @@ func (w *wan) tapDown(p packet.Packet) {
 		w.rows.complete(row, l, false)
 	default:
 		w.rows.attribute(row, l)
-		w.hopDown.Enter(p.Data, l, now)
 	}
-	w.toEth0(p.Data)
-}
-
-// ownerDown finds whose a packet from the internet is, after its translation. One that was not translated belongs to
-// the owner of the closed mapping, or else to nobody in the home.
-func (w *wan) ownerDown(ip []byte, r gateway.Result) packet.Lineage {
-	if !r.LAN.IsValid() {
-		return packet.Lineage{Unit: packet.UnitInternet, Event: packet.EventNone, Role: packet.RoleUnsolicited}
-	}
-	if r.LAN.Addr() == w.addr {
-		return gatewayOwn()
-	}
-	if r.Verdict == gateway.Translated {
-		l, _ := w.flows.Attribute(ip, packet.Down)
-		return l
-	}
-	l, ok := w.flows.AttributeAs(truth.KeyOf(r.Proto, r.LAN, r.Remote), false, ip, packet.Down)
-	if !ok { // a stranger who calls at a port that a device has used
-		return packet.Lineage{Unit: packet.UnitInternet, Event: packet.EventNone, Role: packet.RoleUnsolicited}
-	}
-	return l
+	p.Lineage = l
+	w.toHome(p)
 }
 
 func (w *wan) tapDownTunnel(p packet.Packet) {
 	now := w.clock.Now()
 	kind, key := outerOf(p.Data)
-	var row int64
+	l := unsolicited()
 	switch kind {
 	case gateway.OuterData:
-		l, ok := w.sealedDown.Take(key)
-		if !ok {
-			l = packet.Unattributed()
-		}
-		if row = w.rows.begin(now, packet.Down, p.Data, l, false, false); row != 0 {
-			l.Row = row
-			w.tapped.Put(key, l, now)
-		}
+		l = w.owner(&p, gateway.Result{}, kind, key)
 	case gateway.OuterUnknown:
-		l := packet.Lineage{Unit: packet.UnitInternet, Event: packet.EventNone, Role: packet.RoleUnsolicited}
-		row = w.rows.begin(now, packet.Down, p.Data, l, true, false)
 	default:
-		row = w.rows.begin(now, packet.Down, p.Data, tunnelOwn(kind), true, false)
+		l = tunnelOwn(kind)
 	}
-	if row == 0 {
+	l.Row = w.rows.begin(now, packet.Down, p.Data, l, kind != gateway.OuterData, false)
+	if l.Row == 0 {
 		w.mu.Lock()
 		w.drops.AfterEnd++
 		w.mu.Unlock()
 		w.pool.Put(p.Data)
 		return
 	}
-	w.toEth0(p.Data)
+	p.Lineage = l
+	w.toHome(p)
 }
 
-// sealing is told of each packet that the tunnel's client is about to encrypt.
-func (w *wan) sealing(inner []byte) packet.Lineage {
-	if l, ok := w.hopUp.Leave(inner); ok {
-		return l
-	}
-	if len(inner) >= 20 && !w.lan.Contains(netip.AddrFrom4([4]byte(inner[12:16]))) {
-		return gatewayOwn()
-	}
-	return packet.Unattributed()
-}
-
-// sealingDown is told of each packet that the tunnel's server is about to encrypt.
-func (w *wan) sealingDown(inner []byte) packet.Lineage {
-	if len(inner) >= 20 && !w.lan.Contains(netip.AddrFrom4([4]byte(inner[16:20]))) {
-		return gatewayOwn()
-	}
-	l, _ := w.flows.Attribute(inner, packet.Down)
-	return l
-}
-
-// opened is told of each packet that the tunnel's client has decrypted, before the gateway's kernel gets it.
-func (w *wan) opened(key gateway.OuterKey, inner []byte) {
-	l, ok := w.tapped.Take(key)
-	if !ok {
-		return // after the run's end
-	}
-	if l.Unit < 0 {
-		w.rows.complete(l.Row, l, false)
-		return
-	}
-	w.hopDown.Enter(inner, l, w.clock.Now())
-}
-
-// expire gives up what has waited too long. It is called about once a second.
-func (w *wan) expire(now int64) {
-	w.hopUp.Expire(now)
-	w.hopDown.Expire(now)
-	w.sealedUp.Expire(now)
-	w.sealedDown.Expire(now)
-	w.tapped.Expire(now)
-	w.rows.expire(now)
-	w.flows.Sweep(now)
-}
-
+// dropped returns the counts so far.
 func (w *wan) dropped() wanDrops {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -331,6 +240,10 @@ func outerOf(ip []byte) (gateway.Outer, gateway.OuterKey) {
 
 func gatewayOwn() packet.Lineage {
 	return packet.Lineage{Unit: packet.UnitGateway, Event: packet.EventNone, Role: packet.RoleData}
+}
+
+func unsolicited() packet.Lineage {
+	return packet.Lineage{Unit: packet.UnitInternet, Event: packet.EventNone, Role: packet.RoleUnsolicited}
 }
 
 func tunnelOwn(kind gateway.Outer) packet.Lineage {

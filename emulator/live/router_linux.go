@@ -2,7 +2,6 @@ package live
 
 import (
 	"context"
-	"math"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/beevik/ntp"
 	"github.com/miekg/dns"
+
+	"glasshouse/emulator"
 )
 
 // RouterConfig is what a home router does by itself.
@@ -67,35 +68,34 @@ func (c *RouterConfig) lookUp(ctx context.Context) {
 
 // StrangerConfig is who calls at a home unasked.
 type StrangerConfig struct {
-	NS      *Namespace
-	Clock   clockwork
-	Target  netip.Addr
-	PerHour float64
-	Seed    uint64
+	NS     *Namespace
+	Clock  clockwork
+	Target netip.Addr
+	Rate   int64 // millionths of packets an hour
+	Seed   uint64
 }
 
 // RunStrangers sends the home packets that nobody asked for, from addresses all over the internet, until ctx ends: one
 // TCP SYN, or one UDP datagram, at exponential intervals.
 func RunStrangers(ctx context.Context, c StrangerConfig) {
-	if c.PerHour <= 0 {
-		return
-	}
+	strangers := emulator.NewStrangers(c.Seed, c.Rate)
 	r := rand.New(rand.NewPCG(c.Seed, 0x7363616e))
-	at := int64(0)
 	for {
-		at += int64(-math.Log(1-r.Float64()) * 3600e9 / c.PerHour)
-		from := netip.AddrFrom4([4]byte{198, byte(18 + r.IntN(2)), byte(r.IntN(256)), byte(1 + r.IntN(254))})
-		to := net.JoinHostPort(c.Target.String(), strconv.Itoa(1+r.IntN(65535)))
-		tcp, size := r.IntN(2) == 0, 20+r.IntN(80)
-		payload := make([]byte, size)
+		s, ok := strangers.Next()
+		if !ok {
+			return
+		}
+		from := s.From
+		to := net.JoinHostPort(c.Target.String(), strconv.Itoa(int(s.Port)))
+		payload := make([]byte, s.Size)
 		for i := range payload {
 			payload[i] = byte(r.Uint32())
 		}
 		payload[0] &= 0x3f // not the first byte of RTP, see Sessions.head
-		if c.Clock.Sleep(ctx, at) != nil {
+		if c.Clock.Sleep(ctx, s.At) != nil {
 			return
 		}
-		if tcp { // gives up before it would send the SYN again
+		if s.TCP { // gives up before it would send the SYN again
 			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from.AsSlice()}, Timeout: 700 * time.Millisecond}
 			_ = c.NS.Do(func() error {
 				conn, err := d.DialContext(ctx, "tcp4", to)

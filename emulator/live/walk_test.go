@@ -3,14 +3,10 @@
 package live
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"io"
 	"math/rand/v2"
 	"net"
-	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -228,41 +224,6 @@ func TestTokensAreNeitherTLSNorHTTP(t *testing.T) {
 		if s.find(token) != nil {
 			t.Fatal("a forgotten session is found")
 		}
-	}
-}
-
-// Requests have their scripted size, or more where the headers leave no choice, and parse as HTTP.
-func TestHTTPRequestsHaveTheirSize(t *testing.T) {
-	least := len(httpRequest("example.net", strings.Repeat("ab", tokenSize), 0, newNoise(1)))
-	for size := range 1500 {
-		req := httpRequest("example.net", strings.Repeat("ab", tokenSize), size, newNoise(1))
-		if len(req) < size || len(req) != size && size > least+len(httpPad)+len(": \r\n") || size <= least && len(req) != least {
-			t.Errorf("%d bytes, want %d", len(req), size)
-		}
-		parsed, err := http.ReadRequest(bufio.NewReader(strings.NewReader(req)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if token := parseToken(parsed.URL.Path); !bytes.Equal(token[:], bytes.Repeat([]byte{0xab}, tokenSize)) || parsed.Host != "example.net" {
-			t.Errorf("%x from %s", token, parsed.URL.Path)
-		}
-	}
-}
-
-// Responses have their scripted size, but for the few that the digits of their length make one byte longer.
-func TestHTTPResponsesHaveTheirSize(t *testing.T) {
-	longer := 0
-	least, _ := httpResponse(0)
-	for size := len(least); size < 200_000; size++ {
-		head, body := httpResponse(size)
-		if over := len(head) + body - size; over == 1 {
-			longer++
-		} else if over != 0 {
-			t.Fatalf("%d bytes, want %d", len(head)+body, size)
-		}
-	}
-	if longer > 5 {
-		t.Errorf("%d sizes are one byte longer", longer)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 func newDataset() *cobra.Command {
-	return group("dataset", "Look at data sets, and check them", newDatasetInfo(), newDatasetVerify())
+	return group("dataset", "Look at data sets, check, merge and export them", newDatasetInfo(), newDatasetVerify(), newDatasetMerge(), newDatasetExport())
 }
 
 // setInfo is what is printed of a data set.
@@ -34,7 +34,10 @@ func newDatasetInfo() *cobra.Command {
 				return usage(err)
 			}
 			info := setInfo{Manifest: &d.Manifest, Digest: d.Manifest.Digest(), Devices: make(map[string]int64)}
-			if d.Manifest.State != dataset.StateRunning {
+			switch {
+			case d.Manifest.Counts.ByDevice != nil:
+				info.Devices = d.Manifest.Counts.ByDevice
+			case d.Manifest.State != dataset.StateRunning:
 				if err := d.Rows(func(_ int, r *dataset.Row) error {
 					info.Devices[r.Device]++
 					return nil
@@ -65,8 +68,9 @@ func writeInfo(w io.Writer, i *setInfo) error {
 		fmt.Fprintf(w, "  %s\n", r)
 	}
 	fmt.Fprintf(w, "from %s for %s, people's acts x%g\n", time.Unix(0, m.StartNs).UTC().Format(time.RFC3339), time.Duration(m.DurationNs), m.TimeScale)
-	fmt.Fprintf(w, "%d LAN frames (%d stayed local), %d WAN packets (%d up, %d down), %d events, %d not attributed\n\n",
+	fmt.Fprintf(w, "%d LAN frames (%d stayed local), %d WAN packets (%d up, %d down), %d events, %d not attributed\n",
 		m.Counts.LAN, m.Counts.Local, m.Counts.WAN, m.Counts.Up, m.Counts.Down, m.Counts.Events, m.Fidelity.Unattributed)
+	fmt.Fprintf(w, "%s\n\n", captured(m))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	names := make([]string, 0, len(i.Devices))
 	for n := range i.Devices {
@@ -82,6 +86,29 @@ func writeInfo(w io.Writer, i *setInfo) error {
 	}
 	_, err := fmt.Fprintf(w, "\ndigest %s\n", i.Digest)
 	return err
+}
+
+// captured says which homes and captures there are.
+func captured(m *dataset.Manifest) string {
+	homes := "1 home"
+	if n := len(m.Homes); n != 1 {
+		homes = fmt.Sprintf("%d homes", n)
+	}
+	if m.RunHomes > len(m.Homes) {
+		homes += fmt.Sprintf(" of %d", m.RunHomes)
+	}
+	switch {
+	case !m.HasWAN():
+		return homes + ", without captures"
+	case !m.HasLAN():
+		homes += ", with wan.pcapng"
+	default:
+		homes += ", with wan.pcapng and lan.pcapng"
+	}
+	if m.Snaplen > 0 {
+		homes += fmt.Sprintf(", %d bytes of each frame", m.Snaplen)
+	}
+	return homes
 }
 
 func newDatasetVerify() *cobra.Command {

@@ -40,6 +40,30 @@ func (p *progress) run(r testbed.Progress) {
 	fmt.Fprintln(p.w, line)
 }
 
+// generate shows how far homes in the virtual world are: p.last is wall time here.
+func (p *progress) generate(r testbed.GenerateProgress) {
+	every := sparse
+	if p.terminal {
+		every = time.Second / 5
+	}
+	if p.last >= 0 && r.Wall-p.last < every {
+		return
+	}
+	p.last = r.Wall
+	rate := float64(r.Packets) / max(r.Wall.Seconds(), 1e-9)
+	left := "?"
+	if r.Simulated > 0 {
+		left = time.Duration(float64(r.Wall) * float64(r.Left) / float64(r.Simulated)).Round(time.Second).String()
+	}
+	line := fmt.Sprintf("%d of %d homes, %s lived, %d WAN packets, %.0f/s, %s left", r.Homes, r.Of, r.Simulated.Round(time.Minute), r.Packets, rate, left)
+	if p.terminal {
+		fmt.Fprintf(p.w, "\r\x1b[K%s", line)
+		p.shown = true
+		return
+	}
+	fmt.Fprintln(p.w, line)
+}
+
 func (p *progress) done() {
 	if p.shown {
 		fmt.Fprint(p.w, "\r\x1b[K")

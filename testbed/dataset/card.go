@@ -66,15 +66,21 @@ State: **{{.M.State}}**{{if .M.Valid}}, valid{{else}}, **not valid**: {{range .M
 | events | {{.M.Counts.Events}} |
 
 ## Who lives here
-{{range .M.Homes}}
+{{if .M.Shard}}
+This is a part of a run of {{.M.RunHomes}} homes ({{.M.Shard}}).
+{{end}}{{range .Homes}}
 Home {{.Home}} (seed {{.Seed}}), {{.Packets}} WAN packets:
 {{range .Devices}}
 - {{.Unit}}: {{.Name}} ({{.Kind}}, {{.Category}}), class {{.Class}}, {{.Address}}, {{.MAC}}{{end}}
+{{end}}{{if .More}}
+And {{.More}} homes more, each in manifest.json.
 {{end}}
 ## Files
-In each home=NNNNNN: wan.pcapng is what an observer between the home and its ISP sees, and holds no truth; lan.pcapng is what the
-access point saw; packets.parquet has a row for each frame of wan.pcapng, row i for frame i; events.parquet lists what the
-household and its devices did. manifest.json has the vocabulary of every label, counts, and the sha256 of every file.
+In each home=NNNNNN: {{if .M.HasWAN}}wan.pcapng is what an observer between the home and its ISP sees, and holds no truth{{if .M.Snaplen}} ({{.M.Snaplen}} bytes of
+each frame at most){{end}}; {{if .M.HasLAN}}lan.pcapng is what the access point saw; {{else}}what the access point saw was not kept: label_lan_frame numbers its frames all
+the same; {{end}}packets.parquet has a row for each frame of wan.pcapng, row i for frame i; {{else}}packets.parquet has a row for each WAN frame, in order: no captures
+were kept, and label_lan_frame numbers LAN frames all the same; {{end}}events.parquet lists what the household and its devices did.
+manifest.json has the vocabulary of every label, counts, and the sha256 of every file.
 
 ## Columns of packets.parquet
 | column | type | meaning |
@@ -91,21 +97,28 @@ from or was delivered to, followed through the router and the tunnel by its byte
 
 ## Reading it
 ` + "```sql\nSELECT label_device, count(*) FROM read_parquet('home=*/packets.parquet', hive_partitioning = true) GROUP BY 1;  -- DuckDB\n```\n" +
-	"```python\nimport pandas as pd\npackets = pd.read_parquet('home=000000/packets.parquet')\n```\n" +
-	"```sh\ntshark -r home=000000/wan.pcapng -Y 'frame.number == 42'  # the packet of row 42; Wireshark opens the file as it is\n```\n" + `
+	"```python\nimport pandas as pd\npackets = pd.read_parquet('{{.First}}/packets.parquet')\n```\n" +
+	"{{if .M.HasWAN}}```sh\ntshark -r {{.First}}/wan.pcapng -Y 'frame.number == 42'  # the packet of row 42; Wireshark opens the file as it is\n```\n{{end}}" + `
 ## Limits
 Emulated devices, not real ones: sizes and rhythms follow their profiles, each number of which names its source. IPv4 only.
 The licence is for its maker to choose.
 `
+
+// cardHomes is how many homes a card lists in full: beyond them, nobody reads on.
+const cardHomes = 50
 
 func card(m *Manifest) ([]byte, error) {
 	t, err := template.New("card").Parse(cardText)
 	if err != nil {
 		return nil, err
 	}
+	homes, first := m.Homes[:min(len(m.Homes), cardHomes)], HomeDir(0)
+	if len(homes) > 0 {
+		first = HomeDir(homes[0].Home)
+	}
 	var b bytes.Buffer
 	err = t.Execute(&b, map[string]any{
-		"M": m, "Columns": packetColumns(), "Events": eventColumns(), "Start": time.Unix(0, m.StartNs).UTC().Format(time.RFC3339),
+		"M": m, "Homes": homes, "More": len(m.Homes) - len(homes), "First": first, "Columns": packetColumns(), "Events": eventColumns(), "Start": time.Unix(0, m.StartNs).UTC().Format(time.RFC3339),
 		"Duration": time.Duration(m.DurationNs), "WarmUp": time.Duration(m.WarmUpNs),
 	})
 	return b.Bytes(), err

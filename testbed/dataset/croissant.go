@@ -10,8 +10,12 @@ import (
 // croissant writes the metadata of MLCommons' Croissant 1.0: each file of the homes with its hash, and the columns of the
 // Parquet files. No licence is named: it is for the data set's maker to choose.
 func croissant(m *Manifest) ([]byte, error) {
+	rows := "a row for each WAN frame, in order"
+	if m.HasWAN() {
+		rows = "a row for each frame of " + FileWAN
+	}
 	distribution := []map[string]any{
-		fileSet("packets-parquet", FilePackets, "a row for each frame of "+FileWAN),
+		fileSet("packets-parquet", FilePackets, rows),
 		fileSet("events-parquet", FileEvents, "what the household and its devices did"),
 	}
 	plain := strings.NewReplacer("=", "-", "/", "-") // names hold neither
@@ -33,7 +37,7 @@ func croissant(m *Manifest) ([]byte, error) {
 	}
 	doc := map[string]any{
 		"@context": croissantContext(), "@type": "sc:Dataset", "name": fmt.Sprintf("%s-%d", m.Scenario, m.Seed),
-		"description": fmt.Sprintf("Labelled WAN packets of an emulated smart home, scenario %s, seed %d.", m.Scenario, m.Seed),
+		"description": fmt.Sprintf("Labelled WAN packets of %s, scenario %s, seed %d%s.", homesText(len(m.Homes)), m.Scenario, m.Seed, capturesText(m)),
 		"conformsTo":  "http://mlcommons.org/croissant/1.0",
 		"keywords":    []string{"smart home", "IoT", "traffic analysis", "packet capture", "ground truth"}, "distribution": distribution,
 		"recordSet": []map[string]any{
@@ -43,6 +47,23 @@ func croissant(m *Manifest) ([]byte, error) {
 	}
 	b, err := json.MarshalIndent(doc, "", "  ")
 	return append(b, '\n'), err
+}
+
+func homesText(n int) string {
+	if n == 1 {
+		return "an emulated smart home"
+	}
+	return fmt.Sprintf("%d emulated smart homes", n)
+}
+
+func capturesText(m *Manifest) string {
+	switch {
+	case !m.HasWAN():
+		return "; without captures"
+	case !m.HasLAN():
+		return "; with captures of the WAN"
+	}
+	return ""
 }
 
 func fileSet(id, name, about string) map[string]any {

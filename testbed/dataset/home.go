@@ -95,17 +95,8 @@ func (w *HomeWriter) LAN(at int64, frame []byte) int64 {
 func (w *HomeWriter) WAN(at int64, dir int8, ip []byte) Observation {
 	w.wanMu.Lock()
 	defer w.wanMu.Unlock()
-	dst, src := w.o.ISPMAC, w.o.GatewayMAC
-	if dir < 0 {
-		dst, src = src, dst
-	}
 	h := w.frame[:EthernetHeader]
-	copy(h, dst[:])
-	copy(h[6:], src[:])
-	h[12], h[13] = 8, 0
-	if len(ip) > 0 && ip[0]>>4 == 6 {
-		h[12], h[13] = 0x86, 0xdd
-	}
+	putEthernet(h, &w.o, dir, ip)
 	w.wanTs = max(w.o.EpochNs+at, w.wanTs+1)
 	n, err := w.wan.write(w.wanTs, h, ip)
 	if err != nil {
@@ -115,6 +106,20 @@ func (w *HomeWriter) WAN(at int64, dir int8, ip []byte) Observation {
 	o := w.parser.Observe(w.wanTs, dir, w.frame)
 	o.Frame = n
 	return o
+}
+
+// putEthernet writes the header of a frame between the gateway and the ISP router.
+func putEthernet(h []byte, o *HomeOptions, dir int8, ip []byte) {
+	dst, src := &o.ISPMAC, &o.GatewayMAC
+	if dir < 0 {
+		dst, src = src, dst
+	}
+	copy(h, dst[:])
+	copy(h[6:], src[:])
+	h[12], h[13] = 8, 0
+	if len(ip) > 0 && ip[0]>>4 == 6 {
+		h[12], h[13] = 0x86, 0xdd
+	}
 }
 
 // Row appends a row; rows come in the order of their frames.

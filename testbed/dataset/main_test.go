@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+
+	"glasshouse/emulator/packet"
 )
 
 const epoch = int64(1767571200e9)
@@ -120,6 +122,36 @@ func write(t interface {
 	c.LAN, c.WAN, c.Up, c.Down, c.Events = int64(n), int64(n), int64(n-(n+2)/3), int64((n+2)/3), int64((n+9)/10)
 	set.Manifest.Homes[0].Packets = int64(n)
 	if err := set.Finish(StateComplete); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// writeRecords writes a packets.parquet with the library alone, of rows in any order.
+func writeRecords(t *testing.T, path string, rows []Row) {
+	t.Helper()
+	w, err := createParquet[packetRecord](path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range rows {
+		r := &rows[i]
+		rec := packetRecord{
+			TsNs: r.TsNs, Frame: r.Frame, Dir: r.Dir, Length: r.Length, IPProto: r.IPProto, LocalPort: r.LocalPort,
+			RemotePort: r.RemotePort, TCPFlags: r.TCPFlags, RemoteAddr: r.RemoteAddr, PayloadLength: r.PayloadLength,
+			AppProto: r.AppProto, Device: r.Device, Unit: r.Unit, Class: r.Class, Kind: r.Kind, Category: r.Category,
+			Activity: r.Activity, Role: r.Role, Lost: r.Lost,
+		}
+		if r.Event != packet.EventNone {
+			rec.Event = &r.Event
+		}
+		if r.LANFrame != 0 {
+			rec.LANFrame = &r.LANFrame
+		}
+		if err := w.add(rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.close(); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"sync"
 )
 
 // States of a data set.
@@ -42,8 +43,12 @@ type Manifest struct {
 	World          string              `json:"world"`
 	StartNs        int64               `json:"start_ns"` // UTC epoch of script time 0, ns
 	DurationNs     int64               `json:"duration_ns"`
-	WarmUpNs       int64               `json:"warm_up_ns"` // not scored, from the start
-	TimeScale      float64             `json:"time_scale"` // people's acts against life; protocol timers are never scaled
+	WarmUpNs       int64               `json:"warm_up_ns"`          // not scored, from the start
+	TimeScale      float64             `json:"time_scale"`          // people's acts against life; protocol timers are never scaled
+	Captures       string              `json:"captures"`            // which pcapng files each home has: all, wan or none
+	Snaplen        int                 `json:"snaplen"`             // bytes kept of a captured frame; 0 = all
+	RunHomes       int                 `json:"run_homes,omitempty"` // homes of the whole run; a shard holds some of them
+	Shard          string              `json:"shard,omitempty"`     // I/N: which of them
 	Versions       map[string]string   `json:"versions"`
 	Vocabulary     map[string][]string `json:"vocabulary"` // of each label column
 	Counts         Counts              `json:"counts"`
@@ -64,7 +69,21 @@ type Counts struct {
 	Local      int64            `json:"local"`       // LAN frames that stayed on the LAN
 	Drops      map[string]int64 `json:"drops"`       // LAN frames that did not reach the tap, by cause
 	Events     int64            `json:"events"`
+	ByDevice   map[string]int64 `json:"by_device,omitempty"` // WAN packets of each label_device; nil where nobody counted
 }
+
+// What captures a data set has.
+const (
+	CapturesAll  = "all"  // lan.pcapng and wan.pcapng
+	CapturesWAN  = "wan"  // wan.pcapng
+	CapturesNone = "none" // neither
+)
+
+// HasWAN tells whether there is a wan.pcapng; rows are in the order of its frames either way.
+func (m *Manifest) HasWAN() bool { return m.Captures != CapturesNone }
+
+// HasLAN tells whether there is a lan.pcapng. Without one label_lan_frame still numbers the home's LAN frames.
+func (m *Manifest) HasLAN() bool { return m.Captures == CapturesAll || m.Captures == "" }
 
 // Fidelity says how well the run kept its promises.
 type Fidelity struct {
@@ -82,7 +101,8 @@ type HomeInfo struct {
 	Seed    uint64         `json:"seed"`
 	Varied  map[string]any `json:"varied"` // what was drawn for it
 	Devices []DeviceInfo   `json:"devices"`
-	Packets int64          `json:"packets"` // on the WAN
+	Packets int64          `json:"packets"`          // on the WAN
+	Counts  *Counts        `json:"counts,omitempty"` // the home's own, where there are many
 }
 
 // DeviceInfo describes a unit.
@@ -142,10 +162,14 @@ func writable(dir string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// Set is a data set that is being written.
+// Set is a data set that is being written. One home is written live and closed by Finish; many are made side by side, and
+// are added by HomeDone and closed by FinishHomes.
 type Set struct {
 	dir      string
 	Manifest Manifest
+
+	mu    sync.Mutex // guards what follows
+	homes map[int]homeRecord
 }
 
 // Create makes the directory and writes the manifest, with the state "running", and the scenario.
@@ -157,11 +181,14 @@ func Create(dir string, m Manifest, scenario []byte) (*Set, error) {
 		return nil, err
 	}
 	m.Format, m.State = 1, StateRunning
+	if m.Captures == "" {
+		m.Captures = CapturesAll
+	}
 	s := &Set{dir: dir, Manifest: m}
-	if err := writeAtomic(filepath.Join(dir, FileScenario), scenario); err != nil {
+	if err := s.write(); err != nil {
 		return nil, err
 	}
-	return s, s.write()
+	return s, writeAtomic(filepath.Join(dir, FileScenario), scenario)
 }
 
 // HomePath returns the directory of a home.
@@ -169,13 +196,20 @@ func (s *Set) HomePath(home int) string { return filepath.Join(s.dir, HomeDir(ho
 
 // Finish hashes the files, writes the card, and closes the manifest with a state.
 func (s *Set) Finish(state string) error {
+	files, err := hashAll(s.dir, inHome)
+	if err != nil {
+		return err
+	}
+	return s.seal(state, files)
+}
+
+func inHome(path string) bool { return strings.HasPrefix(path, "home=") }
+
+// seal closes the manifest; files are the homes', with their hashes.
+func (s *Set) seal(state string, files map[string]string) error {
 	s.Manifest.State = state
 	if s.Manifest.Reasons == nil {
 		s.Manifest.Reasons = []string{}
-	}
-	files, err := hashAll(s.dir, func(path string) bool { return strings.HasPrefix(path, "home=") })
-	if err != nil {
-		return err
 	}
 	s.Manifest.Files = files
 	for name, f := range map[string]func(*Manifest) ([]byte, error){FileCard: card, FileCroissant: croissant} {
@@ -187,7 +221,7 @@ func (s *Set) Finish(state string) error {
 			return err
 		}
 	}
-	beside, err := hashAll(s.dir, func(path string) bool { return !strings.HasPrefix(path, "home=") })
+	beside, err := hashAll(s.dir, func(path string) bool { return !inHome(path) })
 	if err != nil {
 		return err
 	}
@@ -214,16 +248,23 @@ func writeAtomic(path string, b []byte) error {
 	return os.Rename(tmp, path)
 }
 
-// hashAll returns the sha256 of the files of a data set that are wanted, by their paths; never of the manifest.
+// hashAll returns the sha256 of the files of a data set that are wanted, by their paths; never of the manifest, nor of the
+// journal that stands in for it while homes are made.
 func hashAll(dir string, want func(path string) bool) (map[string]string, error) {
 	files := make(map[string]string)
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil {
 			return err
 		}
 		rel, err := filepath.Rel(dir, path)
-		if rel = filepath.ToSlash(rel); err != nil || rel == FileManifest || !want(rel) {
+		rel = filepath.ToSlash(rel)
+		switch {
+		case err != nil:
 			return err
+		case d.IsDir() && inHome(rel) && !want(rel):
+			return fs.SkipDir
+		case d.IsDir(), rel == FileManifest, rel == journalHomes, !want(rel):
+			return nil
 		}
 		sum, err := hashFile(path)
 		files[rel] = sum
@@ -249,7 +290,7 @@ func hashFile(path string) (string, error) {
 func (m *Manifest) Digest() string {
 	var lines []string
 	for path, sum := range m.Files {
-		if strings.HasPrefix(path, "home=") {
+		if inHome(path) {
 			lines = append(lines, sum+"  "+path+"\n")
 		}
 	}

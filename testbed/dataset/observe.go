@@ -5,7 +5,6 @@
 package dataset
 
 import (
-	"bytes"
 	"encoding/binary"
 	"net"
 	"net/netip"
@@ -32,70 +31,160 @@ const EthernetHeader = 14
 
 // Parser turns frames into observations. It keeps the text of the addresses that it has seen; used by one goroutine.
 type Parser struct {
-	eth     layers.Ethernet
-	ip4     layers.IPv4
-	ip6     layers.IPv6
-	tcp     layers.TCP
-	udp     layers.UDP
-	layers  *gopacket.DecodingLayerParser
-	decoded []gopacket.LayerType
-	addrs   map[netip.Addr]string
+	eth    layers.Ethernet
+	ip4    layers.IPv4
+	ip6    layers.IPv6
+	addrs  map[netip.Addr]string
+	recent [recentAddrs]recentAddr
 }
 
-// maxAddrs bounds a parser's memory: beyond it, the texts are made anew.
-const maxAddrs = 1 << 16
+// recentAddr is an IPv4 address that came lately, and its text.
+type recentAddr struct {
+	addr uint32
+	text string
+}
+
+const (
+	maxAddrs    = 1 << 16 // bounds a parser's memory: beyond it, the texts are made anew
+	recentAddrs = 256     // a home talks to fewer servers at a time
+)
 
 // NewParser returns a parser.
 func NewParser() *Parser {
-	p := &Parser{addrs: make(map[netip.Addr]string)}
-	p.layers = gopacket.NewDecodingLayerParser(layers.LayerTypeEthernet, &p.eth, &p.ip4, &p.ip6)
-	p.layers.IgnoreUnsupported = true
-	return p
+	return &Parser{addrs: make(map[netip.Addr]string)}
 }
 
 // Observe derives an observation from an Ethernet frame: dir tells which end is local. Whatever the frame holds, it does not
 // fail: columns that the frame does not show are 0, "" or "none". Frame is left to the caller. It allocates nothing but the
 // text of an address that is new.
 func (p *Parser) Observe(tsNs int64, dir int8, frame []byte) Observation {
-	o := Observation{TsNs: tsNs, Dir: dir, Length: int32(len(frame)), AppProto: AppNone}
-	_ = p.layers.DecodeLayers(frame, &p.decoded) // what is damaged shows as far as it could be read
-	for _, layer := range p.decoded {
-		switch layer {
-		case layers.LayerTypeIPv4:
-			o.IPProto = uint8(p.ip4.Protocol)
-			o.RemoteAddr = p.remote(dir, p.ip4.SrcIP, p.ip4.DstIP)
-			if p.ip4.FragOffset == 0 { // a first fragment shows its ports, though gopacket stops at it
-				p.transport(&o, p.ip4.Payload)
-			}
-		case layers.LayerTypeIPv6:
-			o.IPProto = uint8(p.ip6.NextHeader)
-			o.RemoteAddr = p.remote(dir, p.ip6.SrcIP, p.ip6.DstIP)
-			p.transport(&o, p.ip6.Payload)
-		}
+	return p.ObserveLen(tsNs, dir, frame, len(frame))
+}
+
+// ObserveLen is Observe for a frame of which only the beginning is there: it had length bytes. An observation needs the
+// headers and 8 bytes above them; where they are there, it is the whole frame's.
+func (p *Parser) ObserveLen(tsNs int64, dir int8, frame []byte, length int) Observation {
+	length = max(length, len(frame))
+	o := Observation{TsNs: tsNs, Dir: dir, Length: int32(length), AppProto: AppNone}
+	if len(frame) < EthernetHeader || frame[12] != 8 || frame[13] != 0 || !p.ipv4(&o, frame[EthernetHeader:], length-EthernetHeader) {
+		p.decode(&o, frame, length)
 	}
 	return o
 }
 
-// transport reads TCP or UDP. Options that are damaged hide nothing of what stands before them.
-func (p *Parser) transport(o *Observation, b []byte) {
+// observeIP is ObserveLen for a packet of length bytes without its Ethernet header; it is false for one that must be decoded in
+// its frame.
+func (p *Parser) observeIP(o *Observation, tsNs int64, dir int8, ip []byte, length int) bool {
+	o.TsNs, o.Dir, o.Length, o.AppProto = tsNs, dir, int32(EthernetHeader+length), AppNone
+	return p.ipv4(o, ip, length)
+}
+
+// ipv4 reads what nearly all packets are without a decoder: IPv4 of length bytes, as far as it is there. It is false, and o
+// is as it was, for a header that is damaged or cut.
+//
+//	RFC 791: version, IHL · type of service · total length (2) · identification (2) · flags, fragment offset (2) · TTL ·
+//	         protocol (9) · checksum (2) · source (12) · destination (16) · options
+func (p *Parser) ipv4(o *Observation, b []byte, length int) bool {
+	if len(b) < 20 {
+		return false
+	}
+	head, total := int(b[0]&0xf)*4, int(binary.BigEndian.Uint16(b[2:]))
+	if total == 0 { // left to the network card to fill in
+		total = int(uint16(length))
+	}
+	if head < 20 || head > total || head > len(b) {
+		return false
+	}
+	if head > 20 && !optionsWhole(b[20:head]) {
+		return false
+	}
+	remote := b[16:20]
+	if o.Dir < 0 {
+		remote = b[12:16]
+	}
+	o.IPProto = b[9]
+	o.RemoteAddr = p.remote4(binary.BigEndian.Uint32(remote))
+	if binary.BigEndian.Uint16(b[6:])&0x1fff == 0 { // the first fragment shows its ports
+		total = min(total, length)
+		o.transport(b[head:min(total, len(b))], total-head)
+	}
+	return true
+}
+
+// optionsWhole tells whether IPv4 options have the lengths that they say. Damaged ones are left to the decoder, which drops
+// the packet's addresses with them.
+func optionsWhole(b []byte) bool {
+	for len(b) > 0 {
+		switch n := b[0]; {
+		case n == 0:
+			return true
+		case n == 1:
+			b = b[1:]
+		case len(b) < 2 || b[1] <= 2 || int(b[1]) > len(b):
+			return false
+		default:
+			b = b[b[1]:]
+		}
+	}
+	return true
+}
+
+// decode reads with gopacket what ipv4 does not. What is damaged shows as far as it could be read; of packets inside packets
+// the outer one is observed.
+func (p *Parser) decode(o *Observation, frame []byte, length int) {
+	if p.eth.DecodeFromBytes(frame, gopacket.NilDecodeFeedback) != nil {
+		return
+	}
+	more := length - len(frame) // bytes that were there, and are not
+	switch p.eth.EthernetType {
+	case layers.EthernetTypeIPv4:
+		if p.ip4.DecodeFromBytes(p.eth.Payload, gopacket.NilDecodeFeedback) != nil {
+			return
+		}
+		o.IPProto = uint8(p.ip4.Protocol)
+		o.RemoteAddr = p.remote(o.Dir, p.ip4.SrcIP, p.ip4.DstIP)
+		if b := p.ip4.Payload; p.ip4.FragOffset == 0 {
+			o.transport(b, min(len(b)+more, max(int(p.ip4.Length)-len(p.ip4.Contents), len(b))))
+		}
+	case layers.EthernetTypeIPv6:
+		if p.ip6.DecodeFromBytes(p.eth.Payload, gopacket.NilDecodeFeedback) != nil {
+			return
+		}
+		o.IPProto = uint8(p.ip6.NextHeader)
+		o.RemoteAddr = p.remote(o.Dir, p.ip6.SrcIP, p.ip6.DstIP)
+		b := p.ip6.Payload
+		o.transport(b, min(len(b)+more, max(int(p.ip6.Length), len(b))))
+	}
+}
+
+// transport reads TCP or UDP of n bytes, of which b are there. Options that are damaged hide nothing of what stands before them.
+func (o *Observation) transport(b []byte, n int) {
 	switch o.IPProto {
 	case uint8(layers.IPProtocolTCP):
-		if err := p.tcp.DecodeFromBytes(b, gopacket.NilDecodeFeedback); err != nil && len(b) < 20 {
+		if len(b) < 20 {
 			return
 		}
-		o.ports(uint16(p.tcp.SrcPort), uint16(p.tcp.DstPort))
+		src, dst := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+		o.ports(src, dst)
 		o.TCPFlags = b[13]
-		if head := 4 * int(b[12]>>4); head >= 20 && head <= len(b) {
-			o.PayloadLength = int32(len(b) - head)
-			o.AppProto = streamProto(uint16(p.tcp.SrcPort), uint16(p.tcp.DstPort), b[head:])
+		if head := 4 * int(b[12]>>4); head >= 20 && head <= n {
+			o.PayloadLength = int32(n - head)
+			o.AppProto = streamProto(src, dst, b[min(head, len(b)):])
 		}
 	case uint8(layers.IPProtocolUDP):
-		if p.udp.DecodeFromBytes(b, gopacket.NilDecodeFeedback) != nil {
+		if len(b) < 8 {
 			return
 		}
-		o.ports(uint16(p.udp.SrcPort), uint16(p.udp.DstPort))
-		o.PayloadLength = int32(len(p.udp.Payload))
-		o.AppProto = datagramProto(uint16(p.udp.SrcPort), uint16(p.udp.DstPort), p.udp.Payload)
+		switch size := int(binary.BigEndian.Uint16(b[4:])); {
+		case size >= 8:
+			n = min(n, size)
+		case size > 0: // 0 is a jumbogram's
+			return
+		}
+		src, dst := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+		o.ports(src, dst)
+		o.PayloadLength = int32(n - 8)
+		o.AppProto = datagramProto(src, dst, b[8:min(n, len(b))], n-8)
 	}
 }
 
@@ -116,6 +205,10 @@ func (p *Parser) remote(dir int8, src, dst net.IP) string {
 	if !ok {
 		return ""
 	}
+	return p.text(a)
+}
+
+func (p *Parser) text(a netip.Addr) string {
 	if s, ok := p.addrs[a]; ok {
 		return s
 	}
@@ -124,6 +217,15 @@ func (p *Parser) remote(dir int8, src, dst net.IP) string {
 		p.addrs[a] = s
 	}
 	return s
+}
+
+func (p *Parser) remote4(a uint32) string {
+	r := &p.recent[(a^a>>8^a>>16)%recentAddrs]
+	if r.addr != a || r.text == "" {
+		r.addr = a
+		r.text = p.text(netip.AddrFrom4([4]byte{byte(a >> 24), byte(a >> 16), byte(a >> 8), byte(a)}))
+	}
+	return r.text
 }
 
 // streamProto tells what a TCP segment shows at its start: a segment from the middle of a message shows nothing.
@@ -179,6 +281,9 @@ func isMQTT(b []byte) bool {
 }
 
 func isHTTP(b []byte) bool {
+	if len(b) < 4 || b[0] < 'C' || b[0] > 'T' {
+		return false
+	}
 	for _, m := range [...]string{"GET ", "POST ", "PUT ", "HEAD ", "DELETE ", "OPTIONS ", "PATCH ", "CONNECT ", "TRACE ", "HTTP/1."} {
 		if len(b) >= len(m) && string(b[:len(m)]) == m {
 			return true
@@ -187,18 +292,22 @@ func isHTTP(b []byte) bool {
 	return false
 }
 
-func datagramProto(src, dst uint16, b []byte) string {
+// datagramProto tells what a datagram of n bytes shows, of which b are there: 8 of them are enough.
+func datagramProto(src, dst uint16, b []byte, n int) string {
+	if len(b) < min(n, 6) {
+		return AppNone
+	}
 	either := func(port uint16) bool { return src == port || dst == port }
 	switch {
-	case either(53) && len(b) >= 12 && binary.BigEndian.Uint16(b[4:]) <= 4:
+	case either(53) && n >= 12 && binary.BigEndian.Uint16(b[4:]) <= 4:
 		return AppDNS
-	case either(123) && len(b) >= 48 && b[0]&7 != 0 && b[0]>>3&7 != 0:
+	case either(123) && n >= 48 && b[0]&7 != 0 && b[0]>>3&7 != 0:
 		return AppNTP
-	case either(67) && either(68) && len(b) >= 240:
+	case either(67) && either(68) && n >= 240:
 		return AppDHCP
-	case either(443) && len(b) >= 7 && b[0]&0xc0 == 0xc0 && isQUICVersion(binary.BigEndian.Uint32(b[1:])):
+	case either(443) && n >= 7 && b[0]&0xc0 == 0xc0 && isQUICVersion(binary.BigEndian.Uint32(b[1:])):
 		return AppQUIC
-	case isWireGuard(b):
+	case isWireGuard(b, n):
 		return AppWireGuard
 	}
 	return AppNone
@@ -207,19 +316,19 @@ func datagramProto(src, dst uint16, b []byte) string {
 func isQUICVersion(v uint32) bool { return v == 1 || v == 0x6b3343cf } // RFC 9000, RFC 9369
 
 // isWireGuard knows the messages by type, the three zero bytes after it, and size.
-func isWireGuard(b []byte) bool {
-	if len(b) < 32 || !bytes.Equal(b[1:4], []byte{0, 0, 0}) {
+func isWireGuard(b []byte, n int) bool {
+	if n < 32 || b[1]|b[2]|b[3] != 0 {
 		return false
 	}
 	switch b[0] {
 	case 1:
-		return len(b) == 148
+		return n == 148
 	case 2:
-		return len(b) == 92
+		return n == 92
 	case 3:
-		return len(b) == 64
+		return n == 64
 	case 4:
-		return (len(b)-32)%16 == 0 || len(b) == 32+1420
+		return (n-32)%16 == 0 || n == 32+1420
 	}
 	return false
 }

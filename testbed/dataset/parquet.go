@@ -8,7 +8,6 @@ import (
 	"os"
 
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/snappy"
 
 	"glasshouse/emulator/packet"
 )
@@ -53,10 +52,8 @@ type eventRecord struct {
 	Outcome  string `parquet:"outcome,dict"`
 }
 
-const (
-	batchRows = 4096
-	groupRows = 1 << 18 // a row group bounds what a writer holds in memory
-)
+// batchRows is how many rows the library is handed at once.
+const batchRows = 4096
 
 // parquetWriter writes records in batches.
 type parquetWriter[T any] struct {
@@ -71,7 +68,7 @@ func createParquet[T any](path string) (*parquetWriter[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	w := parquet.NewGenericWriter[T](f, parquet.Compression(&snappy.Codec{}), parquet.CreatedBy("glasshouse", "1", ""))
+	w := parquet.NewGenericWriter[T](f, parquet.CreatedBy("glasshouse", "1", ""))
 	return &parquetWriter[T]{f: f, w: w, batch: make([]T, 0, batchRows)}, nil
 }
 
@@ -98,40 +95,6 @@ func (w *parquetWriter[T]) flush() error {
 
 func (w *parquetWriter[T]) close() error {
 	return errors.Join(w.flush(), w.w.Close(), w.f.Close())
-}
-
-// packetWriter writes rows. Its cells are what a batch's nullable columns point to.
-type packetWriter struct {
-	*parquetWriter[packetRecord]
-	cells [2 * batchRows]int64
-}
-
-func createPackets(path string) (*packetWriter, error) {
-	w, err := createParquet[packetRecord](path)
-	if err != nil {
-		return nil, err
-	}
-	return &packetWriter{parquetWriter: w}, nil
-}
-
-// add appends a row; r is left to the caller.
-func (w *packetWriter) add(r *Row) error {
-	rec := packetRecord{
-		TsNs: r.TsNs, Frame: r.Frame, Dir: r.Dir, Length: r.Length, IPProto: r.IPProto, LocalPort: r.LocalPort,
-		RemotePort: r.RemotePort, TCPFlags: r.TCPFlags, RemoteAddr: r.RemoteAddr, PayloadLength: r.PayloadLength,
-		AppProto: r.AppProto, Device: r.Device, Unit: r.Unit, Class: r.Class, Kind: r.Kind, Category: r.Category,
-		Activity: r.Activity, Role: r.Role, Lost: r.Lost,
-	}
-	cells := w.cells[2*len(w.batch):]
-	if r.Event != packet.EventNone {
-		cells[0] = r.Event
-		rec.Event = &cells[0]
-	}
-	if r.LANFrame != 0 {
-		cells[1] = r.LANFrame
-		rec.LANFrame = &cells[1]
-	}
-	return w.parquetWriter.add(rec)
 }
 
 func (rec *packetRecord) row() Row {

@@ -32,9 +32,16 @@ type captureWriter struct {
 // maxComment is what an option's 16-bit length can say.
 const maxComment = 1<<16 - 1
 
-func createCapture(path, iface, comment string, snaplen int) (*captureWriter, error) {
+func checkComment(path, comment string) error {
 	if len(comment) > maxComment {
-		return nil, fmt.Errorf("%s: a comment of %d bytes; a section header holds %d", path, len(comment), maxComment)
+		return fmt.Errorf("%s: a comment of %d bytes; a section header holds %d", path, len(comment), maxComment)
+	}
+	return nil
+}
+
+func createCapture(path, iface, comment string, snaplen int) (*captureWriter, error) {
+	if err := checkComment(path, comment); err != nil {
+		return nil, err
 	}
 	if snaplen <= 0 {
 		snaplen = defaultSnaplen
@@ -91,14 +98,23 @@ func appendBlock(b []byte, kind uint32, body []byte) []byte {
 // write appends a frame that is given in two parts, and returns its 1-based number.
 func (c *captureWriter) write(tsNs int64, a, b []byte) (int64, error) {
 	length := len(a) + len(b)
-	kept := min(length, c.snaplen)
-	pad := -kept & 3
-	total := uint32(32 + kept + pad)
 	c.n++
-	if err := c.s.reserve(int(total)); err != nil {
+	if err := c.s.reserve(packetBlock + min(length, c.snaplen) + 3); err != nil {
 		return c.n, err
 	}
-	o := c.s.buf
+	c.s.buf = appendPacket(c.s.buf, tsNs, a, b, length, c.snaplen, nil)
+	return c.n, nil
+}
+
+// packetBlock is the size of an enhanced packet block without its packet, padding and options, bytes.
+const packetBlock = 32
+
+// appendPacket appends an enhanced packet block of a frame of length bytes. Its beginning is given in two parts, of which
+// snaplen bytes are kept; options are whole ones, with their end, or none.
+func appendPacket(o []byte, tsNs int64, a, b []byte, length, snaplen int, options []byte) []byte {
+	kept := min(len(a)+len(b), snaplen)
+	pad := -kept & 3
+	total := uint32(packetBlock + kept + pad + len(options))
 	o = binary.LittleEndian.AppendUint32(o, blockPacket)
 	o = binary.LittleEndian.AppendUint32(o, total)
 	o = binary.LittleEndian.AppendUint32(o, 0)
@@ -108,11 +124,9 @@ func (c *captureWriter) write(tsNs int64, a, b []byte) (int64, error) {
 	o = binary.LittleEndian.AppendUint32(o, uint32(length))
 	o = append(o, a[:min(len(a), kept)]...)
 	o = append(o, b[:max(kept-len(a), 0)]...)
-	for range pad {
-		o = append(o, 0)
-	}
-	c.s.buf = binary.LittleEndian.AppendUint32(o, total)
-	return c.n, nil
+	o = append(o, "\x00\x00\x00"[:pad]...)
+	o = append(o, options...)
+	return binary.LittleEndian.AppendUint32(o, total)
 }
 
 func (c *captureWriter) close() error { return c.s.close() }

@@ -12,6 +12,9 @@ import (
 // repair puts in order what a killed run left: captures end with their last whole block, the WAN capture with the last row,
 // and the Parquet files are built from the journals. Repair that is itself killed can be repeated.
 func (d *Dataset) repair(v *VerifyResult) error {
+	if d.hasHomesJournal() {
+		return d.repairHomes(v)
+	}
 	s := &Set{dir: d.Dir, Manifest: d.Manifest}
 	m := &s.Manifest
 	m.Counts = Counts{Drops: map[string]int64{}}
@@ -42,6 +45,26 @@ func (d *Dataset) repair(v *VerifyResult) error {
 	return nil
 }
 
+// repairHomes keeps the homes that were whole when a run of many was killed.
+func (d *Dataset) repairHomes(v *VerifyResult) error {
+	s := &Set{dir: d.Dir, Manifest: d.Manifest, homes: make(map[int]homeRecord)}
+	if err := s.resume(nil); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	reasons := []string{"the run was killed"}
+	if of := d.Manifest.RunHomes; of > len(s.homes) {
+		reasons[0] += fmt.Sprintf(" with %d of %d homes made", len(s.homes), of)
+	}
+	if err := s.finishHomes(StateCut, false, reasons); err != nil {
+		return err
+	}
+	v.Repaired = append(v.Repaired, fmt.Sprintf("%d homes are whole, and kept", len(s.homes)))
+	d.Manifest = s.Manifest
+	return nil
+}
+
 // removeParts removes files that were being written when the run was killed.
 func (s *Set) removeParts() error {
 	parts, err := filepath.Glob(filepath.Join(s.dir, "*"+partSuffix))
@@ -54,9 +77,18 @@ func (s *Set) removeParts() error {
 func (c *Counts) add(o *Counts) {
 	c.LAN, c.WAN, c.Up, c.Down = c.LAN+o.LAN, c.WAN+o.WAN, c.Up+o.Up, c.Down+o.Down
 	c.WithoutLAN, c.Local, c.Events = c.WithoutLAN+o.WithoutLAN, c.Local+o.Local, c.Events+o.Events
-	for k, n := range o.Drops {
-		c.Drops[k] += n
+	c.Drops, c.ByDevice = addUp(c.Drops, o.Drops), addUp(c.ByDevice, o.ByDevice)
+}
+
+// addUp adds one count by names to another, which it returns; nil to nil is nil.
+func addUp(to, from map[string]int64) map[string]int64 {
+	if to == nil && from != nil {
+		to = make(map[string]int64)
 	}
+	for k, n := range from {
+		to[k] += n
+	}
+	return to
 }
 
 // homeRepair repairs one home.
@@ -142,7 +174,7 @@ func (h *homeRepair) rebuild(lan, frames int64) error {
 
 func (h *homeRepair) count(lan int64) error {
 	c := &h.counts
-	c.LAN, c.Drops = lan, map[string]int64{}
+	c.LAN, c.Drops, c.ByDevice = lan, map[string]int64{}, map[string]int64{}
 	if err := ReadRows(h.path(FilePackets), func(r *Row) error {
 		c.WAN++
 		if r.Dir > 0 {
@@ -153,6 +185,7 @@ func (h *homeRepair) count(lan int64) error {
 		if r.LANFrame == 0 {
 			c.WithoutLAN++
 		}
+		c.ByDevice[r.Device]++
 		h.last = max(h.last, r.TsNs)
 		return nil
 	}); err != nil {

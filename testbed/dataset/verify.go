@@ -2,6 +2,9 @@ package dataset
 
 import (
 	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
 	"sort"
 )
 
@@ -23,7 +26,8 @@ func (v *VerifyResult) problem(format string, args ...any) {
 }
 
 // Verify checks a data set against itself: every hash; row i against frame i; times; labels against the vocabulary and the
-// events; LAN frames; and that no truth is in the WAN capture. With repair, what a killed run left behind is put in order first.
+// events; LAN frames; totals; and that no truth is in the WAN capture. Of a set without captures it checks what there is. With
+// repair, what a killed run left behind is put in order first. Files are streamed: memory does not grow with them.
 func Verify(dir string, repair bool) (*VerifyResult, error) {
 	d, err := Open(dir)
 	if err != nil {
@@ -32,7 +36,7 @@ func Verify(dir string, repair bool) (*VerifyResult, error) {
 	v := &VerifyResult{Problems: []string{}}
 	if d.Manifest.State == StateRunning {
 		if !repair {
-			v.problem("the run did not end, or still goes on: --repair puts what it left in order")
+			v.problem("%s", d.unfinished())
 			return v, nil
 		}
 		if err := d.repair(v); err != nil {
@@ -45,7 +49,7 @@ func Verify(dir string, repair bool) (*VerifyResult, error) {
 	for _, h := range d.Manifest.Homes {
 		c := homeCheck{d: d, v: v, home: h}
 		if err := c.run(); err != nil {
-			v.problem("%v", err)
+			v.problem("%s: %v", HomeDir(h.Home), err)
 			whole = false
 		}
 		totals.add(&c.counts)
@@ -56,6 +60,19 @@ func Verify(dir string, repair bool) (*VerifyResult, error) {
 	sort.Strings(v.Problems)
 	v.OK = len(v.Problems) == 0
 	return v, nil
+}
+
+// unfinished says what can be done about a data set whose manifest is not closed.
+func (d *Dataset) unfinished() string {
+	if d.hasHomesJournal() {
+		return "the run did not end, or still goes on: begun again with the same arguments it goes on; --repair keeps the homes that are whole"
+	}
+	return "the run did not end, or still goes on: --repair puts what it left in order"
+}
+
+func (d *Dataset) hasHomesJournal() bool {
+	_, err := os.Stat(filepath.Join(d.Dir, journalHomes))
+	return err == nil
 }
 
 func (d *Dataset) verifyHashes(v *VerifyResult) {
@@ -78,6 +95,9 @@ func (d *Dataset) verifyHashes(v *VerifyResult) {
 }
 
 func (v *VerifyResult) totals(want, got *Counts) {
+	if want.ByDevice != nil && !maps.Equal(want.ByDevice, got.ByDevice) {
+		v.problem("the manifest counts the packets of devices as %v, the files hold %v", want.ByDevice, got.ByDevice)
+	}
 	for _, c := range []struct {
 		of        string
 		want, got int64

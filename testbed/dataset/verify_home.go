@@ -17,8 +17,9 @@ type homeCheck struct {
 	v    *VerifyResult
 	home HomeInfo
 
-	events     map[int64]bool
-	lan        []lanFrame
+	events     eventSet
+	lan        *lanWindow
+	wan        *CaptureReader     // nil where there is no capture
 	macs       map[string][6]byte // of units
 	vocabulary [len(labelColumns)]map[string]bool
 	secrets    [][]byte
@@ -35,26 +36,27 @@ func (c *homeCheck) run() error {
 	if err := c.prepare(); err != nil {
 		return err
 	}
-	dir := c.d.HomePath(c.home.Home)
-	wan, err := OpenCapture(filepath.Join(dir, FileWAN))
-	if err != nil {
-		return err
-	}
-	defer wan.Close()
-	if err := ReadRows(filepath.Join(dir, FilePackets), func(r *Row) error {
-		c.counts.WAN++
-		f, err := wan.Read()
-		if err != nil {
-			return fmt.Errorf("row %d has no frame: %w", c.counts.WAN, err)
+	defer c.lan.close()
+	dir, m := c.d.HomePath(c.home.Home), &c.d.Manifest
+	if m.HasWAN() {
+		var err error
+		if c.wan, err = OpenCapture(filepath.Join(dir, FileWAN)); err != nil {
+			return err
 		}
-		c.row(r, f)
-		return nil
-	}); err != nil {
+		defer c.wan.Close()
+	}
+	if err := ReadRows(filepath.Join(dir, FilePackets), c.next); err != nil {
 		return err
 	}
 	c.v.Checked += c.counts.WAN
-	if _, err := wan.Read(); !errors.Is(err, io.EOF) {
-		c.v.problem("%s: more frames than rows", HomeDir(c.home.Home))
+	if c.wan != nil {
+		if _, err := c.wan.Read(); !errors.Is(err, io.EOF) {
+			c.v.problem("%s: more frames than rows", HomeDir(c.home.Home))
+		}
+	}
+	var err error
+	if c.counts.LAN, err = c.lan.rest(); err != nil {
+		return err
 	}
 	if c.home.Packets != c.counts.WAN {
 		c.v.problem("%s: the manifest counts %d packets, the file holds %d", HomeDir(c.home.Home), c.home.Packets, c.counts.WAN)
@@ -65,22 +67,18 @@ func (c *homeCheck) run() error {
 // prepare reads what rows are compared with.
 func (c *homeCheck) prepare() error {
 	dir := c.d.HomePath(c.home.Home)
-	c.events = make(map[int64]bool)
+	last := int64(-1)
 	if err := ReadEvents(filepath.Join(dir, FileEvents), func(e *Event) error {
-		if c.events[e.Event] {
-			c.v.problem("%s: event %d is there twice", FileEvents, e.Event)
+		if e.Event <= last {
+			c.v.problem("%s: event %d is after event %d", FileEvents, e.Event, last)
 		}
-		c.events[e.Event] = true
+		last = e.Event
+		c.events.add(e.Event)
 		c.counts.Events++
 		return nil
 	}); err != nil {
 		return err
 	}
-	var err error
-	if c.lan, err = lanDigests(filepath.Join(dir, FileLAN)); err != nil {
-		return err
-	}
-	c.counts.LAN = int64(len(c.lan))
 	c.macs = make(map[string][6]byte)
 	for _, u := range c.home.Devices {
 		mac, err := net.ParseMAC(u.MAC)
@@ -95,19 +93,69 @@ func (c *homeCheck) prepare() error {
 			c.vocabulary[i][word] = true
 		}
 	}
+	c.counts.ByDevice = make(map[string]int64)
 	c.secrets, c.parser, c.last = c.d.secrets(c.home), NewParser(), -1
-	return nil
+	frames := c.d.Manifest.Counts.LAN
+	if c.home.Counts != nil {
+		frames = c.home.Counts.LAN
+	}
+	path := ""
+	if c.d.Manifest.HasLAN() {
+		path = filepath.Join(dir, FileLAN)
+	}
+	var err error
+	c.lan, err = openLANWindow(path, frames)
+	return err
 }
 
-func (c *homeCheck) row(r *Row, f Frame) {
-	n := c.counts.WAN
-	want := c.parser.Observe(f.TsNs, r.Dir, f.Data)
-	want.Frame, want.Length = n, int32(f.Length)
-	if len(f.Data) < f.Length { // a snapshot: what lies beyond it cannot be checked
+// next checks a row, beside its frame where there is one.
+func (c *homeCheck) next(r *Row) error {
+	c.counts.WAN++
+	c.counts.ByDevice[r.Device]++
+	c.order(r)
+	c.label(r)
+	var f Frame
+	if c.wan != nil {
+		var err error
+		if f, err = c.wan.Read(); err != nil {
+			return fmt.Errorf("row %d has no frame: %w", c.counts.WAN, err)
+		}
+		c.frame(r, f)
+	}
+	if r.LANFrame == 0 {
+		c.counts.WithoutLAN++
+		return nil
+	}
+	return c.carrier(r, f)
+}
+
+// frame compares a row with its frame.
+func (c *homeCheck) frame(r *Row, f Frame) {
+	want := c.parser.ObserveLen(f.TsNs, r.Dir, f.Data, f.Length)
+	want.Frame = c.counts.WAN
+	if len(f.Data) < f.Length && len(f.Data) < wholeHeaders { // a snapshot: what lies beyond it cannot be checked
+		want.LocalPort, want.RemotePort, want.TCPFlags = r.LocalPort, r.RemotePort, r.TCPFlags
+		want.RemoteAddr, want.IPProto = r.RemoteAddr, r.IPProto
 		want.PayloadLength, want.AppProto = r.PayloadLength, r.AppProto
 	}
 	if r.Observation != want {
-		c.v.problem("row %d is %+v, its frame shows %+v", n, r.Observation, want)
+		c.v.problem("row %d is %+v, its frame shows %+v", c.counts.WAN, r.Observation, want)
+	}
+	for _, s := range c.secrets {
+		if bytes.Contains(f.Data, s) {
+			c.v.problem("frame %d of %s says %q", c.counts.WAN, FileWAN, s)
+		}
+	}
+}
+
+// wholeHeaders is what an observation needs of any frame: Ethernet, IPv4 and TCP at their longest, and 8 bytes above them.
+const wholeHeaders = EthernetHeader + 60 + 60 + 8
+
+// order checks what needs no frame: the rows' order, and that sizes are possible.
+func (c *homeCheck) order(r *Row) {
+	n := c.counts.WAN
+	if r.Frame != n {
+		c.v.problem("row %d says that it is of frame %d", n, r.Frame)
 	}
 	if r.TsNs <= c.last {
 		c.v.problem("row %d is not after row %d in time", n, n-1)
@@ -121,16 +169,8 @@ func (c *homeCheck) row(r *Row, f Frame) {
 	default:
 		c.v.problem("row %d: dir is %d; 1 is up, -1 is down", n, r.Dir)
 	}
-	c.label(r)
-	if r.LANFrame == 0 {
-		c.counts.WithoutLAN++
-	} else {
-		c.carrier(r, f)
-	}
-	for _, s := range c.secrets {
-		if bytes.Contains(f.Data, s) {
-			c.v.problem("frame %d of %s says %q", n, FileWAN, s)
-		}
+	if r.Length < EthernetHeader || r.PayloadLength < 0 || r.PayloadLength > r.Length-EthernetHeader {
+		c.v.problem("row %d: %d bytes of payload in a frame of %d", n, r.PayloadLength, r.Length)
 	}
 }
 
@@ -140,7 +180,7 @@ func (c *homeCheck) label(r *Row) {
 			c.v.problem("row %d: %s is %q, which is not in the vocabulary", r.Frame, labelColumns[i], value)
 		}
 	}
-	if r.Event != packet.EventNone && !c.events[r.Event] {
+	if r.Event != packet.EventNone && !c.events.has(r.Event) {
 		c.v.problem("row %d: there is no event %d", r.Frame, r.Event)
 	}
 }
@@ -163,3 +203,22 @@ func (d *Dataset) secrets(h HomeInfo) [][]byte {
 	}
 	return out
 }
+
+// eventSet holds the numbers of a home's events, which are dense but where a run was killed.
+type eventSet struct {
+	dense int64 // all below
+	more  map[int64]bool
+}
+
+func (s *eventSet) add(event int64) {
+	if event == s.dense {
+		s.dense++
+		return
+	}
+	if s.more == nil {
+		s.more = make(map[int64]bool)
+	}
+	s.more[event] = true
+}
+
+func (s *eventSet) has(event int64) bool { return event >= 0 && event < s.dense || s.more[event] }

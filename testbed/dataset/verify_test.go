@@ -163,19 +163,9 @@ func TestVerifyFindsWrongRows(t *testing.T) {
 				t.Fatal(err)
 			}
 			spoil(&rows[49])
-			w, err := createPackets(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i := range rows {
-				if err := w.add(&rows[i]); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := w.close(); err != nil {
-				t.Fatal(err)
-			}
+			writeRecords(t, path, rows)
 			edit(t, dir, func(m *Manifest) {
+				var err error
 				if m.Files, err = hashAll(dir, func(string) bool { return true }); err != nil {
 					t.Fatal(err)
 				}
@@ -195,9 +185,11 @@ func TestVerifyFindsWrongRows(t *testing.T) {
 
 // A LAN frame that two rows name is told even where both could be it.
 func TestVerifyFindsSharedCarrier(t *testing.T) {
-	c := homeCheck{d: &Dataset{}, v: &VerifyResult{}, lan: make([]lanFrame, 1), macs: map[string][6]byte{}}
+	c := homeCheck{d: &Dataset{}, v: &VerifyResult{}, lan: &lanWindow{count: 1}, macs: map[string][6]byte{}}
 	for range 2 {
-		c.carrier(&Row{Label: Label{LANFrame: 1}}, Frame{})
+		if err := c.carrier(&Row{Label: Label{LANFrame: 1}}, Frame{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if len(c.v.Problems) != 1 {
 		t.Errorf("%q", c.v.Problems)

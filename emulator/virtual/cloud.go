@@ -1,0 +1,151 @@
+package virtual
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/wire"
+)
+
+// cloud is the internet of a home: any address of it answers.
+type cloud struct {
+	n       *Net
+	stack   stack
+	free    int64
+	pending map[connKey]*session // that a SYN may come for, by the device's end of the connection
+}
+
+func newCloud(n *Net) *cloud {
+	c := &cloud{n: n, pending: make(map[connKey]*session)}
+	c.stack = stack{
+		n: n, ttl: 64, mss: min(n.c.MTU-ipv4Size-tcpSize, usualMSS), ts: true, conns: make(map[connKey]*endpoint),
+		draws: newDraws(n.c.Seed, 0x636c6f75), out: c.transmit,
+	}
+	return c
+}
+
+func (c *cloud) transmit(ip []byte, l packet.Lineage) {
+	at := max(c.n.clock.Now(), c.free)
+	c.free = at + c.n.Spacing()
+	c.n.c.ToHome(packet.Packet{Data: ip, At: at, Lineage: l})
+}
+
+// expect says that a device is about to connect.
+func (c *cloud) expect(k connKey, s *session) { c.pending[k] = s }
+
+// Receive takes an IP packet that has come to the internet, and owns it.
+func (n *Net) Receive(p packet.Packet) {
+	n.cloud.receive(p.Data, p.Lineage)
+	n.pool.Put(p.Data)
+}
+
+func (c *cloud) receive(ip []byte, l packet.Lineage) {
+	src, dst := be32(ip[12:]), be32(ip[16:])
+	switch ip[9] {
+	case protoTCP:
+		c.receiveTCP(ip, src, dst, l)
+	case protoUDP:
+		u := ip[ipv4Size:]
+		sport, dport, payload := be16(u), be16(u[2:]), u[udpSize:]
+		switch {
+		case dport == portDNS && dst == u32(c.n.c.DNS):
+			c.answerName(payload, src, dst, sport, l)
+		case dport == portNTP && dst == u32(c.n.c.NTP):
+			c.answerTime(payload, src, dst, sport, l)
+		default:
+			c.n.arriveFar(payload, u32Pair{src, dst}, sport, dport, nil)
+		}
+	case protoICMP:
+		c.echo(ip, src, dst, l)
+	}
+}
+
+func (c *cloud) receiveTCP(ip []byte, src, dst uint32, l packet.Lineage) {
+	seg, ok := parseTCP(ip[ipv4Size:])
+	if !ok {
+		return
+	}
+	ports := be32(ip[ipv4Size:])
+	k := connKey{local: dst, remote: src, ports: ports<<16 | ports>>16}
+	if e := c.stack.find(k); e != nil {
+		if e.unit != l.Unit && l.Unit != packet.UnitInternet {
+			c.n.Faults.Misdelivered++
+		}
+		e.input(&seg)
+		return
+	}
+	if seg.flags&(flagSYN|flagACK) == flagSYN {
+		if s := c.caller(k); s != nil {
+			if s.h.unit != l.Unit {
+				c.n.Faults.Misdelivered++
+			}
+			s.accept(&c.stack, k, &seg)
+			return
+		}
+	}
+	c.stack.refuse(ip, &seg, l)
+}
+
+// caller finds the session that a SYN is for, behind the address that the server sees.
+func (c *cloud) caller(k connKey) *session {
+	lan, ok := c.n.c.Behind(protoTCP, netip.AddrPortFrom(addrOf(k.remote), uint16(k.ports)))
+	if !ok {
+		return nil
+	}
+	key := connKey{local: u32(lan.Addr()), remote: k.local, ports: uint32(lan.Port())<<16 | k.ports>>16}
+	s := c.pending[key]
+	delete(c.pending, key)
+	return s
+}
+
+// nameTTL is how long an answer of the internet's DNS may be kept, s.
+const nameTTL = 60
+
+func (c *cloud) answerName(q []byte, src, dst uint32, sport uint16, l packet.Lineage) {
+	m := new(dns.Msg)
+	if m.Unpack(q) != nil || len(m.Question) != 1 {
+		return
+	}
+	host, id := strings.TrimSuffix(m.Question[0].Name, "."), m.Id
+	var addr netip.Addr
+	if a, ok := c.n.resolver[host]; ok {
+		addr = addrOf(a)
+	}
+	c.reply(l, src, dst, portDNS, sport, wire.AppendDNSAnswer(nil, id, host, addr, nameTTL))
+}
+
+func (c *cloud) answerTime(q []byte, src, dst uint32, sport uint16, l packet.Lineage) {
+	if len(q) < wire.NTPSize {
+		return
+	}
+	now := c.n.c.EpochNs + c.n.clock.Now()
+	c.reply(l, src, dst, portNTP, sport, wire.AppendNTPAnswer(nil, q, now, now+30_000))
+}
+
+// reply sends a server's answer after the time it takes, under what the question belonged to.
+func (c *cloud) reply(l packet.Lineage, to, from uint32, port, toPort uint16, payload []byte) {
+	l.LANFrame, l.Row = 0, 0
+	c.n.at(c.n.clock.Now()+c.n.waking(), func() {
+		c.stack.datagram(from, to, port, toPort, uint16(c.stack.draws.Uint64()), payload, l)
+	})
+}
+
+// echo answers an echo request (RFC 792), as a kernel does: at once.
+func (c *cloud) echo(ip []byte, src, dst uint32, l packet.Lineage) {
+	if len(ip) < ipv4Size+8 || ip[ipv4Size] != 8 {
+		return
+	}
+	b := c.n.pool.Get()[ethernetSize : ethernetSize+len(ip)]
+	copy(b, ip)
+	m := b[ipv4Size:]
+	m[0] = 0
+	binary.BigEndian.PutUint16(m[2:], 0)
+	binary.BigEndian.PutUint16(m[2:], ^fold(sum32(0, m)))
+	putIPv4(b, len(b), protoICMP, 64, uint16(c.stack.draws.Uint64()), dst, src, false)
+	l.LANFrame, l.Row = 0, 0
+	c.stack.send(b, l)
+}

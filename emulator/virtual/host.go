@@ -1,0 +1,298 @@
+package virtual
+
+import (
+	"errors"
+	"fmt"
+
+	"glasshouse/devices"
+	"glasshouse/emulator/clock"
+	"glasshouse/emulator/packet"
+)
+
+// Host is one device: it performs activities. It belongs to its Net's clock.
+type Host struct {
+	n        *Net
+	index    int
+	spec     *devices.Specimen
+	unit     int32
+	addr     uint32
+	mac      [6]byte
+	stack    stack
+	free     int64 // ns: when its radio may send the next frame
+	nextPort uint16
+	echoID   uint16
+	names    map[string]cachedName
+	lines    map[string]*line
+	sockets  map[socketKey]*socket
+	near     neighbours
+	online   bool
+	waiting  []func() // for the address
+	boot     tag      // under which connections are opened again
+	leased   uint16   // IP id of its DHCP client
+	lease    *leaseState
+}
+
+type cachedName struct {
+	addr    uint32
+	expires int64
+}
+
+// socketKey names a datagram socket by its port and remote end; of an echo socket the port is the identifier.
+type socketKey struct {
+	remote      uint32
+	port, rport uint16
+	proto       byte
+}
+
+// Ephemeral ports of Linux.
+const (
+	firstEphemeral = 32768
+	lastEphemeral  = 60999
+)
+
+const usualMSS = 1460
+
+func newHost(n *Net, i int) *Host {
+	spec := &n.c.Specimens[i]
+	p := spec.Profile
+	d := newDraws(spec.Seed, 0x686f7374)
+	h := &Host{
+		n: n, index: i, spec: spec, unit: spec.Index, addr: u32(spec.Addr), mac: spec.MAC,
+		names: make(map[string]cachedName), lines: make(map[string]*line), sockets: make(map[socketKey]*socket),
+		nextPort: uint16(firstEphemeral + d.n(lastEphemeral-firstEphemeral)), echoID: uint16(d.Uint64()), leased: uint16(d.Uint64()),
+	}
+	h.boot = tag{event: packet.EventNone}
+	mss := min(n.c.MTU-ipv4Size-tcpSize, usualMSS)
+	if p.Stack.MSS > 0 {
+		mss = min(mss, p.Stack.MSS)
+	}
+	h.stack = stack{
+		n: n, addr: h.addr, ttl: byte(max(p.Stack.TTL, 1)), mss: mss, ts: p.Stack.TCPTimestamps, keepalive: p.Stack.Keepalive,
+		conns: make(map[connKey]*endpoint), draws: d, out: h.transmit,
+	}
+	h.near = newNeighbours(n, h.addr, h.mac, h.frame)
+	for k := range p.Services {
+		if s := &p.Services[k]; s.Lasting {
+			h.lines[s.Name] = &line{host: h, svc: s, pause: backoffFirst}
+		}
+	}
+	return h
+}
+
+// transmit sends an IP packet to whoever is next on its way.
+func (h *Host) transmit(ip []byte, l packet.Lineage) {
+	dst := be32(ip[16:])
+	switch {
+	case dst == 0xffffffff || dst == h.n.broadcast():
+		h.frame(ip, broadcastMAC, typeIPv4, l)
+	case h.n.onLAN(dst):
+		h.near.send(dst, ip, l)
+	default:
+		h.near.send(u32(h.n.c.Router), ip, l)
+	}
+}
+
+// frame puts the Ethernet header before what it sends and hands it to the radio. A device's frames leave one after the other.
+func (h *Host) frame(b []byte, to [6]byte, kind uint16, l packet.Lineage) {
+	f := packet.Framed(b)
+	putEthernet(f, to, h.mac, kind)
+	at := max(h.n.clock.Now(), h.free)
+	h.free = at + h.n.Spacing()
+	h.n.c.FromStation(h.index, packet.Packet{Data: f, At: at, Lineage: l})
+}
+
+// Receive takes a frame from the radio, and owns it.
+func (h *Host) Receive(f []byte) {
+	b := f[ethernetSize:]
+	switch kind := be16(f[12:]); {
+	case kind == typeARP:
+		h.near.receive(b)
+	case kind != typeIPv4 || len(b) < ipv4Size:
+	case be32(b[16:]) == h.addr:
+		h.receiveIP(b)
+	default:
+		h.receiveOther(b)
+	}
+	h.n.pool.Put(f)
+}
+
+func (h *Host) receiveIP(ip []byte) {
+	src := be32(ip[12:])
+	switch ip[9] {
+	case protoTCP:
+		seg, ok := parseTCP(ip[ipv4Size:])
+		if !ok {
+			return
+		}
+		k := connKey{local: h.addr, remote: src, ports: be32(ip[ipv4Size:])}
+		k.ports = k.ports<<16 | k.ports>>16
+		if e := h.stack.find(k); e != nil {
+			h.near.confirm(src)
+			e.input(&seg)
+			return
+		}
+		h.stack.refuse(ip, &seg, h.own())
+	case protoUDP:
+		h.receiveUDP(ip, src)
+	case protoICMP:
+		if s := h.sockets[socketKey{src, be16(ip[ipv4Size+4:]), 0, protoICMP}]; s != nil && ip[ipv4Size] == 0 {
+			s.receive(ip[ipv4Size:])
+		}
+	}
+}
+
+func (h *Host) receiveUDP(ip []byte, src uint32) {
+	u := ip[ipv4Size:]
+	if len(u) < udpSize {
+		return
+	}
+	sport, dport, payload := be16(u), be16(u[2:]), u[udpSize:]
+	if dport == dhcpClient {
+		h.receiveLease(payload)
+		return
+	}
+	if s := h.sockets[socketKey{src, dport, sport, protoUDP}]; s != nil {
+		s.receive(payload)
+		return
+	}
+	h.n.arriveFar(payload, u32Pair{src, h.addr}, sport, dport, h) // the phone's end of what it views on the LAN
+}
+
+// receiveOther takes what is for everybody: before it has an address, a lease comes so.
+func (h *Host) receiveOther(ip []byte) {
+	if ip[9] == protoUDP && len(ip) >= ipv4Size+udpSize && be16(ip[ipv4Size+2:]) == dhcpClient {
+		h.receiveLease(ip[ipv4Size+udpSize:])
+	}
+}
+
+// own is the lineage of what the device sends by itself.
+func (h *Host) own() packet.Lineage {
+	return packet.Lineage{Unit: h.unit, Event: packet.EventNone, Role: packet.RoleData}
+}
+
+// port hands out local ports one after the other, so that none comes back soon.
+func (h *Host) port() uint16 {
+	p := h.nextPort
+	if h.nextPort++; h.nextPort > lastEphemeral {
+		h.nextPort = firstEphemeral
+	}
+	return p
+}
+
+// key names a new connection.
+func (h *Host) key(remote uint32, rport uint16) connKey {
+	for {
+		k := connKey{local: h.addr, remote: remote, ports: uint32(h.port())<<16 | uint32(rport)}
+		if h.stack.conns[k] == nil {
+			return k
+		}
+	}
+}
+
+var errNoService = errors.New("the profile has no such service")
+
+// Perform does an activity whose time is near. done is called when its last exchange is over, with "ok" or "failed" and the
+// script time; it is not called if the run ends first.
+func (h *Host) Perform(act *devices.Activity, event int64, done func(outcome string, at int64)) {
+	t := tag{event: event, activity: h.n.c.Activity(act.Name), role: packet.RoleData}
+	if act.Name == devices.ActivityBoot {
+		h.boot = t
+	}
+	left, outcome := len(act.Exchanges), "ok"
+	over := func(err error) {
+		if err != nil {
+			outcome = "failed"
+		}
+		if left--; left <= 0 {
+			done(outcome, h.n.clock.Now())
+		}
+	}
+	if left == 0 {
+		h.n.at(act.At, func() { over(nil) })
+	}
+	for i := range act.Exchanges {
+		x := &act.Exchanges[i]
+		h.begin(x, act.At+x.Offset, t, over)
+	}
+}
+
+// begin starts one exchange.
+func (h *Host) begin(x *devices.Exchange, at int64, t tag, done func(error)) {
+	s := h.spec.Profile.Service(x.Service)
+	if s == nil {
+		done(fmt.Errorf("%w: %q", errNoService, x.Service))
+		return
+	}
+	if l := h.lines[s.Name]; l != nil && !x.Fresh && (x.Op == devices.OpDialogue || x.Op == devices.OpConnect) {
+		l.enqueue(errand{x, at, t, done})
+		return
+	}
+	h.whenOnline(func() { h.n.at(at+h.n.sleeping(), func() { h.once(s, x, at, t, done) }) })
+}
+
+// once performs an exchange that has no lasting connection.
+func (h *Host) once(s *devices.Service, x *devices.Exchange, at int64, t tag, done func(error)) {
+	switch {
+	case x.Op == devices.OpResolve:
+		h.resolve(s.Host, t, true, func(_ uint32, err error) { done(err) })
+	case x.Op == devices.OpTimeSync, s.Transport == devices.TransportNTP:
+		h.timeSync(t, done)
+	case x.Op == devices.OpPing, s.Transport == devices.TransportICMP:
+		h.ping(s, x, t, done)
+	case s.Transport == devices.TransportUDP, s.Transport == devices.TransportLAN:
+		h.openUDP(s, t, func(u *socket, err error) {
+			if err != nil {
+				done(err)
+				return
+			}
+			u.walk(x.Messages, at, t, func(err error) {
+				u.close()
+				done(err)
+			})
+		})
+	default:
+		h.connect(s, t, packet.RoleTCPHandshake, func(c *session, err error) {
+			if err != nil {
+				done(err)
+				return
+			}
+			c.perform(&job{messages: x.Messages, start: h.n.clock.Now(), tag: t, done: func(err error) {
+				c.close()
+				done(err)
+			}})
+		}, func() {})
+	}
+}
+
+// connect resolves and connects. role is RoleTCPHandshake, or RoleReconnect for a connection that is opened again.
+func (h *Host) connect(s *devices.Service, t tag, role packet.Role, done func(*session, error), lost func()) {
+	h.resolve(s.Host, t.as(roleOr(role, packet.RoleData)), false, func(addr uint32, err error) {
+		if err != nil {
+			done(nil, err)
+			return
+		}
+		var c *session
+		c = newSession(h, s, addr, t.as(roleOr(role, packet.RoleTLSHandshake)), func(err error) { done(c, err) }, lost)
+	})
+}
+
+func roleOr(role, usual packet.Role) packet.Role {
+	if role == packet.RoleReconnect {
+		return role
+	}
+	return usual
+}
+
+// whenOnline calls f once the host has its address.
+func (h *Host) whenOnline(f func()) {
+	if h.online {
+		f()
+		return
+	}
+	h.waiting = append(h.waiting, f)
+}
+
+// at calls f at a moment, or now if it has passed.
+func (n *Net) at(at int64, f func()) {
+	n.clock.Schedule(max(at, n.clock.Now()), clock.Func(func(int64, uint64) { f() }), 0)
+}

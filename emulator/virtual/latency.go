@@ -1,0 +1,42 @@
+package virtual
+
+// Slowness of the live world's programs and kernels, ns, drawn from quantiles that were measured there (noisy-napt, six homes
+// of five minutes; the machine had two cores). Each table has its values at equal steps of probability, between which a draw
+// lies evenly: integers only, so that every machine draws the same.
+type latency []int64
+
+// draw returns one value.
+func (t latency) draw(d draws) int64 {
+	x := d.Uint64()
+	cells := uint64(len(t) - 1)
+	i := (x >> 32) * cells >> 32
+	lo, hi := t[i], t[i+1]
+	return lo + int64((x&0xffffffff)*uint64(hi-lo)>>32)
+}
+
+// sleeping is how late a program runs after the moment it slept for.
+func (n *Net) sleeping() int64 { return latencySleep.draw(n.late) }
+
+// waking is how long a program takes from the arrival of what it waits for to what it does then.
+func (n *Net) waking() int64 { return latencyWake.draw(n.late) }
+
+// computing is what a handshake's arithmetic takes.
+func (n *Net) computing() int64 { return latencyCompute.draw(n.late) }
+
+// Hop is what the gateway's kernel takes to forward a packet.
+func (n *Net) Hop() int64 { return latencyHop.draw(n.late) }
+
+// Sealing is what a packet's way through an end of the tunnel takes.
+func (n *Net) Sealing() int64 { return latencySeal.draw(n.late) }
+
+// Spacing is the least time between two packets of one interface.
+func (n *Net) Spacing() int64 { return latencySpacing.draw(n.late) }
+
+var (
+	latencySleep   = latency{20_000, 45_000, 60_000, 75_000, 90_000, 110_000, 140_000, 200_000, 600_000}
+	latencyWake    = latency{40_000, 60_000, 75_000, 90_000, 110_000, 140_000, 180_000, 260_000, 700_000}
+	latencyCompute = latency{150_000, 200_000, 230_000, 260_000, 300_000, 350_000, 420_000, 550_000, 1_200_000}
+	latencyHop     = latency{18_000, 24_000, 28_000, 32_000, 37_000, 44_000, 55_000, 80_000, 300_000}
+	latencySeal    = latency{40_000, 55_000, 65_000, 75_000, 88_000, 105_000, 130_000, 180_000, 500_000}
+	latencySpacing = latency{4_600, 5_300, 5_900, 6_300, 6_700, 7_200, 7_900, 9_500, 22_000}
+)

@@ -1,0 +1,182 @@
+package virtual
+
+import (
+	"glasshouse/devices"
+	"glasshouse/emulator/packet"
+)
+
+// line is a lasting service: one connection, or one datagram socket, for as long as the device lives. Exchanges follow each
+// other on it. When it breaks it is opened again, under the event of the boot.
+type line struct {
+	host   *Host
+	svc    *devices.Service
+	queue  []errand
+	busy   bool     // with the first of them, or with opening
+	conn   *session // of streams; nil while down
+	udp    *socket  // of datagrams
+	was    bool     // it was up once: opening it again is a reconnect
+	wanted bool     // somebody asked for it: it is kept up
+	pause  int64
+	again  uint64 // number of the try that is due: older ones are off
+}
+
+type errand struct {
+	x    *devices.Exchange
+	at   int64
+	tag  tag
+	done func(error)
+}
+
+// Reconnects wait this long at first, then twice as long each time. An exchange waits for a few tries only.
+const (
+	backoffFirst = int64(1e9)
+	backoffMost  = int64(60e9)
+	backoffTries = 4
+)
+
+func (l *line) enqueue(e errand) {
+	l.queue = append(l.queue, e)
+	l.host.whenOnline(l.next)
+}
+
+// next begins the first errand if nothing is under way.
+func (l *line) next() {
+	if l.busy || len(l.queue) == 0 || !l.host.online {
+		return
+	}
+	l.busy = true
+	e := l.queue[0]
+	l.queue = l.queue[1:]
+	over := func(err error) {
+		e.done(err)
+		l.busy = false
+		l.next()
+	}
+	switch {
+	case e.x.Op == devices.OpConnect:
+		l.host.n.at(e.at+l.host.n.sleeping(), func() { l.open(e.tag, packet.RoleTCPHandshake, 1, over) })
+	case l.svc.Stream():
+		l.open(l.host.boot, packet.RoleReconnect, 1, func(err error) {
+			if err != nil {
+				over(err)
+				return
+			}
+			l.conn.perform(&job{messages: e.x.Messages, start: e.at, tag: e.tag, done: func(err error) {
+				if err == nil {
+					over(nil)
+					return
+				}
+				l.conn = nil
+				l.open(l.host.boot, packet.RoleReconnect, 1, func(error) { over(err) })
+			}})
+		})
+	default:
+		l.open(e.tag, packet.RoleTCPHandshake, 1, func(err error) {
+			if err != nil {
+				over(err)
+				return
+			}
+			l.udp.walk(e.x.Messages, e.at, e.tag, over)
+		})
+	}
+}
+
+// open brings the line up if it is down.
+func (l *line) open(t tag, role packet.Role, try int, done func(error)) {
+	l.wanted = true
+	l.again++
+	if !l.svc.Stream() {
+		l.openUDP(t, done)
+		return
+	}
+	if l.conn != nil {
+		done(nil)
+		return
+	}
+	l.login(t, role, func(err error) {
+		if err == nil || try == backoffTries {
+			done(err)
+			return
+		}
+		l.host.n.at(l.host.n.clock.Now()+l.backoff(), func() { l.open(t, role, try+1, done) })
+	})
+}
+
+func (l *line) openUDP(t tag, done func(error)) {
+	if l.udp != nil {
+		done(nil)
+		return
+	}
+	l.host.openUDP(l.svc, t, func(u *socket, err error) {
+		if err != nil {
+			done(err)
+			return
+		}
+		u.lasting = true
+		l.udp = u
+		if m := l.svc.LoginMessages(); m != nil {
+			u.walk(m, l.host.n.clock.Now(), t, done)
+			return
+		}
+		done(nil)
+	})
+}
+
+// login opens the connection and says its first messages.
+func (l *line) login(t tag, role packet.Role, done func(error)) {
+	if !l.was {
+		role = packet.RoleTCPHandshake
+	}
+	l.host.connect(l.svc, t, role, func(c *session, err error) {
+		if err != nil {
+			done(err)
+			return
+		}
+		up := func(err error) {
+			if err == nil {
+				l.conn, l.was, l.pause = c, true, backoffFirst
+			}
+			done(err)
+		}
+		if m := l.svc.LoginMessages(); m != nil {
+			c.perform(&job{messages: m, start: l.host.n.clock.Now(), tag: t.as(roleOr(role, packet.RoleData)), done: up})
+			return
+		}
+		up(nil)
+	}, l.lost)
+}
+
+// lost is told that the connection broke while nobody used it.
+func (l *line) lost() {
+	l.conn = nil
+	l.mend()
+}
+
+// mend tries to open the line again until it is up or somebody else does.
+func (l *line) mend() {
+	if l.busy {
+		return
+	}
+	l.busy = true
+	l.login(l.host.boot, packet.RoleReconnect, func(err error) {
+		l.busy = false
+		if err != nil && len(l.queue) == 0 {
+			l.again++
+			mine := l.again
+			l.host.n.at(l.host.n.clock.Now()+l.backoff(), func() {
+				if l.again == mine {
+					l.mend()
+				}
+			})
+			return
+		}
+		l.next()
+	})
+}
+
+// backoff returns how long to wait before the next try.
+func (l *line) backoff() int64 {
+	pause := l.pause
+	l.pause = min(2*pause, backoffMost)
+	return pause
+}

@@ -1,0 +1,72 @@
+package virtual
+
+import (
+	"glasshouse/devices"
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/wire"
+)
+
+// plainWrite is the largest write of a program that sends without TLS: the live world's.
+const plainWrite = 1 << 16
+
+// wireSize is what a message takes on the stream, bytes.
+func (s *session) wireSize(m *devices.Message) int64 {
+	if s.svc.Transport == devices.TransportHTTP {
+		if m.Dir == packet.Up {
+			return int64(len(s.request(m)))
+		}
+		head, body := wire.AppendHTTPResponse(nil, m.Size)
+		return int64(len(head) + body)
+	}
+	if s.version == 0 {
+		return int64(m.Size)
+	}
+	records := (m.Size + wire.MaxPlaintext - 1) / wire.MaxPlaintext
+	return int64(m.Size + records*wire.RecordOverhead(s.version))
+}
+
+// send writes a message as its transport has it.
+func (d *side) send(m *devices.Message, t tag) {
+	switch {
+	case d.s.svc.Transport == devices.TransportHTTP && m.Dir == packet.Up:
+		b := d.s.request(m)
+		d.e.write(len(b), t, b)
+	case d.s.svc.Transport == devices.TransportHTTP:
+		head, body := wire.AppendHTTPResponse(nil, m.Size)
+		d.plain(len(head)+body, t, head)
+	case d.s.version == 0:
+		d.plain(m.Size, t, nil)
+	default:
+		for rest := m.Size; rest > 0; rest -= wire.MaxPlaintext {
+			d.sendRecord(min(rest, wire.MaxPlaintext), t)
+		}
+	}
+}
+
+// plain writes n bytes that begin with head.
+func (d *side) plain(n int, t tag, head []byte) {
+	for ; n > 0; n -= plainWrite {
+		d.e.write(min(n, plainWrite), t, head)
+		head = nil
+	}
+}
+
+// sendRecord writes one record of application data: its header is spelled out, the rest is noise.
+func (d *side) sendRecord(n int, t tag) {
+	e := d.e
+	if e.closed || e.state == stateClosed {
+		return
+	}
+	c := e.out.grow(n+wire.RecordOverhead(d.s.version), t)
+	c.size = int8(len(wire.AppendRecordHeader(c.head[:0], d.s.version, n, d.record)))
+	d.record++
+	e.push()
+}
+
+// request is the text of a request in the clear, whose path names the session. It is the same whenever it is asked for, so
+// that both ends know how long it is.
+func (s *session) request(m *devices.Message) []byte {
+	place := s.client.e.out.place
+	token := wire.AppendRandom(nil, newDraws(place, 0x746f6b65), wire.HTTPTokenSize)
+	return wire.AppendHTTPRequest(nil, newDraws(place, uint64(m.Size)), s.svc.Host, token, m.Size)
+}

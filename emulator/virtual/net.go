@@ -1,0 +1,233 @@
+package virtual
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"glasshouse/devices"
+	"glasshouse/emulator/clock"
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/wire"
+)
+
+// Config says what a home's hosts are wired to.
+type Config struct {
+	Clock     *clock.Virtual
+	Pool      *packet.Pool
+	Noise     *packet.Noise
+	Seed      uint64
+	Specimens []devices.Specimen
+	Names     map[string]netip.Addr // of hosts on the internet
+	DNS, NTP  netip.Addr
+	LAN       netip.Prefix
+	Router    netip.Addr // the gateway's address on the LAN
+	RouterMAC [6]byte
+	Outside   netip.Addr       // the gateway's own address towards the internet: its WAN address, or its end of a tunnel
+	MTU       int              // of the LAN, bytes
+	EpochNs   int64            // UTC epoch of script time 0, ns: what time servers tell
+	Lease     int64            // of addresses, ns
+	Peer      devices.Specimen // the household's phone, from which devices are watched on the LAN
+	HasPeer   bool
+	Activity  func(name string) uint16
+	// Fill is how many bytes of a frame are really written, headers included; 0 = all. Checksums are right in any case.
+	Fill int
+
+	FromStation func(i int, p packet.Packet) // a frame that leaves a device's radio at p.At
+	FromRouter  func(p packet.Packet)        // a frame that the gateway sends to the LAN at p.At; p.Lineage.Row is the WAN packet it carries, or 0
+	ToWAN       func(p packet.Packet)        // an IP packet that the gateway sends to the internet at p.At
+	ToHome      func(p packet.Packet)        // an IP packet that the internet sends to the home at p.At
+	// Behind tells who in the home is behind the address that a server sees.
+	Behind func(proto uint8, seen netip.AddrPort) (netip.AddrPort, bool)
+}
+
+// Net is a home's devices, its gateway's kernel, and its internet. It belongs to its clock's goroutine.
+type Net struct {
+	c        Config
+	clock    *clock.Virtual
+	pool     *packet.Pool
+	noise    *packet.Noise
+	late     draws // of the slowness of programs and kernels
+	hosts    []*Host
+	byAddr   map[uint32]*Host
+	router   *router
+	cloud    *cloud
+	chains   map[string]*wire.Chain
+	fills    int
+	jobs     map[uint32]*datagrams
+	handles  uint32
+	headKey  [2]uint64
+	Faults   Faults
+	resolver map[string]uint32
+}
+
+// Faults count what must not happen: any of them makes a run invalid.
+type Faults struct {
+	Misdelivered int64 // a packet reached another device than the one whose lineage it bears
+	Unknown      int64 // a packet that nobody expected and no closed connection explains
+}
+
+// NewNet wires a home up. Nothing happens before the clock runs.
+func NewNet(c Config) (*Net, error) {
+	n := &Net{
+		c: c, clock: c.Clock, pool: c.Pool, noise: c.Noise, late: newDraws(c.Seed, 0x6c617465), byAddr: make(map[uint32]*Host),
+		chains: make(map[string]*wire.Chain), jobs: make(map[uint32]*datagrams), resolver: make(map[string]uint32), fills: c.Fill,
+	}
+	if n.fills == 0 {
+		n.fills = packet.MaxSize
+	}
+	keys := newDraws(c.Seed, 0x68656164)
+	n.headKey = [2]uint64{keys.Uint64(), keys.Uint64()}
+	for name, a := range c.Names {
+		n.resolver[name] = u32(a)
+	}
+	for i := range c.Specimens {
+		for k := range c.Specimens[i].Profile.Services {
+			s := &c.Specimens[i].Profile.Services[k]
+			if tlsVersion(s.Transport) == 0 || n.chains[s.Host] != nil {
+				continue
+			}
+			chain, err := wire.NewChain(s.Host)
+			if err != nil {
+				return nil, err
+			}
+			n.chains[s.Host] = chain
+		}
+	}
+	n.cloud = newCloud(n)
+	n.router = newRouter(n)
+	for i := range c.Specimens {
+		h := newHost(n, i)
+		n.hosts = append(n.hosts, h)
+		n.byAddr[h.addr] = h
+	}
+	return n, nil
+}
+
+// Host returns the device at a place in the home.
+func (n *Net) Host(i int) *Host { return n.hosts[i] }
+
+// leastFill is how many bytes of a payload are always written: an observer looks as far.
+const leastFill = 64
+
+// room says how many bytes may be written behind the first at bytes of an IP packet.
+func (n *Net) room(at int) int { return max(n.fills-ethernetSize-at, leastFill) }
+
+func u32(a netip.Addr) uint32 {
+	b := a.As4()
+	return binary.BigEndian.Uint32(b[:])
+}
+
+func addrOf(a uint32) netip.Addr { return netip.AddrFrom4(addr4(a)) }
+
+// stack is the network stack of a machine.
+type stack struct {
+	n         *Net
+	addr      uint32
+	ttl       byte
+	mss       int
+	ts        bool
+	keepalive int64
+	out       func(ip []byte, l packet.Lineage)
+	conns     map[connKey]*endpoint
+	last      *endpoint // found last
+	draws     draws
+}
+
+func (s *stack) send(ip []byte, l packet.Lineage) { s.out(ip, l) }
+
+func (s *stack) find(k connKey) *endpoint {
+	if s.last != nil && s.last.key == k {
+		return s.last
+	}
+	e := s.conns[k]
+	if e != nil {
+		s.last = e
+	}
+	return e
+}
+
+func (s *stack) forget(e *endpoint) {
+	if s.last == e {
+		s.last = nil
+	}
+	if s.conns[e.key] == e {
+		delete(s.conns, e.key)
+	}
+	e.state = stateClosed
+}
+
+// endpoint makes an end of a connection between two addresses.
+func (s *stack) endpoint(key connKey, unit int32, dir int8, open tag, app application) *endpoint {
+	e := &endpoint{
+		st: s, app: app, unit: unit, dir: dir, open: open, key: key, mss: s.mss, ts: s.ts,
+		tsOffset: uint32(s.draws.Uint64()), ipID: uint16(s.draws.Uint64()),
+	}
+	e.isn = uint32(s.draws.Uint64())
+	e.out.noise, e.out.place = s.n.noise, s.draws.Uint64()
+	e.rcvMSS = defaultRcvMSS
+	s.conns[key] = e
+	return e
+}
+
+// refuse answers a segment that belongs to no connection (RFC 9293, section 3.5.2).
+func (s *stack) refuse(ip []byte, seg *segment, l packet.Lineage) {
+	if seg.flags&flagRST != 0 {
+		return
+	}
+	b := s.n.pool.Get()[ethernetSize : ethernetSize+ipv4Size+tcpSize]
+	t, in := b[ipv4Size:], ip[ipv4Size:]
+	copy(t, in[2:4])
+	copy(t[2:], in[:2])
+	seq, ack, flags := uint32(0), uint32(0), byte(flagRST)
+	if seg.flags&flagACK != 0 {
+		seq = seg.ack
+	} else {
+		ack = seg.seq + uint32(seg.payload)
+		if seg.flags&(flagSYN|flagFIN) != 0 {
+			ack++
+		}
+		flags |= flagACK
+	}
+	binary.BigEndian.PutUint32(t[4:], seq)
+	binary.BigEndian.PutUint32(t[8:], ack)
+	t[12], t[13] = tcpSize/4<<4, flags
+	clear(t[14:20])
+	src, dst := binary.BigEndian.Uint32(ip[16:]), binary.BigEndian.Uint32(ip[12:])
+	binary.BigEndian.PutUint16(t[16:], ^fold(sum32(pseudo(src, dst, protoTCP, len(t)), t)))
+	putIPv4(b, len(b), protoTCP, s.ttl, 0, src, dst, true)
+	l.Role = packet.RoleClose
+	l.LANFrame, l.Row = 0, 0
+	s.send(b, l)
+}
+
+// datagram sends a UDP payload; fill writes it.
+func (s *stack) datagram(src, dst uint32, sport, dport uint16, id uint16, payload []byte, l packet.Lineage) {
+	total := ipv4Size + udpSize + len(payload)
+	b := s.n.pool.Get()[ethernetSize : ethernetSize+total]
+	copy(b[ipv4Size+udpSize:], payload)
+	putUDP(b[ipv4Size:], src, dst, sport, dport)
+	putIPv4(b, total, protoUDP, s.ttl, id, src, dst, true)
+	s.send(b, l)
+}
+
+// noisy sends a UDP payload of size bytes: head, then noise from a place.
+func (s *stack) noisy(src, dst uint32, sport, dport uint16, id uint16, head []byte, size int, place uint64, l packet.Lineage) {
+	total := ipv4Size + udpSize + size
+	b := s.n.pool.Get()[ethernetSize : ethernetSize+total]
+	u := b[ipv4Size:]
+	at := ipv4Size + udpSize + len(head)
+	rest := size - len(head)
+	copy(b[at:], s.n.noise.Window(place, min(rest, s.n.room(at))))
+	copy(b[ipv4Size+udpSize:], head)
+	binary.BigEndian.PutUint16(u, sport)
+	binary.BigEndian.PutUint16(u[2:], dport)
+	binary.BigEndian.PutUint16(u[4:], uint16(len(u)))
+	binary.BigEndian.PutUint16(u[6:], 0)
+	sum := s.n.noise.Sum(place, rest)
+	if len(head)%2 != 0 { // the noise begins at an odd place
+		sum = sum<<8 | sum>>8
+	}
+	sealUDP(u, fold(pseudo(src, dst, protoUDP, len(u))+sum32(0, u[:udpSize+len(head)])+uint64(sum)))
+	putIPv4(b, total, protoUDP, s.ttl, id, src, dst, true)
+	s.send(b, l)
+}

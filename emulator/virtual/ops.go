@@ -1,0 +1,206 @@
+package virtual
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+
+	"github.com/miekg/dns"
+
+	"glasshouse/devices"
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/wire"
+)
+
+// A resolver asks again after these; glibc's default is 5 s and two tries. The live world's.
+const (
+	resolvePatience = int64(5e9)
+	resolveTries    = 3
+)
+
+const (
+	portDNS    = 53
+	portNTP    = 123
+	dhcpServer = 67
+	dhcpClient = 68
+)
+
+var (
+	errNoName   = errors.New("no address in the answer")
+	errNoAnswer = errors.New("no answer")
+)
+
+// ask sends a question on a socket of its own until it is answered, and gives the answer; nil if none came.
+func (h *Host) ask(remote uint32, port uint16, question []byte, t tag, tries int, done func(answer []byte)) {
+	s := h.socket(protoUDP, remote, port)
+	over := false
+	s.on = func(b []byte) {
+		if over {
+			return
+		}
+		over = true
+		answer := append([]byte(nil), b...)
+		h.n.at(h.n.clock.Now()+h.n.waking(), func() {
+			s.close()
+			done(answer)
+		})
+	}
+	var try func(left int)
+	try = func(left int) {
+		switch {
+		case over:
+		case left == 0:
+			over = true
+			s.close()
+			done(nil)
+		default:
+			s.send(question, t)
+			h.n.at(h.n.clock.Now()+resolvePatience, func() { try(left - 1) })
+		}
+	}
+	try(tries)
+}
+
+// resolve looks a host up, unless the answer is still fresh; force asks all the same.
+func (h *Host) resolve(host string, t tag, force bool, done func(addr uint32, err error)) {
+	if c, ok := h.names[host]; ok && !force && h.n.clock.Now() < c.expires {
+		done(c.addr, nil)
+		return
+	}
+	id := uint16(h.stack.draws.Uint64())
+	h.ask(u32(h.n.c.DNS), portDNS, wire.AppendDNSQuery(nil, id, host), t, resolveTries, func(b []byte) {
+		if b == nil {
+			done(0, errNoAnswer)
+			return
+		}
+		a, ttl, ok := parseAnswer(b, id)
+		if !ok {
+			done(0, errNoName)
+			return
+		}
+		h.names[host] = cachedName{a, h.n.clock.Now() + int64(ttl)*1e9}
+		done(a, nil)
+	})
+}
+
+// parseAnswer reads the first address of a DNS answer.
+func parseAnswer(b []byte, id uint16) (addr, ttl uint32, ok bool) {
+	m := new(dns.Msg)
+	if m.Unpack(b) != nil || m.Id != id {
+		return 0, 0, false
+	}
+	for _, rr := range m.Answer {
+		if a, is := rr.(*dns.A); is && len(a.A.To4()) == 4 {
+			return be32(a.A.To4()), a.Hdr.Ttl, true
+		}
+	}
+	return 0, 0, false
+}
+
+// timeSync asks the time once.
+func (h *Host) timeSync(t tag, done func(error)) {
+	h.ask(u32(h.n.c.NTP), portNTP, wire.AppendNTPQuery(nil, h.stack.draws), t, 1, func(b []byte) {
+		if b == nil {
+			done(errNoAnswer)
+			return
+		}
+		done(nil)
+	})
+}
+
+// ping sends an echo request for each message up, and waits for each answer.
+func (h *Host) ping(s *devices.Service, x *devices.Exchange, t tag, done func(error)) {
+	h.resolve(s.Host, t, false, func(addr uint32, err error) {
+		if err != nil {
+			done(err)
+			return
+		}
+		h.echoID++
+		p := &pinger{h: h, to: addr, id: h.echoID, tag: t, messages: x.Messages, done: done}
+		p.socket = &socket{h: h, key: socketKey{addr, p.id, 0, protoICMP}, id: uint16(h.stack.draws.Uint64()), on: p.answered}
+		h.sockets[p.socket.key] = p.socket
+		p.next()
+	})
+}
+
+// pinger is one run of echo requests.
+type pinger struct {
+	h        *Host
+	to       uint32
+	id       uint16
+	tag      tag
+	messages []devices.Message
+	seq      int
+	waits    bool
+	answers  int
+	socket   *socket
+	done     func(error)
+}
+
+func (p *pinger) next() {
+	for p.seq < len(p.messages) && p.messages[p.seq].Dir != packet.Up {
+		p.seq++
+	}
+	if p.seq == len(p.messages) {
+		p.socket.close()
+		if p.answers == 0 {
+			p.done(errNoAnswer)
+			return
+		}
+		p.done(nil)
+		return
+	}
+	m := &p.messages[p.seq]
+	p.seq++
+	n := p.h.n
+	if m.Wait == 0 {
+		p.request(m.Size)
+		return
+	}
+	n.at(n.clock.Now()+m.Wait+n.sleeping(), func() { p.request(m.Size) })
+}
+
+// request sends one echo request (RFC 792).
+func (p *pinger) request(size int) {
+	n := p.h.n
+	size = min(size, 1400)
+	b := n.pool.Get()[ethernetSize : ethernetSize+ipv4Size+8+size]
+	m := b[ipv4Size:]
+	m[0], m[1] = 8, 0
+	binary.BigEndian.PutUint16(m[2:], 0)
+	binary.BigEndian.PutUint16(m[4:], p.id)
+	binary.BigEndian.PutUint16(m[6:], uint16(p.seq))
+	copy(m[8:], n.noise.Window(p.h.stack.draws.Uint64(), size))
+	binary.BigEndian.PutUint16(m[2:], ^fold(sum32(0, m)))
+	putIPv4(b, len(b), protoICMP, p.h.stack.ttl, p.socket.id, p.h.addr, p.to, true)
+	p.socket.id++
+	p.waits = true
+	at := p.seq
+	p.h.stack.send(b, p.tag.lineage(p.h.unit))
+	n.at(n.clock.Now()+datagramPatience, func() {
+		if p.waits && p.seq == at {
+			p.waits = false
+			p.next()
+		}
+	})
+}
+
+func (p *pinger) answered(m []byte) {
+	if p.waits && int(binary.BigEndian.Uint16(m[6:])) == p.seq {
+		p.waits = false
+		p.answers++
+		p.h.n.at(p.h.n.clock.Now()+p.h.n.waking(), p.next)
+	}
+}
+
+func be16(b []byte) uint16 { return binary.BigEndian.Uint16(b) }
+func be32(b []byte) uint32 { return binary.BigEndian.Uint32(b) }
+
+// broadcast is the LAN's broadcast address.
+func (n *Net) broadcast() uint32 {
+	return u32(n.c.LAN.Masked().Addr()) | 1<<(32-n.c.LAN.Bits()) - 1
+}
+
+func prefixOf(a netip.Addr, bits int) netip.Prefix { return netip.PrefixFrom(a, bits) }
+
+func (n *Net) onLAN(a uint32) bool { return n.c.LAN.Contains(netip.AddrFrom4(addr4(a))) }

@@ -1,0 +1,158 @@
+package virtual
+
+import (
+	"net/netip"
+
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/wire"
+)
+
+// router is the gateway's kernel: it forwards between the LAN and the WAN, answers ARP and DHCP, and asks names and the time
+// for itself.
+type router struct {
+	n       *Net
+	mac     [6]byte
+	near    neighbours
+	free    int64 // when its radio may send the next frame
+	upFree  int64
+	outside stack
+	inside  stack
+	socks   map[socketKey]func([]byte)
+	port    uint16
+	ids     uint16
+}
+
+func newRouter(n *Net) *router {
+	r := &router{n: n, mac: n.c.RouterMAC, socks: make(map[socketKey]func([]byte))}
+	d := newDraws(n.c.Seed, 0x726f7574)
+	r.port = uint16(firstEphemeral + d.n(lastEphemeral-firstEphemeral))
+	r.outside = stack{n: n, addr: u32(n.c.Outside), ttl: 64, draws: d, out: r.toWAN}
+	r.inside = stack{n: n, addr: u32(n.c.Router), ttl: 64, draws: d, out: r.toLAN}
+	r.near = newNeighbours(n, u32(n.c.Router), n.c.RouterMAC, r.frame)
+	return r
+}
+
+// frame sends to the LAN. Row is the WAN packet that is carried, or 0.
+func (r *router) frame(b []byte, to [6]byte, kind uint16, l packet.Lineage) {
+	f := packet.Framed(b)
+	putEthernet(f, to, r.mac, kind)
+	at := max(r.n.clock.Now(), r.free)
+	r.free = at + r.n.Spacing()
+	r.n.c.FromRouter(packet.Packet{Data: f, At: at, Lineage: l})
+}
+
+// FromLAN takes a frame that the access point has for the gateway, and owns it.
+func (n *Net) FromLAN(p packet.Packet) {
+	r := n.router
+	f := p.Data
+	b := f[ethernetSize:]
+	kind := be16(f[12:])
+	if kind != typeIPv4 || len(b) < ipv4Size {
+		if kind == typeARP {
+			r.near.receive(b)
+		}
+		n.pool.Put(f)
+		return
+	}
+	dst := be32(b[16:])
+	switch {
+	case b[9] == protoUDP && len(b) >= ipv4Size+udpSize && be16(b[ipv4Size+2:]) == dhcpServer:
+		r.serveLease(b)
+	case f[0]&1 == 0 && !n.onLAN(dst) && b[8] > 1:
+		forward(b)
+		p.Data = b
+		p.At = r.leaves()
+		n.c.ToWAN(p)
+		return
+	}
+	n.pool.Put(f)
+}
+
+// leaves is when a packet that is forwarded now comes out at the other side: they keep their order.
+func (r *router) leaves() int64 {
+	r.upFree = max(r.n.clock.Now()+r.n.Hop(), r.upFree)
+	return r.upFree
+}
+
+// Routed tells whether a frame for the gateway will be forwarded to the WAN.
+func (n *Net) Routed(f []byte) bool {
+	return len(f) >= ethernetSize+ipv4Size && f[0]&1 == 0 && be16(f[12:]) == typeIPv4 && !n.onLAN(be32(f[ethernetSize+16:])) &&
+		f[ethernetSize+8] > 1
+}
+
+// FromWAN takes an IP packet that has come through the NAPT, or out of the tunnel, for a device or for the gateway itself.
+func (n *Net) FromWAN(p packet.Packet) {
+	r := n.router
+	ip := p.Data
+	dst := be32(ip[16:])
+	if dst == r.outside.addr {
+		r.receive(ip)
+		n.pool.Put(ip)
+		return
+	}
+	h := n.byAddr[dst]
+	if h == nil || h.unit != p.Lineage.Unit {
+		n.Faults.Misdelivered++
+	}
+	forward(ip)
+	r.near.send(dst, ip, p.Lineage)
+}
+
+func (r *router) toWAN(ip []byte, l packet.Lineage) {
+	r.n.c.ToWAN(packet.Packet{Data: ip, At: r.n.clock.Now(), Lineage: l})
+}
+
+// receive takes what is for the gateway itself.
+func (r *router) receive(ip []byte) {
+	if ip[9] != protoUDP || len(ip) < ipv4Size+udpSize {
+		return
+	}
+	u := ip[ipv4Size:]
+	k := socketKey{be32(ip[12:]), be16(u[2:]), be16(u), protoUDP}
+	if f := r.socks[k]; f != nil {
+		delete(r.socks, k)
+		f(u[udpSize:])
+	}
+}
+
+// ask sends a question of the gateway's own and gives up after a while.
+func (r *router) ask(to netip.Addr, port uint16, question []byte, then func()) {
+	r.port++
+	r.ids++
+	k := socketKey{u32(to), r.port, port, protoUDP}
+	r.outside.datagram(r.outside.addr, k.remote, k.port, port, r.ids, question, packet.Lineage{
+		Unit: packet.UnitGateway, Event: packet.EventNone, Role: packet.RoleData,
+	})
+	over := false
+	end := func() {
+		if !over {
+			over = true
+			delete(r.socks, k)
+			then()
+		}
+	}
+	r.socks[k] = func([]byte) { r.n.at(r.n.clock.Now()+r.n.waking(), end) }
+	r.n.at(r.n.clock.Now()+resolvePatience, end)
+}
+
+// NTP's poll intervals (RFC 5905, section 7.2): from 2^6 to 2^10 s, doubled while all is well. As the live world's router.
+const (
+	firstPoll = int64(64e9)
+	lastPoll  = int64(1024e9)
+)
+
+// Poll makes the router ask a name and the time, as routers do after they came up, from a moment on.
+func (n *Net) Poll(name string) {
+	poll := firstPoll
+	var turn func(at int64)
+	turn = func(at int64) {
+		n.router.ask(n.c.DNS, portDNS, wire.AppendDNSQuery(nil, uint16(n.router.outside.draws.Uint64()), name), func() {
+			n.router.ask(n.c.NTP, portNTP, wire.AppendNTPQuery(nil, n.router.outside.draws), func() {})
+		})
+		if at > firstPoll {
+			poll = min(2*poll, lastPoll)
+		}
+		n.at(at+poll+n.sleeping(), func() { turn(at + poll) })
+	}
+	n.at(int64(500e6), func() { turn(int64(500e6)) })
+}

@@ -1,0 +1,333 @@
+package virtual
+
+import (
+	"errors"
+
+	"glasshouse/devices"
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/wire"
+)
+
+// job is one exchange on its way: both ends of a connection walk its messages.
+type job struct {
+	messages []devices.Message
+	start    int64 // script time at which the first message may be sent, ns
+	tag      tag
+	done     func(err error) // at the device
+}
+
+// session is a device's connection to a service, from the SYN on: what both ends' programs do on it.
+type session struct {
+	n       *Net
+	h       *Host
+	svc     *devices.Service
+	version uint16          // of TLS; 0 = none
+	open    tag             // under which it is opened
+	flights [][]byte        // of the TLS handshake, the client's and the server's in turn
+	opened  func(err error) // told once: the device may use it
+	lost    func()          // told once, later on: it broke, or the far end closed it
+	client  side
+	server  side
+}
+
+var (
+	errBroken   = errors.New("the connection broke")
+	errPatience = errors.New("the far end took too long")
+)
+
+// streamPatience is how long an end waits for bytes on a stream, beyond a message's wait: the live world's.
+const streamPatience = int64(30e9)
+
+// side is one end of a session: a program. After something has arrived it runs a little later, and reads all there is.
+type side struct {
+	s      *session
+	e      *endpoint
+	dir    int8
+	stage  int  // flights of the handshake that are over; it is open when all are
+	ready  bool // it has slept, or computed, before what it sends next
+	isOpen bool
+	over   bool
+	jobs   []*job // the first one is being walked
+	index  int    // of its next message
+	base   int64  // ns: from which the next wait counts
+	want   int64  // stream offset up to which it reads
+	reads  bool   // it waits for that
+	due    int64  // it sleeps until then; 0 = it does not
+	turn   bool   // it will run soon
+	seen   int64  // what had come when its patience was set
+	record uint64 // of TLS, its own next
+}
+
+// Timers of a side.
+const (
+	turnRead = iota
+	turnSleep
+	turnPatience
+)
+
+// newSession begins to connect from a device. opening's role is that of the handshake's bytes.
+func newSession(h *Host, svc *devices.Service, remote uint32, opening tag, opened func(error), lost func()) *session {
+	s := &session{n: h.n, h: h, svc: svc, version: tlsVersion(svc.Transport), open: opening, opened: opened, lost: lost}
+	s.client, s.server = side{s: s, dir: packet.Up}, side{s: s, dir: packet.Down}
+	if v := s.version; v != 0 {
+		id := h.stack.draws.Uint64()
+		s.flights = [][]byte{
+			wire.AppendClientHello(nil, h.stack.draws, svc.Host, v, id),
+			wire.AppendServerFlight(nil, h.stack.draws, s.n.chains[svc.Host], v, id),
+			wire.AppendClientFinish(nil, h.stack.draws, v),
+		}
+		if f := wire.AppendServerFinish(nil, h.stack.draws, v); len(f) > 0 {
+			s.flights = append(s.flights, f)
+		}
+	}
+	key := h.key(remote, svc.Port)
+	s.client.e = h.stack.endpoint(key, h.unit, packet.Up, opening, &s.client)
+	s.n.cloud.expect(key, s)
+	s.client.e.connect()
+	return s
+}
+
+func tlsVersion(t devices.Transport) uint16 {
+	switch t {
+	case devices.TransportTLS12:
+		return wire.TLS12
+	case devices.TransportTLS13:
+		return wire.TLS13
+	default:
+		return 0
+	}
+}
+
+// accept makes the far end when the SYN has come to it. key is as the far end sees it.
+func (s *session) accept(st *stack, key connKey, syn *segment) *endpoint {
+	e := st.endpoint(key, s.h.unit, packet.Down, s.open, &s.server)
+	e.peer, s.client.e.peer, s.server.e = s.client.e, e, e
+	e.negotiate(syn)
+	e.state = stateSynReceived
+	e.rto = synTimeout
+	e.peerWindow = int64(syn.window)
+	e.sendSYN()
+	return e
+}
+
+// connected implements application.
+func (d *side) connected(*endpoint) { d.later(d.s.n.waking()) }
+
+// received implements application. The program is woken where there is what it waits for, or where its reading would let an
+// acknowledgement go.
+func (d *side) received(e *endpoint) {
+	if (d.reads && e.rnxt >= d.want) || (e.owes && e.pushed && !e.interactive) {
+		d.later(d.s.n.waking())
+	}
+}
+
+// ended implements application: the other end has closed.
+func (d *side) ended(*endpoint) { d.later(d.s.n.waking()) }
+
+// broken implements application.
+func (d *side) broken(*endpoint) { d.fail(errBroken) }
+
+func (d *side) later(after int64) {
+	if !d.turn && !d.over {
+		d.turn = true
+		d.s.n.clock.Schedule(d.s.n.clock.Now()+after, d, turnRead)
+	}
+}
+
+// Fire implements clock.Handler.
+func (d *side) Fire(now int64, arg uint64) {
+	if arg == turnRead {
+		d.turn = false
+	}
+	switch {
+	case d.over || d.e.state == stateClosed:
+	case arg == turnRead:
+		d.run(now)
+		if !d.over {
+			d.e.consumed()
+		}
+		if !d.over && d.e.finIn {
+			d.left()
+		}
+	case arg == turnSleep && d.due != 0 && now >= d.due:
+		d.due = 0
+		d.run(now)
+	case arg == turnPatience && d.reads && d.e.rnxt == d.seen:
+		d.fail(errPatience)
+	case arg == turnPatience && d.reads:
+		d.patience(now, 0)
+	}
+}
+
+// run goes as far as it can.
+func (d *side) run(now int64) {
+	if !d.isOpen {
+		if !d.shake(now) {
+			return
+		}
+		d.isOpen = true
+		if d.dir == packet.Up {
+			d.s.opened(nil)
+		} else {
+			d.s.flights = nil
+		}
+	}
+	d.walk(now)
+}
+
+// shake goes on with the handshake; true when it is over.
+func (d *side) shake(now int64) bool {
+	for d.stage < len(d.s.flights) {
+		f := d.s.flights[d.stage]
+		switch mine := (d.stage%2 == 0) == (d.dir == packet.Up); {
+		case mine && d.due != 0:
+			return false
+		case mine && !d.ready && d.stage > 0: // signing and checking take their time
+			d.ready = true
+			d.sleep(now + d.s.n.computing())
+			return false
+		case mine:
+			d.e.write(len(f), d.s.open, f)
+			d.ready = false
+		case !d.await(int64(len(f)), now, 0):
+			return false
+		}
+		d.stage++
+	}
+	return true
+}
+
+// await waits for n more bytes; true when they are there. n and wait count when the waiting begins.
+func (d *side) await(n, now, wait int64) bool {
+	if !d.reads {
+		d.reads = true
+		d.want += n
+		if d.e.rnxt < d.want {
+			d.patience(now, wait)
+		}
+	}
+	if d.e.rnxt < d.want {
+		return false
+	}
+	d.reads = false
+	return true
+}
+
+// patience ends the session if nothing comes for long.
+func (d *side) patience(now, wait int64) {
+	d.seen = d.e.rnxt
+	d.s.n.clock.Schedule(now+wait+streamPatience, d, turnPatience)
+}
+
+func (d *side) sleep(until int64) {
+	d.due = until
+	d.s.n.clock.Schedule(until, d, turnSleep)
+}
+
+// perform gives both ends a job; the device's end tells when it is done.
+func (s *session) perform(j *job) {
+	now := s.n.clock.Now()
+	for _, d := range []*side{&s.server, &s.client} {
+		d.jobs = append(d.jobs, j)
+		if len(d.jobs) == 1 {
+			d.index, d.base = 0, j.start
+			if d.isOpen && !d.over {
+				d.walk(now)
+			}
+		}
+	}
+}
+
+// walk goes through the messages of the jobs. Waits run from the job's start, message by message, so that lateness never adds up.
+func (d *side) walk(now int64) {
+	for len(d.jobs) > 0 && !d.over && d.due == 0 {
+		j := d.jobs[0]
+		if d.index == len(j.messages) {
+			d.jobs = d.jobs[1:]
+			d.index = 0
+			if len(d.jobs) > 0 {
+				d.base = d.jobs[0].start
+			}
+			if d.dir == packet.Up {
+				j.done(nil)
+			}
+			continue
+		}
+		m := &j.messages[d.index]
+		if m.Dir != d.dir {
+			n := int64(0)
+			if !d.reads {
+				n = d.s.wireSize(m)
+			}
+			if !d.await(n, now, max(j.start-now, 0)+m.Wait) {
+				return
+			}
+			d.base = now
+			d.index++
+			continue
+		}
+		if at := d.base + m.Wait; at > now && !d.ready {
+			d.ready = true
+			d.sleep(at + d.s.n.sleeping())
+			return
+		}
+		d.ready = false
+		d.base += m.Wait
+		d.index++
+		d.send(m, j.tag)
+	}
+}
+
+// fail ends the session at this end: what it was doing has failed.
+func (d *side) fail(err error) {
+	if d.over {
+		return
+	}
+	s := d.s
+	d.end()
+	if d.dir != packet.Up {
+		return
+	}
+	switch {
+	case !d.isOpen:
+		s.opened(err)
+	case len(d.jobs) > 0:
+		j := d.jobs[0]
+		d.jobs = nil
+		j.done(err)
+	default:
+		s.lost()
+	}
+}
+
+// end lets go of the connection.
+func (d *side) end() {
+	d.over = true
+	d.e.close()
+}
+
+// left is what an end does when the other has closed: it says its own goodbye.
+func (d *side) left() {
+	if d.dir == packet.Up {
+		d.fail(errBroken)
+		return
+	}
+	d.goodbye()
+	d.end()
+}
+
+// goodbye is TLS's alert.
+func (d *side) goodbye() {
+	if d.s.version != 0 && d.isOpen && d.e.state == stateOpen {
+		b := wire.AppendCloseNotify(nil, d.s.h.stack.draws, d.s.version, d.record)
+		d.e.write(len(b), d.s.open.as(packet.RoleClose), b)
+	}
+}
+
+// close ends the session in order, from the device.
+func (s *session) close() {
+	if !s.client.over {
+		s.client.goodbye()
+		s.client.end()
+	}
+}

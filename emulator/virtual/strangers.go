@@ -1,0 +1,36 @@
+package virtual
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"glasshouse/emulator"
+	"glasshouse/emulator/packet"
+)
+
+// Call sends a stranger's packet to an address: a SYN as Linux makes it, or a datagram of noise.
+func (n *Net) Call(s emulator.Stranger, to netip.Addr, l packet.Lineage, send func(packet.Packet)) {
+	d := n.cloud.stack.draws
+	src, dst := u32(s.From), u32(to)
+	sport := uint16(firstEphemeral + d.n(lastEphemeral-firstEphemeral))
+	out := stack{n: n, ttl: 64, draws: d, out: func(ip []byte, l packet.Lineage) {
+		send(packet.Packet{Data: ip, At: n.clock.Now(), Lineage: l})
+	}}
+	if !s.TCP {
+		var head [1]byte
+		head[0] = byte(d.Uint64()) & 0x3f // not the first byte of RTP
+		out.noisy(src, dst, sport, s.Port, uint16(d.Uint64()), head[:], s.Size, d.Uint64(), l)
+		return
+	}
+	e := endpoint{
+		st: &out, key: connKey{local: src, remote: dst, ports: uint32(sport)<<16 | uint32(s.Port)}, ts: true, mss: usualMSS,
+		tsOffset: uint32(d.Uint64()), ipID: uint16(d.Uint64()),
+	}
+	out.mss = usualMSS
+	var o [40]byte
+	k := e.synOptions(o[:], flagSYN)
+	b := e.header(k, 0, flagSYN, uint32(d.Uint64()))
+	copy(b[ipv4Size+tcpSize:], o[:k])
+	binary.BigEndian.PutUint32(b[ipv4Size+8:], 0)
+	e.seal(b, k, 0, l)
+}

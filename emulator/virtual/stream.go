@@ -1,0 +1,135 @@
+package virtual
+
+import (
+	"math/bits"
+	"math/rand/v2"
+
+	"glasshouse/emulator/packet"
+)
+
+// tag says what bytes belong to: the part of a lineage that is not the device.
+type tag struct {
+	event    int64
+	activity uint16
+	role     packet.Role
+}
+
+func (t tag) as(r packet.Role) tag {
+	t.role = r
+	return t
+}
+
+func (t tag) lineage(unit int32) packet.Lineage {
+	return packet.Lineage{Unit: unit, Event: t.event, Activity: t.activity, Role: t.role}
+}
+
+// chunk is what one write put on a stream: bytes that are spelled out at its head, and noise behind them.
+type chunk struct {
+	start, end int64 // stream offsets
+	tag        tag
+	head       [16]byte // of records
+	size       int8     // bytes of head; 0 where text is used
+	text       []byte
+}
+
+func (c *chunk) literal() []byte {
+	if c.size > 0 {
+		return c.head[:c.size]
+	}
+	return c.text
+}
+
+// stream is one direction of a TCP connection's bytes, as far as they may still be sent again. Offsets count from 0.
+type stream struct {
+	noise  *packet.Noise
+	place  uint64 // of byte 0 in the noise
+	end    int64  // bytes written
+	chunks []chunk
+	first  int // chunks before it are acknowledged
+	last   tag // of the newest chunk
+}
+
+// grow appends a chunk of n bytes and returns it, for its literal to be set.
+func (s *stream) grow(n int, t tag) *chunk {
+	if s.first > 32 && s.first*2 > len(s.chunks) {
+		s.chunks = s.chunks[:copy(s.chunks, s.chunks[s.first:])]
+		s.first = 0
+	}
+	s.chunks = append(s.chunks, chunk{start: s.end, end: s.end + int64(n), tag: t})
+	s.end += int64(n)
+	s.last = t
+	return &s.chunks[len(s.chunks)-1]
+}
+
+// release forgets what lies wholly before off, but for the newest chunk of it: an acknowledgement may still ask for its tag.
+func (s *stream) release(off int64) {
+	for s.first+1 < len(s.chunks) && s.chunks[s.first+1].start < off && s.chunks[s.first].end < off {
+		s.chunks[s.first].text = nil
+		s.first++
+	}
+}
+
+// find returns the index of the chunk that holds off.
+func (s *stream) find(off int64) int {
+	i := s.first
+	for i+1 < len(s.chunks) && s.chunks[i].end <= off {
+		i++
+	}
+	return i
+}
+
+// tagAt returns the tag of a byte; open where there is none.
+func (s *stream) tagAt(off int64, open tag) tag {
+	if off < 0 || len(s.chunks) == 0 {
+		return open
+	}
+	return s.chunks[s.find(off)].tag
+}
+
+// boundary tells whether a write ends at off.
+func (s *stream) boundary(off int64) bool {
+	return len(s.chunks) > 0 && s.chunks[s.find(off-1)].end == off
+}
+
+// read writes the first room bytes of [off, off+n) to dst and returns the ones' complement sum of all n, as if they began at
+// an even place.
+func (s *stream) read(off int64, n int, dst []byte, room int) uint16 {
+	room = min(room, n)
+	place := s.place + uint64(off)
+	copy(dst[:room], s.noise.Window(place, room))
+	sum := uint64(s.noise.Sum(place, n))
+	for i := s.find(off); i < len(s.chunks) && s.chunks[i].start < off+int64(n); i++ {
+		c := &s.chunks[i]
+		lit := c.literal()
+		from, to := max(c.start, off), min(c.start+int64(len(lit)), off+int64(n))
+		if from >= to {
+			continue
+		}
+		lit = lit[from-c.start : to-c.start]
+		at := int(from - off)
+		if at < room {
+			copy(dst[at:room], lit)
+		}
+		under := s.noise.Window(s.place+uint64(from), len(lit))
+		new, old := fold(sum32(0, lit)), fold(sum32(0, under))
+		if at%2 != 0 {
+			new, old = new<<8|new>>8, old<<8|old>>8
+		}
+		sum += uint64(new) + uint64(^old)
+	}
+	return fold(sum)
+}
+
+// draws is a stream of random numbers.
+type draws struct{ *rand.PCG }
+
+func newDraws(seed1, seed2 uint64) draws { return draws{rand.NewPCG(seed1, seed2)} }
+
+// n returns a number from 0 to k-1.
+func (d draws) n(k int64) int64 {
+	if k < 1 {
+		return 0
+	}
+	hi, _ := bits.Mul64(d.Uint64(), uint64(k))
+	return int64(hi)
+}

@@ -1,0 +1,156 @@
+package virtual
+
+import (
+	"encoding/binary"
+
+	"glasshouse/emulator/packet"
+)
+
+const (
+	timestampSize = 12
+	windowScale   = 10      // what Linux 6.18 offers where a buffer may grow to 32 MiB
+	answerWindow  = 65160   // bytes: in a SYN-ACK with time stamps
+	firstWindow   = 64240   // bytes: 44 segments, what Linux announces at first
+	mostWindow    = 3 << 20 // bytes: half of the limit
+)
+
+// header starts a segment of payload bytes with opts bytes of options in a new buffer and returns the IP packet. Sequence and
+// acknowledgement numbers, window and time stamps are set; flags, options and the checksum are left.
+func (e *endpoint) header(opts, payload int, flags byte, seq uint32) []byte {
+	total := ipv4Size + tcpSize + opts + payload
+	b := e.st.n.pool.Get()[ethernetSize : ethernetSize+total]
+	t := b[ipv4Size:]
+	binary.BigEndian.PutUint32(t, e.key.ports)
+	binary.BigEndian.PutUint32(t[4:], seq)
+	ack := uint32(0)
+	if flags&flagACK != 0 {
+		ack = e.ackNumber()
+	}
+	binary.BigEndian.PutUint32(t[8:], ack)
+	t[12], t[13] = byte((tcpSize+opts)/4)<<4, flags
+	window := uint16(e.window() >> windowScale)
+	switch {
+	case flags == flagSYN|flagACK && e.ts:
+		window = answerWindow
+	case flags&flagSYN != 0:
+		window = firstWindow
+	case flags&flagRST != 0:
+		window = 0
+	}
+	binary.BigEndian.PutUint16(t[14:], window)
+	binary.BigEndian.PutUint32(t[16:], 0) // checksum, urgent pointer
+	return b
+}
+
+// window is what this end announces: it grows with what was received, as Linux's automatic buffers do.
+func (e *endpoint) window() uint32 {
+	return uint32(min(firstWindow+2*e.rnxt, mostWindow))
+}
+
+// seal writes the checksums and sends the packet. sum is the payload's, room how many bytes of options and payload were summed
+// by the caller.
+func (e *endpoint) seal(b []byte, opts int, sum uint16, l packet.Lineage) {
+	t := b[ipv4Size:]
+	s := pseudo(e.local(), e.remote(), protoTCP, len(t)) + uint64(sum)
+	binary.BigEndian.PutUint16(t[16:], ^fold(sum32(s, t[:tcpSize+opts])))
+	id := e.ipID
+	if t[13]&flagRST != 0 || t[13]&(flagSYN|flagACK) == flagSYN|flagACK {
+		id = 0 // Linux: no socket of its own yet, or no longer
+	} else {
+		e.ipID++
+	}
+	putIPv4(b, len(b), protoTCP, e.st.ttl, id, e.local(), e.remote(), true)
+	e.st.send(b, l)
+}
+
+// control sends a segment without payload.
+func (e *endpoint) control(flags byte, seq uint32, t tag, syn bool) {
+	var o [40]byte
+	n := 0
+	switch {
+	case syn:
+		n = e.synOptions(o[:], flags)
+	case flags&flagRST != 0:
+	case e.ts:
+		n = e.timestamps(o[:])
+		fallthrough
+	default:
+		n += e.sackOption(o[n:])
+	}
+	b := e.header(n, 0, flags, seq)
+	copy(b[ipv4Size+tcpSize:], o[:n])
+	e.seal(b, n, 0, t.lineage(e.unit))
+}
+
+// synOptions writes the options in Linux's order.
+func (e *endpoint) synOptions(o []byte, flags byte) int {
+	mss := e.st.mss
+	o[0], o[1], o[2], o[3] = 2, 4, byte(mss>>8), byte(mss)
+	n := 4
+	if e.ts {
+		o[4], o[5], o[6], o[7] = 4, 2, 8, 10
+		binary.BigEndian.PutUint32(o[8:], e.tsNow())
+		binary.BigEndian.PutUint32(o[12:], 0)
+		if flags&flagACK != 0 {
+			binary.BigEndian.PutUint32(o[12:], e.tsRecent)
+		}
+		n = 16
+	} else {
+		o[4], o[5], o[6], o[7] = 1, 1, 4, 2
+		n = 8
+	}
+	o[n], o[n+1], o[n+2], o[n+3] = 1, 3, 3, windowScale
+	return n + 4
+}
+
+func (e *endpoint) timestamps(o []byte) int {
+	o[0], o[1], o[2], o[3] = 1, 1, 8, 10
+	binary.BigEndian.PutUint32(o[4:], e.tsNow())
+	binary.BigEndian.PutUint32(o[8:], e.tsRecent)
+	return timestampSize
+}
+
+// tsNow is the time stamp clock: ms, from a place of the connection's own.
+func (e *endpoint) tsNow() uint32 { return e.tsOffset + uint32(e.now()/1e6) }
+
+// sackOption tells which bytes beyond a gap have arrived (RFC 2018).
+func (e *endpoint) sackOption(o []byte) int {
+	k := min(len(e.beyond), 3)
+	if k == 0 {
+		return 0
+	}
+	o[0], o[1], o[2], o[3] = 1, 1, 5, byte(2+8*k)
+	for i := range k {
+		r := e.beyond[i]
+		binary.BigEndian.PutUint32(o[4+8*i:], e.irs+1+uint32(r.from))
+		binary.BigEndian.PutUint32(o[8+8*i:], e.irs+1+uint32(r.to))
+	}
+	return 4 + 8*k
+}
+
+// sendData sends [off, off+n) of the stream, and with it the FIN where fin is set.
+func (e *endpoint) sendData(off int64, n int, t tag, fin bool) {
+	opts := 0
+	if e.ts {
+		opts = timestampSize
+	}
+	flags := byte(flagACK)
+	if n > 0 && (off+int64(n) == e.out.end || e.out.boundary(off+int64(n))) {
+		flags |= flagPSH
+	}
+	if fin {
+		flags |= flagFIN
+	}
+	b := e.header(opts, n, flags, e.seqOut(off))
+	at := ipv4Size + tcpSize
+	if opts > 0 {
+		e.timestamps(b[at:])
+		at += opts
+	}
+	sum := uint16(0)
+	if n > 0 {
+		sum = e.out.read(off, n, b[at:], e.st.n.room(at))
+	}
+	e.acked()
+	e.seal(b, opts, sum, t.lineage(e.unit))
+}

@@ -1,0 +1,257 @@
+package virtual
+
+import (
+	"slices"
+
+	"glasshouse/emulator/packet"
+)
+
+// Linux's acknowledgement policy (net/ipv4/tcp_input.c, tcp_output.c, tcp_timer.c).
+const (
+	leastDelay    = int64(40e6)  // of a delayed acknowledgement, ns; also the first
+	mostDelay     = int64(200e6) // where the connection is interactive
+	quickMost     = 16           // acknowledgements at once
+	defaultRcvMSS = 536          // bytes: the first estimate of the peer's segments
+)
+
+// receiver is the half of an endpoint that receives.
+type receiver struct {
+	irs        uint32
+	rnxt       int64 // next byte expected
+	beyond     []gap // what has arrived beyond it, in order
+	finIn      bool  // the peer's FIN has been reached
+	finAt      int64 // its offset, if it has been seen; finSeen
+	finSeen    bool
+	peerWindow int64
+	settled    bool
+	lastHeard  int64
+	rttNow     int64
+
+	ackedTo     int64 // rnxt when the last acknowledgement went out
+	owes        bool  // data has come that is not acknowledged
+	rcvMSS      int
+	quick       int  // acknowledgements that go out at once
+	interactive bool // data was sent in reply: acknowledgements ride on it
+	pushed      bool // a segment below the full size has come
+	pushedTwice bool
+	ato         int64
+	lastData    int64
+	ackAt       int64 // when the delayed one is due; 0 = not armed
+	ackSet      bool
+	ackPending  int64
+
+	sendPending int64
+}
+
+// gap is a range of stream bytes.
+type gap struct{ from, to int64 }
+
+func (e *endpoint) offsetIn(seq uint32) int64 {
+	return e.rnxt + int64(int32(seq-(e.irs+1+uint32(e.rnxt))))
+}
+
+// ackNumber is the next sequence number expected.
+func (e *endpoint) ackNumber() uint32 {
+	n := e.irs + 1 + uint32(e.rnxt)
+	if e.finIn {
+		n++
+	}
+	return n
+}
+
+// inputData takes payload bytes, or a FIN, that stand at off.
+func (e *endpoint) inputData(off int64, n int, flags byte) {
+	now := e.now()
+	e.lastHeard = now
+	end := off + int64(n)
+	if flags&flagFIN != 0 && !e.finSeen {
+		e.finSeen, e.finAt = true, end
+	}
+	switch {
+	case e.finIn || end < e.rnxt || (end == e.rnxt && n > 0): // a repetition
+		e.enterQuick()
+		e.sendACK()
+		return
+	case off > e.rnxt:
+		e.keep(gap{off, end})
+		e.enterQuick()
+		e.sendACK()
+		return
+	}
+	if n > 0 {
+		e.measure(n, flags, now)
+	}
+	filled := len(e.beyond) > 0
+	e.rnxt = end
+	for len(e.beyond) > 0 && e.beyond[0].from <= e.rnxt {
+		e.rnxt = max(e.rnxt, e.beyond[0].to)
+		e.beyond = slices.Delete(e.beyond, 0, 1)
+	}
+	e.finIn = e.finSeen && e.rnxt >= e.finAt
+	e.owes = true
+	if e.finIn || filled || e.rnxt-e.ackedTo > int64(e.rcvMSS) || (e.quick > 0 && !e.interactive) {
+		e.sendACK()
+	} else {
+		e.delayACK(now)
+	}
+	if n > 0 {
+		e.app.received(e)
+	}
+	if e.finIn && e.state == stateOpen {
+		e.app.ended(e)
+		e.settle()
+	}
+}
+
+// keep notes bytes beyond a gap.
+func (e *endpoint) keep(g gap) {
+	i, _ := slices.BinarySearchFunc(e.beyond, g, func(a, b gap) int { return int(a.from - b.from) })
+	e.beyond = slices.Insert(e.beyond, i, g)
+	for k := max(i-1, 0); k+1 < len(e.beyond); {
+		if a, b := &e.beyond[k], e.beyond[k+1]; b.from <= a.to {
+			a.to = max(a.to, b.to)
+			e.beyond = slices.Delete(e.beyond, k+1, k+2)
+		} else {
+			k++
+		}
+	}
+}
+
+// measure follows the peer's segment sizes and rhythm.
+func (e *endpoint) measure(n int, flags byte, now int64) {
+	if n >= e.rcvMSS {
+		e.rcvMSS = min(n, e.mss)
+		if flags&flagPSH != 0 {
+			e.pushed = true
+		}
+	} else {
+		if n >= defaultRcvMSS {
+			e.rcvMSS = n
+		}
+		e.pushedTwice = e.pushed
+		e.pushed = true
+	}
+	pause := now - e.lastData
+	switch {
+	case e.ato == 0:
+		e.quickAgain()
+		e.ato = leastDelay
+	case pause <= leastDelay/2:
+		e.ato = e.ato/2 + leastDelay/2
+	case pause < e.ato:
+		e.ato = min(e.ato/2+pause, e.rto)
+	case pause > e.rto:
+		e.quickAgain()
+	}
+	e.lastData = now
+}
+
+// quickAgain lets the next acknowledgements go out at once.
+func (e *endpoint) quickAgain() {
+	k := int(e.window()) / (2 * e.rcvMSS)
+	e.quick = max(e.quick, min(max(k, 2), quickMost))
+}
+
+// enterQuick does so whatever the connection was like.
+func (e *endpoint) enterQuick() {
+	e.quickAgain()
+	e.interactive = false
+	e.ato = leastDelay
+}
+
+// pingpongSent notes that data went out soon after data had come in: an interactive connection.
+func (e *endpoint) pingpongSent(now int64) {
+	if e.lastData > 0 && now-e.lastData < e.ato {
+		e.interactive = true
+	}
+}
+
+// sendACK sends an acknowledgement by itself.
+func (e *endpoint) sendACK() {
+	t := e.peerTag(e.rnxt - 1).as(packet.RoleAck)
+	switch {
+	case e.rnxt == 0 && e.dir == packet.Up && !e.finIn:
+		t = e.open.as(packet.RoleTCPHandshake)
+	case e.finIn:
+		t = e.peerNewest().as(packet.RoleClose)
+	}
+	e.control(flagACK, e.seqOut(e.nxt), t, false)
+	e.acked()
+}
+
+func (e *endpoint) peerNewest() tag {
+	if e.peer == nil {
+		return e.open
+	}
+	return e.peer.out.newest(e.open)
+}
+
+// acked notes that an acknowledgement has gone out, alone or on data.
+func (e *endpoint) acked() {
+	if e.quick > 0 {
+		e.quick--
+		if e.quick == 0 {
+			e.ato = leastDelay
+		}
+	}
+	e.ackedTo = e.rnxt
+	e.owes, e.pushed, e.pushedTwice = false, false, false
+	e.ackAt = 0
+}
+
+// delayACK sets the timer of an acknowledgement that waits for data to ride on.
+func (e *endpoint) delayACK(now int64) {
+	ato := e.ato
+	if ato > leastDelay {
+		most := int64(500e6)
+		if e.interactive || e.pushed {
+			most = mostDelay
+		}
+		if e.srtt > 0 {
+			most = min(most, max(e.srtt, leastDelay))
+		}
+		ato = min(ato, most)
+	}
+	at := now + ato
+	if e.ackAt != 0 { // one is pending: it is not put off
+		return
+	}
+	e.ackAt = at
+	if e.ackSet && e.ackPending <= at {
+		return
+	}
+	e.ackPending, e.ackSet = at, true
+	e.st.n.clock.Schedule(at, e, timerAck)
+}
+
+func (e *endpoint) ackTimer(now int64) {
+	if now < e.ackPending {
+		return
+	}
+	e.ackSet = false
+	switch {
+	case e.state != stateOpen || e.ackAt == 0:
+		return
+	case now < e.ackAt:
+		e.ackPending, e.ackSet = e.ackAt, true
+		e.st.n.clock.Schedule(e.ackAt, e, timerAck)
+		return
+	}
+	if !e.interactive {
+		e.ato = min(2*e.ato, e.rto)
+	} else {
+		e.interactive = false
+		e.ato = leastDelay
+	}
+	e.sendACK()
+}
+
+// consumed tells the stack that the application has read all that came: it may acknowledge at once.
+func (e *endpoint) consumed() {
+	if e.state != stateOpen || !e.owes {
+		return
+	}
+	if e.rnxt-e.ackedTo > int64(e.rcvMSS) || e.pushedTwice || (e.pushed && !e.interactive) {
+		e.sendACK()
+	}
+}

@@ -1,0 +1,452 @@
+package virtual
+
+import "glasshouse/emulator/packet"
+
+const (
+	initialWindow = 10 // segments: RFC 6928
+	maxWindow     = 1 << 30
+	minRTO        = int64(200e6) // Linux
+	maxRTO        = int64(120e9)
+	sendTries     = 15 // Linux's tcp_retries2
+)
+
+// sent is a segment that is not acknowledged yet.
+type sent struct {
+	off    int64
+	n      int32 // bytes; the FIN counts as one
+	at     int64 // when it was sent last, ns
+	again  bool  // it was sent more than once
+	sacked bool
+	lost   bool
+}
+
+// sender is the half of an endpoint that sends.
+type sender struct {
+	out      stream
+	isn      uint32
+	una, nxt int64
+	syns     int
+	synAt    int64
+	segs     []sent // from una on
+	head     int    // index of the first
+	sackedN  int
+	lostN    int
+
+	cwnd, ssthresh int // segments
+	count          int // acknowledged in congestion avoidance
+	limited        bool
+	recover        int64 // stream offset at which recovery is over; 0 = not in recovery
+	inLoss         bool  // recovery after a time-out
+
+	srtt, rttvar, rto int64 // ns
+	minRTT            int64
+	backoff           int
+	sendAt            int64 // when sendTimer is due; 0 = not armed
+	sendSet           bool  // a timer is pending, maybe for an earlier moment
+	probe             bool  // it is a tail loss probe
+	lastSent          int64
+
+	round hystart
+}
+
+// hystart finds the end of slow start before loss does (Ha and Rhee 2011, as in Linux's CUBIC).
+type hystart struct {
+	end         int64 // stream offset that ends the round
+	start, last int64 // ns: of the round, of its newest acknowledgement in a train
+	rtt         int64
+	samples     int
+}
+
+func (e *endpoint) seqOut(off int64) uint32 { return e.isn + 1 + uint32(off) }
+
+// write puts n bytes on the stream in one write and sends what may go. set, if there is one, spells bytes out.
+func (e *endpoint) write(n int, t tag, text []byte) {
+	if e.closed || e.state == stateClosed {
+		return
+	}
+	e.out.grow(n, t).text = text
+	e.push()
+}
+
+// inFlight is how many segments are in the network.
+func (e *endpoint) inFlight() int { return len(e.segs) - e.head - e.sackedN - e.lostN }
+
+// push sends lost segments again, then new ones, as far as the windows allow.
+func (e *endpoint) push() {
+	if e.state != stateOpen {
+		return
+	}
+	now := e.now()
+	if len(e.segs) == e.head && e.nxt < e.out.end {
+		e.restart(now)
+	}
+	if e.lostN > 0 {
+		e.resend(now)
+	}
+	e.limited = false
+	for e.nxt < e.out.end {
+		if e.inFlight() >= e.cwnd {
+			e.limited = true
+			break
+		}
+		n := int(min(int64(e.mss), e.out.end-e.nxt))
+		if e.nxt+int64(n) > e.una+e.peerWindow {
+			break
+		}
+		fin := e.finQueued && e.nxt+int64(n) == e.out.end && false // Linux sends what was written before the FIN is asked for
+		e.sendData(e.nxt, n, e.out.tagAt(e.nxt, e.open), fin)
+		e.track(e.nxt, n, now)
+		e.nxt += int64(n)
+		e.pingpongSent(now)
+	}
+	if e.finQueued && e.nxt == e.out.end && e.una <= e.out.end {
+		e.sendData(e.nxt, 0, e.out.newest(e.open).as(packet.RoleClose), true)
+		e.track(e.nxt, 1, now)
+		e.nxt++
+	}
+	if len(e.segs) > e.head && e.sendAt == 0 {
+		e.armLoss(now)
+	}
+}
+
+func (e *endpoint) track(off int64, n int, now int64) {
+	if e.head > 64 && e.head*2 > len(e.segs) {
+		e.segs = e.segs[:copy(e.segs, e.segs[e.head:])]
+		e.head = 0
+	}
+	e.segs = append(e.segs, sent{off: off, n: int32(n), at: now})
+	e.lastSent = now
+	if e.round.end == 0 {
+		e.round = hystart{end: off + int64(n), start: now, last: now}
+	}
+}
+
+// restart shrinks the window after a pause (RFC 2861, as Linux does).
+func (e *endpoint) restart(now int64) {
+	for idle := now - e.lastSent - e.rto; idle > 0 && e.cwnd > initialWindow; idle -= e.rto {
+		e.cwnd = max(e.cwnd/2, initialWindow)
+	}
+	e.round = hystart{}
+}
+
+// resend sends what is marked as lost.
+func (e *endpoint) resend(now int64) {
+	for i := e.head; i < len(e.segs) && e.lostN > 0; i++ {
+		s := &e.segs[i]
+		if !s.lost {
+			continue
+		}
+		if e.inFlight() >= e.cwnd {
+			return
+		}
+		s.lost = false
+		e.lostN--
+		e.again(s, now)
+	}
+}
+
+// again sends a segment once more.
+func (e *endpoint) again(s *sent, now int64) {
+	s.again, s.at = true, now
+	n := int(s.n)
+	fin := s.off+int64(n) > e.out.end
+	t := e.out.tagAt(s.off, e.open).as(packet.RoleRetransmission)
+	if fin {
+		n--
+		t = e.out.newest(e.open).as(packet.RoleClose)
+		if n > 0 {
+			t = t.as(packet.RoleRetransmission)
+		}
+	}
+	e.sendData(s.off, n, t, fin)
+	e.lastSent = now
+}
+
+// inputACK takes what a segment says of what was received.
+func (e *endpoint) inputACK(s *segment) {
+	now := e.now()
+	e.lastHeard = now
+	ack := e.una + int64(int32(s.ack-e.seqOut(e.una)))
+	if ack > e.nxt || ack < e.una {
+		return
+	}
+	e.peerWindow = int64(s.window) << windowScale
+	newly := 0
+	before := e.una
+	if ack > e.una {
+		newly = e.cumulative(ack, now)
+	}
+	sacked := e.selective(s)
+	switch {
+	case e.recover > 0 && e.una >= e.recover:
+		e.recover, e.inLoss = 0, false
+		e.cwnd = max(e.ssthresh, 1)
+	case e.recover > 0:
+		if e.inLoss {
+			e.grow(newly, now)
+		}
+		e.markLost(now)
+	case e.sackedN > 0 && e.markLost(now):
+		e.enterRecovery(false)
+	case newly > 0:
+		e.grow(newly, now)
+	}
+	if newly > 0 || sacked > 0 {
+		e.armLoss(now)
+	}
+	e.push()
+	if e.una != before {
+		e.settle()
+	}
+}
+
+// cumulative drops what is acknowledged up to off and returns the number of segments.
+func (e *endpoint) cumulative(off, now int64) int {
+	n := 0
+	sample := int64(-1)
+	for e.head < len(e.segs) && e.segs[e.head].off+int64(e.segs[e.head].n) <= off {
+		s := &e.segs[e.head]
+		if s.sacked {
+			e.sackedN--
+		}
+		if s.lost {
+			e.lostN--
+		}
+		if !s.again && !s.sacked && sample < 0 {
+			sample = now - s.at
+		}
+		e.head++
+		n++
+	}
+	if e.head == len(e.segs) {
+		e.segs, e.head = e.segs[:0], 0
+	}
+	e.una = off
+	e.backoff = 0
+	e.out.release(off)
+	if sample >= 0 {
+		e.sampleRTT(sample, true)
+	}
+	return n
+}
+
+// selective marks what SACK blocks cover and returns how many segments are new.
+func (e *endpoint) selective(s *segment) int {
+	n := 0
+	for i := range s.sacks {
+		from := e.una + int64(int32(s.sack[i][0]-e.seqOut(e.una)))
+		to := e.una + int64(int32(s.sack[i][1]-e.seqOut(e.una)))
+		for k := e.head; k < len(e.segs); k++ {
+			x := &e.segs[k]
+			if x.off >= from && x.off+int64(x.n) <= to && !x.sacked {
+				x.sacked = true
+				if x.lost {
+					x.lost = false
+					e.lostN--
+				}
+				e.sackedN++
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// reordering is how many segments beyond a gap tell that it is a loss (RFC 6675's DupThresh).
+const reordering = 3
+
+// markLost marks the segments that so many later ones have overtaken; true if there is a new one.
+func (e *endpoint) markLost(now int64) bool {
+	above, found := 0, false
+	for k := len(e.segs) - 1; k >= e.head; k-- {
+		x := &e.segs[k]
+		if x.sacked {
+			above++
+			continue
+		}
+		if x.lost || above == 0 || (above < reordering && e.recover == 0) || (x.again && now-x.at < e.srtt) {
+			continue
+		}
+		x.lost = true
+		e.lostN++
+		found = true
+	}
+	return found
+}
+
+func (e *endpoint) enterRecovery(timeout bool) {
+	if !timeout || e.recover == 0 {
+		e.ssthresh = max(e.cwnd*717/1024, 2) // CUBIC's beta in Linux
+	}
+	e.recover = e.nxt
+	e.inLoss = timeout
+	if timeout {
+		e.cwnd = 1
+	} else {
+		e.cwnd = e.ssthresh
+	}
+	e.round = hystart{}
+}
+
+// grow opens the window for n acknowledged segments: slow start, then one segment a round trip.
+func (e *endpoint) grow(n int, now int64) {
+	if e.cwnd < e.ssthresh {
+		if !e.limited && e.cwnd > 2*(e.inFlight()+n) {
+			return
+		}
+		e.cwnd += n
+		e.slowStart(now)
+		return
+	}
+	if !e.limited {
+		return
+	}
+	for e.count += n; e.count >= e.cwnd; e.count -= e.cwnd {
+		e.cwnd++
+	}
+}
+
+// HyStart's constants in Linux.
+const (
+	hystartFrom    = 16         // segments: not below
+	hystartSamples = 8          // of the round-trip time
+	hystartGap     = int64(2e6) // between acknowledgements of a train
+	hystartLeast   = int64(4e6) // threshold of delay
+	hystartMost    = int64(16e6)
+)
+
+func (e *endpoint) slowStart(now int64) {
+	h := &e.round
+	if e.una >= h.end {
+		*h = hystart{end: e.nxt, start: now, last: now}
+	}
+	if e.cwnd < hystartFrom || e.minRTT == 0 {
+		return
+	}
+	rtt := now - h.start
+	if now-h.last <= hystartGap {
+		h.last = now
+		if rtt > e.minRTT/2 {
+			e.ssthresh = e.cwnd
+			return
+		}
+	}
+	if h.samples < hystartSamples {
+		if h.samples == 0 || e.lastRTT() < h.rtt {
+			h.rtt = e.lastRTT()
+		}
+		h.samples++
+	} else if h.rtt > e.minRTT+min(max(e.minRTT/8, hystartLeast), hystartMost) {
+		e.ssthresh = e.cwnd
+	}
+}
+
+func (e *endpoint) lastRTT() int64 { return e.rttNow }
+
+// sampleRTT follows RFC 6298 with Linux's floor: RTO = SRTT + max(4 RTTVAR, 200 ms).
+func (e *endpoint) sampleRTT(r int64, usable bool) {
+	if !usable {
+		return
+	}
+	e.rttNow = r
+	if e.minRTT == 0 || r < e.minRTT {
+		e.minRTT = r
+	}
+	if e.srtt == 0 {
+		e.srtt, e.rttvar = r, r/2
+	} else {
+		d := r - e.srtt
+		e.srtt += d / 8
+		if d < 0 {
+			d = -d
+		}
+		e.rttvar += (d - e.rttvar) / 4
+	}
+	e.rto = min(e.srtt+max(4*e.rttvar, minRTO), maxRTO)
+}
+
+// armLoss sets the timer for the oldest segment in flight: a tail loss probe after two round trips (RFC 8985, section 7), or a
+// retransmission.
+func (e *endpoint) armLoss(now int64) {
+	if len(e.segs) == e.head {
+		e.sendAt = 0
+		return
+	}
+	rto := min(e.rto<<min(e.backoff, 20), maxRTO)
+	e.probe = false
+	at := now + rto
+	if e.recover == 0 && e.backoff == 0 && e.sackedN == 0 && e.srtt > 0 {
+		pto := 2 * e.srtt
+		if len(e.segs)-e.head == 1 {
+			pto += minRTO
+		} else {
+			pto += int64(2e6)
+		}
+		if pto < rto {
+			e.probe, at = true, now+pto
+		}
+	}
+	e.armSend(at)
+}
+
+// armSend sets the one timer of the sender. A pending one that fires too early sets itself anew.
+func (e *endpoint) armSend(at int64) {
+	if e.sendSet && e.sendPending <= at {
+		e.sendAt = at
+		return
+	}
+	e.sendAt, e.sendPending, e.sendSet = at, at, true
+	e.st.n.clock.Schedule(at, e, timerSend)
+}
+
+func (e *endpoint) sendTimer(now int64) {
+	if now < e.sendPending { // an earlier moment was asked for since
+		return
+	}
+	e.sendSet = false
+	switch {
+	case e.state == stateClosed || e.sendAt == 0:
+		return
+	case now < e.sendAt:
+		e.armSend(e.sendAt)
+		return
+	}
+	e.sendAt = 0
+	if e.state != stateOpen {
+		if e.syns >= synTries {
+			e.fail()
+			return
+		}
+		e.rto *= 2
+		e.sendSYN()
+		return
+	}
+	if len(e.segs) == e.head {
+		return
+	}
+	if e.probe {
+		e.probe = false
+		e.again(&e.segs[len(e.segs)-1], now)
+		e.armSend(now + e.rto)
+		return
+	}
+	e.timeout(now)
+}
+
+// timeout takes all that is in flight for lost.
+func (e *endpoint) timeout(now int64) {
+	if e.backoff++; e.backoff > sendTries {
+		e.fail()
+		return
+	}
+	e.enterRecovery(true)
+	e.lostN = 0
+	for k := e.head; k < len(e.segs); k++ {
+		if x := &e.segs[k]; !x.sacked {
+			x.lost = true
+			e.lostN++
+		}
+	}
+	e.push()
+	e.armLoss(now)
+}

@@ -1,0 +1,160 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+// late is a recorder whose first write takes a moment, as on a path with a delay: the other end speaks meanwhile.
+type late struct {
+	recorder
+	once sync.Once
+}
+
+func (l *late) Write(p []byte) (int, error) {
+	l.once.Do(func() { time.Sleep(10 * time.Millisecond) })
+	return l.recorder.Write(p)
+}
+
+func (r *recorder) sizes() []int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return sizes(r.writes)
+}
+
+func (r *recorder) forget() {
+	r.mu.Lock()
+	r.writes = nil
+	r.mu.Unlock()
+}
+
+// x/net/http2 makes the same writes: all of the client's, and the server's but for its first settings and its window
+// updates, which may share writes with what follows them.
+func TestHTTP2IsXNets(t *testing.T) {
+	for _, script := range [][][2]int{ // bodies up and down
+		{{0, 0}},
+		{{0, 100}, {0, 100}, {0, 4096}, {0, 4097}, {0, 200}},
+		{{0, 5000}, {0, 16384}, {0, 16385}, {0, 50_000}, {0, 300_000}, {0, 3000}, {0, 3000}, {0, 3000}},
+		{{10, 10}, {500, 20}, {4095, 20}, {4096, 20}, {9000, 500}, {40_000, 5}, {200_000, 5}, {0, 7}},
+		{{3000, 3000}, {3000, 3000}, {3000, 3000}},
+		{{60_000, 9000}, {16_384, 9000}},
+	} {
+		t.Run(fmt.Sprint(script), func(t *testing.T) {
+			t.Parallel()
+			walkHTTP2(t, script)
+		})
+	}
+}
+
+// walkHTTP2 makes exchanges over a pipe, and compares the writes of each with ours.
+func walkHTTP2(t *testing.T, script [][2]int) {
+	t.Helper()
+	const host = "api.cloud.example"
+	path := "/" + strings.Repeat("ab", HTTPTokenSize)
+	var down atomic.Int64
+	a, b := net.Pipe()
+	near, far := &recorder{Conn: a}, &late{recorder: recorder{Conn: b}}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		new(http2.Server).ServeConn(far, &http2.ServeConnOpts{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.Header().Set("Content-Type", "application/octet-stream")
+			w.Header().Set("Content-Length", strconv.Itoa(int(down.Load())))
+			_, _ = w.Write(make([]byte, down.Load()))
+		})})
+	}()
+	transport := &http2.Transport{
+		AllowHTTP:      true, // and as TLS would, the scheme takes one byte
+		DialTLSContext: func(context.Context, string, string, *tls.Config) (net.Conn, error) { return near, nil },
+	}
+	h := NewHTTP2()
+	for i, x := range script {
+		down.Store(int64(x[1]))
+		method, body := http.MethodGet, io.Reader(nil)
+		if x[0] > 0 {
+			method, body = http.MethodPost, bytes.NewReader(make([]byte, x[0]))
+		}
+		req := must(http.NewRequestWithContext(t.Context(), method, "http://"+host+path, body))(t)
+		resp := must(transport.RoundTrip(req))(t)
+		if n, err := io.Copy(io.Discard, resp.Body); err != nil || int(n) != x[1] {
+			t.Fatalf("%d bytes: %v", n, err)
+		}
+		_ = resp.Body.Close()
+		var ours [2][]int
+		for _, w := range h.Exchange(host, path, x[0], x[1], must(http.ParseTime(resp.Header.Get("Date")))(t).UnixNano()) {
+			if w.Up {
+				ours[0] = append(ours[0], w.Size)
+			} else {
+				ours[1] = append(ours[1], w.Size)
+			}
+		}
+		for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+			up, down := near.sizes(), far.sizes()
+			same := slices.Equal(ours[0], up)
+			switch {
+			case x[0] == 0 && i > 0:
+				same = same && slices.Equal(ours[1], down)
+			case i == 0 && x[0] > MaxPlaintext: // of several frames: the stream's window may be opened between them
+				same = same && sum(ours[1]) <= sum(down)
+			default:
+				same = same && sum(ours[1]) == sum(down)
+			}
+			if same {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("exchange %d: up %v, want %v; down %v, want %v", i, ours[0], up, ours[1], down)
+			}
+		}
+		near.forget()
+		far.forget()
+		if i == 1 {
+			time.Sleep(1100 * time.Millisecond) // another date
+		}
+	}
+	transport.CloseIdleConnections()
+	_ = a.Close()
+	<-served
+}
+
+func sizes(writes [][]byte) (list []int) {
+	for _, w := range writes {
+		list = append(list, len(w))
+	}
+	return list
+}
+
+func sum(list []int) (n int) {
+	for _, v := range list {
+		n += v
+	}
+	return n
+}
+
+func TestHTTP2IsTheSameTwice(t *testing.T) {
+	var all [2][]HTTP2Write
+	for i := range all {
+		h := NewHTTP2()
+		for k := range 5 {
+			all[i] = append(all[i], h.Exchange("a.example", "/x", 1000*k, 20_000, int64(k)*1e9)...)
+		}
+	}
+	if !slices.Equal(all[0], all[1]) {
+		t.Errorf("%v, then %v", all[0], all[1])
+	}
+}

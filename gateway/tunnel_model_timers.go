@@ -1,0 +1,122 @@
+package gateway
+
+import (
+	"time"
+
+	"golang.zx2c4.com/wireguard/device"
+
+	"glasshouse/emulator/clock"
+)
+
+// WireGuard's times (WireGuard paper, section 6.1; the engine's device/constants.go), ns.
+const (
+	rekeyAfterTime   = int64(device.RekeyAfterTime)
+	rejectAfterTime  = int64(device.RejectAfterTime)
+	rekeyTimeout     = int64(device.RekeyTimeout)
+	keepaliveTimeout = int64(device.KeepaliveTimeout)
+)
+
+// tunnelTimer names a timer of an end.
+type tunnelTimer uint8
+
+const (
+	retransmitHandshake tunnelTimer = iota // an initiation was not answered
+	sendKeepalive                          // data came, and nothing was sent since
+	newHandshake                           // data was sent, and nothing came since
+	zeroKeys                               // no new keys for long
+	persistentKeepalive
+	numTunnelTimers
+)
+
+// alarm is a timer that may be moved and stopped for every packet at no cost: the clock is asked only for a moment before
+// which nothing is due, and looked at again then.
+type alarm struct {
+	due   int64  // ns; clock.Forever where it does not run
+	armed int64  // when the clock calls; clock.Forever where it does not
+	turn  uint64 // of the call that is awaited: others are void
+}
+
+var _ clock.Handler = (*TunnelEnd)(nil)
+
+func (e *TunnelEnd) pending(t tunnelTimer) bool { return e.alarms[t].due != clock.Forever }
+
+func (e *TunnelEnd) stop(t tunnelTimer) { e.alarms[t].due = clock.Forever }
+
+// set starts a timer, or moves it.
+func (e *TunnelEnd) set(t tunnelTimer, now, after int64) {
+	a := &e.alarms[t]
+	if a.due = now + after; a.due < a.armed {
+		e.arm(t)
+	}
+}
+
+func (e *TunnelEnd) arm(t tunnelTimer) {
+	a := &e.alarms[t]
+	a.turn++
+	a.armed = a.due
+	e.c.Clock.Schedule(a.due, e, a.turn<<8|uint64(t))
+}
+
+// Fire implements clock.Handler.
+func (e *TunnelEnd) Fire(now int64, arg uint64) {
+	t := tunnelTimer(arg & 0xff)
+	a := &e.alarms[t]
+	if e.closed || arg>>8 != a.turn {
+		return
+	}
+	a.armed = clock.Forever
+	switch {
+	case a.due == clock.Forever:
+	case a.due > now:
+		e.arm(t)
+	default:
+		a.due = clock.Forever
+		e.expired(t, now)
+		e.flush(now)
+	}
+}
+
+func (e *TunnelEnd) expired(t tunnelTimer, now int64) {
+	switch t {
+	case retransmitHandshake:
+		if e.attempts <= device.MaxTimerHandshakes {
+			e.attempts++
+			e.initiate(now, true)
+			return
+		}
+		e.stop(sendKeepalive)
+		e.unstage(&e.drops.NoHandshake)
+		if !e.pending(zeroKeys) {
+			e.set(zeroKeys, now, 3*rejectAfterTime)
+		}
+	case sendKeepalive:
+		e.sendKeepalive(now)
+		if e.anotherKeepalive {
+			e.anotherKeepalive = false
+			e.set(sendKeepalive, now, keepaliveTimeout) // the keepalive, which goes out after this, stops it again
+		}
+	case newHandshake:
+		e.initiate(now, false)
+	case zeroKeys:
+		e.current, e.previous, e.next = modelKeypair{}, modelKeypair{}, modelKeypair{}
+		e.handshake.local = 0
+		e.unstage(&e.drops.NoHandshake)
+	case persistentKeepalive:
+		e.sendKeepalive(now)
+	}
+}
+
+// traversed notes that an authenticated packet was sent or received.
+func (e *TunnelEnd) traversed(now int64) {
+	if e.c.Keepalive > 0 {
+		e.set(persistentKeepalive, now, e.c.Keepalive)
+	}
+}
+
+// withJitter lengthens a time as the engine does, so that two ends do not begin a handshake together for ever.
+func withJitter(e *TunnelEnd, now, after int64) int64 { return after + e.jitter(now, after) }
+
+// drawJitter draws whole milliseconds below RekeyTimeoutJitterMaxMs.
+func (e *TunnelEnd) drawJitter(int64, int64) int64 {
+	return int64(e.rng.Uint64()>>32*device.RekeyTimeoutJitterMaxMs>>32) * int64(time.Millisecond)
+}

@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"glasshouse/testbed/dataset"
+)
+
+type exportOptions struct {
+	pcap, csv, pcapml bool
+	out               string
+	json              bool
+}
+
+func newDatasetExport() *cobra.Command {
+	var o exportOptions
+	cmd := &cobra.Command{
+		Use: "export DIR --pcap|--csv|--pcapml -o OUT", Short: "Write a data set for other tools",
+		Long: `Writes a copy for other tools:
+
+  --pcap     the WAN captures as classic pcap files with times in ns, for tools that do not read pcapng
+  --csv      the packets of all homes, with a column home before the columns of packets.parquet
+  --pcapml   the WAN captures with the truth in a comment on each packet: sample,device,d=direction
+
+OUT is a directory, new or empty, or a file if its name ends in .pcap, .csv or .pcapng; captures of several homes need a
+directory.`,
+		Example: `  glasshouse dataset export home1 --pcap -o home1.pcap
+  glasshouse dataset export homes --csv -o packets.csv
+  glasshouse dataset export home1 --pcapml -o labelled.pcapng
+  tshark -r labelled.pcapng -Y 'frame.comment contains "echo-dot"'`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return runExport(cmd, &o, args[0]) },
+	}
+	f := cmd.Flags()
+	f.BoolVar(&o.pcap, "pcap", false, "classic pcap files of the WAN")
+	f.BoolVar(&o.csv, "csv", false, "packets as CSV")
+	f.BoolVar(&o.pcapml, "pcapml", false, "captures with the truth in comments")
+	f.StringVarP(&o.out, "output", "o", "", "`OUT`: a directory, new or empty, or a file")
+	f.BoolVar(&o.json, "json", false, "print as JSON")
+	return cmd
+}
+
+func runExport(cmd *cobra.Command, o *exportOptions, dir string) error {
+	export, chosen := dataset.ExportPcap, 0
+	for _, f := range []struct {
+		on bool
+		f  func(*dataset.Dataset, string, func(done, of int64)) (*dataset.ExportResult, error)
+	}{{o.pcap, dataset.ExportPcap}, {o.csv, dataset.ExportCSV}, {o.pcapml, dataset.ExportPcapML}} {
+		if f.on {
+			export = f.f
+			chosen++
+		}
+	}
+	if chosen != 1 {
+		return usagef("one of --pcap, --csv and --pcapml is needed; see %s --help", cmd.CommandPath())
+	}
+	if o.out == "" {
+		return usagef("where to? -o OUT is missing; see %s --help", cmd.CommandPath())
+	}
+	d, err := dataset.Open(dir)
+	if err != nil {
+		return usage(err)
+	}
+	c := newCounter(cmd.ErrOrStderr(), "packets")
+	r, err := export(d, o.out, c.show)
+	c.p.done()
+	if err != nil {
+		return input(err)
+	}
+	if o.json {
+		return writeJSON(cmd.OutOrStdout(), r)
+	}
+	for _, f := range r.Files {
+		fmt.Fprintln(cmd.OutOrStdout(), f)
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d packets\n", r.Packets)
+	return err
+}

@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"glasshouse/scenarios"
+	"glasshouse/testbed"
+	"glasshouse/testbed/dataset"
+)
+
+type generateOptions struct {
+	out       string
+	homes     int
+	duration  time.Duration
+	seed      seedFlag
+	workers   int
+	shard     string
+	snaplen   int
+	noPcap    bool
+	onlyWAN   bool
+	timeScale float64
+	json      bool
+}
+
+func newGenerate() *cobra.Command {
+	o := generateOptions{duration: 24 * time.Hour}
+	cmd := &cobra.Command{
+		Use:   "generate SCENARIO",
+		Short: "Make a labelled data set in the virtual world: days in seconds, the same bytes from the same seed",
+		Long: `Lives homes of a scenario (a built-in name or a YAML file) in the virtual world, without privilege, on any system, and writes
+their data set. Equal scenario, seed, homes, duration and kind of output give equal bytes, for any number of workers and
+shards. A run that was stopped or killed goes on where it was when it is started again; one that is complete is left alone.`,
+		Example: `  glasshouse generate noisy-napt -o week --duration 7d --seed 1
+  glasshouse generate noisy-vpn -o many --homes 200 --duration 1d --seed 1 --no-pcap
+  glasshouse generate noisy-vpn -o part3 --homes 200 --duration 1d --seed 1 --no-pcap --shard 3/8`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runGenerate(cmd.Context(), &o, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.out, "output", "o", "", "`DIR` of the data set: new, empty, or of the same run (required)")
+	f.IntVar(&o.homes, "homes", 1, "how many homes to draw from the seed")
+	f.Var(durationFlag{&o.duration}, "duration", "how long each home is lived, as 90s, 10m, 2h, 1d, 1w")
+	o.seed.add(cmd)
+	f.IntVar(&o.workers, "workers", runtime.NumCPU(), "how many homes are lived at once")
+	f.StringVar(&o.shard, "shard", "1/1", "`I/N`: only every N-th home, from the I-th on; `dataset merge` joins them")
+	f.IntVar(&o.snaplen, "snaplen", 0, "`BYTES` kept of a captured frame (default all)")
+	f.BoolVar(&o.noPcap, "no-pcap", false, "no captures: packets and events only")
+	f.BoolVar(&o.onlyWAN, "only-wan", false, "no capture of the LAN")
+	f.Float64Var(&o.timeScale, "time-scale", 0, "how much more often people act than in life; protocol timers are never scaled (default the scenario's)")
+	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	return cmd
+}
+
+// leastSnaplen is what an observer looks at of a frame, bytes: the headers, and the beginning of the payload.
+const leastSnaplen = 64
+
+func (o *generateOptions) check() (shard, of int, err error) {
+	switch {
+	case o.out == "":
+		return 0, 0, errors.New("-o DIR is needed: where the data set goes")
+	case o.homes < 1 || o.homes > 1e6:
+		return 0, 0, fmt.Errorf("--homes %d: from 1 to 1000000", o.homes)
+	case o.workers < 1:
+		return 0, 0, fmt.Errorf("--workers %d: 1 or more", o.workers)
+	case o.snaplen != 0 && o.snaplen < leastSnaplen:
+		return 0, 0, fmt.Errorf("--snaplen %d: %d or more, or 0 for all", o.snaplen, leastSnaplen)
+	case o.timeScale < 0:
+		return 0, 0, errors.New("--time-scale must not be negative")
+	case o.noPcap && o.snaplen != 0:
+		return 0, 0, errors.New("--snaplen goes with captures, --no-pcap with none")
+	}
+	if n, err := fmt.Sscanf(o.shard, "%d/%d", &shard, &of); err != nil || n != 2 || fmt.Sprintf("%d/%d", shard, of) != o.shard {
+		return 0, 0, fmt.Errorf("--shard %s: %w", o.shard, testbed.ErrShard)
+	}
+	return shard, of, testbed.CheckShard(shard, of, o.homes)
+}
+
+func runGenerate(ctx context.Context, o *generateOptions, scenario string, stdout, stderr io.Writer) error {
+	shard, of, err := o.check()
+	if err != nil {
+		return usage(err)
+	}
+	sc, err := scenarios.Load(scenario)
+	if err != nil {
+		return usage(err)
+	}
+	captures := dataset.CapturesAll
+	switch {
+	case o.noPcap:
+		captures = dataset.CapturesNone
+	case o.onlyWAN:
+		captures = dataset.CapturesWAN
+	}
+	fmt.Fprintf(stderr, "%s, seed %d, %d homes, %s each, to %s\n", sc.Name, o.seed.get(), o.homes, o.duration, o.out)
+	bar := newProgress(stderr)
+	res, err := testbed.Generate(ctx, testbed.GenerateOptions{
+		Scenario: sc, Seed: o.seed.get(), Homes: o.homes, Duration: o.duration, Workers: o.workers, Shard: shard, Of: of,
+		Out: absolute(o.out), Captures: captures, Snaplen: o.snaplen, TimeScale: o.timeScale, Progress: bar.generate,
+	})
+	bar.done()
+	switch {
+	case errors.Is(err, dataset.ErrOccupied):
+		return usage(err)
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("stopped; the homes that are whole are in %s, and the same command goes on from there", o.out)
+	case err != nil:
+		return err
+	}
+	if o.json {
+		if err := writeJSON(stdout, res); err != nil {
+			return err
+		}
+	} else if err := writeGenerated(stdout, res); err != nil {
+		return err
+	}
+	if !res.Valid {
+		return &codeError{code: exitInvalid, err: fmt.Errorf("the data set is not valid: %s", res.Reasons)}
+	}
+	return nil
+}
+
+func writeGenerated(w io.Writer, r *testbed.GenerateResult) error {
+	if r.Complete {
+		_, err := fmt.Fprintf(w, "complete: %d homes, %d WAN packets, in %s\ndigest %s\n", r.Homes, r.Packets, r.Dataset, r.Digest)
+		return err
+	}
+	if r.Resumed > 0 {
+		fmt.Fprintf(w, "%d homes were there already\n", r.Resumed)
+	}
+	_, err := fmt.Fprintf(w, "%d homes, %d WAN packets: %s lived in %.1f s, %.0f packets/s, %.0f MB at most\ndata set: %s\ndigest %s\n",
+		r.Homes, r.Packets, time.Duration(r.SimulatedS*float64(time.Second)), r.WallS, r.PacketsPerS, r.PeakRSSMB, r.Dataset, r.Digest)
+	return err
+}

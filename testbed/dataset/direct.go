@@ -1,0 +1,231 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+
+	"glasshouse/emulator/packet"
+)
+
+// Names of what is no unit of the home.
+const (
+	nameGateway        = "gateway"
+	nameInternet       = "internet"
+	nameInfrastructure = "infrastructure"
+)
+
+// DirectOptions say how a DirectHome writes.
+type DirectOptions struct {
+	HomeOptions
+	Captures   bool     // write wan.pcapng
+	LAN        bool     // and lan.pcapng
+	Units      []Label  // by packet.Lineage.Unit: Device, Unit, Class, Kind and Category of each
+	Activities []string // by packet.Lineage.Activity; 0 is "none"
+}
+
+// DirectHome writes a home's files straight from one goroutine, without locks, journals or copies: for a world that can be
+// made again if it is killed. The steady path allocates nothing, and memory does not grow with the run. Errors are kept, and
+// told by Close.
+type DirectHome struct {
+	dir    string
+	o      DirectOptions
+	lan    *directCapture // nil where it is not written
+	wan    *directCapture
+	rows   *packetWriter
+	events *eventSorter
+	parser *Parser
+	frame  []byte // Ethernet header and a copy of the packet, for what must be decoded in its frame
+
+	lanTs, wanTs   int64
+	lanN, wanN     int64
+	up, withoutLAN int64
+	units          int     // of them, then the codes of the gateway, the internet and the unknown
+	byUnit         []int64 // packets by code
+	hashes         map[string]string
+	err            error
+}
+
+// CreateDirectHome makes a home's directory, which must not exist or be empty, and opens its files.
+func CreateDirectHome(dir string, o DirectOptions) (*DirectHome, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	d := &DirectHome{
+		dir: dir, o: o, parser: NewParser(), frame: make([]byte, EthernetHeader, EthernetHeader+packet.MaxSize),
+		units: len(o.Units), hashes: make(map[string]string),
+	}
+	var err error
+	if d.rows, err = createPackets(filepath.Join(dir, FilePackets)); err != nil {
+		return nil, err
+	}
+	for _, u := range o.Units {
+		d.rows.unit(u)
+	}
+	for _, own := range []string{nameGateway, nameInternet} {
+		d.rows.unit(Label{Device: own, Unit: own, Class: own, Kind: nameInfrastructure, Category: nameInfrastructure})
+	}
+	d.rows.unit(Label{Device: unknown, Unit: unknown, Class: unknown, Kind: unknown, Category: unknown})
+	d.byUnit = make([]int64, d.units+3)
+	for _, a := range o.Activities {
+		d.rows.activity(a)
+	}
+	d.events = newEventSorter(dir)
+	if o.Captures {
+		d.wan, err = createDirectCapture(filepath.Join(dir, FileWAN), "wan", o.Comment, o.Snaplen)
+	}
+	if o.Captures && o.LAN && err == nil {
+		d.lan, err = createDirectCapture(filepath.Join(dir, FileLAN), "lan", o.Comment, o.Snaplen)
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.Abort())
+	}
+	return d, nil
+}
+
+func (d *DirectHome) fail(err error) {
+	if err != nil && d.err == nil {
+		d.err = err
+	}
+}
+
+// LAN counts, and appends, a frame of length bytes that passed at (ns of script time), and returns its 1-based number.
+// Frame may be only its beginning: a capture keeps at most what is there.
+func (d *DirectHome) LAN(at int64, frame []byte, length int) int64 {
+	d.lanN++
+	if d.lan != nil {
+		d.lanTs = max(d.o.EpochNs+at, d.lanTs)
+		d.fail(d.lan.write(d.lanTs, nil, frame, max(length, len(frame))))
+	}
+	return d.lanN
+}
+
+// WAN appends an IP packet of length bytes that passed the tap at (ns of script time, below 0 before the start), with an
+// Ethernet header of the gateway's and the ISP router's addresses, and returns what an observer sees of it. IP may be only
+// its beginning: see Parser.ObserveLen; a capture keeps at most what is there. Times are strictly in the order of the calls.
+func (d *DirectHome) WAN(at int64, dir int8, ip []byte, length int) (o Observation) {
+	length = max(length, len(ip))
+	d.wanTs = max(d.o.EpochNs+at, d.wanTs+1)
+	d.wanN++
+	direct := d.parser.observeIP(&o, d.wanTs, dir, ip, length)
+	o.Frame = d.wanN
+	if direct && d.wan == nil {
+		return o
+	}
+	h := d.frame[:EthernetHeader]
+	putEthernet(h, &d.o.HomeOptions, dir, ip)
+	if d.wan != nil {
+		d.fail(d.wan.write(d.wanTs, h, ip, EthernetHeader+length))
+	}
+	if !direct {
+		d.frame = append(h, ip...)
+		o = d.parser.ObserveLen(d.wanTs, dir, d.frame, EthernetHeader+length)
+		o.Frame = d.wanN
+	}
+	return o
+}
+
+// Row appends the row of an observation, in the order of frames. Its labels are those of the lineage's unit, activity, role,
+// event and LAN frame; lost tells that the packet died after the tap.
+func (d *DirectHome) Row(o *Observation, x packet.Lineage, lost bool) {
+	unit := d.units + 2
+	switch {
+	case x.Unit >= 0 && int(x.Unit) < d.units:
+		unit = int(x.Unit)
+	case x.Unit == packet.UnitGateway:
+		unit = d.units
+	case x.Unit == packet.UnitInternet:
+		unit = d.units + 1
+	}
+	activity := x.Activity
+	if int(activity) >= len(d.o.Activities) {
+		activity = 0
+	}
+	d.byUnit[unit]++
+	if o.Dir > 0 {
+		d.up++
+	}
+	if x.LANFrame == 0 {
+		d.withoutLAN++
+	}
+	d.fail(d.rows.append(o, uint16(unit), activity, uint8(x.Role), x.Event, x.LANFrame, lost))
+}
+
+// Event adds an event; they come in any order, and each once.
+func (d *DirectHome) Event(e *Event) { d.fail(d.events.add(e)) }
+
+// Close writes what is left and closes the files. It returns the first error of the home.
+func (d *DirectHome) Close() error {
+	d.closeCaptures()
+	if d.rows != nil {
+		d.fail(d.rows.close())
+		d.hashes[FilePackets] = d.rows.f.sum()
+		if d.rows.total != d.wanN {
+			d.fail(fmt.Errorf("%d frames have %d rows", d.wanN, d.rows.total))
+		}
+		d.rows = nil
+	}
+	d.fail(d.events.close())
+	if d.err != nil {
+		return fmt.Errorf("writing %s: %w", d.dir, d.err)
+	}
+	var err error
+	d.hashes[FileEvents], err = hashFile(filepath.Join(d.dir, FileEvents))
+	return err
+}
+
+func (d *DirectHome) closeCaptures() {
+	if d.lan != nil {
+		d.fail(d.lan.close())
+		d.hashes[FileLAN] = d.lan.f.sum()
+	}
+	if d.wan != nil {
+		d.fail(d.wan.close())
+		d.hashes[FileWAN] = d.wan.f.sum()
+	}
+	d.lan, d.wan = nil, nil
+}
+
+// Abort closes the files and removes the home.
+func (d *DirectHome) Abort() error {
+	d.closeCaptures()
+	if d.rows != nil {
+		_ = d.rows.f.close()
+		d.rows = nil
+	}
+	if d.events != nil {
+		_ = d.events.abort()
+	}
+	return os.RemoveAll(d.dir)
+}
+
+// Hashes returns the sha256 of the files by name, once the home is closed.
+func (d *DirectHome) Hashes() map[string]string { return maps.Clone(d.hashes) }
+
+// Counts returns what was written so far. What stayed local and what was dropped is for the caller to add.
+func (d *DirectHome) Counts() Counts {
+	c := Counts{
+		LAN: d.lanN, WAN: d.wanN, Up: d.up, Down: d.wanN - d.up, WithoutLAN: d.withoutLAN, Drops: map[string]int64{},
+		Events: d.events.n, ByDevice: make(map[string]int64),
+	}
+	for unit, n := range d.byUnit {
+		if n > 0 {
+			c.ByDevice[d.device(unit)] += n
+		}
+	}
+	return c
+}
+
+func (d *DirectHome) device(unit int) string {
+	switch unit - d.units {
+	case 0:
+		return nameGateway
+	case 1:
+		return nameInternet
+	case 2:
+		return unknown
+	}
+	return d.o.Units[unit].Device
+}

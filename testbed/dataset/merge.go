@@ -1,0 +1,192 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// InputError is an error of what was asked for: it cannot be done with what is there, and nothing was touched.
+type InputError struct{ Err error }
+
+func (e *InputError) Error() string { return e.Err.Error() }
+func (e *InputError) Unwrap() error { return e.Err }
+
+func inputf(format string, args ...any) error { return &InputError{Err: fmt.Errorf(format, args...)} }
+
+// MergeResult says what Merge made.
+type MergeResult struct {
+	Dataset string `json:"dataset"`
+	Homes   int    `json:"homes"`
+	Of      int    `json:"of"` // homes of the whole run
+	Packets int64  `json:"packets"`
+	Linked  int    `json:"linked"` // files that share their bytes with the shards'
+	Copied  int    `json:"copied"`
+	Digest  string `json:"digest"`
+}
+
+// Merge joins shards of one run into a data set at out, which must be absent or empty. Its digest is that of the run made in
+// one piece, once all homes are there. Files are linked where the file system can, and else copied, their hashes checked.
+// Progress, if not nil, is told of homes done.
+func Merge(dirs []string, out string, progress func(done, of int)) (*MergeResult, error) {
+	sets, err := openShards(dirs)
+	if err != nil {
+		return nil, &InputError{Err: err}
+	}
+	if err := CheckEmpty(out); err != nil {
+		return nil, &InputError{Err: err}
+	}
+	scenario, err := os.ReadFile(filepath.Join(sets[0].Dir, FileScenario))
+	if err != nil {
+		return nil, &InputError{Err: err}
+	}
+	m := merged(sets)
+	s, err := Create(out, m, scenario)
+	if err != nil {
+		return nil, err
+	}
+	g := merger{out: out, of: len(m.Homes), progress: progress, r: &MergeResult{Dataset: out, Homes: len(m.Homes), Of: max(m.RunHomes, len(m.Homes)), Packets: m.Counts.WAN}}
+	if err = g.homes(sets); err == nil {
+		err = s.seal(StateComplete, m.Files)
+	}
+	if err != nil { // what was made is not a data set
+		return nil, errors.Join(fmt.Errorf("%s: %w", out, err), clearDir(out))
+	}
+	g.r.Digest = s.Manifest.Digest()
+	return g.r, nil
+}
+
+// openShards opens data sets and checks that they are shards of one run.
+func openShards(dirs []string) ([]*Dataset, error) {
+	if len(dirs) == 0 {
+		return nil, errors.New("no data set to merge")
+	}
+	var sets []*Dataset
+	whose := make(map[int]string)
+	for _, dir := range dirs {
+		d, err := Open(dir)
+		if err != nil {
+			return nil, err
+		}
+		if d.Manifest.State != StateComplete {
+			return nil, fmt.Errorf("%s: is %s; only a complete data set can be merged", dir, d.Manifest.State)
+		}
+		if len(sets) > 0 {
+			if differ := differences(&d.Manifest, &sets[0].Manifest); len(differ) > 0 {
+				return nil, fmt.Errorf("%s is no shard of the run of %s: %s", dir, dirs[0], strings.Join(differ, "; "))
+			}
+		}
+		for _, h := range d.Manifest.Homes {
+			if other, ok := whose[h.Home]; ok {
+				return nil, fmt.Errorf("home %d is in %s and in %s; shards have homes of their own", h.Home, other, dir)
+			}
+			whose[h.Home] = dir
+		}
+		sets = append(sets, d)
+	}
+	return sets, nil
+}
+
+// merged is the manifest of all shards together.
+func merged(sets []*Dataset) Manifest {
+	m := sets[0].Manifest
+	var homes []homeRecord
+	counts, fidelity := Counts{Drops: map[string]int64{}}, Fidelity{Drops: map[string]int64{}}
+	files := make(map[string]string)
+	m.Valid, m.Reasons = true, []string{}
+	for _, d := range sets {
+		for _, h := range d.Manifest.Homes {
+			homes = append(homes, homeRecord{Info: h})
+		}
+		counts.add(&d.Manifest.Counts)
+		fidelity.add(&d.Manifest.Fidelity)
+		for path, sum := range d.Manifest.Files {
+			if inHome(path) {
+				files[path] = sum
+			}
+		}
+		m.Valid = m.Valid && d.Manifest.Valid
+		for _, why := range d.Manifest.Reasons {
+			if !slices.Contains(m.Reasons, why) {
+				m.Reasons = append(m.Reasons, why)
+			}
+		}
+	}
+	m.collect(homes)
+	m.Counts, m.Fidelity, m.Files, m.Shard = counts, fidelity, files, ""
+	if len(m.Homes) < m.RunHomes {
+		m.Shard = fmt.Sprintf("%d of %d homes", len(m.Homes), m.RunHomes)
+	}
+	return m
+}
+
+// merger brings the homes' files over.
+type merger struct {
+	out      string
+	of, done int
+	progress func(done, of int)
+	r        *MergeResult
+}
+
+func (g *merger) homes(sets []*Dataset) error {
+	for _, d := range sets {
+		for _, h := range d.Manifest.Homes {
+			if err := os.Mkdir(filepath.Join(g.out, HomeDir(h.Home)), 0o755); err != nil {
+				return err
+			}
+			prefix := HomeDir(h.Home) + "/"
+			for _, path := range slices.Sorted(maps.Keys(d.Manifest.Files)) {
+				if !strings.HasPrefix(path, prefix) {
+					continue
+				}
+				if err := g.file(filepath.Join(d.Dir, path), filepath.Join(g.out, path), d.Manifest.Files[path]); err != nil {
+					return err
+				}
+			}
+			g.done++
+			if g.progress != nil {
+				g.progress(g.done, g.of)
+			}
+		}
+	}
+	return nil
+}
+
+func (g *merger) file(from, to, sum string) error {
+	if os.Link(from, to) == nil {
+		g.r.Linked++
+		return nil
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := createHashed(to)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	if err := errors.Join(err, out.close()); err != nil {
+		return err
+	}
+	if out.sum() != sum {
+		return fmt.Errorf("%s: sha256 differs from the manifest's", from)
+	}
+	g.r.Copied++
+	return nil
+}
+
+// clearDir empties a directory.
+func clearDir(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+	}
+	return err
+}

@@ -1,0 +1,263 @@
+package testbed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"glasshouse/scenarios"
+	"glasshouse/testbed/dataset"
+)
+
+// GenerateOptions say which homes to live in the virtual world. Equal scenarios, seeds, homes, durations and kinds of output
+// give equal bytes, whatever Workers and the shard are.
+type GenerateOptions struct {
+	Scenario  *scenarios.Scenario
+	Seed      uint64
+	Homes     int           // of the whole run
+	Duration  time.Duration // of script time, each home
+	Workers   int           // homes that are lived at once
+	Shard, Of int           // which part of the homes: 1 of 1 is all of them
+	Out       string
+	Captures  string // dataset.CapturesAll, CapturesWAN or CapturesNone
+	Snaplen   int    // bytes kept of a captured frame; 0 = all
+	TimeScale float64
+
+	Progress func(GenerateProgress) // called now and then, from one goroutine at a time
+}
+
+// GenerateProgress tells how far a run is.
+type GenerateProgress struct {
+	Homes, Of int           // whole homes, of this shard's
+	Simulated time.Duration // of this call, all homes together
+	Left      time.Duration // of script time that is still to come
+	Packets   int64         // on the WAN, of this call
+	Wall      time.Duration
+}
+
+// GenerateResult is what a call did; the JSON keys are the contract's. Counts of homes and packets are those of the data set.
+type GenerateResult struct {
+	Homes       int      `json:"homes"`
+	Packets     int64    `json:"packets"`
+	SimulatedS  float64  `json:"simulated_s"` // by this call
+	WallS       float64  `json:"wall_s"`
+	PacketsPerS float64  `json:"packets_per_s"` // made by this call, a wall second
+	PeakRSSMB   float64  `json:"peak_rss_mb"`
+	Digest      string   `json:"digest"`
+	Dataset     string   `json:"dataset"`
+	Seed        uint64   `json:"seed"`
+	Valid       bool     `json:"valid"`
+	Reasons     []string `json:"reasons"`
+	Complete    bool     `json:"complete"` // it was there already
+	Resumed     int      `json:"resumed"`  // homes that were there already
+}
+
+// shardHomes lists the homes of a shard: every n-th one, so that shards are of one size.
+func (o *GenerateOptions) shardHomes() []int {
+	var homes []int
+	for h := o.Shard - 1; h < o.Homes; h += o.Of {
+		homes = append(homes, h)
+	}
+	return homes
+}
+
+// Generate lives homes in the virtual world and writes their data set. A run that was stopped, or killed, goes on where it
+// was: home by home.
+func Generate(ctx context.Context, o GenerateOptions) (*GenerateResult, error) {
+	began := time.Now()
+	density := o.TimeScale
+	if density == 0 {
+		density = o.Scenario.Household.Density
+	}
+	m := manifestOf(o.Scenario, o.Seed, worldVirtual, o.Scenario.Start.UnixNano(), o.Duration, density)
+	m.RunHomes, m.Captures, m.Snaplen = o.Homes, o.Captures, o.Snaplen
+	if o.Of > 1 {
+		m.Shard = fmt.Sprintf("%d/%d", o.Shard, o.Of)
+	}
+	m.Vocabulary = scenarioVocabulary(o.Scenario)
+	set, found, err := dataset.OpenOrCreate(o.Out, m, []byte(o.Scenario.YAML()))
+	if err != nil {
+		return nil, err
+	}
+	res := &GenerateResult{Dataset: o.Out, Seed: o.Seed, Complete: found == dataset.FoundComplete}
+	g := &generator{o: o, set: set, density: density, began: began, counts: make(map[int]homeProgress)}
+	if found != dataset.FoundComplete {
+		if err := g.run(ctx); err != nil {
+			return nil, err
+		}
+		if err := set.FinishHomes(len(g.reasons) == 0, g.sortedReasons()); err != nil {
+			return nil, err
+		}
+	}
+	d, err := dataset.Open(o.Out)
+	if err != nil {
+		return nil, err
+	}
+	res.Homes, res.Packets, res.Digest = len(d.Manifest.Homes), d.Manifest.Counts.WAN, d.Manifest.Digest()
+	res.Valid, res.Reasons = d.Manifest.Valid, d.Manifest.Reasons
+	if res.Reasons == nil {
+		res.Reasons = []string{}
+	}
+	made := g.total()
+	res.Resumed = g.resumed
+	res.SimulatedS, res.WallS = made.simulated.Seconds(), time.Since(began).Seconds()
+	res.PacketsPerS = float64(made.packets) / max(res.WallS, 1e-9)
+	res.PeakRSSMB = peakRSS()
+	return res, nil
+}
+
+// generator lives the homes of a shard.
+type generator struct {
+	o       GenerateOptions
+	set     *dataset.Set
+	density float64
+	began   time.Time
+	resumed int
+
+	mu      sync.Mutex
+	counts  map[int]homeProgress
+	whole   int
+	of      int
+	reasons map[int][]string
+}
+
+type homeProgress struct {
+	simulated time.Duration
+	packets   int64
+}
+
+// run lives what is not there yet.
+func (g *generator) run(ctx context.Context) error {
+	g.reasons = make(map[int][]string)
+	homes := g.o.shardHomes()
+	g.of = len(homes)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range min(g.o.Workers, len(homes)) {
+		workers.Go(func() {
+			for home := range next {
+				if err := g.home(ctx, home); err != nil {
+					cancel(fmt.Errorf("home %d: %w", home, err))
+				}
+			}
+		})
+	}
+	for _, home := range homes {
+		if g.set.Done(home) {
+			g.resumed++
+			g.mu.Lock()
+			g.whole++
+			g.mu.Unlock()
+			continue
+		}
+		select {
+		case next <- home:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	close(next)
+	workers.Wait()
+	return context.Cause(ctx)
+}
+
+// home lives one home.
+func (g *generator) home(ctx context.Context, index int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	sc := g.o.Scenario
+	h, err := sc.Draw(g.o.Seed, index)
+	if err != nil {
+		return err
+	}
+	names := newLabeller(h.Specimens, h.Activities())
+	options, err := homeOptions(sc, h, g.o.Seed, worldVirtual, sc.Start.UnixNano())
+	if err != nil {
+		return err
+	}
+	options.Snaplen = g.o.Snaplen
+	part := g.set.PartPath(index)
+	if err := os.RemoveAll(part); err != nil {
+		return err
+	}
+	r, err := runVirtual(ctx, virtualOrder{
+		Scenario: sc, Home: h, Names: names, Duration: g.o.Duration, Density: g.density, Dir: part,
+		Options: dataset.DirectOptions{
+			HomeOptions: options, Captures: g.o.Captures != dataset.CapturesNone, LAN: g.o.Captures == dataset.CapturesAll,
+			Units: names.units, Activities: names.activities,
+		},
+		Progress: func(done time.Duration, n Counts) { g.report(index, homeProgress{done, n.WAN}, false) },
+	})
+	if err != nil {
+		return err
+	}
+	if err := g.set.HomeDone(homeInfo(h, names), r.Counts, r.Fidelity, r.Files); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	if len(r.Reasons) > 0 {
+		g.reasons[index] = r.Reasons
+	}
+	g.mu.Unlock()
+	g.report(index, homeProgress{r.Simulated, r.Packets.WAN}, true)
+	return nil
+}
+
+func (g *generator) report(home int, p homeProgress, whole bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.counts[home] = p
+	if whole {
+		g.whole++
+	}
+	if g.o.Progress == nil {
+		return
+	}
+	sum := homeProgress{}
+	for _, c := range g.counts {
+		sum.simulated += c.simulated
+		sum.packets += c.packets
+	}
+	g.o.Progress(GenerateProgress{
+		Homes: g.whole, Of: g.of, Simulated: sum.simulated, Packets: sum.packets, Wall: time.Since(g.began),
+		Left: time.Duration(g.of-g.resumed)*g.o.Duration - sum.simulated,
+	})
+}
+
+func (g *generator) total() homeProgress {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	sum := homeProgress{}
+	for _, c := range g.counts {
+		sum.simulated += c.simulated
+		sum.packets += c.packets
+	}
+	return sum
+}
+
+func (g *generator) sortedReasons() []string {
+	out := []string{}
+	for _, home := range g.o.shardHomes() {
+		out = append(out, g.reasons[home]...)
+	}
+	return out
+}
+
+// ErrShard means that a shard is not one of those that there are.
+var ErrShard = errors.New("a shard is I/N, with I from 1 to N, and no more shards than homes")
+
+// CheckShard tells whether a shard is one of a run's.
+func CheckShard(shard, of, homes int) error {
+	if of < 1 || shard < 1 || shard > of || of > homes {
+		return fmt.Errorf("%w: %d/%d of %d homes", ErrShard, shard, of, homes)
+	}
+	return nil
+}

@@ -1,0 +1,347 @@
+package testbed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"glasshouse/devices"
+	"glasshouse/emulator"
+	"glasshouse/emulator/clock"
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/virtual"
+	"glasshouse/gateway"
+	"glasshouse/scenarios"
+	"glasshouse/testbed/dataset"
+)
+
+// virtualOrder says which home to live, and how its files are written.
+type virtualOrder struct {
+	Scenario *scenarios.Scenario
+	Home     *scenarios.Home
+	Names    *labeller
+	Duration time.Duration
+	Density  float64
+	Dir      string // of the home's files: absent
+	Options  dataset.DirectOptions
+
+	Progress func(simulated time.Duration, n Counts) // now and then; may be nil
+	OnRow    func(*dataset.Row)                      // each WAN packet, in order; may be nil
+	OnEvent  func(dataset.Event)
+}
+
+// virtualResult is what came of a home.
+type virtualResult struct {
+	Counts    dataset.Counts
+	Fidelity  dataset.Fidelity
+	Files     map[string]string // sha256 by name
+	Packets   Counts
+	Reasons   []string
+	Simulated time.Duration
+}
+
+// virtualLab is one home in the virtual world: all of it runs on one goroutine, by one clock.
+type virtualLab struct {
+	o      virtualOrder
+	clock  *clock.Virtual
+	pool   *packet.Pool
+	net    *virtual.Net
+	ap     *gateway.AccessPoint
+	wan    *wan
+	rows   *rows
+	files  *dataset.DirectHome
+	client *gateway.TunnelEnd
+	server *gateway.TunnelEnd
+	seal   [4]*gateway.Line // into and out of the tunnel's ends
+	sealed [4]int64         // when each of them is free
+
+	agenda   *devices.Agenda
+	open     map[int64]*dataset.Event
+	n        Counts
+	up       int64 // LAN frames that left towards the WAN
+	upSeen   int64 // of these, seen by the tap
+	down     int64 // LAN frames that came from the WAN
+	writable bool
+}
+
+// virtualStart is when the virtual world's machines are switched on: script time 0 lies so far ahead, as in the live world.
+const virtualStart = -int64(2 * time.Second)
+
+// runVirtual lives a home from its start to its end and writes its files.
+func runVirtual(ctx context.Context, o virtualOrder) (*virtualResult, error) {
+	l := &virtualLab{o: o, clock: clock.NewVirtual(virtualStart), pool: packet.NewLocalPool(), open: make(map[int64]*dataset.Event)}
+	var err error
+	if l.files, err = dataset.CreateDirectHome(o.Dir, o.Options); err != nil {
+		return nil, err
+	}
+	if err := l.build(); err != nil {
+		return nil, errors.Join(err, l.files.Abort())
+	}
+	if err := l.live(ctx); err != nil {
+		return nil, errors.Join(err, l.files.Abort())
+	}
+	return l.finish()
+}
+
+func (l *virtualLab) tunnelled() bool { return l.o.Scenario.Path == "vpn" }
+
+// fill is how many bytes of a frame are looked at: what a capture keeps.
+func (l *virtualLab) fill() int {
+	switch {
+	case !l.o.Options.Captures:
+		return 1 // headers, and what an observer looks at
+	case l.o.Options.Snaplen > 0:
+		return l.o.Options.Snaplen
+	}
+	return 0
+}
+
+func (l *virtualLab) build() error {
+	h := l.o.Home
+	l.rows = newRows(func(at int64, dir int8, ip []byte) dataset.Observation { return l.files.WAN(at, dir, ip, len(ip)) }, l.emit)
+	noise := packet.NewNoise(h.Seed, 0x6e6f697365)
+	l.wan = newWAN(h, l.tunnelled(), l.clock, l.pool, l.rows)
+	l.wan.owner = l.owner
+	if err := l.join(noise); err != nil {
+		return err
+	}
+	c := virtual.Config{
+		Clock: l.clock, Pool: l.pool, Noise: noise, Seed: h.Seed, Specimens: h.Specimens, Names: make(map[string]netip.Addr),
+		DNS: h.DNS, NTP: h.NTP, LAN: h.LAN, Router: h.GatewayLAN, RouterMAC: h.GatewayMAC, Outside: h.WANAddr, MTU: mtuPlain,
+		EpochNs: l.o.Options.EpochNs, Lease: int64(leaseTime), Activity: l.o.Names.activity, Fill: l.fill(),
+		FromStation: l.fromStation, FromRouter: l.fromRouter, ToWAN: l.toWAN, ToHome: l.toHome, Behind: l.behind,
+	}
+	if l.tunnelled() {
+		c.MTU, c.Outside = mtuTunnel, tunnelClient
+	}
+	c.Peer, c.HasPeer = h.Peer()
+	for _, cloud := range h.Clouds {
+		c.Names[cloud.Host] = cloud.Addr
+	}
+	var err error
+	if l.net, err = virtual.NewNet(c); err != nil {
+		return err
+	}
+	l.wan.pace = l.net.Spacing
+	stations := make([]gateway.Station, len(h.Specimens))
+	for i, s := range h.Specimens {
+		stations[i] = gateway.Station{Unit: s.Index, MAC: s.MAC, Addr: s.Addr, Deliver: l.net.Host(i).Receive}
+		l.net.Host(i).Boot(virtualStart/2 + int64(i)*int64(time.Millisecond))
+	}
+	l.ap = gateway.NewAccessPoint(gateway.AccessPointConfig{
+		Clock: l.clock, GatewayMAC: h.GatewayMAC, Stations: stations, Medium: gateway.Medium(h.Medium()), Seed: h.Seed, Pool: l.pool,
+		Capture:   func(at int64, frame []byte) int64 { l.n.LAN++; return l.files.LAN(at, frame, len(frame)) },
+		ToGateway: l.toGateway,
+		Downlink:  func(x packet.Lineage, lost bool) { l.rows.complete(x.Row, x, lost) },
+	})
+	return nil
+}
+
+// toGateway hands the router's kernel a frame that the access point has for it.
+func (l *virtualLab) toGateway(p packet.Packet) {
+	if l.net.Routed(p.Data) {
+		l.up++
+	}
+	l.net.FromLAN(p)
+}
+
+func (l *virtualLab) fromStation(i int, p packet.Packet) { l.ap.Transmit(i, p) }
+
+// fromRouter takes a frame of the gateway's for the LAN. Those that carry a WAN packet are not in l.up.
+func (l *virtualLab) fromRouter(p packet.Packet) {
+	if p.Lineage.Row != 0 {
+		l.down++
+	}
+	l.ap.FromGatewayAt(p)
+}
+
+// behind tells whom a server talks to: behind NAPT it sees the home's address and a translated port.
+func (l *virtualLab) behind(proto uint8, seen netip.AddrPort) (netip.AddrPort, bool) {
+	if l.tunnelled() {
+		return seen, true
+	}
+	return l.wan.napt.Table().Peer(proto, seen.Port())
+}
+
+// owner says whose a packet from the internet is: it bears its lineage. The NAPT's word is checked against it when the packet
+// reaches the LAN.
+func (l *virtualLab) owner(p *packet.Packet, r gateway.Result, kind gateway.Outer, _ gateway.OuterKey) packet.Lineage {
+	if kind != gateway.OuterData && r.LAN.IsValid() && r.LAN.Addr() == l.o.Home.WANAddr {
+		return gatewayOwn()
+	}
+	return p.Lineage
+}
+
+// live runs the script, and time with it.
+func (l *virtualLab) live(ctx context.Context) error {
+	end := l.o.Duration.Nanoseconds()
+	l.agenda = l.o.Home.Agenda(l.o.Duration, l.o.Density)
+	l.next()
+	l.net.Poll(routerName(l.o.Home))
+	l.strangers()
+	const step = int64(time.Second)
+	last := time.Duration(0)
+	for at := int64(0); ; at = min(at+step, end) {
+		l.clock.Run(at)
+		l.rows.expire(at)
+		if at == end {
+			break
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if done := time.Duration(at); l.o.Progress != nil && done-last >= 10*time.Minute {
+			last = done
+			l.o.Progress(done, l.n)
+		}
+	}
+	l.rows.close()
+	l.clock.Run(end + rowTimeout) // what has passed the tap still gets its truth
+	l.rows.expire(clock.Forever / 2)
+	return nil
+}
+
+// next schedules the next activity of the script, a little before its time: hosts wait for the moment themselves.
+func (l *virtualLab) next() {
+	const lead = int64(250 * time.Millisecond)
+	p, ok := l.agenda.Next()
+	if !ok {
+		return
+	}
+	l.clock.Schedule(max(p.Activity.At-lead, l.clock.Now()), clock.Func(func(now int64, _ uint64) {
+		l.begin(&p, now)
+		l.next()
+	}), 0)
+}
+
+func (l *virtualLab) begin(p *devices.Planned, now int64) {
+	s, a := &l.o.Home.Specimens[p.Unit], &p.Activity
+	e := &dataset.Event{
+		Event: p.Event, Device: s.Profile.Device, Unit: s.Name, Activity: a.Name, Trigger: a.Trigger, Actor: a.Actor,
+		TScript: a.At, TStart: max(a.At, now), TEnd: -1, Outcome: outcomeCut,
+	}
+	l.open[p.Event] = e
+	l.net.Host(int(p.Unit)).Perform(a, p.Event, func(outcome string, at int64) {
+		if at > l.o.Duration.Nanoseconds() {
+			return // the run is over: as in the live world, it was cut
+		}
+		e.Outcome, e.TEnd = outcome, at
+		delete(l.open, e.Event)
+		l.event(e)
+	})
+}
+
+func (l *virtualLab) event(e *dataset.Event) {
+	l.files.Event(e)
+	if l.o.OnEvent != nil {
+		l.o.OnEvent(*e)
+	}
+}
+
+// strangers lets the internet call at the home unasked.
+func (l *virtualLab) strangers() {
+	source := emulator.NewStrangers(l.o.Home.Seed, l.o.Home.WAN.Unsolicited)
+	var next func()
+	next = func() {
+		s, ok := source.Next()
+		if !ok || s.At > l.o.Duration.Nanoseconds() {
+			return
+		}
+		l.clock.Schedule(s.At, clock.Func(func(int64, uint64) {
+			l.net.Call(s, l.o.Home.WANAddr, unsolicited(), func(p packet.Packet) { l.wan.down(p) })
+			next()
+		}), 0)
+	}
+	next()
+}
+
+// emit is called for each WAN packet, in order, when its truth is complete.
+func (l *virtualLab) emit(o *dataset.Observation, x packet.Lineage, lost bool) {
+	l.n.WAN++
+	if o.Dir == packet.Up {
+		l.n.Up++
+		if x.LANFrame != 0 {
+			l.upSeen++
+		}
+	} else {
+		l.n.Down++
+	}
+	if x.Unit == packet.UnitUnknown {
+		l.n.Unattributed++
+	}
+	l.files.Row(o, x, lost)
+	if l.o.OnRow != nil {
+		row := dataset.Row{Observation: *o}
+		row.Lost = lost
+		l.o.Names.label(&row, x)
+		l.o.OnRow(&row)
+	}
+}
+
+// finish closes the files and says how well it went.
+func (l *virtualLab) finish() (*virtualResult, error) {
+	left := make([]int64, 0, len(l.open))
+	for event := range l.open {
+		left = append(left, event)
+	}
+	slices.Sort(left)
+	for _, event := range left {
+		l.event(l.open[event])
+	}
+	for p, ok := l.agenda.Next(); ok; p, ok = l.agenda.Next() { // begun after the end: nothing, but for the lead
+		s, a := &l.o.Home.Specimens[p.Unit], &p.Activity
+		l.event(&dataset.Event{
+			Event: p.Event, Device: s.Profile.Device, Unit: s.Name, Activity: a.Name, Trigger: a.Trigger, Actor: a.Actor,
+			TScript: a.At, TStart: -1, TEnd: -1, Outcome: outcomeCut,
+		})
+	}
+	if err := l.files.Close(); err != nil {
+		return nil, err
+	}
+	r := &virtualResult{Counts: l.files.Counts(), Files: l.files.Hashes(), Packets: l.n, Simulated: l.o.Duration}
+	d, a := l.wan.dropped(), l.ap.Drops()
+	r.Counts.Local = l.n.LAN - l.up - l.down
+	r.Counts.Drops = map[string]int64{"wan_queue": d.UpQueue, "nat": d.UpNAT}
+	inside := int64(0)
+	if l.client != nil {
+		t := l.client.Drops()
+		inside = t.Unfit + t.Overflow + t.NoHandshake + t.NoEndpoint
+		r.Counts.Drops["tunnel"] = inside
+	}
+	r.Counts.Drops["after_end"] = l.up - l.upSeen - d.UpQueue - d.UpNAT - inside
+	f := &r.Fidelity
+	f.Unattributed, f.Late = l.n.Unattributed, l.rows.lateness()
+	f.Drops = map[string]int64{"spoofed": a.Spoofed, "air": a.Air}
+	r.Reasons = l.reasons(f)
+	return r, nil
+}
+
+func (l *virtualLab) reasons(f *dataset.Fidelity) []string {
+	r := []string{}
+	say := func(n int64, what string) {
+		if n > 0 {
+			r = append(r, fmt.Sprintf("home %d: %d packets %s", l.o.Home.Index, n, what))
+		}
+	}
+	say(f.Unattributed, "could not be attributed")
+	say(f.Late, "got their truth after their rows were closed")
+	say(l.net.Faults.Misdelivered, "reached another device than their own")
+	return r
+}
+
+// routerName is the host that a home's router looks up before it asks the time.
+func routerName(h *scenarios.Home) string {
+	name := ""
+	if len(h.Clouds) > 0 {
+		name = h.Clouds[0].Host
+	}
+	for _, cloud := range h.Clouds {
+		if cloud.Addr == h.NTP {
+			name = cloud.Host
+		}
+	}
+	return name
+}

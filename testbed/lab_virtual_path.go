@@ -1,0 +1,96 @@
+package testbed
+
+import (
+	"net/netip"
+
+	"glasshouse/emulator/packet"
+	"glasshouse/gateway"
+)
+
+// The ways between the gateway's kernel and the internet in the virtual world: straight, or through a modelled tunnel.
+const (
+	clientSeals = iota // the gateway's end: what goes in from the LAN
+	clientOpens
+	serverSeals // the far end
+	serverOpens
+)
+
+// join builds what lies between the gateway's kernel and the internet.
+func (l *virtualLab) join(noise *packet.Noise) error {
+	l.wan.toISP, l.wan.toHome = l.toISP, l.fromTap
+	if !l.tunnelled() {
+		return nil
+	}
+	h := l.o.Home
+	at := func(a netip.Addr) netip.AddrPort { return netip.AddrPortFrom(a, tunnelPort) }
+	c := gateway.TunnelModelConfig{Clock: l.clock, MTU: mtuTunnel, Noise: noise, Pool: l.pool, Seed: h.Seed, Fill: l.fill()}
+	client, server := c, c
+	client.Local, client.Remote, client.Seed = netip.AddrPortFrom(h.WANAddr, clientPort(h.Seed)), at(h.VPNServer), h.Seed^1
+	client.Send = func(p packet.Packet) { l.wan.up(p) }
+	client.Deliver = func(p packet.Packet) {
+		if p.Lineage.Unit < 0 {
+			l.rows.complete(p.Lineage.Row, p.Lineage, false)
+			p.Lineage.Row = 0
+		}
+		l.net.FromWAN(p)
+	}
+	server.Local = at(h.VPNServer)
+	server.Send = func(p packet.Packet) { l.wan.down(p) }
+	server.Deliver = func(p packet.Packet) { l.net.Receive(p) }
+	var err error
+	if l.client, l.server, err = gateway.NewTunnelPair(client, server); err != nil {
+		return err
+	}
+	for i, f := range []func(packet.Packet){l.client.Seal, l.client.Open, l.server.Seal, l.server.Open} {
+		l.seal[i] = gateway.NewLine(l.clock, f)
+	}
+	return nil
+}
+
+// clientPort is the port that the tunnel's client listens on: the kernel gives it any.
+func clientPort(seed uint64) uint16 { return uint16(32768 + seed%28232) }
+
+// through sends a packet into an end of the tunnel, which takes a moment for each and keeps their order.
+func (l *virtualLab) through(way int, p packet.Packet, at int64) {
+	l.sealed[way] = max(at+l.net.Sealing(), l.sealed[way]+l.net.Spacing())
+	l.seal[way].Send(p, l.sealed[way])
+}
+
+// toWAN takes an IP packet that the gateway's kernel forwards, or sends itself.
+func (l *virtualLab) toWAN(p packet.Packet) {
+	if l.client == nil {
+		l.wan.up(p)
+		return
+	}
+	l.through(clientSeals, p, p.At)
+}
+
+// fromTap takes what has passed the tap, and the NAPT, on its way to the home.
+func (l *virtualLab) fromTap(p packet.Packet) {
+	if l.client == nil {
+		if p.Lineage.Unit < 0 {
+			p.Lineage.Row = 0 // its row is complete
+		}
+		l.net.FromWAN(p)
+		return
+	}
+	l.through(clientOpens, p, l.clock.Now())
+}
+
+// toHome takes an IP packet that the internet sends to the home. Behind a tunnel it first has its own way to the server.
+func (l *virtualLab) toHome(p packet.Packet) {
+	if l.server == nil {
+		l.wan.down(p)
+		return
+	}
+	l.through(serverSeals, p, p.At+l.wan.far[netip.AddrFrom4([4]byte(p.Data[12:16]))])
+}
+
+// toISP takes a packet that has crossed the WAN.
+func (l *virtualLab) toISP(p packet.Packet) {
+	if l.server == nil {
+		l.net.Receive(p)
+		return
+	}
+	l.through(serverOpens, p, l.clock.Now())
+}
