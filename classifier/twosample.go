@@ -88,12 +88,7 @@ func TwoSample(ctx context.Context, a, b []Run, o TwoSampleOptions) (*TwoSampleR
 	}
 	w := newWindows(o.Window, a, b)
 	for f := range folds {
-		for side, runs := range folds[f].runs {
-			for _, r := range runs {
-				w.add(r, side, f, o.Stride)
-			}
-		}
-		w.rank(f)
+		w.addFold(f, folds[f].runs, o.Stride)
 	}
 	res := &TwoSampleResult{}
 	scores := make([]float64, w.n())

@@ -59,10 +59,23 @@ func newWindows(size int, sides ...[]Run) *windows {
 
 func (w *windows) n() int { return len(w.side) }
 
+// addFold adds the runs of a fold.
+func (w *windows) addFold(fold int, runs [2][]Run, stride int) {
+	h := learn(runs)
+	for side := range runs {
+		for _, r := range runs[side] {
+			w.add(r, h, side, fold, stride)
+		}
+	}
+	w.rank(fold)
+}
+
 // add cuts a run into windows. The first packet of a run has no interval: it only dates the second.
-func (w *windows) add(r Run, side, fold, stride int) {
+func (w *windows) add(r Run, h *habits, side, fold, stride int) {
+	h.follow(r.Packets)
 	for at := 1; at+w.size <= len(r.Packets); at += stride {
 		w.x = w.describe(w.x, r.Packets[at-1:at+w.size])
+		w.x = h.of(w.x, at, w.size)
 		w.x = append(w.x, make([]float32, len(w.names)-2*w.size)...)
 		w.side, w.fold = append(w.side, uint8(side)), append(w.fold, fold)
 	}
@@ -140,7 +153,8 @@ func (w *windows) judge(ctx context.Context, fold int, scores []float64, o TwoSa
 //	turns      for each of up-up, up-down, down-up, down-down: how many, quantiles of the log interval, and its histogram
 //	lengths    quantiles by direction; how often each common (direction, length) comes, and any other
 //	bunches    how long the packets go on in one direction: a histogram
-//	whole      bytes by direction, duration, packets up, how many intervals come twice to the microsecond
+//	whole      bytes by direction, duration, how many intervals come twice to the microsecond
+//	habits     how packets compare with their like in the fold
 var (
 	turnNames = [4]string{"up-up", "up-down", "down-up", "down-down"}
 	dirNames  = [2]string{"up", "down"}
@@ -193,6 +207,7 @@ func (w *windows) nameFeatures(pairs [][2]int32) []string {
 	}
 	add("duration, log10 s")
 	add("intervals that come twice")
+	nameMeasures(add)
 	return n
 }
 

@@ -102,12 +102,7 @@ func TestTwoSampleHoldsRunsOut(t *testing.T) {
 	score := func(flipped int) []float64 {
 		w := newWindows(100, a, b)
 		for f := range folds {
-			for s, runs := range folds[f].runs {
-				for _, r := range runs {
-					w.add(r, s, f, 25)
-				}
-			}
-			w.rank(f)
+			w.addFold(f, folds[f].runs, 25)
 		}
 		for i, f := range w.fold {
 			if f == flipped {
@@ -231,7 +226,7 @@ func TestWindowFeatures(t *testing.T) {
 		{TsNs: 15e6, Dir: 1, Length: 66}, {TsNs: 25e6, Dir: -1, Length: 200},
 	}}
 	w := newWindows(4, []Run{run})
-	w.add(run, 0, 0, 1)
+	w.addFold(0, [2][]Run{{run}, nil}, 1)
 	if w.n() != 1 || len(w.x) != w.width {
 		t.Fatalf("%d windows, %d features, %d names", w.n(), len(w.x), len(w.names))
 	}

@@ -39,7 +39,6 @@ type TunnelDrops struct {
 	Unfit       int64 // no IP packet, or larger than the MTU: a router would not have sent it
 	Overflow    int64 // the oldest of more than waited for a handshake
 	NoHandshake int64 // waited for a handshake that was given up
-	NoEndpoint  int64 // the peer's address was not known yet
 	Lost        int64 // sealed, and not seen again: lost on the way, or come after more than flightLife
 	Refused     int64 // arrived, and could not be opened any more: its key is gone or too old
 	AtClose     int64
@@ -236,7 +235,7 @@ func (e *TunnelEnd) flush(now int64) {
 	e.sending, e.ready = false, false
 }
 
-// transmit sends a packet under the current key, which is known to be good.
+// transmit sends a packet under the current key, which is known to be good. Where there is one, the peer's address is known.
 func (e *TunnelEnd) transmit(now int64, p packet.Packet) {
 	key := OuterKey{Receiver: e.current.remote, Counter: e.current.counter}
 	e.current.counter++
@@ -244,10 +243,6 @@ func (e *TunnelEnd) transmit(now int64, p packet.Packet) {
 	e.stop(sendKeepalive)
 	if len(p.Data) > 0 && !e.pending(newHandshake) {
 		e.set(newHandshake, now, withJitter(e, now, keepaliveTimeout+rekeyTimeout))
-	}
-	if !e.wire.aimed {
-		e.drops.NoEndpoint += e.release(p)
-		return
 	}
 	out := packet.Packet{Data: e.wire.data(&e.c, key, len(p.Data)), At: now, Lineage: p.Lineage}
 	e.flight.put(key, p.Data, now, e.c.Pool)

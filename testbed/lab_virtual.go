@@ -168,7 +168,7 @@ func (l *virtualLab) behind(proto uint8, seen netip.AddrPort) (netip.AddrPort, b
 
 // owner says whose a packet from the internet is: it bears its lineage. The NAPT's word is checked against it when the packet
 // reaches the LAN.
-func (l *virtualLab) owner(p *packet.Packet, r gateway.Result, kind gateway.Outer, _ gateway.OuterKey) packet.Lineage {
+func (l *virtualLab) owner(p packet.Packet, r gateway.Result, kind gateway.Outer, _ gateway.OuterKey) packet.Lineage {
 	if kind != gateway.OuterData && r.LAN.IsValid() && r.LAN.Addr() == l.o.Home.WANAddr {
 		return gatewayOwn()
 	}
@@ -308,7 +308,7 @@ func (l *virtualLab) finish() (*virtualResult, error) {
 	inside := int64(0)
 	if l.client != nil {
 		t := l.client.Drops()
-		inside = t.Unfit + t.Overflow + t.NoHandshake + t.NoEndpoint
+		inside = t.Unfit + t.Overflow + t.NoHandshake
 		r.Counts.Drops["tunnel"] = inside
 	}
 	r.Counts.Drops["after_end"] = l.up - l.upSeen - d.UpQueue - d.UpNAT - inside

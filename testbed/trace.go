@@ -92,7 +92,7 @@ func (t *trace) FromISP(ip []byte) {
 
 // owner finds whose a packet from the internet is, after its translation, or inside the tunnel. One that was not translated
 // belongs to the owner of the closed mapping, or else to nobody in the home.
-func (t *trace) owner(p *packet.Packet, r gateway.Result, kind gateway.Outer, key gateway.OuterKey) packet.Lineage {
+func (t *trace) owner(p packet.Packet, r gateway.Result, kind gateway.Outer, key gateway.OuterKey) packet.Lineage {
 	if kind == gateway.OuterData {
 		l, ok := t.sealedDown.Take(key)
 		if !ok {

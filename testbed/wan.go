@@ -26,7 +26,7 @@ type wan struct {
 
 	// owner says whose a packet from the internet is; r is what the NAPT did with it. Behind a tunnel, kind is what the outer
 	// packet is, and r is the zero value.
-	owner  func(p *packet.Packet, r gateway.Result, kind gateway.Outer, key gateway.OuterKey) packet.Lineage
+	owner  func(p packet.Packet, r gateway.Result, kind gateway.Outer, key gateway.OuterKey) packet.Lineage
 	toHome func(p packet.Packet) // takes what passed the tap and the NAPT; its Lineage.Row awaits its truth if a device owns it
 	toISP  func(p packet.Packet)
 	// pace, if there is one, draws the least time between two packets that come to the tap from the internet: what a program
@@ -180,7 +180,7 @@ func (w *wan) tapDown(p packet.Packet) {
 		w.pool.Put(p.Data)
 		return
 	}
-	l := w.owner(&p, r, gateway.OuterUnknown, gateway.OuterKey{})
+	l := w.owner(p, r, gateway.OuterUnknown, gateway.OuterKey{})
 	l.Row = row
 	switch {
 	case r.Verdict != gateway.Translated:
@@ -202,7 +202,7 @@ func (w *wan) tapDownTunnel(p packet.Packet) {
 	l := unsolicited()
 	switch kind {
 	case gateway.OuterData:
-		l = w.owner(&p, gateway.Result{}, kind, key)
+		l = w.owner(p, gateway.Result{}, kind, key)
 	case gateway.OuterUnknown:
 	default:
 		l = tunnelOwn(kind)

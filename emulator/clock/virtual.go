@@ -6,7 +6,6 @@ import "fmt"
 // a home runs on the one goroutine that calls Run; nothing here is safe for concurrent use.
 type Virtual struct {
 	now  int64
-	seq  uint64
 	heap timerHeap
 }
 
@@ -23,13 +22,12 @@ func (v *Virtual) Schedule(at int64, h Handler, arg uint64) {
 	if at < v.now {
 		panic(fmt.Sprintf("a timer for %d ns is set at %d ns", at, v.now))
 	}
-	v.seq++
-	v.heap.push(timer{at: at, seq: v.seq, h: h, arg: arg})
+	v.heap.push(at, h, arg)
 }
 
 // Run fires the timers that are due until a moment, that moment included, in order; then it is that moment.
 func (v *Virtual) Run(until int64) {
-	for !v.heap.empty() && v.heap.min().at <= until {
+	for !v.heap.empty() && v.heap.first() <= until {
 		t := v.heap.pop()
 		v.now = t.at
 		t.h.Fire(t.at, t.arg)
@@ -42,7 +40,7 @@ func (v *Virtual) Next() int64 {
 	if v.heap.empty() {
 		return Forever
 	}
-	return v.heap.min().at
+	return v.heap.first()
 }
 
 // OneGoroutine tells whether all handlers of a clock, and all that schedule them, run on one goroutine, so that what they

@@ -19,7 +19,6 @@ type Wall struct {
 
 	mu     sync.Mutex
 	heap   timerHeap
-	seq    uint64
 	armed  int64 // script time for which the timerfd is set; Forever if not
 	closed bool
 	late   Lateness
@@ -52,8 +51,7 @@ func (w *Wall) Now() int64 { return int64(time.Since(w.start)) }
 // Schedule implements Clock.
 func (w *Wall) Schedule(at int64, h Handler, arg uint64) {
 	w.mu.Lock()
-	w.seq++
-	w.heap.push(timer{at: at, seq: w.seq, h: h, arg: arg})
+	w.heap.push(at, h, arg)
 	if at < w.armed && !w.closed {
 		w.arm(at)
 	}
@@ -116,7 +114,7 @@ func (w *Wall) run() {
 				return
 			}
 			now := w.Now()
-			if w.heap.empty() || w.heap.min().at > now {
+			if w.heap.empty() || w.heap.first() > now {
 				break
 			}
 			t := w.heap.pop()
@@ -128,7 +126,7 @@ func (w *Wall) run() {
 		if w.heap.empty() {
 			w.armed = Forever
 		} else {
-			w.arm(w.heap.min().at)
+			w.arm(w.heap.first())
 		}
 		w.mu.Unlock()
 		_, _ = unix.Read(w.fd, buf[:]) // blocks until the timer expires; arm wakes it earlier

@@ -172,8 +172,10 @@ func (cl *Cloud) converse(conn net.Conn, announced *truth.StreamConn) error {
 			if err := cl.walk(conn, j, n, buf, &token); err != nil {
 				return err
 			}
-		case <-sess.closed:
-			return nil
+		case <-sess.closed: // the device is about to say so
+			_ = conn.SetReadDeadline(time.Now().Add(streamPatience))
+			_, err := conn.Read(buf)
+			return err
 		case <-cl.ctx.Done():
 			return nil
 		}

@@ -128,14 +128,14 @@ func (e *endpoint) sackOption(o []byte) int {
 	return 4 + 8*k
 }
 
-// sendData sends [off, off+n) of the stream, and with it the FIN where fin is set.
-func (e *endpoint) sendData(off int64, n int, t tag, fin bool) {
+// sendData sends [off, off+n) of the stream, and with it the FIN where fin is set; push marks the last one of a burst.
+func (e *endpoint) sendData(off int64, n int, t tag, push, fin bool) {
 	opts := 0
 	if e.ts {
 		opts = timestampSize
 	}
 	flags := byte(flagACK)
-	if n > 0 && (off+int64(n) == e.out.end || e.out.boundary(off+int64(n))) {
+	if push || n > 0 && (off+int64(n) == e.out.end || e.out.boundary(off+int64(n))) {
 		flags |= flagPSH
 	}
 	if fin {

@@ -85,22 +85,20 @@ func (e *endpoint) push() {
 	}
 	e.limited = false
 	for e.nxt < e.out.end {
-		if e.inFlight() >= e.cwnd {
-			e.limited = true
+		n := e.burst(now)
+		if n == 0 {
 			break
 		}
-		n := int(min(int64(e.mss), e.out.end-e.nxt))
-		if e.nxt+int64(n) > e.una+e.peerWindow {
-			break
+		for k := range n {
+			size := int(min(int64(e.mss), e.out.end-e.nxt))
+			e.sendData(e.nxt, size, e.out.tagAt(e.nxt, e.open), k == n-1 && n > 1, false)
+			e.track(e.nxt, size, now)
+			e.nxt += int64(size)
 		}
-		fin := e.finQueued && e.nxt+int64(n) == e.out.end && false // Linux sends what was written before the FIN is asked for
-		e.sendData(e.nxt, n, e.out.tagAt(e.nxt, e.open), fin)
-		e.track(e.nxt, n, now)
-		e.nxt += int64(n)
 		e.pingpongSent(now)
 	}
 	if e.finQueued && e.nxt == e.out.end && e.una <= e.out.end {
-		e.sendData(e.nxt, 0, e.out.newest(e.open).as(packet.RoleClose), true)
+		e.sendData(e.nxt, 0, e.out.newest(e.open).as(packet.RoleClose), false, true)
 		e.track(e.nxt, 1, now)
 		e.nxt++
 	}
@@ -108,6 +106,45 @@ func (e *endpoint) push() {
 		e.armLoss(now)
 	}
 }
+
+// burst says how many segments leave together now, as Linux's segmentation offload has them: what the link carries in about a
+// millisecond, two at least. Where the window has room for fewer, it waits for an acknowledgement that is near.
+func (e *endpoint) burst(now int64) int {
+	room := e.cwnd - e.inFlight()
+	if room <= 0 {
+		e.limited = true
+		return 0
+	}
+	window := e.una + e.peerWindow - e.nxt
+	left := e.out.end - e.nxt
+	full := int(min(left, window) / int64(e.mss))
+	if full == 0 {
+		if left > window {
+			return 0
+		}
+		return 1 // the last of a write, below the full size
+	}
+	want := 2
+	if e.srtt > 0 {
+		rate := 2 * int64(e.cwnd) // segments a round trip; half as much above in congestion avoidance
+		if e.cwnd >= e.ssthresh {
+			rate = rate * 3 / 5
+		}
+		want = int(max(rate*tsoTime/e.srtt, 2))
+	}
+	n := min(want, full)
+	if n <= room {
+		return n
+	}
+	if e.head < len(e.segs) && room < e.cwnd/3 && now-e.segs[e.head].at > e.srtt/2 {
+		e.limited = true
+		return 0
+	}
+	return room
+}
+
+// tsoTime is how much of a connection's rate goes into one burst, ns (net/ipv4/tcp_output.c, sk_pacing_shift 10).
+const tsoTime = int64(976_562)
 
 func (e *endpoint) track(off int64, n int, now int64) {
 	if e.head > 64 && e.head*2 > len(e.segs) {
@@ -158,7 +195,7 @@ func (e *endpoint) again(s *sent, now int64) {
 			t = t.as(packet.RoleRetransmission)
 		}
 	}
-	e.sendData(s.off, n, t, fin)
+	e.sendData(s.off, n, t, false, fin)
 	e.lastSent = now
 }
 

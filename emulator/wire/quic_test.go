@@ -91,7 +91,7 @@ func quicMessages(t *testing.T, host string, c *Chain) (said [2]map[tls.QUICEncr
 	}})
 	server := tls.QUICServer(&tls.QUICConfig{TLSConfig: &tls.Config{
 		MinVersion: tls.VersionTLS13, NextProtos: []string{"h3"}, SessionTicketsDisabled: true,
-		Certificates: []tls.Certificate{{Certificate: [][]byte{c.Leaf, c.Root}, PrivateKey: must(drawKey("host " + host))(t)}},
+		Certificates: []tls.Certificate{{Certificate: [][]byte{c.Leaf, c.Root}, PrivateKey: usual{must(drawKey("host " + host))(t)}}},
 	}})
 	defer client.Close()
 	defer server.Close()

@@ -48,7 +48,7 @@ type DirectHome struct {
 	err            error
 }
 
-// CreateDirectHome makes a home's directory, which must not exist or be empty, and opens its files.
+// CreateDirectHome makes a home's directory and opens its files, over those of a home that was not finished.
 func CreateDirectHome(dir string, o DirectOptions) (*DirectHome, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err

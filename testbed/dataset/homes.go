@@ -84,7 +84,7 @@ func OpenOrCreate(dir string, m Manifest, scenario []byte) (*Set, Found, error) 
 	}
 	s := &Set{dir: dir, Manifest: d.Manifest, homes: make(map[int]homeRecord)}
 	if d.Manifest.State == StateComplete {
-		return s, FoundComplete, nil
+		return s, FoundComplete, s.removeJournal() // killed between the manifest and it
 	}
 	if err := s.resume(scenario); err != nil {
 		return nil, FoundNothing, err
@@ -270,10 +270,15 @@ func (s *Set) finishHomes(state string, valid bool, reasons []string) error {
 	if err := s.seal(state, s.Manifest.collect(slices.Collect(maps.Values(s.homes)))); err != nil {
 		return err
 	}
-	if err := os.Remove(filepath.Join(s.dir, journalHomes)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	return s.removeJournal()
+}
+
+func (s *Set) removeJournal() error {
+	err := os.Remove(filepath.Join(s.dir, journalHomes))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // collect fills the manifest with homes, in order, and returns their files.

@@ -133,7 +133,7 @@ func (c *homeCheck) next(r *Row) error {
 func (c *homeCheck) frame(r *Row, f Frame) {
 	want := c.parser.ObserveLen(f.TsNs, r.Dir, f.Data, f.Length)
 	want.Frame = c.counts.WAN
-	if len(f.Data) < f.Length && len(f.Data) < wholeHeaders { // a snapshot: what lies beyond it cannot be checked
+	if len(f.Data) < f.Length && len(f.Data) < observed(f.Data) { // a snapshot: what lies beyond it cannot be checked
 		want.LocalPort, want.RemotePort, want.TCPFlags = r.LocalPort, r.RemotePort, r.TCPFlags
 		want.RemoteAddr, want.IPProto = r.RemoteAddr, r.IPProto
 		want.PayloadLength, want.AppProto = r.PayloadLength, r.AppProto
@@ -148,8 +148,22 @@ func (c *homeCheck) frame(r *Row, f Frame) {
 	}
 }
 
-// wholeHeaders is what an observation needs of any frame: Ethernet, IPv4 and TCP at their longest, and 8 bytes above them.
-const wholeHeaders = EthernetHeader + 60 + 60 + 8
+// observed is how many bytes of a frame an observation rests on: its headers, and 8 bytes above them. The most that it may be
+// where the headers do not tell.
+func observed(b []byte) int {
+	const most = EthernetHeader + 60 + 60 + 8
+	if len(b) < EthernetHeader+20 || b[12] != 8 || b[13] != 0 {
+		return most
+	}
+	head := EthernetHeader + 4*int(b[EthernetHeader]&0xf)
+	switch tcp := b[EthernetHeader+9] == 6; {
+	case tcp && len(b) > head+12:
+		return head + 4*int(b[head+12]>>4) + 8
+	case tcp:
+		return most
+	}
+	return head + 16
+}
 
 // order checks what needs no frame: the rows' order, and that sizes are possible.
 func (c *homeCheck) order(r *Row) {

@@ -1,0 +1,443 @@
+package dataset
+
+import (
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"glasshouse/emulator/packet"
+)
+
+// run of many homes, small and made again at will.
+type run struct {
+	m     Manifest
+	homes int
+}
+
+func newRun(homes int, captures string, snaplen int) *run {
+	v := map[string][]string{"label_activity": {"none", "heartbeat"}, "label_role": RoleNames()}
+	for column, words := range map[string][]string{
+		"label_device": {"plug", "camera"}, "label_unit": {"plug", "camera"}, "label_class": {"plug", "camera"}, "label_kind": {"iot"}, "label_category": {"plug", "camera"},
+	} {
+		own := []string{"gateway", "internet"}
+		if column == "label_kind" || column == "label_category" {
+			own = []string{"infrastructure"}
+		}
+		v[column] = append(words, own...)
+	}
+	return &run{homes: homes, m: Manifest{
+		Scenario: "small", ScenarioDigest: "0123456789abcdef", Path: "napt", Seed: 5, World: "virtual", StartNs: epoch, DurationNs: 1e9,
+		TimeScale: 1, Captures: captures, Snaplen: snaplen, RunHomes: homes, Vocabulary: v,
+	}}
+}
+
+// make makes a home in its directory, and returns what the set is to be told of it.
+func (r *run) make(tb testing.TB, dir string, home int) (HomeInfo, *DirectHome) {
+	tb.Helper()
+	units := []Label{
+		{Device: "plug", Unit: "plug", Class: "plug", Kind: "iot", Category: "plug"},
+		{Device: "camera", Unit: "camera", Class: "camera", Kind: "iot", Category: "camera"},
+	}
+	d, err := CreateDirectHome(dir, DirectOptions{
+		HomeOptions: HomeOptions{EpochNs: epoch, Snaplen: r.m.Snaplen}, Captures: r.m.HasWAN(), LAN: r.m.HasLAN(), Units: units, Activities: []string{"none", "heartbeat"},
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	rnd := rand.New(rand.NewPCG(r.m.Seed, uint64(home)))
+	macs := [][6]byte{{2, 0, 0, 0, byte(home), 1}, {2, 0, 0, 0, byte(home), 2}}
+	for i := range 40 + rnd.IntN(60) {
+		unit, at := rnd.IntN(2), int64(i)*1e6
+		payload := make([]byte, rnd.IntN(700))
+		for k := range payload {
+			payload[k] = byte(rnd.Uint32())
+		}
+		x := packet.Lineage{Unit: int32(unit), Activity: 1, Role: packet.RoleData, Event: int64(i / 10)}
+		if i%7 == 0 {
+			x.Event = packet.EventNone
+		}
+		device := [4]byte{192, 168, 1, byte(10 + unit)}
+		dir, wan, lan := int8(1), udp(home4(home), cloud, 4000, 8053, payload), udp(device, cloud, 4000, 8053, payload)
+		frame := append(append(append([]byte(nil), 2, 0, 0, 0, 9, 9), macs[unit][:]...), 8, 0)
+		if rnd.IntN(3) == 0 {
+			dir, wan, lan = -1, udp(cloud, home4(home), 8053, 4000, payload), udp(cloud, device, 8053, 4000, payload)
+			copy(frame, append(macs[unit][:], 2, 0, 0, 0, 9, 9))
+		}
+		frame = append(frame, lan...)
+		x.LANFrame = d.LAN(at, frame, len(frame))
+		o := d.WAN(at, dir, wan, len(wan))
+		d.Row(&o, x, false)
+		if i%10 == 9 {
+			d.Event(&Event{Event: int64(i / 10), Device: "plug", Unit: "plug", Activity: "heartbeat", Outcome: "ok"})
+		}
+	}
+	for e := d.Counts().Events; e*10 < d.Counts().WAN; e++ {
+		d.Event(&Event{Event: e, Device: "plug", Unit: "plug", Activity: "heartbeat", TEnd: -1, Outcome: "cut"})
+	}
+	if err := d.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return HomeInfo{Home: home, Seed: uint64(home), Varied: map[string]any{}, Devices: []DeviceInfo{
+		{Name: "plug", Unit: "plug", Class: "plug", MAC: macText(macs[0])}, {Name: "camera", Unit: "camera", Class: "camera", MAC: macText(macs[1])},
+	}}, d
+}
+
+func home4(home int) [4]byte { return [4]byte{100, 64, 0, byte(home + 1)} }
+
+func macText(m [6]byte) string {
+	b := make([]byte, 0, 17)
+	for i, x := range m {
+		if i > 0 {
+			b = append(b, ':')
+		}
+		b = append(b, "0123456789abcdef"[x>>4], "0123456789abcdef"[x&15])
+	}
+	return string(b)
+}
+
+// write makes the homes that are wanted and not done.
+func (r *run) write(tb testing.TB, s *Set, want func(home int) bool) {
+	tb.Helper()
+	for home := range r.homes {
+		if !want(home) || s.Done(home) {
+			continue
+		}
+		info, d := r.make(tb, s.PartPath(home), home)
+		if err := s.HomeDone(info, d.Counts(), Fidelity{Late: 1}, d.Hashes()); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+func every(int) bool { return true }
+
+// whole makes a complete data set.
+func (r *run) whole(tb testing.TB, dir, shard string, want func(home int) bool) *Dataset {
+	tb.Helper()
+	m := r.m
+	m.Shard = shard
+	s, found, err := OpenOrCreate(dir, m, []byte("name: small\n"))
+	if err != nil || found != FoundNothing {
+		tb.Fatal(found, err)
+	}
+	r.write(tb, s, want)
+	if err := s.FinishHomes(true, nil); err != nil {
+		tb.Fatal(err)
+	}
+	d, err := Open(dir)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
+func verified(tb testing.TB, dir string) *VerifyResult {
+	tb.Helper()
+	v, err := Verify(dir, false)
+	if err != nil || !v.OK {
+		tb.Fatalf("%s: %+v %v", dir, v, err)
+	}
+	return v
+}
+
+// Sets of many homes verify, with and without captures, and their manifests add their homes up.
+func TestHomes(t *testing.T) {
+	for _, c := range []struct {
+		captures string
+		snaplen  int
+		files    int
+	}{{CapturesAll, 0, 4}, {CapturesAll, 96, 4}, {CapturesWAN, 0, 3}, {CapturesWAN, 64, 3}, {CapturesNone, 0, 2}} {
+		r := newRun(3, c.captures, c.snaplen)
+		dir := filepath.Join(t.TempDir(), "set")
+		d := r.whole(t, dir, "", every)
+		v := verified(t, dir)
+		m := &d.Manifest
+		if m.State != StateComplete || !m.Valid || len(m.Homes) != 3 || m.Counts.WAN != v.Checked || len(m.Files) != 3*c.files+3 || m.Fidelity.Late != 3 {
+			t.Errorf("%+v: %+v", c, m)
+		}
+		packets, byDevice := int64(0), int64(0)
+		for i, h := range m.Homes {
+			packets += h.Packets
+			if h.Home != i || h.Counts.WAN != h.Packets {
+				t.Errorf("home %d: %+v", i, h)
+			}
+		}
+		for _, n := range m.Counts.ByDevice {
+			byDevice += n
+		}
+		if packets != m.Counts.WAN || byDevice != m.Counts.WAN {
+			t.Errorf("%d packets of homes, %d of devices, %d in all", packets, byDevice, m.Counts.WAN)
+		}
+		card, err := os.ReadFile(filepath.Join(dir, FileCard))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if has := strings.Contains(string(card), "tshark"); has != m.HasWAN() {
+			t.Errorf("%s: the card speaks of tshark: %t", c.captures, has)
+		}
+		for _, gone := range []string{journalHomes, HomeDir(0) + partSuffix} {
+			if _, err := os.Stat(filepath.Join(dir, gone)); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("%s is left: %v", gone, err)
+			}
+		}
+	}
+}
+
+// A run goes on where it was killed, and gives the same digest; what was half made is made again.
+func TestHomesResume(t *testing.T) {
+	r := newRun(5, CapturesAll, 0)
+	want := r.whole(t, filepath.Join(t.TempDir(), "set"), "", every).Manifest.Digest()
+	for name, kill := range map[string]func(t *testing.T, dir string){
+		"between homes": func(*testing.T, string) {},
+		"within a home": func(t *testing.T, dir string) {
+			t.Helper()
+			put(t, filepath.Join(dir, HomeDir(3)+partSuffix, FileWAN), "half")
+		},
+		"between a home and its line": func(t *testing.T, dir string) {
+			t.Helper()
+			put(t, filepath.Join(dir, HomeDir(4), FileWAN), "not in the journal")
+		},
+		"within a line": func(t *testing.T, dir string) {
+			t.Helper()
+			b, err := os.ReadFile(filepath.Join(dir, journalHomes))
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, filepath.Join(dir, journalHomes), string(b[:len(b)-9]))
+		},
+		"within the manifest": func(t *testing.T, dir string) {
+			t.Helper()
+			put(t, filepath.Join(dir, FileManifest+partSuffix), "{")
+		},
+		"before the scenario": func(t *testing.T, dir string) {
+			t.Helper()
+			if err := os.Remove(filepath.Join(dir, FileScenario)); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "set")
+			s, _, err := OpenOrCreate(dir, r.m, []byte("name: small\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.write(t, s, func(home int) bool { return home < 3 })
+			kill(t, dir)
+			if v, err := Verify(dir, false); err != nil || v.OK {
+				t.Errorf("an unfinished set verifies: %+v %v", v, err)
+			}
+			s, found, err := OpenOrCreate(dir, r.m, []byte("name: small\n"))
+			if err != nil || found != FoundUnfinished {
+				t.Fatal(found, err)
+			}
+			if done := s.Done(0) && s.Done(1); !done || s.Done(3) || s.Done(4) {
+				t.Error("what is done is not known")
+			}
+			r.write(t, s, every)
+			if err := s.FinishHomes(true, nil); err != nil {
+				t.Fatal(err)
+			}
+			verified(t, dir)
+			put(t, filepath.Join(dir, journalHomes), "left behind")
+			s, found, err = OpenOrCreate(dir, r.m, nil)
+			if exists(filepath.Join(dir, journalHomes)) {
+				t.Error("the journal is left")
+			}
+			if err != nil || found != FoundComplete || s.Manifest.Digest() != want {
+				t.Errorf("found %v, digest %s, want %s, %v", found, s.Manifest.Digest(), want, err)
+			}
+		})
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func put(t *testing.T, path, text string) {
+	t.Helper()
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A run that was killed within its first write begins anew; one that is of another run is left alone.
+func TestOpenOrCreateRefuses(t *testing.T) {
+	r := newRun(2, CapturesNone, 0)
+	dir := filepath.Join(t.TempDir(), "set")
+	put(t, filepath.Join(dir, FileManifest+partSuffix), "{")
+	s, found, err := OpenOrCreate(dir, r.m, []byte("x"))
+	if err != nil || found != FoundNothing {
+		t.Fatal(found, err)
+	}
+	r.write(t, s, func(home int) bool { return home == 0 })
+	for want, change := range map[string]func(*Manifest){
+		"scenario is small, not large":    func(m *Manifest) { m.Scenario = "large" },
+		"digest is 0123456789ab, not 777": func(m *Manifest) { m.ScenarioDigest = "777" },
+		"seed is 5, not 6":                func(m *Manifest) { m.Seed++ },
+		"homes is 2, not 3":               func(m *Manifest) { m.RunHomes++ },
+		"duration_ns is 1000000000":       func(m *Manifest) { m.DurationNs++ },
+		"captures is none, not all":       func(m *Manifest) { m.Captures = "" },
+		"snaplen is 0, not 128":           func(m *Manifest) { m.Snaplen = 128 },
+		"shard is none, not 1/2":          func(m *Manifest) { m.Shard = "1/2" },
+		"vocabulary differs":              func(m *Manifest) { m.Vocabulary = nil },
+	} {
+		m := r.m
+		change(&m)
+		if _, _, err := OpenOrCreate(dir, m, nil); !errors.Is(err, ErrOccupied) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", want, err)
+		}
+	}
+	if _, found, err := OpenOrCreate(dir, r.m, nil); err != nil || found != FoundUnfinished {
+		t.Errorf("after the refusals: %v %v", found, err)
+	}
+	other := t.TempDir()
+	put(t, filepath.Join(other, "mine.txt"), "precious")
+	if _, _, err := OpenOrCreate(other, r.m, nil); !errors.Is(err, ErrOccupied) {
+		t.Errorf("over something else: %v", err)
+	}
+	put(t, filepath.Join(other, FileManifest), "{}")
+	if _, _, err := OpenOrCreate(other, r.m, nil); err == nil {
+		t.Error("over another's manifest")
+	}
+}
+
+// Workers add homes side by side, in any order: the manifest is the same.
+func TestHomesConcurrently(t *testing.T) {
+	r := newRun(8, CapturesWAN, 0)
+	want := r.whole(t, filepath.Join(t.TempDir(), "set"), "", every)
+	dir := filepath.Join(t.TempDir(), "set")
+	s, _, err := OpenOrCreate(dir, r.m, []byte("name: small\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var g sync.WaitGroup
+	for k := range 4 {
+		g.Go(func() {
+			r.write(t, s, func(home int) bool { return (7-home)%4 == k })
+		})
+	}
+	g.Wait()
+	if err := s.FinishHomes(true, nil); err != nil {
+		t.Fatal(err)
+	}
+	verified(t, dir)
+	if diff := cmp.Diff(want.Manifest, s.Manifest); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Repair keeps the homes that are whole.
+func TestRepairHomes(t *testing.T) {
+	r := newRun(4, CapturesAll, 0)
+	dir := filepath.Join(t.TempDir(), "set")
+	s, _, err := OpenOrCreate(dir, r.m, []byte("name: small\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.write(t, s, func(home int) bool { return home < 2 })
+	put(t, filepath.Join(dir, HomeDir(2)+partSuffix, FileWAN), "half")
+	v, err := Verify(dir, true)
+	if err != nil || !v.OK {
+		t.Fatalf("%+v %v", v, err)
+	}
+	d, err := Open(dir)
+	if err != nil || d.Manifest.State != StateCut || len(d.Manifest.Homes) != 2 || d.Manifest.Valid {
+		t.Errorf("%+v %v", d, err)
+	}
+	if _, _, err := OpenOrCreate(dir, r.m, nil); !errors.Is(err, ErrOccupied) {
+		t.Errorf("what was cut goes on: %v", err)
+	}
+}
+
+// Without captures, too, what was changed is found, even where every hash is right.
+func TestVerifyFindsWrongRowsWithoutCaptures(t *testing.T) {
+	for _, captures := range []string{CapturesWAN, CapturesNone} {
+		snaplen := map[string]int{CapturesWAN: 64}[captures]
+		for name, spoil := range map[string]func(*Row){
+			"port":         func(r *Row) { r.RemotePort++ },
+			"time":         func(r *Row) { r.TsNs -= 1e9 },
+			"frame":        func(r *Row) { r.Frame++ },
+			"dir":          func(r *Row) { r.Dir = 0 },
+			"another dir":  func(r *Row) { r.Dir = -r.Dir },
+			"payload":      func(r *Row) { r.PayloadLength = r.Length },
+			"device":       func(r *Row) { r.Device = map[string]string{"plug": "camera", "camera": "plug"}[r.Device] },
+			"word":         func(r *Row) { r.Role = "chatter" },
+			"event":        func(r *Row) { r.Event = 1 << 30 },
+			"frame beyond": func(r *Row) { r.LANFrame = 1 << 30 },
+			"frame twice":  func(r *Row) { r.LANFrame-- },
+			"no LAN frame": func(r *Row) { r.LANFrame = 0 },
+		} {
+			dir := filepath.Join(t.TempDir(), "set")
+			d := newRun(1, captures, snaplen).whole(t, dir, "", every)
+			path := filepath.Join(d.HomePath(0), FilePackets)
+			var rows []Row
+			if err := ReadRows(path, func(r *Row) error { rows = append(rows, *r); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			spoil(&rows[19])
+			if captures == CapturesNone && name == "port" { // nothing tells of it
+				continue
+			}
+			writeRecords(t, path, rows)
+			edit(t, dir, func(m *Manifest) {
+				var err error
+				if m.Files, err = hashAll(dir, every2); err != nil {
+					t.Fatal(err)
+				}
+			})
+			v, err := Verify(dir, false)
+			if err != nil || v.OK {
+				t.Errorf("%s, %s: not found: %+v %v", captures, name, v, err)
+			}
+		}
+	}
+}
+
+func every2(string) bool { return true }
+
+// The window over the LAN's frames takes any order within its size, and tells what is beyond it.
+func TestLANWindow(t *testing.T) {
+	w := &lanWindow{count: 3 * lanWindowFrames}
+	for _, c := range []struct {
+		n    int64
+		want string
+	}{
+		{1, ""},
+		{5, ""},
+		{2, ""},
+		{lanWindowFrames, ""},
+		{2 * lanWindowFrames, ""},
+		{lanWindowFrames + 1, ""},
+		{lanWindowFrames, "neighbours"},
+		{0, "not there"},
+		{-1, "not there"},
+		{3*lanWindowFrames + 1, "not there"},
+	} {
+		f, problem, err := w.at(c.n)
+		if err != nil || (c.want == "") != (f != nil) || !strings.Contains(problem, c.want) {
+			t.Errorf("frame %d: %q %v", c.n, problem, err)
+		}
+	}
+}
+
+func TestManifestJSON(t *testing.T) {
+	d := newRun(1, CapturesNone, 0).whole(t, filepath.Join(t.TempDir(), "set"), "", every)
+	var m map[string]any
+	b, err := os.ReadFile(filepath.Join(d.Dir, FileManifest))
+	if err != nil || json.Unmarshal(b, &m) != nil {
+		t.Fatal(err)
+	}
+	if m["captures"] != "none" || m["snaplen"] != 0.0 || m["run_homes"] != 1.0 || m["reasons"] == nil {
+		t.Errorf("%s", b)
+	}
+}

@@ -1,0 +1,125 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Shards that are merged are the run made in one piece, but for which files share their bytes.
+func TestMerge(t *testing.T) {
+	r := newRun(5, CapturesAll, 0)
+	root := t.TempDir()
+	want := r.whole(t, filepath.Join(root, "one"), "", every)
+	var shards []string
+	for i := range 3 {
+		dir := filepath.Join(root, fmt.Sprint("shard", i))
+		r.whole(t, dir, fmt.Sprintf("%d/3", i+1), func(home int) bool { return home%3 == i })
+		shards = append(shards, dir)
+	}
+	calls := 0
+	out := filepath.Join(root, "merged")
+	got, err := Merge([]string{shards[2], shards[0], shards[1]}, out, func(done, of int) {
+		if calls++; done != calls || of != 5 {
+			t.Errorf("%d of %d homes at call %d", done, of, calls)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Digest != want.Manifest.Digest() || got.Homes != 5 || got.Of != 5 || got.Packets != want.Manifest.Counts.WAN || got.Linked+got.Copied != 20 {
+		t.Errorf("%+v", got)
+	}
+	verified(t, out)
+	d, err := Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.Manifest, d.Manifest); diff != "" {
+		t.Error(diff)
+	}
+	for _, s := range shards {
+		verified(t, s)
+	}
+
+	part := filepath.Join(root, "part")
+	if got, err = Merge(shards[:2], part, nil); err != nil || got.Homes != 4 || got.Of != 5 {
+		t.Fatalf("%+v %v", got, err)
+	}
+	verified(t, part)
+	if got, err = Merge([]string{part, shards[2]}, filepath.Join(root, "later"), nil); err != nil || got.Digest != want.Manifest.Digest() {
+		t.Errorf("%+v %v", got, err)
+	}
+}
+
+// What cannot be linked is copied, and checked.
+func TestMergeCopies(t *testing.T) {
+	d := newRun(1, CapturesAll, 0).whole(t, filepath.Join(t.TempDir(), "set"), "", every)
+	name := HomeDir(0) + "/" + FileWAN
+	to := filepath.Join(t.TempDir(), "x")
+	put(t, to, "in the way of a link")
+	g := merger{r: &MergeResult{}}
+	if err := g.file(filepath.Join(d.Dir, name), to, d.Manifest.Files[name]); err != nil || g.r.Copied != 1 {
+		t.Fatalf("%+v %v", g.r, err)
+	}
+	if sum, err := hashFile(to); err != nil || sum != d.Manifest.Files[name] {
+		t.Errorf("%s %v", sum, err)
+	}
+	if err := g.file(filepath.Join(d.Dir, name), to, "another"); err == nil || !strings.Contains(err.Error(), "sha256 differs") {
+		t.Errorf("a damaged file was merged: %v", err)
+	}
+}
+
+func TestMergeRefuses(t *testing.T) {
+	root := t.TempDir()
+	r := newRun(4, CapturesNone, 0)
+	even := func(home int) bool { return home%2 == 0 }
+	a := r.whole(t, filepath.Join(root, "a"), "1/2", even).Dir
+	b := r.whole(t, filepath.Join(root, "b"), "2/2", func(home int) bool { return !even(home) }).Dir
+	again := r.whole(t, filepath.Join(root, "again"), "1/2", even).Dir
+	seed := newRun(4, CapturesNone, 0)
+	seed.m.Seed++
+	other := seed.whole(t, filepath.Join(root, "other"), "2/2", func(home int) bool { return !even(home) }).Dir
+	unfinished := filepath.Join(root, "unfinished")
+	if _, _, err := OpenOrCreate(unfinished, r.m, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	occupied := filepath.Join(root, "occupied")
+	put(t, filepath.Join(occupied, "mine.txt"), "precious")
+	for _, c := range []struct {
+		dirs []string
+		out  string
+		want string
+	}{
+		{nil, "out", "no data set"},
+		{[]string{a, again}, "out", "home 0 is in " + a + " and in " + again},
+		{[]string{a, other}, "out", "seed is 6, not 5"},
+		{[]string{a, unfinished}, "out", "is running"},
+		{[]string{a, filepath.Join(root, "nothing")}, "out", "not a data set"},
+		{[]string{a, b}, "occupied", "holds something already"},
+	} {
+		_, err := Merge(c.dirs, filepath.Join(root, c.out), nil)
+		var in *InputError
+		if !errors.As(err, &in) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: %v", c.want, err)
+		}
+		if _, err := os.Stat(filepath.Join(root, "out")); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%q: something was made: %v", c.want, err)
+		}
+	}
+	// A home that is not there after all: nothing that looks like a data set is left.
+	if err := os.Remove(filepath.Join(b, HomeDir(1), FilePackets)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Merge([]string{a, b}, filepath.Join(root, "out"), nil); err == nil {
+		t.Error("a home without rows was merged")
+	}
+	if err := CheckEmpty(filepath.Join(root, "out")); err != nil {
+		t.Error(err)
+	}
+}
