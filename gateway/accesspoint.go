@@ -38,6 +38,8 @@ type AccessPointConfig struct {
 	Capture func(at int64, frame []byte) int64
 	// ToGateway takes a frame for the gateway's own interface: Lineage.Unit is the station that sent it, LANFrame its number.
 	ToGateway func(p packet.Packet)
+	// Turn, if there is one, says when a frame that is due now is really taken: a program's thread has its slowness.
+	Turn func(due int64) int64
 	// Downlink tells that a frame which carries a WAN packet was captured (p.Lineage.LANFrame), and whether the air then lost it.
 	Downlink func(l packet.Lineage, lost bool)
 }
@@ -128,7 +130,9 @@ func (a *AccessPoint) Transmit(i int, p packet.Packet) {
 func (a *AccessPoint) received(p packet.Packet) {
 	i := int(p.Lineage.Row)
 	p.Lineage.Row = 0
-	p.At = a.c.Clock.Now()
+	if p.At = a.c.Clock.Now(); a.c.Turn != nil {
+		p.At = a.c.Turn(p.At)
+	}
 	if len(p.Data) < 14 || !a.ownSource(i, p.Data) {
 		a.mu.Lock()
 		a.dropped.Spoofed++

@@ -67,7 +67,6 @@ type TunnelEnd struct {
 	current, previous, next modelKeypair
 	attempts                int  // handshakes begun anew without an answer
 	lastMinute              bool // a handshake was begun because the key is about to be refused
-	anotherKeepalive        bool
 	alarms                  [numTunnelTimers]alarm
 
 	staged  [stagedLimit]packet.Packet // a ring of what waits for a key; a keepalive has no data
@@ -296,12 +295,8 @@ func (e *TunnelEnd) open(now int64, from netip.AddrPort, kind Outer, key OuterKe
 	e.keepFreshReceiving(now)
 	e.traversed(now)
 	e.stop(newHandshake)
-	if kind == OuterData {
-		if e.pending(sendKeepalive) {
-			e.anotherKeepalive = true
-		} else {
-			e.set(sendKeepalive, now, keepaliveTimeout)
-		}
+	if kind == OuterData && !e.pending(sendKeepalive) {
+		e.set(sendKeepalive, now, keepaliveTimeout)
 	}
 	e.flush(now)
 	return inner, kind == OuterData

@@ -53,6 +53,7 @@ type tunnelScript struct {
 	bad       []badTime
 	keepalive [2]time.Duration // of the client and the server
 	known     bool             // the server knows where its client is
+	reorders  bool             // the link
 }
 
 // badTime is a stretch of time in which the link loses packets.
@@ -133,16 +134,22 @@ func (s *tunnelScript) lost(up bool, n int, now int64) bool {
 	return false
 }
 
-// linkModel carries one direction: 10 to 20 ms, in order, never two at once, so that an arrival is dealt with before the next.
+// linkModel carries one direction: 10 to 20 ms; in order and never two at once, so that an arrival is dealt with before the
+// next, or not.
 type linkModel struct {
-	n    int
-	last int64
+	n        int
+	last     int64
+	reorders bool
 }
 
 func (l *linkModel) arrival(now int64) int64 {
 	l.n++
-	l.last = max(now+10*ms+int64(uint64(l.n)*2654435761%uint64(10*ms)), l.last+1000)
-	return l.last
+	at := now + 10*ms + int64(uint64(l.n)*2654435761%uint64(10*ms))
+	if !l.reorders {
+		at = max(at, l.last+1000)
+	}
+	l.last = at
+	return at
 }
 
 // engineTrace is what wireguard-go did with a script.
@@ -166,12 +173,8 @@ type engineWorld struct {
 	mu    sync.Mutex
 	trace engineTrace
 	links [2]linkModel
-	wires [2]chan onWire
-}
-
-type onWire struct {
-	at int64
-	b  []byte
+	wires [2]chan []byte // arrivals
+	done  chan struct{}
 }
 
 func (w *engineWorld) now() int64 { return int64(time.Since(w.start)) }
@@ -195,13 +198,13 @@ func (e engineEndpoint) DstIP() netip.Addr   { return e.Addr() }
 func (b *engineBind) Open(uint16) ([]conn.ReceiveFunc, uint16, error) {
 	from := b.w.wires[index(!b.up)]
 	receive := func(bufs [][]byte, sizes []int, eps []conn.Endpoint) (int, error) {
-		m, ok := <-from
-		if !ok {
+		select {
+		case m := <-from:
+			sizes[0], eps[0] = copy(bufs[0], m), engineEndpoint{netip.MustParseAddrPort("192.0.2.1:1")}
+			return 1, nil
+		case <-b.w.done:
 			return 0, net.ErrClosed
 		}
-		time.Sleep(time.Duration(m.at - b.w.now()))
-		sizes[0], eps[0] = copy(bufs[0], m.b), engineEndpoint{netip.MustParseAddrPort("192.0.2.1:1")}
-		return 1, nil
 	}
 	return []conn.ReceiveFunc{receive}, 1, nil
 }
@@ -215,9 +218,17 @@ func (b *engineBind) Send(bufs [][]byte, _ conn.Endpoint) error {
 		w.trace.sent = append(w.trace.sent, passed{at: now, up: b.up, size: len(m)})
 		l := &w.links[d]
 		at := l.arrival(now)
-		if !w.script.lost(b.up, l.n, now) {
-			w.wires[d] <- onWire{at, slices.Clone(m)}
+		if w.script.lost(b.up, l.n, now) {
+			continue
 		}
+		m = slices.Clone(m)
+		go func() {
+			time.Sleep(time.Duration(at - now))
+			select {
+			case w.wires[d] <- m:
+			case <-w.done:
+			}
+		}()
 	}
 	return nil
 }
@@ -284,7 +295,7 @@ var enginePeers []*device.Peer
 // runEngine plays a script to wireguard-go. It must be called in a bubble.
 func runEngine(t *testing.T, s *tunnelScript) *engineTrace {
 	t.Helper()
-	w := &engineWorld{script: s, start: time.Now()}
+	w := &engineWorld{script: s, start: time.Now(), done: make(chan struct{})}
 	w.trace.expired = [2]map[int64][]int64{{}, {}}
 	var private, public [2][32]byte
 	for i := range private {
@@ -294,7 +305,8 @@ func runEngine(t *testing.T, s *tunnelScript) *engineTrace {
 			t.Fatal(err)
 		}
 		public[i] = [32]byte(pub)
-		w.wires[i] = make(chan onWire, 4096)
+		w.wires[i] = make(chan []byte, 1)
+		w.links[i].reorders = s.reorders
 	}
 	var tuns [2]*engineTUN
 	var devices [2]*device.Device
@@ -325,9 +337,7 @@ func runEngine(t *testing.T, s *tunnelScript) *engineTrace {
 	w.mu.Lock()
 	trace := w.trace
 	w.mu.Unlock()
-	for i := range devices {
-		close(w.wires[1-i])
-	}
+	close(w.done)
 	synctest.Wait()
 	for i := range devices {
 		devices[i].Close()
@@ -386,6 +396,7 @@ type modelWorld struct {
 func newModelWorld(t testing.TB, s *tunnelScript) *modelWorld {
 	t.Helper()
 	w := &modelWorld{clock: clock.NewVirtual(0), pool: packet.NewLocalPool(), lost: s.lost}
+	w.links[0].reorders, w.links[1].reorders = s.reorders, s.reorders
 	noise := packet.NewNoise(1, s.seed)
 	end := func(up bool, local, remote string) TunnelModelConfig {
 		c := TunnelModelConfig{
@@ -495,7 +506,7 @@ func TestTunnelModelIsTheEngine(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("random ", seed), func(t *testing.T) {
 			s := randomScript(seed, int64(24*time.Hour))
-			s.known = seed%2 == 1
+			s.known, s.reorders = seed%2 == 1, seed >= 2
 			if sizes := compareWithEngine(t, s); sizes[device.MessageInitiationSize] < 100 || sizes[device.MessageKeepaliveSize] < 100 {
 				t.Error("too little happened to say anything")
 			}
@@ -524,23 +535,44 @@ func every(from, step, to int64, up, both bool) (seals []sealing) {
 // The rare turns of the state machine, each on purpose.
 func TestTunnelModelIsTheEngineAtTheEdges(t *testing.T) {
 	second := int64(time.Second)
-	dead := func(from, to int64) badTime {
-		return badTime{from: from * second, to: to * second, loss: 1, up: true, down: true}
+	up := func(at int64) []sealing { return []sealing{{at, true, 60}} }
+	bad := func(from, to int64, up, down bool) badTime {
+		return badTime{from: from * second, to: to * second, loss: 1, up: up, down: down}
 	}
 	for name, s := range map[string]tunnelScript{
-		"more is staged than fits":             {seals: every(1, ms, 300*ms, true, false), bad: []badTime{dead(0, 1)}},
-		"the server speaks first, unheard":     {seals: append(every(1, 3*second, 200*second, false, false), sealing{201 * second, true, 60})},
-		"the server speaks first":              {seals: every(1, 3*second, 200*second, false, false), known: true},
-		"both begin at once":                   {seals: []sealing{{second, true, 60}, {second + ms, false, 60}}, known: true},
-		"given up, and begun again":            {seals: []sealing{{1, true, 60}, {300 * second, true, 61}}, bad: []badTime{dead(0, 200)}},
-		"given up, and the keys are forgotten": {seals: append(every(1, second, 100*second, true, true), sealing{900 * second, true, 60}), bad: []badTime{dead(100, 800)}},
-		"the response is lost":                 {seals: every(1, second, 100*second, true, true), bad: []badTime{{to: 2 * second, loss: 1, down: true}}},
-		"the client only listens":              {seals: append([]sealing{{1, true, 60}}, every(second, second, 700*second, false, false)...)},
-		"the server only listens":              {seals: every(1, second, 700*second, true, false)},
+		"more is staged than fits":         {seals: every(1, ms, 300*ms, true, false), bad: []badTime{bad(0, 1, true, true)}},
+		"the server speaks first, unheard": {seals: append(every(1, 3*second, 200*second, false, false), up(201*second)...)},
+		"the server speaks first":          {seals: every(1, 3*second, 200*second, false, false), known: true},
+		"both begin at once":               {seals: []sealing{{second, true, 60}, {second + ms, false, 60}}, known: true},
+		"given up, and begun again":        {seals: append(up(1), up(300*second)...), bad: []badTime{bad(0, 200, true, true)}},
+		"given up, and the keys are forgotten": {
+			seals: append(every(1, second, 100*second, true, true), up(900*second)...), bad: []badTime{bad(100, 800, true, true)},
+		},
+		// Nine minutes after the handshake was given up whatever waits is dropped.
+		"given up, and begun again as all is forgotten": {
+			seals: append(up(1), every(630*second, second, 660*second, true, false)...), bad: []badTime{bad(0, 660, true, true)},
+		},
+		"given up while data comes": {
+			seals: append(append(up(1), up(20*second)...), every(130*second, second, 170*second, false, false)...), bad: []badTime{bad(19, 300, true, false)},
+		},
+		// Keys are made 29 ms after the first packet. The response to an initiation before they are forgotten comes after.
+		"a response to what is forgotten": {seals: append(up(1), up(540*second+10*ms)...)},
+		"the response is lost":            {seals: every(1, second, 100*second, true, true), bad: []badTime{bad(0, 2, false, true)}},
+		"the client only listens":         {seals: append(up(1), every(second, second, 700*second, false, false)...)},
+		"the client only listens, unheard": {
+			seals: append(up(1), every(160*second, 100*ms, 180*second, false, false)...), bad: []badTime{bad(100, 300, true, false)},
+		},
+		"the server only listens": {seals: every(1, second, 700*second, true, false)},
 		"keys expire with packets on their way": {
 			seals: append(every(1, second, 100*second, true, true), every(179*second, ms, 183*second, false, false)...), known: true,
 		},
-		"nothing comes back": {seals: every(1, 7*second, 600*second, true, true), bad: []badTime{{from: 50 * second, to: 400 * second, loss: 1, down: true}}},
+		"nothing comes back": {seals: every(1, 7*second, 600*second, true, true), bad: []badTime{bad(50, 400, false, true)}},
+		// The server begins handshakes, whose responses are lost; then the client's own takes the place of the one that it answered,
+		// and of the keys under which the server still sends.
+		"an answered handshake is overtaken": {
+			seals: slices.Concat(up(1), []sealing{{104 * second, false, 60}}, up(136*second+ms/10), every(136*second+ms, ms, 136*second+80*ms, false, false)),
+			bad:   []badTime{bad(100, 130, true, false), bad(130, 136, false, true)}, known: true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s.length = 1200 * second

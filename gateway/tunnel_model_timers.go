@@ -89,20 +89,16 @@ func (e *TunnelEnd) expired(t tunnelTimer, now int64) {
 		if !e.pending(zeroKeys) {
 			e.set(zeroKeys, now, 3*rejectAfterTime)
 		}
-	case sendKeepalive:
+	case sendKeepalive, persistentKeepalive:
+		// The engine remembers that more data came, and sets the timer again. The keepalive, or the handshake that must come first,
+		// always stops it before it expires: there is nothing to remember.
 		e.sendKeepalive(now)
-		if e.anotherKeepalive {
-			e.anotherKeepalive = false
-			e.set(sendKeepalive, now, keepaliveTimeout) // the keepalive, which goes out after this, stops it again
-		}
 	case newHandshake:
 		e.initiate(now, false)
 	case zeroKeys:
 		e.current, e.previous, e.next = modelKeypair{}, modelKeypair{}, modelKeypair{}
 		e.handshake.local = 0
 		e.unstage(&e.drops.NoHandshake)
-	case persistentKeepalive:
-		e.sendKeepalive(now)
 	}
 }
 

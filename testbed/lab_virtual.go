@@ -28,6 +28,7 @@ type virtualOrder struct {
 	Dir      string // of the home's files: absent
 	Options  dataset.DirectOptions
 
+	KeepCut  bool                                    // if ctx ends, what was lived until then is kept
 	Progress func(simulated time.Duration, n Counts) // now and then; may be nil
 	OnRow    func(*dataset.Row)                      // each WAN packet, in order; may be nil
 	OnEvent  func(dataset.Event)
@@ -41,6 +42,7 @@ type virtualResult struct {
 	Packets   Counts
 	Reasons   []string
 	Simulated time.Duration
+	Cut       bool // ctx ended first
 }
 
 // virtualLab is one home in the virtual world: all of it runs on one goroutine, by one clock.
@@ -80,10 +82,15 @@ func runVirtual(ctx context.Context, o virtualOrder) (*virtualResult, error) {
 	if err := l.build(); err != nil {
 		return nil, errors.Join(err, l.files.Abort())
 	}
-	if err := l.live(ctx); err != nil {
-		return nil, errors.Join(err, l.files.Abort())
+	cut := l.live(ctx)
+	if cut && !o.KeepCut {
+		return nil, errors.Join(context.Cause(ctx), l.files.Abort())
 	}
-	return l.finish()
+	r, err := l.finish()
+	if err == nil {
+		r.Cut = cut
+	}
+	return r, err
 }
 
 func (l *virtualLab) tunnelled() bool { return l.o.Scenario.Path == "vpn" }
@@ -125,7 +132,8 @@ func (l *virtualLab) build() error {
 	if l.net, err = virtual.NewNet(c); err != nil {
 		return err
 	}
-	l.wan.pace = l.net.Spacing
+	l.wan.turn = l.net.NewWorker().Turn
+	air := l.net.NewWorker()
 	stations := make([]gateway.Station, len(h.Specimens))
 	for i, s := range h.Specimens {
 		stations[i] = gateway.Station{Unit: s.Index, MAC: s.MAC, Addr: s.Addr, Deliver: l.net.Host(i).Receive}
@@ -135,6 +143,7 @@ func (l *virtualLab) build() error {
 		Clock: l.clock, GatewayMAC: h.GatewayMAC, Stations: stations, Medium: gateway.Medium(h.Medium()), Seed: h.Seed, Pool: l.pool,
 		Capture:   func(at int64, frame []byte) int64 { l.n.LAN++; return l.files.LAN(at, frame, len(frame)) },
 		ToGateway: l.toGateway,
+		Turn:      func(due int64) int64 { return air.Turn(due, virtual.TaskAir) },
 		Downlink:  func(x packet.Lineage, lost bool) { l.rows.complete(x.Row, x, lost) },
 	})
 	return nil
@@ -175,8 +184,8 @@ func (l *virtualLab) owner(p packet.Packet, r gateway.Result, kind gateway.Outer
 	return p.Lineage
 }
 
-// live runs the script, and time with it.
-func (l *virtualLab) live(ctx context.Context) error {
+// live runs the script, and time with it, until the duration is over or ctx ends: then the duration is what was lived.
+func (l *virtualLab) live(ctx context.Context) (cut bool) {
 	end := l.o.Duration.Nanoseconds()
 	l.agenda = l.o.Home.Agenda(l.o.Duration, l.o.Density)
 	l.next()
@@ -190,8 +199,10 @@ func (l *virtualLab) live(ctx context.Context) error {
 		if at == end {
 			break
 		}
-		if err := ctx.Err(); err != nil {
-			return err
+		if cut = ctx.Err() != nil; cut {
+			end = at
+			l.o.Duration = time.Duration(at)
+			break
 		}
 		if done := time.Duration(at); l.o.Progress != nil && done-last >= 10*time.Minute {
 			last = done
@@ -201,7 +212,7 @@ func (l *virtualLab) live(ctx context.Context) error {
 	l.rows.close()
 	l.clock.Run(end + rowTimeout) // what has passed the tap still gets its truth
 	l.rows.expire(clock.Forever / 2)
-	return nil
+	return cut
 }
 
 // next schedules the next activity of the script, a little before its time: hosts wait for the moment themselves.

@@ -74,7 +74,7 @@ func (l *virtualLab) fromTap(p packet.Packet) {
 		l.net.FromWAN(p)
 		return
 	}
-	l.through(clientOpens, p, l.clock.Now())
+	l.through(clientOpens, p, p.At)
 }
 
 // toHome takes an IP packet that the internet sends to the home. Behind a tunnel it first has its own way to the server.
@@ -92,5 +92,5 @@ func (l *virtualLab) toISP(p packet.Packet) {
 		l.net.Receive(p)
 		return
 	}
-	l.through(serverOpens, p, l.clock.Now())
+	l.through(serverOpens, p, p.At)
 }

@@ -1,8 +1,9 @@
 // Package testbed is a run: it wires a scenario, a world, the observer and the truth together.
 //
 // A live run re-executes the program in user, network and mount namespaces of its own (Child) and builds the home there
-// (lab_live_linux.go); several can run at once. What is not modelled: radio contention between stations, a second router,
-// IPv6 on the WAN.
+// (lab_live_linux.go); several can run at once. A virtual one (lab_virtual.go) needs nothing: it is one goroutine, and one
+// clock. Script, devices' profiles, access point, NAPT, WAN, tap, truth and data set are the same code. What is not modelled:
+// radio contention between stations, a second router, IPv6 on the WAN.
 package testbed
 
 import (
@@ -22,7 +23,7 @@ type Options struct {
 	Seed      uint64
 	Home      int           // index of the home to draw from the seed
 	Duration  time.Duration // of script time; 0 = the scenario's
-	World     string        // "live", or "" for it
+	World     string        // "live" or "virtual"; "" = live
 	Out       string        // the data set's directory
 	TimeScale float64       // factor on people's acts, never on protocol timers; 0 = the scenario's
 	Lab       string        // name by which `glasshouse shell` finds the lab; "" = the scenario's and the process id
@@ -65,8 +66,12 @@ type Result struct {
 
 // Run runs one home and writes its data set. When ctx ends, the run stops in order and the result says that it was cut.
 func Run(ctx context.Context, o Options) (*Result, error) {
-	if o.World != "" && o.World != "live" {
-		return nil, fmt.Errorf("world %q is not known here: live", o.World)
+	switch o.World {
+	case worldVirtual:
+		return runVirtualOnce(ctx, o)
+	case "", worldLive:
+	default:
+		return nil, fmt.Errorf("world %q is not known; there are %s and %s", o.World, worldLive, worldVirtual)
 	}
 	out, err := filepath.Abs(o.Out)
 	if err != nil {

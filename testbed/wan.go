@@ -7,6 +7,7 @@ import (
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
+	"glasshouse/emulator/virtual"
 	"glasshouse/gateway"
 	"glasshouse/scenarios"
 )
@@ -29,10 +30,9 @@ type wan struct {
 	owner  func(p packet.Packet, r gateway.Result, kind gateway.Outer, key gateway.OuterKey) packet.Lineage
 	toHome func(p packet.Packet) // takes what passed the tap and the NAPT; its Lineage.Row awaits its truth if a device owns it
 	toISP  func(p packet.Packet)
-	// pace, if there is one, draws the least time between two packets that come to the tap from the internet: what a program
-	// takes for each. Real ones take it by themselves.
-	pace     func() int64
-	lastDown int64
+	// turn, if there is one, says when a task that is due now is really done: a program's thread has its slowness, which the
+	// live world's has by itself.
+	turn func(due int64, t virtual.Task) int64
 
 	farLine            *gateway.Line
 	upLine, upPathLine *gateway.Line
@@ -77,7 +77,10 @@ func newWAN(h *scenarios.Home, tunnel bool, c clock.Clock, pool *packet.Pool, r 
 func (w *wan) lines() {
 	w.farLine = gateway.NewLine(w.clock, w.arrived)
 	w.upLine = gateway.NewLine(w.clock, w.tapUp)
-	w.upPathLine = gateway.NewLine(w.clock, func(p packet.Packet) { w.toISP(p) })
+	w.upPathLine = gateway.NewLine(w.clock, func(p packet.Packet) {
+		p.At = w.done(virtual.TaskDeliver)
+		w.toISP(p)
+	})
 	w.downLine = gateway.NewLine(w.clock, w.tapDown)
 	for _, l := range []*gateway.Line{w.farLine, w.upLine, w.upPathLine, w.downLine} {
 		l.InlineWhenDue = true
@@ -118,8 +121,17 @@ func (w *wan) up(p packet.Packet) {
 	w.upLine.Send(p, at)
 }
 
-func (w *wan) tapUp(p packet.Packet) {
+// done is when a task that is due now is done.
+func (w *wan) done(t virtual.Task) int64 {
 	now := w.clock.Now()
+	if w.turn == nil {
+		return now
+	}
+	return w.turn(now, t)
+}
+
+func (w *wan) tapUp(p packet.Packet) {
+	now := w.done(virtual.TaskTapUp)
 	w.mu.Lock()
 	at, kept := w.upPath.Send(now)
 	w.mu.Unlock()
@@ -156,10 +168,6 @@ func (w *wan) arrived(p packet.Packet) {
 		w.pool.Put(p.Data)
 		return
 	}
-	if w.pace != nil {
-		at = max(at, w.lastDown+w.pace())
-		w.lastDown = at
-	}
 	w.downLine.Send(p, at)
 }
 
@@ -168,7 +176,8 @@ func (w *wan) tapDown(p packet.Packet) {
 		w.tapDownTunnel(p)
 		return
 	}
-	now := w.clock.Now()
+	now := w.done(virtual.TaskTapDown)
+	p.At = now
 	row := w.rows.begin(now, packet.Down, p.Data, packet.Unattributed(), false, false)
 	w.mu.Lock()
 	if row == 0 {
@@ -197,7 +206,8 @@ func (w *wan) tapDown(p packet.Packet) {
 }
 
 func (w *wan) tapDownTunnel(p packet.Packet) {
-	now := w.clock.Now()
+	now := w.done(virtual.TaskTapDown)
+	p.At = now
 	kind, key := outerOf(p.Data)
 	l := unsolicited()
 	switch kind {

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"glasshouse/emulator/packet"
@@ -77,7 +78,7 @@ func (cl *Cloud) Close() error {
 }
 
 func (cl *Cloud) listenStreams(port uint16) error {
-	lc := net.ListenConfig{KeepAlive: -1}
+	lc := net.ListenConfig{KeepAlive: -1, Control: func(_, _ string, c syscall.RawConn) error { return usualCongestion(c) }}
 	lc.SetMultipathTCP(false)
 	var ln net.Listener
 	err := cl.c.NS.Do(func() (err error) {

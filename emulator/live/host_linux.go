@@ -293,8 +293,12 @@ func (h *Host) dialer(proto uint8, local netip.AddrPort) (d net.Dialer, network 
 	if k := stack.Keepalive; k > 0 {
 		d.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: time.Duration(k), Interval: time.Duration(k), Count: 5}
 	}
+	d.Control = func(_, _ string, c syscall.RawConn) error { return usualCongestion(c) }
 	if stack.MSS > 0 && stack.MSS < usualMSS {
 		d.Control = func(_, _ string, c syscall.RawConn) (err error) {
+			if err := usualCongestion(c); err != nil {
+				return err
+			}
 			if e := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG, stack.MSS) }); e != nil {
 				return e
 			}

@@ -61,7 +61,7 @@ func (n *Net) FromLAN(p packet.Packet) {
 	case f[0]&1 == 0 && !n.onLAN(dst) && b[8] > 1:
 		forward(b)
 		p.Data = b
-		p.At = r.leaves()
+		p.At = r.leaves(p.At)
 		n.c.ToWAN(p)
 		return
 	}
@@ -69,8 +69,8 @@ func (n *Net) FromLAN(p packet.Packet) {
 }
 
 // leaves is when a packet that is forwarded now comes out at the other side: they keep their order.
-func (r *router) leaves() int64 {
-	r.upFree = max(r.n.clock.Now()+r.n.Hop(), r.upFree)
+func (r *router) leaves(at int64) int64 {
+	r.upFree = max(at+r.n.Hop(), r.upFree)
 	return r.upFree
 }
 

@@ -55,6 +55,7 @@ type side struct {
 	due    int64  // it sleeps until then; 0 = it does not
 	turn   bool   // it will run soon
 	seen   int64  // what had come when its patience was set
+	until  int64  // ns: when that ends
 	record uint64 // of TLS, its own next
 }
 
@@ -152,9 +153,9 @@ func (d *side) Fire(now int64, arg uint64) {
 	case arg == turnSleep && d.due != 0 && now >= d.due:
 		d.due = 0
 		d.run(now)
-	case arg == turnPatience && d.reads && d.e.rnxt == d.seen:
+	case arg == turnPatience && d.reads && now >= d.until && d.e.rnxt == d.seen:
 		d.fail(errPatience)
-	case arg == turnPatience && d.reads:
+	case arg == turnPatience && d.reads && now >= d.until:
 		d.patience(now, 0)
 	}
 }
@@ -215,8 +216,8 @@ func (d *side) await(n, now, wait int64) bool {
 
 // patience ends the session if nothing comes for long.
 func (d *side) patience(now, wait int64) {
-	d.seen = d.e.rnxt
-	d.s.n.clock.Schedule(now+wait+streamPatience, d, turnPatience)
+	d.seen, d.until = d.e.rnxt, now+wait+streamPatience
+	d.s.n.clock.Schedule(d.until, d, turnPatience)
 }
 
 func (d *side) sleep(until int64) {

@@ -8,7 +8,7 @@ import (
 
 const (
 	timestampSize = 12
-	windowScale   = 10      // what Linux 6.18 offers where a buffer may grow to 32 MiB
+	windowScale   = 7       // what Linux offers where a buffer may grow to 6 MiB
 	answerWindow  = 65160   // bytes: in a SYN-ACK with time stamps
 	firstWindow   = 64240   // bytes: 44 segments, what Linux announces at first
 	mostWindow    = 3 << 20 // bytes: half of the limit

@@ -23,10 +23,10 @@ const (
 	http2Settings = 6 // each setting
 
 	http2ClientSettings = 4
-	http2ServerSettings = 6
+	http2ServerSettings = 5
 )
 
-// What x/net/http2 allows and does, bytes.
+// What net/http allows and does, bytes.
 const (
 	http2MaxFrame  = 16384     // what a frame may carry, until the peer has said otherwise; the client never does
 	http2MaxUpload = 512 << 10 // a frame's, once the server has said otherwise
@@ -36,7 +36,7 @@ const (
 	http2Read      = 8192      // what a reader takes at a time: io.Discard's
 )
 
-// HTTP2 is a connection over which exchanges go one after the other, as x/net/http2 speaks at both ends. It models sizes:
+// HTTP2 is a connection over which exchanges go one after the other, as net/http speaks at both ends. It models sizes:
 // of an exchange, which writes are made in which order. Not modelled: exchanges at the same time, uploads larger than the
 // server's window of 1 MiB (64 KiB the first time), that a handler may read while a body is still coming and open the stream's
 // window too, and that frames which two goroutines write at once may share a write.

@@ -3,7 +3,7 @@ package wire
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,8 +15,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"golang.org/x/net/http2"
 )
 
 // late is a recorder whose first write takes a moment, as on a path with a delay: the other end speaks meanwhile.
@@ -30,6 +28,29 @@ func (l *late) Write(p []byte) (int, error) {
 	return l.recorder.Write(p)
 }
 
+// single is a listener of one connection.
+type single struct {
+	conn   chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (s *single) Accept() (net.Conn, error) {
+	select {
+	case c := <-s.conn:
+		return c, nil
+	case <-s.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (s *single) Close() error {
+	s.once.Do(func() { close(s.closed) })
+	return nil
+}
+
+func (s *single) Addr() net.Addr { return new(net.TCPAddr) }
+
 func (r *recorder) sizes() []int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -42,9 +63,9 @@ func (r *recorder) forget() {
 	r.mu.Unlock()
 }
 
-// x/net/http2 makes the same writes: all of the client's, and the server's but for its first settings and its window
+// net/http makes the same writes: all of the client's, and the server's but for its first settings and its window
 // updates, which may share writes with what follows them.
-func TestHTTP2IsXNets(t *testing.T) {
+func TestHTTP2IsNetHTTPs(t *testing.T) {
 	for _, script := range [][][2]int{ // bodies up and down
 		{{0, 0}},
 		{{0, 100}, {0, 100}, {0, 4096}, {0, 4097}, {0, 200}},
@@ -68,19 +89,21 @@ func walkHTTP2(t *testing.T, script [][2]int) {
 	var down atomic.Int64
 	a, b := net.Pipe()
 	near, far := &recorder{Conn: a}, &late{recorder: recorder{Conn: b}}
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		new(http2.Server).ServeConn(far, &http2.ServeConnOpts{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body)
-			w.Header().Set("Content-Type", "application/octet-stream")
-			w.Header().Set("Content-Length", strconv.Itoa(int(down.Load())))
-			_, _ = w.Write(make([]byte, down.Load()))
-		})})
-	}()
-	transport := &http2.Transport{
-		AllowHTTP:      true, // and as TLS would, the scheme takes one byte
-		DialTLSContext: func(context.Context, string, string, *tls.Config) (net.Conn, error) { return near, nil },
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	server := http.Server{Protocols: protocols, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/octet-stream")
+		w.Header().Set("Content-Length", strconv.Itoa(int(down.Load())))
+		_, _ = w.Write(make([]byte, down.Load()))
+	})}
+	listener := &single{conn: make(chan net.Conn, 1), closed: make(chan struct{})}
+	listener.conn <- far
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	transport := &http.Transport{ // without TLS, whose scheme takes one byte as well
+		Protocols:   protocols,
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return near, nil },
 	}
 	h := NewHTTP2()
 	for i, x := range script {
@@ -128,8 +151,10 @@ func walkHTTP2(t *testing.T, script [][2]int) {
 		}
 	}
 	transport.CloseIdleConnections()
-	_ = a.Close()
-	<-served
+	_ = server.Close()
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
+	}
 }
 
 func sizes(writes [][]byte) (list []int) {

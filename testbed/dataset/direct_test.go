@@ -313,7 +313,9 @@ func TestDirectHomeMemory(t *testing.T) {
 		}
 		at[i] = inUse() - before
 	}
-	d.Abort()
+	if err := d.Abort(); err != nil {
+		t.Fatal(err)
+	}
 	if at[0] > 60<<20 || at[2] > at[1]+1<<18 {
 		t.Errorf("%v bytes after 2, 4 and 6 row groups", at)
 	}
@@ -372,6 +374,7 @@ func TestDirectIPv6(t *testing.T) {
 }
 
 func benchmarkDirect(b *testing.B, keep int, o func(*DirectOptions)) {
+	b.Helper()
 	t := newTraffic(14, 60, 1000)
 	options := t.options()
 	o(&options)

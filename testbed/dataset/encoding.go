@@ -182,23 +182,23 @@ const (
 // page (5: values, encoding, encodings of the levels) or a dictionary (7: values, encoding). Fields are the difference of
 // their number from the one before in the upper four bits, and their type, 5 for an int32 and 12 for a structure, in the lower.
 func appendPageHeader(b []byte, kind, size, values, encoding int) []byte {
-	number := func(field byte, v int) {
-		b = append(b, field<<4|5)
+	number := func(v int) { // of the next field
+		b = append(b, 1<<4|5)
 		b = binary.AppendVarint(b, int64(v))
 	}
-	number(1, kind)
-	number(1, size)
-	number(1, size)
+	number(kind)
+	number(size)
+	number(size)
 	if kind == pageData {
 		b = append(b, 2<<4|12)
 	} else {
 		b = append(b, 4<<4|12)
 	}
-	number(1, values)
-	number(1, encoding)
+	number(values)
+	number(encoding)
 	if kind == pageData {
-		number(1, encodingRLE)
-		number(1, encodingRLE)
+		number(encodingRLE)
+		number(encodingRLE)
 	}
 	return append(b, 0, 0)
 }

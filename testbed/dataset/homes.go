@@ -31,6 +31,7 @@ import (
 // Found says what OpenOrCreate met.
 type Found int
 
+// What OpenOrCreate can meet.
 const (
 	FoundNothing    Found = iota // a new data set was begun
 	FoundUnfinished              // the same run, not finished: it goes on
@@ -262,6 +263,13 @@ func (s *Set) FinishHomes(valid bool, reasons []string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.finishHomes(StateComplete, valid, reasons)
+}
+
+// CutHomes is FinishHomes for a run that ended before its time.
+func (s *Set) CutHomes(valid bool, reasons []string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.finishHomes(StateCut, valid, reasons)
 }
 
 // finishHomes is FinishHomes with a state. s.mu is held.

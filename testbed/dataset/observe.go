@@ -136,8 +136,8 @@ func (p *Parser) decode(o *Observation, frame []byte, length int) {
 		return
 	}
 	more := length - len(frame) // bytes that were there, and are not
-	switch p.eth.EthernetType {
-	case layers.EthernetTypeIPv4:
+	switch p.eth.NextLayerType() {
+	case layers.LayerTypeIPv4:
 		if p.ip4.DecodeFromBytes(p.eth.Payload, gopacket.NilDecodeFeedback) != nil {
 			return
 		}
@@ -146,7 +146,7 @@ func (p *Parser) decode(o *Observation, frame []byte, length int) {
 		if b := p.ip4.Payload; p.ip4.FragOffset == 0 {
 			o.transport(b, min(len(b)+more, max(int(p.ip4.Length)-len(p.ip4.Contents), len(b))))
 		}
-	case layers.EthernetTypeIPv6:
+	case layers.LayerTypeIPv6:
 		if p.ip6.DecodeFromBytes(p.eth.Payload, gopacket.NilDecodeFeedback) != nil {
 			return
 		}

@@ -48,8 +48,8 @@ func (g *oracle) observe(dir int8, frame []byte) Observation {
 }
 
 func (g *oracle) transport(o *Observation, b []byte) {
-	switch layers.IPProtocol(o.IPProto) {
-	case layers.IPProtocolTCP:
+	switch o.IPProto {
+	case 6:
 		if err := g.tcp.DecodeFromBytes(b, gopacket.NilDecodeFeedback); err != nil && len(b) < 20 {
 			return
 		}
@@ -59,7 +59,7 @@ func (g *oracle) transport(o *Observation, b []byte) {
 			o.PayloadLength = int32(len(b) - head)
 			o.AppProto = streamProto(uint16(g.tcp.SrcPort), uint16(g.tcp.DstPort), b[head:])
 		}
-	case layers.IPProtocolUDP:
+	case 17:
 		if g.udp.DecodeFromBytes(b, gopacket.NilDecodeFeedback) == nil {
 			o.ports(uint16(g.udp.SrcPort), uint16(g.udp.DstPort))
 			o.PayloadLength = int32(len(g.udp.Payload))
