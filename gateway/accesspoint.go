@@ -51,7 +51,7 @@ type AccessPoint struct {
 	byMAC   map[[6]byte]int
 	up      *Line // frames in the air towards the access point
 	down    *Line
-	mu      guard
+	mu      clock.Guard
 	ideal   bool
 	rng     *rand.Rand
 	awake   []int64 // per station: until when it listens
@@ -71,8 +71,9 @@ type APDrops struct {
 func NewAccessPoint(c AccessPointConfig) *AccessPoint {
 	a := &AccessPoint{
 		c: c, byMAC: make(map[[6]byte]int), rng: rand.New(rand.NewPCG(c.Seed, 0x77696669)),
-		mu: guard{off: clock.OneGoroutine(c.Clock)}, awake: make([]int64, len(c.Stations)), lastUp: make([]int64, len(c.Stations)), lastDn: make([]int64, len(c.Stations)),
+		awake: make([]int64, len(c.Stations)), lastUp: make([]int64, len(c.Stations)), lastDn: make([]int64, len(c.Stations)),
 	}
+	a.mu.For(c.Clock)
 	for i, s := range c.Stations {
 		a.byMAC[s.MAC] = i
 	}

@@ -1,31 +1,9 @@
 package gateway
 
 import (
-	"sync"
-
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
 )
-
-// guard is a mutex that costs nothing where a clock runs all on one goroutine.
-type guard struct {
-	mu  sync.Mutex
-	off bool
-}
-
-// Lock implements sync.Locker.
-func (g *guard) Lock() {
-	if !g.off {
-		g.mu.Lock()
-	}
-}
-
-// Unlock implements sync.Locker.
-func (g *guard) Unlock() {
-	if !g.off {
-		g.mu.Unlock()
-	}
-}
 
 // Line holds packets until their time and then delivers them, in order of time and, at equal times, of sending: the order
 // of its clock's timers, of which each packet has one. No allocation a packet on the steady path. Safe for concurrent use;
@@ -38,7 +16,7 @@ type Line struct {
 	clock   clock.Clock
 	deliver func(packet.Packet)
 
-	mu     guard
+	mu     clock.Guard
 	slots  []packet.Packet
 	free   []uint32 // slots that hold nothing
 	held   int      // packets that wait or are being delivered
@@ -47,7 +25,9 @@ type Line struct {
 
 // NewLine returns an empty line.
 func NewLine(c clock.Clock, deliver func(packet.Packet)) *Line {
-	return &Line{clock: c, deliver: deliver, mu: guard{off: clock.OneGoroutine(c)}}
+	l := &Line{clock: c, deliver: deliver}
+	l.mu.For(c)
+	return l
 }
 
 // Send delivers p at time at (ns of script time), with p.At set to the moment of delivery. It owns p from now on.

@@ -45,6 +45,19 @@ type Table struct {
 	byWAN map[wanKey]*mapping
 	count [256]int
 	next  uint16
+
+	// What was found last each way: packets of one connection mostly follow each other.
+	out, in found
+}
+
+// found is a session that lives, or none.
+type found struct {
+	proto   uint8
+	lan     netip.AddrPort // of out
+	port    uint16         // of in
+	remote  netip.AddrPort
+	mapping *mapping
+	session *session
 }
 
 type lanKey struct {
@@ -129,6 +142,11 @@ const pruneAt = 64
 // Out returns the WAN endpoint for a packet from lan to remote, making a mapping if there is none; ok is false when the
 // table is full. flags are TCP's, 0 otherwise.
 func (t *Table) Out(now int64, proto uint8, lan, remote netip.AddrPort, flags uint8) (wan netip.AddrPort, ok bool) {
+	if f := &t.out; f.mapping != nil && f.lan == lan && f.remote == remote && f.proto == proto && f.session.expires > now {
+		f.session.see(flags, true)
+		t.refresh(now, f.mapping, f.session)
+		return netip.AddrPortFrom(t.c.WAN, f.mapping.port), true
+	}
 	k := lanKey{proto, lan}
 	m := t.byLAN[k]
 	if m != nil && m.expires <= now {
@@ -148,11 +166,19 @@ func (t *Table) Out(now int64, proto uint8, lan, remote netip.AddrPort, flags ui
 	s := m.session(now, remote)
 	s.see(flags, true)
 	t.refresh(now, m, s)
+	t.out = found{proto: proto, lan: lan, remote: remote, mapping: m, session: s}
 	return netip.AddrPortFrom(t.c.WAN, m.port), true
 }
 
 // In returns the LAN endpoint for a packet from remote to a WAN port; ok is false where no mapping admits it.
 func (t *Table) In(now int64, proto uint8, port uint16, remote netip.AddrPort, flags uint8) (lan netip.AddrPort, ok bool) {
+	if f := &t.in; f.mapping != nil && f.port == port && f.remote == remote && f.proto == proto && f.session.expires > now {
+		if proto == protoTCP {
+			f.session.see(flags, false)
+			t.refresh(now, f.mapping, f.session)
+		}
+		return f.mapping.lan, true
+	}
 	m := t.live(now, proto, port)
 	if m == nil {
 		return netip.AddrPort{}, false
@@ -164,6 +190,9 @@ func (t *Table) In(now int64, proto uint8, port uint16, remote netip.AddrPort, f
 		s := m.session(now, remote)
 		s.see(flags, false)
 		t.refresh(now, m, s)
+	}
+	if s := m.remotes[remote]; s != nil {
+		t.in = found{proto: proto, port: port, remote: remote, mapping: m, session: s}
 	}
 	return m.lan, true
 }
@@ -261,6 +290,12 @@ func (t *Table) refresh(now int64, m *mapping, s *session) {
 func (t *Table) retire(m *mapping) {
 	delete(t.byLAN, lanKey{m.proto, m.lan})
 	m.remotes = nil
+	if t.out.mapping == m {
+		t.out = found{}
+	}
+	if t.in.mapping == m {
+		t.in = found{}
+	}
 	t.count[m.proto]--
 }
 

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"encoding/hex"
@@ -54,6 +55,8 @@ type tunnelScript struct {
 	keepalive [2]time.Duration // of the client and the server
 	known     bool             // the server knows where its client is
 	reorders  bool             // the link
+	again     int64            // after how long a second copy of everything arrives, ns; 0 = never
+	held      [2]int64         // what should arrive up in between arrives at the end of it, ns
 }
 
 // badTime is a stretch of time in which the link loses packets.
@@ -140,11 +143,19 @@ type linkModel struct {
 	n        int
 	last     int64
 	reorders bool
+	held     [2]int64
+}
+
+func linksOf(s *tunnelScript) [2]linkModel {
+	return [2]linkModel{{reorders: s.reorders}, {reorders: s.reorders, held: s.held}}
 }
 
 func (l *linkModel) arrival(now int64) int64 {
 	l.n++
 	at := now + 10*ms + int64(uint64(l.n)*2654435761%uint64(10*ms))
+	if at >= l.held[0] {
+		at = max(at, l.held[1])
+	}
 	if !l.reorders {
 		at = max(at, l.last+1000)
 	}
@@ -222,13 +233,17 @@ func (b *engineBind) Send(bufs [][]byte, _ conn.Endpoint) error {
 			continue
 		}
 		m = slices.Clone(m)
-		go func() {
+		arrive := func(at int64) {
 			time.Sleep(time.Duration(at - now))
 			select {
 			case w.wires[d] <- m:
 			case <-w.done:
 			}
-		}()
+		}
+		go arrive(at)
+		if w.script.again > 0 {
+			go arrive(at + w.script.again)
+		}
 	}
 	return nil
 }
@@ -295,7 +310,7 @@ var enginePeers []*device.Peer
 // runEngine plays a script to wireguard-go. It must be called in a bubble.
 func runEngine(t *testing.T, s *tunnelScript) *engineTrace {
 	t.Helper()
-	w := &engineWorld{script: s, start: time.Now(), done: make(chan struct{})}
+	w := &engineWorld{script: s, start: time.Now(), links: linksOf(s), done: make(chan struct{})}
 	w.trace.expired = [2]map[int64][]int64{{}, {}}
 	var private, public [2][32]byte
 	for i := range private {
@@ -306,7 +321,6 @@ func runEngine(t *testing.T, s *tunnelScript) *engineTrace {
 		}
 		public[i] = [32]byte(pub)
 		w.wires[i] = make(chan []byte, 1)
-		w.links[i].reorders = s.reorders
 	}
 	var tuns [2]*engineTUN
 	var devices [2]*device.Device
@@ -386,6 +400,7 @@ type modelWorld struct {
 	ends   [2]*TunnelEnd // by the direction in which they send
 	links  [2]linkModel
 	lost   func(up bool, n int, now int64) bool
+	again  int64
 	change func(p *packet.Packet, up bool) // on the way; may be nil
 
 	sent, delivered []passed
@@ -395,8 +410,7 @@ type modelWorld struct {
 
 func newModelWorld(t testing.TB, s *tunnelScript) *modelWorld {
 	t.Helper()
-	w := &modelWorld{clock: clock.NewVirtual(0), pool: packet.NewLocalPool(), lost: s.lost}
-	w.links[0].reorders, w.links[1].reorders = s.reorders, s.reorders
+	w := &modelWorld{clock: clock.NewVirtual(0), pool: packet.NewLocalPool(), lost: s.lost, links: linksOf(s), again: s.again}
 	noise := packet.NewNoise(1, s.seed)
 	end := func(up bool, local, remote string) TunnelModelConfig {
 		c := TunnelModelConfig{
@@ -440,6 +454,10 @@ func (w *modelWorld) send(p packet.Packet, up bool) {
 	if w.lost(up, l.n, now) {
 		w.pool.Put(p.Data)
 		return
+	}
+	if w.again > 0 {
+		c := packet.Packet{Data: bytes.Clone(p.Data)}
+		w.clock.Schedule(at+w.again, clock.Func(func(int64, uint64) { w.ends[1-d].Open(c) }), 0)
 	}
 	w.clock.Schedule(at, clock.Func(func(now int64, _ uint64) {
 		p.At = now
@@ -566,7 +584,12 @@ func TestTunnelModelIsTheEngineAtTheEdges(t *testing.T) {
 		"keys expire with packets on their way": {
 			seals: append(every(1, second, 100*second, true, true), every(179*second, ms, 183*second, false, false)...), known: true,
 		},
-		"nothing comes back": {seals: every(1, 7*second, 600*second, true, true), bad: []badTime{bad(50, 400, false, true)}},
+		"keys expire at the server first": {
+			seals: append(up(1), every(180*second, ms, 180*second+60*ms, true, false)...), bad: []badTime{bad(100, 300, false, true)},
+		},
+		"everything comes twice":    {seals: every(1, second, 300*second, true, true), again: 300 * ms},
+		"initiations come together": {seals: every(1, second, 30*second, true, false), held: [2]int64{1, 12 * second}},
+		"nothing comes back":        {seals: every(1, 7*second, 600*second, true, true), bad: []badTime{bad(50, 400, false, true)}},
 		// The server begins handshakes, whose responses are lost; then the client's own takes the place of the one that it answered,
 		// and of the keys under which the server still sends.
 		"an answered handshake is overtaken": {

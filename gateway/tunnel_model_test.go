@@ -200,6 +200,17 @@ func TestTunnelModelIsItsSeed(t *testing.T) {
 	}
 }
 
+// A checksum of 0 would mean that there is none.
+func TestTunnelModelHasAChecksumWhateverTheSum(t *testing.T) {
+	w := &newModelWorld(t, &tunnelScript{}).ends[1].wire
+	b := make([]byte, outerHeaders+32)
+	for sum := range uint32(0x10000) {
+		if w.finish(b, sum); binary.BigEndian.Uint16(b[26:]) == 0 {
+			t.Fatalf("a message that sums to %04x has no checksum", sum)
+		}
+	}
+}
+
 func TestTunnelModelJitter(t *testing.T) {
 	s := tunnelScript{}
 	e := newModelWorld(t, &s).ends[1]

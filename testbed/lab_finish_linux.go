@@ -31,7 +31,7 @@ func (l *lab) openFiles() error {
 	if err != nil {
 		return err
 	}
-	l.rows = newRows(l.files.WAN, l.emit)
+	l.rows = newRows(func(at int64, dir int8, ip []byte, o *dataset.Observation) { *o = l.files.WAN(at, dir, ip) }, l.emit)
 	return nil
 }
 

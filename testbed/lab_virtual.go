@@ -108,7 +108,8 @@ func (l *virtualLab) fill() int {
 
 func (l *virtualLab) build() error {
 	h := l.o.Home
-	l.rows = newRows(func(at int64, dir int8, ip []byte) dataset.Observation { return l.files.WAN(at, dir, ip, len(ip)) }, l.emit)
+	l.rows = newRows(func(at int64, dir int8, ip []byte, o *dataset.Observation) { *o = l.files.WAN(at, dir, ip, len(ip)) }, l.emit)
+	l.rows.mu.For(l.clock)
 	noise := packet.NewNoise(h.Seed, 0x6e6f697365)
 	l.wan = newWAN(h, l.tunnelled(), l.clock, l.pool, l.rows)
 	l.wan.owner = l.owner

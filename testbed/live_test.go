@@ -52,15 +52,6 @@ func calmHome(t *testing.T, path, strangers string, devices ...string) *scenario
 	return load(t, file)
 }
 
-func load(t *testing.T, name string) *scenarios.Scenario {
-	t.Helper()
-	sc, err := scenarios.Load(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sc
-}
-
 // run runs a home and checks what holds for every run: it is valid, everything is attributed, the data set verifies.
 func run(t *testing.T, o testbed.Options) (*testbed.Result, *dataset.Dataset) {
 	t.Helper()
@@ -94,46 +85,6 @@ func run(t *testing.T, o testbed.Options) (*testbed.Result, *dataset.Dataset) {
 		t.Errorf("the counts do not balance: %+v", c)
 	}
 	return res, d
-}
-
-func rowsOf(t *testing.T, d *dataset.Dataset) []dataset.Row {
-	t.Helper()
-	var rows []dataset.Row
-	if err := d.Rows(func(_ int, r *dataset.Row) error {
-		rows = append(rows, *r)
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	return rows
-}
-
-func eventsOf(t *testing.T, d *dataset.Dataset) []dataset.Event {
-	t.Helper()
-	var events []dataset.Event
-	if err := d.Events(func(_ int, e *dataset.Event) error {
-		events = append(events, *e)
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	return events
-}
-
-// tshark runs tshark over a capture of the data set and returns its lines.
-func tshark(t *testing.T, d *dataset.Dataset, file string, args ...string) []string {
-	t.Helper()
-	if _, err := exec.LookPath("tshark"); err != nil {
-		skip(t, "tshark is not installed")
-	}
-	cmd := exec.Command("tshark", append([]string{"-n", "-r", filepath.Join(d.HomePath(0), file)}, args...)...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("tshark: %v\n%s", err, stderr.String())
-	}
-	return strings.FieldsFunc(string(out), func(r rune) bool { return r == '\n' })
 }
 
 func TestNoisyHomes(t *testing.T) {

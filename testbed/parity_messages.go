@@ -21,7 +21,7 @@ type MessageParity struct {
 	WireApart int        `json:"wire_apart"` // of which the bytes on the wire differ by more than TLS records can
 	Differing []FlowDiff `json:"differing"`  // streams that are not equal, at most maxFlowDiffs
 	Events    int        `json:"events"`     // that ended well on both sides
-	Unequal   [2]int     `json:"failed"`     // events that ended well on the other side only
+	Failed    [2]int     `json:"failed"`     // events that ended well on the other side only
 	Datagrams [2]int     `json:"datagrams"`
 	Missing   [2]int     `json:"datagrams_missing"` // that the other side has
 }
@@ -130,9 +130,9 @@ func (m *MessageParity) endedWell(both [2]homeRun) map[int64]*dataset.Event {
 		case e.Outcome == ok && other[e.Event]:
 			well[e.Event] = e
 		case e.Outcome == ok:
-			m.Unequal[1]++
+			m.Failed[1]++
 		case other[e.Event]:
-			m.Unequal[0]++
+			m.Failed[0]++
 		}
 	}
 	m.Events += len(well)

@@ -67,6 +67,7 @@ type conn struct {
 	tls    bool
 	begun  bool // the first byte of the stream was seen: it tells whether this is TLS
 	crypt  int  // bytes that a record of application data is longer than its content
+	agreed bool // in TLS 1.3: the client's Finished was seen; what was encrypted before is handshake
 	halves [2]half
 }
 
@@ -262,6 +263,10 @@ func (l *listener) record(c *conn, side int, b []byte, x carried) {
 			c.crypt = cryptOf(body)
 		}
 	case recordApplication:
+		if c.crypt == aeadTag+innerType && !c.agreed {
+			c.agreed = side == 0
+			return
+		}
 		l.note(c.id, x, len(b)-recordHeader-c.crypt, len(b), false)
 	}
 }

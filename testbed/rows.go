@@ -1,8 +1,7 @@
 package testbed
 
 import (
-	"sync"
-
+	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
 	"glasshouse/testbed/dataset"
 )
@@ -13,14 +12,15 @@ const rowTimeout = int64(4e9)
 // rows joins what the tap sees with the truth, which may come later: a downlink packet's LAN frame is known only when it
 // has crossed the gateway. It hands rows out in the order of the tap. Safe for concurrent use.
 type rows struct {
-	observe func(at int64, dir int8, ip []byte) dataset.Observation   // called in the tap's order
-	emit    func(o *dataset.Observation, l packet.Lineage, lost bool) // called in the same order, once a row is complete
+	observe func(at int64, dir int8, ip []byte, o *dataset.Observation) // called in the tap's order; fills o
+	emit    func(o *dataset.Observation, l packet.Lineage, lost bool)   // called in the same order, once a row is complete
 
-	mu      sync.Mutex
+	mu      clock.Guard
 	first   int64 // frame of pending[head]
 	head    int
 	pending []pendingRow
 	closed  bool
+	scratch dataset.Observation
 	late    int64 // rows completed twice or after their time: a fault
 }
 
@@ -32,7 +32,7 @@ type pendingRow struct {
 	lost    bool
 }
 
-func newRows(observe func(int64, int8, []byte) dataset.Observation, emit func(*dataset.Observation, packet.Lineage, bool)) *rows {
+func newRows(observe func(int64, int8, []byte, *dataset.Observation), emit func(*dataset.Observation, packet.Lineage, bool)) *rows {
 	return &rows{observe: observe, emit: emit, first: 1}
 }
 
@@ -44,11 +44,25 @@ func (r *rows) begin(at int64, dir int8, ip []byte, l packet.Lineage, done, lost
 	if r.closed {
 		return 0
 	}
-	obs := r.observe(at, dir, ip)
-	l.Row = obs.Frame
-	r.pending = append(r.pending, pendingRow{obs: obs, lineage: l, at: at, done: done, lost: lost})
+	if done && r.head == len(r.pending) { // it need not wait for anything
+		r.observe(at, dir, ip, &r.scratch)
+		l.Row = r.scratch.Frame
+		r.first = l.Row + 1
+		r.emit(&r.scratch, l, lost)
+		return l.Row
+	}
+	n := len(r.pending)
+	if n == cap(r.pending) {
+		r.pending = append(r.pending, pendingRow{})
+	} else {
+		r.pending = r.pending[:n+1]
+	}
+	p := &r.pending[n]
+	r.observe(at, dir, ip, &p.obs)
+	l.Row = p.obs.Frame
+	p.lineage, p.at, p.done, p.lost = l, at, done, lost
 	r.drain()
-	return obs.Frame
+	return l.Row
 }
 
 // complete gives a row its truth.
@@ -123,7 +137,6 @@ func (r *rows) drain() {
 	for r.head < len(r.pending) && r.pending[r.head].done {
 		p := &r.pending[r.head]
 		r.emit(&p.obs, p.lineage, p.lost)
-		p.obs = dataset.Observation{}
 		r.head++
 		r.first++
 	}

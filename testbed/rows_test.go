@@ -16,9 +16,9 @@ func TestRowsKeepTheTapsOrder(t *testing.T) {
 		frames := int64(0)
 		type out struct{ frame, event int64 }
 		var got []out
-		r := newRows(func(at int64, dir int8, _ []byte) dataset.Observation {
+		r := newRows(func(at int64, dir int8, _ []byte, o *dataset.Observation) {
 			frames++
-			return dataset.Observation{Frame: frames, TsNs: at, Dir: dir}
+			*o = dataset.Observation{Frame: frames, TsNs: at, Dir: dir}
 		}, func(row *dataset.Observation, l packet.Lineage, _ bool) {
 			if l.Row != row.Frame {
 				t.Fatalf("row %d carries the truth of row %d", row.Frame, l.Row)
@@ -64,9 +64,9 @@ func TestRowsKeepTheTapsOrder(t *testing.T) {
 func TestRowsExpireAsLost(t *testing.T) {
 	frames := int64(0)
 	var lost []bool
-	r := newRows(func(at int64, _ int8, _ []byte) dataset.Observation {
+	r := newRows(func(at int64, _ int8, _ []byte, o *dataset.Observation) {
 		frames++
-		return dataset.Observation{Frame: frames, TsNs: at}
+		*o = dataset.Observation{Frame: frames, TsNs: at}
 	}, func(_ *dataset.Observation, _ packet.Lineage, l bool) { lost = append(lost, l) })
 	first := r.begin(0, packet.Down, nil, packet.Unattributed(), false, false)
 	r.attribute(first, packet.Lineage{Unit: 3})

@@ -2,7 +2,6 @@ package testbed
 
 import (
 	"net/netip"
-	"sync"
 
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
@@ -34,11 +33,13 @@ type wan struct {
 	// live world's has by itself.
 	turn func(due int64, t virtual.Task) int64
 
+	farFrom            [4]byte // of the packet before, and how far that is
+	farExtra           int64
 	farLine            *gateway.Line
 	upLine, upPathLine *gateway.Line
 	downLine           *gateway.Line
 
-	mu        sync.Mutex // guards what follows: the pure parts know no lock
+	mu        clock.Guard // guards what follows: the pure parts know no lock
 	napt      *gateway.NAPT
 	upQueue   *gateway.Queue
 	downQueue *gateway.Queue
@@ -69,6 +70,7 @@ func newWAN(h *scenarios.Home, tunnel bool, c clock.Clock, pool *packet.Pool, r 
 	if !tunnel {
 		w.napt = gateway.NewNAPT(gateway.NewTable(gateway.TableConfig{WAN: h.WANAddr}))
 	}
+	w.mu.For(c)
 	w.lines()
 	return w
 }
@@ -150,7 +152,10 @@ func (w *wan) tapUp(p packet.Packet) {
 
 // down takes an IP packet that the internet sends to the home, and owns it.
 func (w *wan) down(p packet.Packet) {
-	w.farLine.Send(p, p.At+w.far[netip.AddrFrom4([4]byte(p.Data[12:16]))])
+	if from := [4]byte(p.Data[12:16]); from != w.farFrom {
+		w.farFrom, w.farExtra = from, w.far[netip.AddrFrom4(from)]
+	}
+	w.farLine.Send(p, p.At+w.farExtra)
 }
 
 // arrived queues a packet at the home's side of the internet.

@@ -3,17 +3,17 @@ package clock
 // timer is one pending call.
 type timer struct {
 	at  int64
+	seq uint64
 	h   Handler
 	arg uint64
 }
 
-// timerHeap is a 4-ary heap by time, then by the order of pushing. Its nodes are small and hold no pointers: what a timer
+// timerHeap is a 4-ary heap by time, then by the timers' numbers, which their clock gives them. Its nodes are small and hold no pointers: what a timer
 // calls lies in a slot beside it.
 type timerHeap struct {
 	nodes []timerNode
 	slots []timerSlot
 	free  []uint32
-	seq   uint64
 }
 
 // timerNode orders by at, then by key: the timer's number above its slot's.
@@ -37,7 +37,7 @@ func (h *timerHeap) empty() bool { return len(h.nodes) == 0 }
 // first is the moment of the first timer; there must be one.
 func (h *timerHeap) first() int64 { return h.nodes[0].at }
 
-func (h *timerHeap) push(at int64, handler Handler, arg uint64) {
+func (h *timerHeap) push(at int64, seq uint64, handler Handler, arg uint64) {
 	slot := uint32(len(h.slots))
 	if k := len(h.free); k > 0 {
 		slot = h.free[k-1]
@@ -49,8 +49,7 @@ func (h *timerHeap) push(at int64, handler Handler, arg uint64) {
 		}
 		h.slots = append(h.slots, timerSlot{handler, arg})
 	}
-	h.seq++
-	n := timerNode{at: at, key: h.seq<<slotBits | uint64(slot)}
+	n := timerNode{at: at, key: seq<<slotBits | uint64(slot)}
 	i := len(h.nodes)
 	h.nodes = append(h.nodes, n)
 	for i > 0 {
@@ -74,7 +73,7 @@ func (h *timerHeap) pop() timer {
 	}
 	slot := uint32(top.key & (1<<slotBits - 1))
 	s := &h.slots[slot]
-	t := timer{at: top.at, h: s.h, arg: s.arg}
+	t := timer{at: top.at, seq: top.key >> slotBits, h: s.h, arg: s.arg}
 	h.free = append(h.free, slot) // the handler stays until the slot is used again: it is alive for longer anyway
 	return t
 }

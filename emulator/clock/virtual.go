@@ -1,18 +1,65 @@
 package clock
 
-import "fmt"
+import (
+	"fmt"
+	"math/bits"
+)
 
 // Virtual is the virtual world's clock: time stands still while a handler runs, and jumps to the next timer after it. All of
 // a home runs on the one goroutine that calls Run; nothing here is safe for concurrent use.
+//
+// Timers fire by time, then in the order of scheduling. The near ones, of packets on their way, lie in a wheel of short slots,
+// each sorted when its turn comes; the far ones, of protocols, lie in a heap until the wheel reaches them.
 type Virtual struct {
-	now  int64
-	heap timerHeap
+	now int64
+	seq uint64
+
+	turn []ref // the slot whose turn it is, in order
+	next int   // index of the first that has not fired
+	slot int64 // its number: time / slotSpan
+	head [slots]int32
+	used [slots / 64]uint64 // which slots hold timers
+	held int                // timers in the wheel, those of turn not counted
+	far  timerHeap
+
+	nodes []node
+	free  int32 // first free node; -1 = none
 }
 
 var _ Clock = (*Virtual)(nil)
 
+// node is a timer in the wheel.
+type node struct {
+	at   int64
+	seq  uint64
+	h    Handler
+	arg  uint64
+	next int32 // of its slot, or of the free ones; -1 = the last
+}
+
+// ref points to a timer of the slot whose turn it is.
+type ref struct {
+	at  int64
+	seq uint64
+	n   int32
+}
+
+func (r *ref) before(o *ref) bool { return r.at < o.at || (r.at == o.at && r.seq < o.seq) }
+
+// The wheel reaches slots * slotSpan = 134 ms ahead: a packet's way through a home.
+const (
+	slotShift = 14 // a slot spans 2^14 ns
+	slots     = 1 << 13
+)
+
 // NewVirtual returns a clock that stands at start, ns of script time.
-func NewVirtual(start int64) *Virtual { return &Virtual{now: start} }
+func NewVirtual(start int64) *Virtual {
+	v := &Virtual{now: start, slot: start >> slotShift, free: -1}
+	for i := range v.head {
+		v.head[i] = -1
+	}
+	return v
+}
 
 // Now implements Clock.
 func (v *Virtual) Now() int64 { return v.now }
@@ -22,25 +69,138 @@ func (v *Virtual) Schedule(at int64, h Handler, arg uint64) {
 	if at < v.now {
 		panic(fmt.Sprintf("a timer for %d ns is set at %d ns", at, v.now))
 	}
-	v.heap.push(at, h, arg)
+	v.seq++
+	v.put(at, v.seq, h, arg)
+}
+
+func (v *Virtual) put(at int64, seq uint64, h Handler, arg uint64) {
+	s := at >> slotShift
+	if s >= v.slot+slots {
+		v.far.push(at, seq, h, arg)
+		return
+	}
+	i := v.free
+	if i >= 0 {
+		v.free = v.nodes[i].next
+	} else {
+		i = int32(len(v.nodes))
+		v.nodes = append(v.nodes, node{})
+	}
+	n := &v.nodes[i]
+	n.at, n.seq, n.h, n.arg = at, seq, h, arg
+	if s == v.slot {
+		v.insert(ref{at, seq, i})
+		return
+	}
+	k := s & (slots - 1)
+	n.next = v.head[k]
+	v.head[k] = i
+	v.used[k>>6] |= 1 << (k & 63)
+	v.held++
+}
+
+// insert puts a timer among those of the slot whose turn it is.
+func (v *Virtual) insert(r ref) {
+	v.turn = append(v.turn, r)
+	i := len(v.turn) - 1
+	for ; i > v.next && r.before(&v.turn[i-1]); i-- {
+		v.turn[i] = v.turn[i-1]
+	}
+	v.turn[i] = r
 }
 
 // Run fires the timers that are due until a moment, that moment included, in order; then it is that moment.
 func (v *Virtual) Run(until int64) {
-	for !v.heap.empty() && v.heap.first() <= until {
-		t := v.heap.pop()
-		v.now = t.at
-		t.h.Fire(t.at, t.arg)
+	for {
+		if v.next == len(v.turn) && !v.advance(until) {
+			break
+		}
+		r := v.turn[v.next]
+		if r.at > until {
+			break
+		}
+		v.next++
+		n := &v.nodes[r.n]
+		h, arg := n.h, n.arg
+		n.next = v.free
+		v.free = r.n
+		v.now = r.at
+		h.Fire(r.at, arg)
 	}
 	v.now = max(v.now, until)
 }
 
+// advance turns the wheel to the next slot that holds timers; false where none does that begins until a moment.
+func (v *Virtual) advance(until int64) bool {
+	v.turn, v.next = v.turn[:0], 0
+	s, ok := v.following()
+	if !v.far.empty() {
+		if f := v.far.first() >> slotShift; !ok || f < s {
+			s, ok = f, true
+		}
+	}
+	if !ok || s > until>>slotShift {
+		return false
+	}
+	v.slot = s
+	k := s & (slots - 1)
+	for i := v.head[k]; i >= 0; {
+		n := &v.nodes[i]
+		v.turn = append(v.turn, ref{n.at, n.seq, i})
+		v.held--
+		i = n.next
+	}
+	v.head[k] = -1
+	v.used[k>>6] &^= 1 << (k & 63)
+	v.sort()
+	for !v.far.empty() && v.far.first()>>slotShift < s+slots { // the wheel reaches further now
+		t := v.far.pop()
+		v.put(t.at, t.seq, t.h, t.arg)
+	}
+	return true
+}
+
+// sort orders the slot whose turn it is. Its timers come newest first, so that they are nearly in reverse.
+func (v *Virtual) sort() {
+	t := v.turn
+	for i, j := 0, len(t)-1; i < j; i, j = i+1, j-1 {
+		t[i], t[j] = t[j], t[i]
+	}
+	for i := 1; i < len(t); i++ {
+		r := t[i]
+		k := i
+		for ; k > 0 && r.before(&t[k-1]); k-- {
+			t[k] = t[k-1]
+		}
+		t[k] = r
+	}
+}
+
+// following returns the next slot of the wheel that holds timers.
+func (v *Virtual) following() (int64, bool) {
+	if v.held == 0 {
+		return 0, false
+	}
+	from := int(v.slot+1) & (slots - 1)
+	word, first := from>>6, uint64(1)<<(from&63)
+	set := v.used[word] &^ (first - 1)
+	for range len(v.used) + 1 {
+		if set != 0 {
+			k := int64(word<<6 + bits.TrailingZeros64(set))
+			return v.slot + 1 + (k-int64(from))&(slots-1), true
+		}
+		word = (word + 1) % len(v.used)
+		set = v.used[word]
+	}
+	return 0, false
+}
+
 // Next returns the moment of the next timer; Forever if there is none.
 func (v *Virtual) Next() int64 {
-	if v.heap.empty() {
+	if v.next == len(v.turn) && !v.advance(Forever) {
 		return Forever
 	}
-	return v.heap.first()
+	return v.turn[v.next].at
 }
 
 // OneGoroutine tells whether all handlers of a clock, and all that schedule them, run on one goroutine, so that what they

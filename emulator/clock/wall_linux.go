@@ -19,6 +19,7 @@ type Wall struct {
 
 	mu     sync.Mutex
 	heap   timerHeap
+	seq    uint64
 	armed  int64 // script time for which the timerfd is set; Forever if not
 	closed bool
 	late   Lateness
@@ -51,7 +52,8 @@ func (w *Wall) Now() int64 { return int64(time.Since(w.start)) }
 // Schedule implements Clock.
 func (w *Wall) Schedule(at int64, h Handler, arg uint64) {
 	w.mu.Lock()
-	w.heap.push(at, h, arg)
+	w.seq++
+	w.heap.push(at, w.seq, h, arg)
 	if at < w.armed && !w.closed {
 		w.arm(at)
 	}

@@ -9,13 +9,13 @@ const noiseSize = 1 << 18
 // constant time, so that a virtual packet costs no more than its headers. Read-only after NewNoise; safe for concurrent use.
 type Noise struct {
 	b    []byte   // noiseSize bytes, and MaxSize more that repeat the first
-	sums []uint16 // sums[i] is the ones' complement sum of b[:i], bytes at even places counting high
+	sums []uint16 // sums[i] is the ones' complement sum of b[:8*i], bytes at even places counting high
 }
 
 // NewNoise draws a block from a seed.
 func NewNoise(seed1, seed2 uint64) *Noise {
 	r := rand.New(rand.NewPCG(seed1, seed2))
-	n := &Noise{b: make([]byte, noiseSize+MaxSize), sums: make([]uint16, noiseSize+MaxSize+1)}
+	n := &Noise{b: make([]byte, noiseSize+MaxSize), sums: make([]uint16, (noiseSize+MaxSize)/8+1)}
 	for i := 0; i < noiseSize; i += 8 {
 		v := r.Uint64()
 		for k := range 8 {
@@ -23,12 +23,8 @@ func NewNoise(seed1, seed2 uint64) *Noise {
 		}
 	}
 	copy(n.b[noiseSize:], n.b[:MaxSize])
-	for i, c := range n.b {
-		v := uint32(c)
-		if i%2 == 0 {
-			v <<= 8
-		}
-		n.sums[i+1] = fold(uint32(n.sums[i]) + v)
+	for i := range len(n.b) / 8 {
+		n.sums[i+1] = fold(uint32(n.sums[i]) + words(n.b[8*i:8*i+8]))
 	}
 	return n
 }
@@ -42,9 +38,25 @@ func (n *Noise) Window(place uint64, size int) []byte {
 // Sum returns the ones' complement sum (RFC 1071) of the window, its first byte counting high.
 func (n *Noise) Sum(place uint64, size int) uint16 {
 	at := int(place % noiseSize)
-	s := fold(uint32(n.sums[at+size]) + uint32(^n.sums[at]))
-	if at%2 != 0 {
-		return s<<8 | s>>8
+	end := at + size
+	s := uint32(n.sums[end/8]) + words(n.b[end&^7:end]) // up to the end
+	s += uint32(^fold(uint32(n.sums[at/8]) + words(n.b[at&^7:at])))
+	if sum := fold(s); at%2 == 0 {
+		return sum
+	} else {
+		return sum<<8 | sum>>8
+	}
+}
+
+// words adds up to 8 bytes as 16-bit words, the last one padded.
+func words(b []byte) uint32 {
+	s := uint32(0)
+	for i, c := range b {
+		if i%2 == 0 {
+			s += uint32(c) << 8
+		} else {
+			s += uint32(c)
+		}
 	}
 	return s
 }

@@ -17,6 +17,8 @@ type neighbours struct {
 	out  func(b []byte, to [6]byte, kind uint16, l packet.Lineage)
 	m    map[uint32]*neighbour
 	d    draws
+	to   uint32 // of the entry that was used last
+	last *neighbour
 }
 
 type neighbour struct {
@@ -50,10 +52,13 @@ func newNeighbours(n *Net, addr uint32, mac [6]byte, out func([]byte, [6]byte, u
 
 // send sends an IP packet to a machine on the LAN.
 func (t *neighbours) send(to uint32, ip []byte, l packet.Lineage) {
-	e := t.m[to]
-	if e == nil {
-		e = &neighbour{}
-		t.m[to] = e
+	e := t.last
+	if to != t.to || e == nil {
+		if e = t.m[to]; e == nil {
+			e = &neighbour{}
+			t.m[to] = e
+		}
+		t.to, t.last = to, e
 	}
 	if !e.known {
 		if len(e.waiting) >= waitingLimit {
@@ -154,7 +159,11 @@ func (t *neighbours) confirm(src uint32) {
 	if !t.n.onLAN(src) {
 		to = u32(t.n.c.Router)
 	}
-	if e := t.m[to]; e != nil && e.known && e.good > 0 {
+	e := t.last
+	if to != t.to {
+		e = t.m[to]
+	}
+	if e != nil && e.known && e.good > 0 {
 		e.confirmed = t.n.clock.Now()
 	}
 }

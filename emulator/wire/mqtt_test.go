@@ -48,7 +48,7 @@ func TestMQTTTalksToABroker(t *testing.T) {
 			t.Fatalf("%s is answered with %x, want %x: %v", what, got, want, err)
 		}
 	}
-	ask("CONNECT", AppendMQTTConnect(nil, r, 60, 30), AppendMQTTConnack(nil))
+	ask("CONNECT", AppendMQTTConnect(nil, r, "name", 60, 30), AppendMQTTConnack(nil))
 	ask("SUBSCRIBE", AppendMQTTSubscribe(nil, 7, []byte("elsewhere")), AppendMQTTSuback(nil, 7))
 	publish := AppendMQTTPublish(nil, r, 0x1234, topic, 500)
 	ask("PUBLISH", publish, AppendMQTTPuback(nil, 0x1234))
@@ -79,7 +79,7 @@ func TestMQTTPacketsHaveTheirSizes(t *testing.T) {
 			what        string
 			size, least int
 		}{
-			{"CONNECT", len(AppendMQTTConnect(nil, pcg(1), size, 60)), 15},
+			{"CONNECT", len(AppendMQTTConnect(nil, pcg(1), "", size, 60)), 15},
 			{"PUBLISH", len(AppendMQTTPublish(nil, pcg(1), 1, []byte("abcd"), size)), 10},
 			{"PUBLISH at QoS 0", len(AppendMQTTPublish(nil, pcg(1), 0, []byte("abcd"), size)), 8},
 		} {

@@ -53,8 +53,7 @@ func writeMerged(w io.Writer, r *dataset.MergeResult) error {
 
 // input makes an error that is the caller's one of usage.
 func input(err error) error {
-	var in *dataset.InputError
-	if errors.As(err, &in) {
+	if _, ok := errors.AsType[*dataset.InputError](err); ok {
 		return usage(err)
 	}
 	return err

@@ -16,20 +16,15 @@ echo "shard $shard/$of, start $((${SLURM_RESTART_COUNT:-0} + 1)), on ${SLURMD_NO
 out_of_time=0
 "$@" --shard "$shard/$of" -o "$output/shard-$shard" --json &
 program=$!
-trap 'out_of_time=1; kill -INT $program' USR1
-trap 'kill -INT $program' TERM
-wait $program
-code=$?
-while kill -0 $program 2>/dev/null; do # the wait was cut short by a signal
-  wait $program
-  code=$?
-done
+trap 'caught=1 out_of_time=1; kill -INT $program' USR1
+trap 'caught=1; kill -INT $program' TERM
+until caught=0; wait $program; code=$?; [ $caught = 0 ]; do :; done # a signal cuts the wait short
 
 if [ $out_of_time = 1 ] && [ $code != 0 ] || [ $code = 137 ]; then # 128 + SIGKILL
+  echo "shard $shard/$of: stopped (exit $code), requeued ${SLURM_RESTART_COUNT:-0} of $requeues times"
   if [ "${SLURM_RESTART_COUNT:-0}" -lt "$requeues" ]; then
-    echo "shard $shard/$of: stopped (exit $code); back into the queue"
-    scontrol requeue "$id" && sleep 60 # Slurm ends this script
+    trap - TERM
+    scontrol requeue "$id" && sleep 60 # Slurm ends this script, and starts it again some two minutes later
   fi
-  echo "shard $shard/$of: stopped (exit $code), $requeues times requeued"
 fi
 exit "$code"

@@ -1,0 +1,103 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"glasshouse/testbed"
+)
+
+// WriteParity prints how two worlds differ that perform one script; each block says what its figures mean.
+func WriteParity(w io.Writer, p *testbed.Parity) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	a, b := p.Worlds[0], p.Worlds[1]
+	if a == b {
+		a, b = a+" (first)", b+" (second)"
+	}
+	fmt.Fprintf(t, "%s, %s: %s beside %s\n", p.Scenario, seeds(p.Seeds), a, b)
+	writeScript(t, &p.Script)
+	writeMessages(t, &p.Messages)
+	fmt.Fprintf(t, "\nTiming and sizes. KS: the largest gap between the two distributions, 0 to 1. W1: how far a value must move, on average.\n\n")
+	fmt.Fprintf(t, "\tn\t\tmedian\t\t90 %%\t\tKS\tW1\n")
+	for _, d := range p.Timing {
+		fmt.Fprintf(t, "%s, %s\t%d\t%d\t%.4g\t%.4g\t%.4g\t%.4g\t%.3f\t%.3g\n",
+			d.Name, d.Unit, d.N[0], d.N[1], d.Medians[0], d.Medians[1], d.P90[0], d.P90[1], d.KS, d.W1)
+	}
+	writeTest(t, p.Test)
+	fmt.Fprintf(t, "\nPackets a home, by what they are for. What only the network causes (ack, retransmission, reconnect) may differ.\n\n")
+	fmt.Fprintf(t, "device\trole\t%s\t%s\t\n", a, b)
+	for _, r := range p.Roles {
+		fmt.Fprintf(t, "%s\t%s\t%.1f\t%.1f\t%s\n", r.Device, r.Role, r.Packets[0], r.Packets[1], change(r.Packets))
+	}
+	return t.Flush()
+}
+
+func seeds(s []uint64) string {
+	if len(s) == 1 {
+		return fmt.Sprintf("seed %d", s[0])
+	}
+	return fmt.Sprintf("%d pairs", len(s))
+}
+
+func writeScript(w io.Writer, s *testbed.ScriptParity) {
+	fmt.Fprint(w, "\nScript. The same activities by the same units at the same scripted times, or else a world decides by itself.\n")
+	if s.Equal {
+		fmt.Fprintf(w, "equal: %d events\n", s.Events)
+		return
+	}
+	fmt.Fprintf(w, "NOT equal: %d of %d events differ; the first: %s\n", s.Differing, s.Events, s.First)
+}
+
+// listedFlows is how many streams that differ are printed; the JSON has more.
+const listedFlows = 8
+
+func writeMessages(w io.Writer, m *testbed.MessageParity) {
+	fmt.Fprint(w, "\nMessages. What each event says to each remote end, put together again from the LAN's captures.\n")
+	if !m.Compared {
+		fmt.Fprint(w, "not compared: a side has no LAN capture\n")
+		return
+	}
+	fmt.Fprintf(w, "%d of %d streams are equal, message by message; %d have the same bytes in all", m.Equal, m.Streams, m.SameBytes)
+	if m.WireApart > 0 {
+		fmt.Fprintf(w, "; on the wire %d differ by more than TLS records can", m.WireApart)
+	}
+	fmt.Fprintf(w, "\n%d and %d datagrams; %d and %d are missing there that the other side has: lost, or never sent\n",
+		m.Datagrams[0], m.Datagrams[1], m.Missing[0], m.Missing[1])
+	fmt.Fprintf(w, "%d events ended well on both sides; %d and %d failed there that did well on the other\n", m.Events, m.Failed[0], m.Failed[1])
+	for i := range m.Differing[:min(len(m.Differing), listedFlows)] {
+		fmt.Fprintf(w, "  %s\n", m.Differing[i].String())
+	}
+	if more := m.Streams - m.Equal - min(len(m.Differing), listedFlows); more > 0 {
+		fmt.Fprintf(w, "  and %d more\n", more)
+	}
+}
+
+// listedFeatures is how many of the features that tell the sides apart are printed.
+const listedFeatures = 10
+
+func writeTest(w io.Writer, t *testbed.TwoSampleTest) {
+	fmt.Fprint(w, "\nTwo-sample test. A forest learns in some homes to tell the sides apart by 100 packets, and is asked in others.\n")
+	if t == nil {
+		fmt.Fprint(w, "not made: it takes two pairs or more, of 100 packets or more after the start-up\n")
+		return
+	}
+	fmt.Fprintf(w, "AUC %.3f, 95 %% interval over runs %.3f to %.3f (0.5: cannot be told apart; 1: always), %d and %d windows of %d and %d runs\n",
+		t.AUC, t.Low, t.High, t.Windows[0], t.Windows[1], t.Runs[0], t.Runs[1])
+	fmt.Fprint(w, "\nwhat tells most by itself: the chance that it is larger on the second side, and its medians\n\n")
+	for _, f := range t.Features[:min(len(t.Features), listedFeatures)] {
+		fmt.Fprintf(w, "%s\t%.3f\t%.4g\t%.4g\n", f.Name, f.AUC, f.Medians[0], f.Medians[1])
+	}
+}
+
+// change says how much more, or less, there is on the second side; "" for a tenth or less, or a packet.
+func change(n [2]float64) string {
+	d := n[1] - n[0]
+	if max(d, -d) <= max(1, n[0]/10) {
+		return ""
+	}
+	if n[0] == 0 {
+		return "only there"
+	}
+	return fmt.Sprintf("%+.0f %%", 100*d/n[0])
+}

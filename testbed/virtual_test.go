@@ -1,0 +1,236 @@
+package testbed_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"glasshouse/testbed"
+	"glasshouse/testbed/dataset"
+)
+
+// generate lives homes in the virtual world and checks what holds for every run: it is valid, all is attributed, it verifies.
+func generate(t *testing.T, o testbed.GenerateOptions) (*testbed.GenerateResult, *dataset.Dataset) {
+	t.Helper()
+	if o.Out == "" {
+		o.Out = filepath.Join(t.TempDir(), "set")
+	}
+	o.Homes, o.Workers, o.Shard, o.Of = max(o.Homes, 1), max(o.Workers, 1), max(o.Shard, 1), max(o.Of, 1)
+	if o.Captures == "" {
+		o.Captures = dataset.CapturesAll
+	}
+	res, err := testbed.Generate(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !res.Valid || len(res.Reasons) > 0 {
+		t.Fatalf("%+v", res)
+	}
+	v, err := dataset.Verify(o.Out, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !v.OK || v.Checked != res.Packets {
+		t.Fatalf("%d packets; %+v", res.Packets, v)
+	}
+	d, err := dataset.Open(o.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := d.Manifest.Counts
+	dropped := int64(0)
+	for _, n := range c.Drops {
+		if n < 0 {
+			t.Errorf("a negative count of drops: %+v", c.Drops)
+		}
+		dropped += n
+	}
+	if c.LAN != c.WAN-c.WithoutLAN+c.Local+dropped {
+		t.Errorf("the counts do not balance: %+v", c)
+	}
+	if d.Manifest.Fidelity.Unattributed != 0 || d.Manifest.Fidelity.Late != 0 {
+		t.Errorf("%+v", d.Manifest.Fidelity)
+	}
+	return res, d
+}
+
+// The same seed gives the same bytes: for any number of workers, any split into shards, and for a run that was stopped.
+func TestVirtualBytesAreTheSeeds(t *testing.T) {
+	for _, path := range []string{"noisy-napt", "noisy-vpn"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			o := testbed.GenerateOptions{Scenario: load(t, path), Seed: 5, Homes: 4, Duration: 40 * time.Minute}
+			one, _ := generate(t, o)
+			two := o
+			two.Workers = 2
+			if r, _ := generate(t, two); r.Digest != one.Digest {
+				t.Error("two workers, other bytes")
+			}
+			other := o
+			other.Seed = 6
+			if r, _ := generate(t, other); r.Digest == one.Digest {
+				t.Error("another seed, equal bytes")
+			}
+			var parts []string
+			for i := range 3 {
+				part := o
+				part.Shard, part.Of, part.Out = i+1, 3, filepath.Join(t.TempDir(), "part")
+				generate(t, part)
+				parts = append(parts, part.Out)
+			}
+			slices.Reverse(parts)
+			merged := filepath.Join(t.TempDir(), "merged")
+			if _, err := dataset.Merge(parts, merged, nil); err != nil {
+				t.Fatal(err)
+			}
+			d, err := dataset.Open(merged)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d.Manifest.Digest() != one.Digest {
+				t.Error("three shards merged, other bytes")
+			}
+			stopped := o
+			stopped.Out = filepath.Join(t.TempDir(), "stopped")
+			ctx, cancel := context.WithCancel(t.Context())
+			stopped.Workers, stopped.Shard, stopped.Of, stopped.Captures = 1, 1, 1, dataset.CapturesAll
+			stopped.Progress = func(p testbed.GenerateProgress) {
+				if p.Homes >= 2 {
+					cancel()
+				}
+			}
+			if _, err := testbed.Generate(ctx, stopped); !errors.Is(err, context.Canceled) {
+				t.Fatalf("stopped: %v", err)
+			}
+			stopped.Progress = nil
+			r, _ := generate(t, stopped)
+			if r.Digest != one.Digest || r.Resumed < 2 {
+				t.Errorf("stopped and gone on with: %d homes were there, equal bytes: %v", r.Resumed, r.Digest == one.Digest)
+			}
+			again, err := testbed.Generate(t.Context(), stopped)
+			if err != nil || !again.Complete || again.Digest != one.Digest {
+				t.Errorf("started once more: %+v, %v", again, err)
+			}
+		})
+	}
+}
+
+// What captures are kept changes nothing else.
+func TestVirtualCapturesChangeNoLabel(t *testing.T) {
+	t.Parallel()
+	o := testbed.GenerateOptions{Scenario: load(t, "noisy-vpn"), Seed: 8, Duration: time.Hour}
+	_, all := generate(t, o)
+	for _, kind := range []testbed.GenerateOptions{
+		{Captures: dataset.CapturesNone}, {Captures: dataset.CapturesWAN, Snaplen: 96}, {Captures: dataset.CapturesAll, Snaplen: 128},
+	} {
+		x := o
+		x.Captures, x.Snaplen = kind.Captures, kind.Snaplen
+		_, d := generate(t, x)
+		for _, file := range []string{dataset.FilePackets, dataset.FileEvents} {
+			path := dataset.HomeDir(0) + "/" + file
+			if all.Manifest.Files[path] != d.Manifest.Files[path] {
+				t.Errorf("%s, %d bytes: %s differs", x.Captures, x.Snaplen, file)
+			}
+		}
+	}
+}
+
+// A day in both paths dissects cleanly: what tshark calls malformed are segments that truth knows as sent again, and its
+// analysis of TCP finds no loss that truth does not have.
+func TestVirtualDayDissects(t *testing.T) {
+	day := 24 * time.Hour
+	if testing.Short() {
+		day = 2 * time.Hour
+	}
+	for _, path := range []string{"noisy-napt", "noisy-vpn"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			_, d := generate(t, testbed.GenerateOptions{Scenario: load(t, path), Seed: 2, Duration: day})
+			rows := rowsOf(t, d)
+			for _, file := range []string{dataset.FileWAN, dataset.FileLAN} {
+				if bad := tsharkFrames(t, d, file, "_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0"); len(bad) > 0 {
+					t.Errorf("%s: frames %v are malformed, or their checksums are wrong", file, bad[:min(len(bad), 8)])
+				}
+			}
+			if path == "noisy-vpn" {
+				if other := tsharkFrames(t, d, dataset.FileWAN, "!wg"); len(other) > 0 {
+					t.Errorf("%d frames are not WireGuard's", len(other))
+				}
+				return
+			}
+			again := make(map[int64]bool)
+			for i := range rows {
+				again[rows[i].Frame] = rows[i].Role == "retransmission" || rows[i].Role == "reconnect" || rows[i].Lost
+			}
+			n := 0
+			for _, f := range tsharkFrames(t, d, dataset.FileWAN, "tcp.analysis.retransmission || tcp.analysis.fast_retransmission || tcp.analysis.spurious_retransmission") {
+				if n++; !again[f] {
+					t.Errorf("frame %d is a retransmission to tshark, and %+v in truth", f, rows[f-1])
+				}
+			}
+			t.Logf("%d packets, %d retransmissions seen by tshark", len(rows), n)
+			for _, proto := range []string{"tls", "dns", "ntp", "http"} {
+				if len(tsharkFrames(t, d, dataset.FileWAN, proto)) == 0 {
+					t.Errorf("no %s is recognised", proto)
+				}
+			}
+		})
+	}
+}
+
+// tsharkFrames returns the numbers of the frames that a display filter takes.
+func tsharkFrames(t *testing.T, d *dataset.Dataset, file, filter string) []int64 {
+	t.Helper()
+	var frames []int64
+	for _, line := range tshark(t, d, file, "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE",
+		"-Y", filter, "-T", "fields", "-e", "frame.number") {
+		if n, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64); err == nil {
+			frames = append(frames, n)
+		}
+	}
+	return frames
+}
+
+// The same bytes also from a program that was built otherwise.
+func TestVirtualBytesOfOtherBuilds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the program three times")
+	}
+	t.Parallel()
+	dir := t.TempDir()
+	digests := map[string]string{}
+	for name, env := range map[string][]string{"plain": {"CGO_ENABLED=0"}, "v3": {"CGO_ENABLED=0", "GOAMD64=v3"}, "race": {"CGO_ENABLED=1"}} {
+		bin := filepath.Join(dir, name)
+		args := []string{"build", "-o", bin}
+		if name == "race" {
+			args = append(args, "-race")
+		}
+		build := exec.Command("go", append(args, "glasshouse")...)
+		build.Env = append(os.Environ(), env...)
+		if out, err := build.CombinedOutput(); err != nil {
+			if name == "race" {
+				skip(t, "cgo is needed for the race detector: "+strings.TrimSpace(string(out)))
+			}
+			t.Fatalf("%s: %v\n%s", name, err, out)
+		}
+		run := exec.Command(bin, "generate", "noisy-vpn", "--homes", "2", "--duration", "30m", "--seed", "4", "-o", filepath.Join(dir, name+".set"))
+		var out bytes.Buffer
+		run.Stdout = &out
+		if err := run.Run(); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		digests[name] = lines[len(lines)-1]
+	}
+	if digests["plain"] != digests["v3"] || digests["plain"] != digests["race"] || !strings.HasPrefix(digests["plain"], "digest ") {
+		t.Errorf("%v", digests)
+	}
+}
