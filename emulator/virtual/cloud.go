@@ -29,7 +29,7 @@ func newCloud(n *Net) *cloud {
 }
 
 func (c *cloud) transmit(ip []byte, l packet.Lineage) {
-	at := max(c.n.clock.Now(), c.free)
+	at := max(c.n.clock.Now()+c.n.lag, c.free)
 	c.free = at + c.n.Spacing()
 	c.n.c.ToHome(packet.Packet{Data: ip, At: at, Lineage: l})
 }
@@ -37,9 +37,11 @@ func (c *cloud) transmit(ip []byte, l packet.Lineage) {
 // expect says that a device is about to connect.
 func (c *cloud) expect(k connKey, s *session) { c.pending[k] = s }
 
-// Receive takes an IP packet that has come to the internet, and owns it.
+// Receive takes an IP packet that has come to the internet at p.At, and owns it.
 func (n *Net) Receive(p packet.Packet) {
+	n.lag = max(p.At-n.clock.Now(), 0)
 	n.cloud.receive(p.Data, p.Lineage)
+	n.lag = 0
 	n.pool.Put(p.Data)
 }
 

@@ -18,7 +18,10 @@ func (t latency) draw(d draws) int64 {
 func (n *Net) sleeping() int64 { return latencySleep.draw(n.late) }
 
 // waking is how long a program takes from the arrival of what it waits for to what it does then.
-func (n *Net) waking() int64 { return latencyWake.draw(n.late) }
+func (n *Net) waking() int64 { return n.lag + latencyWake.draw(n.late) }
+
+// reading is how long a program holds a socket to read what has come.
+func (n *Net) reading() int64 { return latencyRead.draw(n.late) }
 
 // computing is what a handshake's arithmetic takes.
 func (n *Net) computing() int64 { return latencyCompute.draw(n.late) }
@@ -38,13 +41,14 @@ var (
 	latencyCompute = latency{150_000, 200_000, 230_000, 260_000, 300_000, 350_000, 420_000, 550_000, 1_200_000}
 	latencyHop     = latency{18_000, 24_000, 28_000, 32_000, 37_000, 44_000, 55_000, 80_000, 300_000}
 	latencySeal    = latency{40_000, 55_000, 65_000, 75_000, 88_000, 105_000, 130_000, 180_000, 500_000}
-	latencyTimer   = latency{12_000, 28_000, 38_000, 48_000, 60_000, 76_000, 100_000, 160_000, 800_000}
+	latencyRead    = latency{30_000, 80_000, 120_000, 180_000, 250_000, 350_000, 500_000, 800_000, 2_500_000}
+	latencyTimer   = latency{15_000, 40_000, 70_000, 100_000, 140_000, 190_000, 270_000, 450_000, 2_500_000}
 	latencySpacing = latency{4_600, 5_300, 5_900, 6_300, 6_700, 7_200, 7_900, 9_500, 22_000}
 
 	taskCosts = [...]latency{
-		TaskTapUp:   {300, 500, 700, 900, 1_200, 1_600, 2_500, 4_500, 12_000},
+		TaskTapUp:   {900, 1_400, 2_200, 3_600, 6_000, 10_000, 18_000, 38_000, 90_000},
 		TaskDeliver: {6_000, 8_000, 10_000, 12_000, 14_000, 17_000, 21_000, 28_000, 60_000},
-		TaskTapDown: {4_200, 4_700, 5_300, 6_200, 7_200, 8_200, 10_000, 13_000, 40_000},
+		TaskTapDown: {4_300, 5_800, 7_400, 10_000, 15_000, 23_000, 40_000, 85_000, 170_000},
 		TaskAir:     {4_000, 5_000, 6_000, 7_000, 8_000, 9_500, 12_000, 16_000, 40_000},
 	}
 )

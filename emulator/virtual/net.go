@@ -47,6 +47,7 @@ type Net struct {
 	pool     *packet.Pool
 	noise    *packet.Noise
 	late     draws // of the slowness of programs and kernels
+	lag      int64 // ns: how much later than the clock says it is for what is handed over just now
 	hosts    []*Host
 	byAddr   map[uint32]*Host
 	router   *router

@@ -36,7 +36,7 @@ func newRouter(n *Net) *router {
 func (r *router) frame(b []byte, to [6]byte, kind uint16, l packet.Lineage) {
 	f := packet.Framed(b)
 	putEthernet(f, to, r.mac, kind)
-	at := max(r.n.clock.Now(), r.free)
+	at := max(r.n.clock.Now()+r.n.lag, r.free)
 	r.free = at + r.n.Spacing()
 	r.n.c.FromRouter(packet.Packet{Data: f, At: at, Lineage: l})
 }
@@ -80,10 +80,12 @@ func (n *Net) Routed(f []byte) bool {
 		f[ethernetSize+8] > 1
 }
 
-// FromWAN takes an IP packet that has come through the NAPT, or out of the tunnel, for a device or for the gateway itself.
+// FromWAN takes an IP packet that has come through the NAPT, or out of the tunnel, for a device or for the gateway itself, at p.At.
 func (n *Net) FromWAN(p packet.Packet) {
 	r := n.router
 	ip := p.Data
+	n.lag = max(p.At-n.clock.Now(), 0)
+	defer func() { n.lag = 0 }()
 	dst := be32(ip[16:])
 	if dst == r.outside.addr {
 		r.receive(ip)

@@ -53,7 +53,8 @@ type side struct {
 	want   int64  // stream offset up to which it reads
 	reads  bool   // it waits for that
 	due    int64  // it sleeps until then; 0 = it does not
-	turn   bool   // it will run soon
+	turn   bool   // it will run soon, or is reading
+	had    int64  // what had come when it began to read
 	seen   int64  // what had come when its patience was set
 	until  int64  // ns: when that ends
 	record uint64 // of TLS, its own next
@@ -64,6 +65,7 @@ const (
 	turnRead = iota
 	turnSleep
 	turnPatience
+	turnRelease
 )
 
 // newSession begins to connect from a device. opening's role is that of the handshake's bytes.
@@ -114,13 +116,8 @@ func (s *session) accept(st *stack, key connKey, syn *segment) *endpoint {
 // connected implements application.
 func (d *side) connected(*endpoint) { d.later(d.s.n.waking()) }
 
-// received implements application. The program is woken where there is what it waits for, or where its reading would let an
-// acknowledgement go.
-func (d *side) received(e *endpoint) {
-	if (d.reads && e.rnxt >= d.want) || (e.owes && e.pushed && !e.interactive) {
-		d.later(d.s.n.waking())
-	}
-}
+// received implements application.
+func (d *side) received(*endpoint) { d.later(d.s.n.waking()) }
 
 // ended implements application: the other end has closed.
 func (d *side) ended(*endpoint) { d.later(d.s.n.waking()) }
@@ -137,18 +134,26 @@ func (d *side) later(after int64) {
 
 // Fire implements clock.Handler.
 func (d *side) Fire(now int64, arg uint64) {
-	if arg == turnRead {
-		d.turn = false
-	}
 	switch {
 	case d.over || d.e.state == stateClosed:
 	case arg == turnRead:
 		d.run(now)
-		if !d.over {
-			d.e.consumed()
+		if d.over {
+			return
 		}
-		if !d.over && d.e.finIn {
+		d.had = d.e.rnxt
+		d.turn = true // until it has let go of the socket
+		until := now + d.s.n.reading()
+		d.e.consumed(until)
+		d.s.n.clock.Schedule(until, d, turnRelease)
+		if d.e.finIn {
 			d.left()
+		}
+	case arg == turnRelease:
+		d.turn = false
+		d.e.unlock()
+		if d.e.rnxt > d.had { // something came meanwhile
+			d.later(0)
 		}
 	case arg == turnSleep && d.due != 0 && now >= d.due:
 		d.due = 0

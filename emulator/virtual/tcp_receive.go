@@ -39,6 +39,8 @@ type receiver struct {
 	ackAt       int64 // when the delayed one is due; 0 = not armed
 	ackSet      bool
 	ackPending  int64
+	locked      int64 // ns: until when the program holds the socket, reading
+	deferred    bool  // an acknowledgement goes out when it lets go
 
 	sendPending int64
 }
@@ -89,9 +91,12 @@ func (e *endpoint) inputData(off int64, n int, flags byte) {
 	}
 	e.finIn = e.finSeen && e.rnxt >= e.finAt
 	e.owes = true
-	if e.finIn || filled || e.rnxt-e.ackedTo > int64(e.rcvMSS) || (e.quick > 0 && !e.interactive) {
+	switch at := filled || e.rnxt-e.ackedTo > int64(e.rcvMSS) || (e.quick > 0 && !e.interactive); {
+	case at && now < e.locked: // net.ipv4.tcp_backlog_ack_defer
+		e.deferred = true
+	case at:
 		e.sendACK()
-	} else {
+	default:
 		e.delayACK(now)
 	}
 	if n > 0 {
@@ -246,12 +251,23 @@ func (e *endpoint) ackTimer(now int64) {
 	e.sendACK()
 }
 
-// consumed tells the stack that the application has read all that came: it may acknowledge at once.
-func (e *endpoint) consumed() {
-	if e.state != stateOpen || !e.owes {
+// consumed tells the stack that the application has read all that came: it may acknowledge at once. What comes until the socket
+// is let go, a moment later, is acknowledged then, all together.
+func (e *endpoint) consumed(until int64) {
+	if e.state != stateOpen {
 		return
 	}
-	if e.rnxt-e.ackedTo > int64(e.rcvMSS) || e.pushedTwice || (e.pushed && !e.interactive) {
+	if e.owes && (e.rnxt-e.ackedTo > int64(e.rcvMSS) || e.pushedTwice || (e.pushed && !e.interactive)) {
 		e.sendACK()
 	}
+	e.locked = until
+}
+
+// unlock lets go of the socket.
+func (e *endpoint) unlock() {
+	e.locked = 0
+	if e.deferred && e.state == stateOpen && e.owes {
+		e.sendACK()
+	}
+	e.deferred = false
 }

@@ -11,7 +11,8 @@ const mqttPing = 2
 
 // MQTTEnd is what one end of a connection says, message by message, each of a given size: first a CONNECT, or the CONNACK;
 // then, where the device subscribes, its SUBSCRIBE, or the SUBACK and whatever waited for the device; then PUBLISH packets
-// at QoS 0, and pings for messages of two bytes. Not safe for concurrent use.
+// at QoS 0, and pings for messages of two bytes. Sizes are those that package devices allows: 2, or 5 and more. Not safe for
+// concurrent use.
 type MQTTEnd struct {
 	device     bool
 	subscribes bool
@@ -20,18 +21,12 @@ type MQTTEnd struct {
 	said       int // messages so far
 }
 
-// NewMQTTEnd returns an end before its first message. name is what the device's client is called: letters and digits. Both
-// ends draw the same topic from r.
+// NewMQTTEnd returns an end before its first message, with a topic of its own. name is what the device's client is called.
 func NewMQTTEnd(r Rand, device, subscribes bool, name string) *MQTTEnd {
 	e := &MQTTEnd{device: device, subscribes: subscribes, name: name}
 	AppendText(e.topic[:0], r, mqttTopic)
 	return e
 }
-
-// MQTTNameSize is the length of a client's name that AppendMQTTName makes of 16 bytes.
-const MQTTNameSize = 22
-
-const mqttLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 // AppendMessage appends a message of size bytes in all.
 func (e *MQTTEnd) AppendMessage(b []byte, r Rand, size int) []byte {
