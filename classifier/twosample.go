@@ -14,8 +14,8 @@ import (
 
 // Packet is all that the two-sample test knows of a WAN packet.
 type Packet struct {
-	TsNs   int64
-	Dir    int8 // 1 up, -1 down
+	TsNs   int64 // since the script's start, so that runs of one seed can be laid side by side
+	Dir    int8  // 1 up, -1 down
 	Length int32
 }
 
@@ -31,7 +31,7 @@ func RunOf(d *dataset.Dataset, home int) (Run, error) {
 	r := Run{Seed: m.Seed}
 	err := d.Rows(func(h int, row *dataset.Row) error {
 		if h == home && row.TsNs >= m.StartNs+m.WarmUpNs {
-			r.Packets = append(r.Packets, Packet{TsNs: row.TsNs, Dir: row.Dir, Length: row.Length})
+			r.Packets = append(r.Packets, Packet{TsNs: row.TsNs - m.StartNs, Dir: row.Dir, Length: row.Length})
 		}
 		return nil
 	})

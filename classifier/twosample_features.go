@@ -61,21 +61,25 @@ func (w *windows) n() int { return len(w.side) }
 
 // addFold adds the runs of a fold.
 func (w *windows) addFold(fold int, runs [2][]Run, stride int) {
-	h := learn(runs)
+	h, t := learn(runs), learnTwins(runs)
+	n := 0
 	for side := range runs {
 		for _, r := range runs[side] {
-			w.add(r, h, side, fold, stride)
+			h.follow(r.Packets)
+			t.follow(r.Packets, n)
+			w.add(r, h, t, side, fold, stride)
+			n++
 		}
 	}
 	w.rank(fold)
 }
 
 // add cuts a run into windows. The first packet of a run has no interval: it only dates the second.
-func (w *windows) add(r Run, h *habits, side, fold, stride int) {
-	h.follow(r.Packets)
+func (w *windows) add(r Run, h *habits, t *twins, side, fold, stride int) {
 	for at := 1; at+w.size <= len(r.Packets); at += stride {
 		w.x = w.describe(w.x, r.Packets[at-1:at+w.size])
-		w.x = h.of(w.x, at, w.size)
+		w.x = means(w.x, h.measures, at, w.size)
+		w.x = means(w.x, t.measures, at, w.size)
 		w.x = append(w.x, make([]float32, len(w.names)-2*w.size)...)
 		w.side, w.fold = append(w.side, uint8(side)), append(w.fold, fold)
 	}
@@ -155,6 +159,7 @@ func (w *windows) judge(ctx context.Context, fold int, scores []float64, o TwoSa
 //	bunches    how long the packets go on in one direction: a histogram
 //	whole      bytes by direction, duration, how many intervals come twice to the microsecond
 //	habits     how packets compare with their like in the fold
+//	twins      how replies compare with the same ones of the fold's other runs
 var (
 	turnNames = [4]string{"up-up", "up-down", "down-up", "down-down"}
 	dirNames  = [2]string{"up", "down"}
@@ -208,6 +213,7 @@ func (w *windows) nameFeatures(pairs [][2]int32) []string {
 	add("duration, log10 s")
 	add("intervals that come twice")
 	nameMeasures(add)
+	nameTwins(add)
 	return n
 }
 

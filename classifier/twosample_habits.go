@@ -12,7 +12,7 @@ type habits struct {
 	intervals map[habit][]float32 // log10 ns, sorted
 	lags      [len(lagReaches)]map[habit][]float32
 	measures  []measure
-	seen      [maxReach][2]int32
+	questions questioner
 }
 
 // habit is two packets' directions and lengths, the earlier first.
@@ -34,10 +34,39 @@ const (
 	mostSlow  = 9
 )
 
-// measure is one sum over the packets of a window.
-type measure struct {
-	sum   []float32 // up to and with each packet of the run
-	count []float32
+// measure is what each packet of a run adds to one feature of its window.
+type measure struct{ sum, count []float32 }
+
+func (m *measure) note(i int, v float32) {
+	m.sum[i] += v
+	m.count[i]++
+}
+
+// clean returns n measures of zeros for a run of packets, in the room of m.
+func clean(m []measure, n, packets int) []measure {
+	if m == nil {
+		m = make([]measure, n)
+	}
+	for i := range m {
+		m[i].sum = append(m[i].sum[:0], make([]float32, packets)...)
+		m[i].count = append(m[i].count[:0], make([]float32, packets)...)
+	}
+	return m
+}
+
+// means appends the means and counts of the measures over a window of packets from at on.
+func means(out []float32, measures []measure, at, size int) []float32 {
+	for _, m := range measures {
+		var sum, count float32
+		for i := at; i < at+size; i++ {
+			sum, count = sum+m.sum[i], count+m.count[i]
+		}
+		if count > 0 {
+			sum /= count
+		}
+		out = append(out, sum, count)
+	}
+	return out
 }
 
 // The measures: the mean rank, from -0.5 to 0.5, of a packet's interval or lag among its like.
@@ -76,7 +105,7 @@ func learn(runs [2][]Run) *habits {
 			for i := 1; i < len(p); i++ {
 				k := habitOf(&p[i-1], &p[i])
 				h.intervals[k] = append(h.intervals[k], logLag(&p[i-1], &p[i]))
-				h.questions(p, i, func(reach int, k habit, lag float32) {
+				h.questions.of(p, i, func(reach int, k habit, lag float32) {
 					h.lags[reach][k] = append(h.lags[reach][k], lag)
 				})
 			}
@@ -101,9 +130,12 @@ func learn(runs [2][]Run) *habits {
 
 func logLag(a, b *Packet) float32 { return float32(math.Log10(float64(max(b.TsNs-a.TsNs, 1)))) }
 
-// questions gives, for packet i, the newest packet of each length that went the other way, by the reaches that it lies in.
-func (h *habits) questions(p []Packet, i int, yield func(reach int, k habit, lag float32)) {
-	seen := h.seen[:0]
+// questioner finds what a packet may be the reply to.
+type questioner struct{ seen [maxReach][2]int32 }
+
+// of gives, for packet i, the newest packet of each length that went the other way, by the reaches that it lies in.
+func (q *questioner) of(p []Packet, i int, yield func(reach int, k habit, lag float32)) {
+	seen := q.seen[:0]
 	for j := i - 1; j >= max(i-maxReach, 0); j-- {
 		if p[j].Dir == p[i].Dir {
 			continue
@@ -122,20 +154,10 @@ func (h *habits) questions(p []Packet, i int, yield func(reach int, k habit, lag
 	}
 }
 
-// follow measures a run against the habits. What it returns is valid until the next call.
-func (h *habits) follow(p []Packet) []measure {
-	if h.measures == nil {
-		h.measures = make([]measure, numMeasures)
-	}
-	for m := range h.measures {
-		x := &h.measures[m]
-		x.sum = append(x.sum[:0], make([]float32, len(p))...)
-		x.count = append(x.count[:0], make([]float32, len(p))...)
-	}
-	note := func(m, i int, rank float32) {
-		h.measures[m].sum[i] += rank
-		h.measures[m].count[i]++
-	}
+// follow measures a run against the habits.
+func (h *habits) follow(p []Packet) {
+	h.measures = clean(h.measures, numMeasures, len(p))
+	note := func(m, i int, rank float32) { h.measures[m].note(i, rank) }
 	for i := 1; i < len(p); i++ {
 		turn := 2*dirIndex(p[i-1].Dir) + dirIndex(p[i].Dir)
 		if v := h.intervals[habitOf(&p[i-1], &p[i])]; v != nil {
@@ -145,13 +167,12 @@ func (h *habits) follow(p []Packet) []measure {
 				note(measureSlow, i, rank)
 			}
 		}
-		h.questions(p, i, func(reach int, k habit, lag float32) {
+		h.questions.of(p, i, func(reach int, k habit, lag float32) {
 			if v := h.lags[reach][k]; v != nil {
 				note(measureLag+dirIndex(p[i].Dir)*len(lagReaches)+reach, i, rankIn(v, lag))
 			}
 		})
 	}
-	return h.measures
 }
 
 // rankIn returns the rank of x, which is one of the sorted v, from -0.5 to 0.5; equal ones have their mean.
@@ -162,19 +183,4 @@ func rankIn(v []float32, x float32) float32 {
 		high++
 	}
 	return float32(low+high-1)/2/float32(len(v)-1) - 0.5
-}
-
-// of appends the means and counts of a window of packets from at on.
-func (h *habits) of(out []float32, at, size int) []float32 {
-	for _, m := range h.measures {
-		var sum, count float32
-		for i := at; i < at+size; i++ {
-			sum, count = sum+m.sum[i], count+m.count[i]
-		}
-		if count > 0 {
-			sum /= count
-		}
-		out = append(out, sum, count)
-	}
-	return out
 }

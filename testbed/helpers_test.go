@@ -15,6 +15,9 @@ import (
 // inCI tells that a skip is a failure.
 func inCI() bool { return os.Getenv("GLASSHOUSE_CI") != "" }
 
+// long tells that the long form of a proof was asked for.
+func long() bool { return os.Getenv("GLASSHOUSE_LONG") != "" }
+
 func skip(t *testing.T, why string) {
 	t.Helper()
 	if inCI() {

@@ -16,9 +16,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// long tells that the long form of a proof was asked for.
-func long() bool { return os.Getenv("GLASSHOUSE_LONG") != "" }
-
 // needLive skips a test that this machine cannot run.
 func needLive(t *testing.T) {
 	t.Helper()

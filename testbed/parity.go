@@ -174,7 +174,7 @@ func (h *homeRun) run() classifier.Run {
 	r := classifier.Run{Seed: h.d.Manifest.Seed<<8 ^ uint64(h.home)}
 	for i := range h.rows {
 		if x := &h.rows[i]; h.settled(x) {
-			r.Packets = append(r.Packets, classifier.Packet{TsNs: x.TsNs, Dir: x.Dir, Length: x.Length})
+			r.Packets = append(r.Packets, classifier.Packet{TsNs: x.TsNs - h.d.Manifest.StartNs, Dir: x.Dir, Length: x.Length})
 		}
 	}
 	return r

@@ -61,6 +61,9 @@ type session struct {
 	jobs   chan *job
 	closed chan struct{}
 	once   sync.Once
+
+	mqtt       bool // messages are MQTT's packets
+	subscribes bool // of MQTT: the device does, at log-in
 }
 
 func (s *session) close() { s.once.Do(func() { close(s.closed) }) }
@@ -165,15 +168,15 @@ func (s *Sessions) unregister(j *job) {
 	s.mu.Unlock()
 }
 
-// head writes the name of message index of a job, as 16 bytes that look random but for the first two bits: those are
-// kept at 0, or some datagrams would look like the first bytes of RTP, and analysers would find them malformed.
+// head writes the name of message index of a job, as 16 bytes that look random, but never like the first bytes of RTP or of an
+// ISO 8602 unit of data: analysers would find them malformed.
 func (s *Sessions) head(dst []byte, j *job, index int) {
 	var b [tokenSize]byte
 	binary.LittleEndian.PutUint32(b[:], j.handle)
 	binary.LittleEndian.PutUint32(b[4:], uint32(index))
 	for try := range uint16(1 << 10) {
 		binary.LittleEndian.PutUint16(b[8:], try)
-		if s.block.Encrypt(dst[:tokenSize], b[:]); dst[0] < 0x40 {
+		if s.block.Encrypt(dst[:tokenSize], b[:]); dst[0] < 0x40 && dst[1]&0xf0 != 0x40 {
 			return
 		}
 	}

@@ -46,15 +46,15 @@ const datagramPatience = int64(2e9)
 // headSize is how many bytes at the head of a datagram name what it belongs to.
 const headSize = 8
 
-// head writes the name of a message as bytes that look random, but for the first two bits, which are 0: some datagrams would
-// look like the first bytes of RTP. It is a keyed permutation of 64 bits: (try, index, handle).
+// head writes the name of a message as bytes that look random, but never like the first bytes of RTP or of an ISO 8602 unit of
+// data: analysers would find them malformed. It is a keyed permutation of 64 bits: (try, index, handle).
 func (n *Net) head(b []byte, handle uint32, index int) {
 	for try := uint64(0); ; try++ {
 		v := try<<56 | uint64(index)<<32 | uint64(handle)
 		for round := range 4 {
 			v = feistel(v, n.headKey[round&1]+uint64(round))
 		}
-		if v>>62 == 0 || try == 255 {
+		if v>>62 == 0 && v>>48&0xf0 != 0x40 || try == 255 {
 			binary.BigEndian.PutUint64(b, v)
 			return
 		}

@@ -134,11 +134,15 @@ class Server : public Application {
     if (line != m_lines.end()) line->second.writer.Pump();
   }
   void Closed(Ptr<Socket> s) {
+    s->SetCloseCallbacks(MakeNullCallback<void, Ptr<Socket>>(), MakeNullCallback<void, Ptr<Socket>>());
     s->Close();
-    m_lines.erase(s);
+    Simulator::ScheduleNow(&Server::Forget, this, s); // not now: a line may be in use
   }
+  void Forget(Ptr<Socket> s) { m_lines.erase(s); }
   void Receive(Ptr<Socket> s) {
-    Line& line = m_lines[s];
+    auto found = m_lines.find(s);
+    if (found == m_lines.end()) return;
+    Line& line = found->second;
     while (Ptr<Packet> p = s->Recv()) {
       while (p->GetSize() > 0) {
         if (line.missing == 0) {
@@ -173,28 +177,39 @@ class Connection : public Object {
   double m_every = 0; // s; 0 = as the act says
   uint32_t m_asked = 0;
   uint64_t m_due = 0; // of the answer
-  Ptr<Connection> m_self; // while the socket lives
+  bool m_over = false;
 
  public:
   void Open(Ptr<Node> node, Ipv4Address cloud, const Act& act, double every) {
     m_act = act;
     m_every = every;
-    m_self = this;
+    Ptr<Connection> self = this; // the socket keeps it, until it is over
     Ptr<Socket> s = Socket::CreateSocket(node, TcpSocketFactory::GetTypeId());
     m_writer.socket = s;
-    s->SetConnectCallback(MakeCallback(&Connection::Connected, this), MakeCallback(&Connection::Over, this));
-    s->SetCloseCallbacks(MakeCallback(&Connection::Over, this), MakeCallback(&Connection::Over, this));
-    s->SetRecvCallback(MakeCallback(&Connection::Receive, this));
-    s->SetSendCallback(MakeCallback(&Connection::Room, this));
+    s->SetConnectCallback(MakeCallback(&Connection::Connected, self), MakeCallback(&Connection::Over, self));
+    s->SetCloseCallbacks(MakeCallback(&Connection::Over, self), MakeCallback(&Connection::Over, self));
+    s->SetRecvCallback(MakeCallback(&Connection::Receive, self));
+    s->SetSendCallback(MakeCallback(&Connection::Room, self));
     s->Connect(InetSocketAddress(cloud, kPort));
   }
 
  private:
   void Connected(Ptr<Socket>) { Ask(); }
   void Room(Ptr<Socket>, uint32_t) { m_writer.Pump(); }
-  void Over(Ptr<Socket>) { Simulator::ScheduleNow(&Connection::Forget, this); }
-  void Forget() { m_self = nullptr; }
+  void Over(Ptr<Socket>) {
+    if (!m_over) Simulator::ScheduleNow(&Connection::Forget, Ptr<Connection>(this));
+    m_over = true;
+  }
+  void Forget() {
+    Ptr<Socket> s = m_writer.socket;
+    s->SetConnectCallback(MakeNullCallback<void, Ptr<Socket>>(), MakeNullCallback<void, Ptr<Socket>>());
+    s->SetCloseCallbacks(MakeNullCallback<void, Ptr<Socket>>(), MakeNullCallback<void, Ptr<Socket>>());
+    s->SetRecvCallback(MakeNullCallback<void, Ptr<Socket>>());
+    s->SetSendCallback(MakeNullCallback<void, Ptr<Socket>, uint32_t>());
+    s->Close();
+  }
   void Ask() {
+    if (m_over) return;
     uint32_t head[2] = {std::max<uint32_t>(kHeader, static_cast<uint32_t>(Even(m_act.up))), static_cast<uint32_t>(Even(m_act.down))};
     uint8_t bytes[kHeader];
     std::memcpy(bytes, head, kHeader);
@@ -207,7 +222,7 @@ class Connection : public Object {
     m_writer.socket->Send(p);
     m_writer.left += head[0] - kHeader - body;
     if (m_every > 0) {
-      Simulator::Schedule(Seconds(m_every), &Connection::Ask, this);
+      Simulator::Schedule(Seconds(m_every), &Connection::Ask, Ptr<Connection>(this));
     } else if (m_due == 0) {
       Answered();
     }
@@ -223,7 +238,7 @@ class Connection : public Object {
       m_writer.socket->Close();
       return;
     }
-    Simulator::Schedule(Seconds(Even(m_act.wait)), &Connection::Ask, this);
+    Simulator::Schedule(Seconds(Even(m_act.wait)), &Connection::Ask, Ptr<Connection>(this));
   }
 };
 
