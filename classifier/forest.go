@@ -15,7 +15,7 @@ const maxBins = 255
 type ForestOptions struct {
 	Trees    int // 60
 	MaxDepth int // 24
-	MinLeaf  int // 2 packets
+	MinLeaf  int // packets; 0 = one in ten thousand, from 2 to 50: smaller leaves learn the moments of their own homes
 	Try      int // features tried a split; 0 = the square root of their number, rounded up
 	Workers  int // 1
 	Seed     uint64
@@ -117,7 +117,7 @@ func growForest(ctx context.Context, t *table, o ForestOptions) (*forest, error)
 	}
 	set(&o.Trees, 60)
 	set(&o.MaxDepth, 24)
-	set(&o.MinLeaf, 2)
+	set(&o.MinLeaf, min(max(t.n/10_000, 2), 50))
 	set(&o.Workers, 1)
 	set(&o.Try, int(math.Ceil(math.Sqrt(float64(len(t.cols))))))
 	f := &forest{classes: t.classes, trees: make([]tree, o.Trees)}

@@ -16,16 +16,17 @@ import (
 
 	"glasshouse/classifier"
 	"glasshouse/scenarios"
+	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/report"
 )
 
-// The demo's plan: all homes start together; the watched ones outlive the others, and are watched after those have been
-// learned from.
+// The demo's plan: the watched homes start; meanwhile others are lived in the virtual world, in seconds, and learned from; then
+// the watched ones are labelled as their packets pass.
 const (
-	demoTrainHomes = 8 // behind NAPT, and as many behind WireGuard
-	demoTrain      = 50 * time.Second
-	demoWatched    = 92 * time.Second
+	demoTrainHomes = 30 // behind NAPT, and as many behind WireGuard
+	demoTrain      = 2 * time.Minute
+	demoWatched    = 85 * time.Second
 	demoScene3     = 20 * time.Second
 	demoScene4     = 14 * time.Second
 	// demoDensity makes people act so much more often than in life that a minute sees what a few hours do.
@@ -43,9 +44,10 @@ func newDemo() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "The tour, in under two minutes: a home, what its ISP sees, and the guesses beside the truth",
-		Long: `Runs a home behind NAPT, and the same home behind WireGuard, while other homes are learned from; then labels the home's WAN
-packets as they pass, and scores itself. Everything is real: sockets, TLS, DNS, the NAPT, the tunnel. It needs Linux and its
-user namespaces; no root, no Docker. "glasshouse doctor" tells what is missing.`,
+		Long: `Runs a home behind NAPT, and the same home behind WireGuard, while a model learns from other homes, lived in the virtual
+world; then labels the home's WAN packets as they pass, and scores itself. The watched home is live: real sockets, TLS, DNS,
+NAPT, tunnel; that takes Linux and its user namespaces, no root, no Docker. Where the kernel allows none, the demo says so and
+watches a virtual home. "glasshouse doctor" tells what is missing.`,
 		Example: "  glasshouse demo\n  glasshouse demo --seed 7 --json > demo.json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -62,11 +64,12 @@ user namespaces; no root, no Docker. "glasshouse doctor" tells what is missing.`
 type demo struct {
 	asked  uint64 // the seed that was given, or drawn
 	seed   uint64 // the watched home's: see cast
+	world  string // the watched home's
+	why    string // it is not live
 	dir    string
 	scenes *scenes
 	napt   *demoHome
 	vpn    *demoHome
-	train  []*demoHome
 	began  time.Time
 }
 
@@ -75,10 +78,10 @@ func runDemo(ctx context.Context, o *demoOptions, stdout, stderr io.Writer) erro
 	if err != nil {
 		return err
 	}
-	if err := needLive(); err != nil {
-		return err
+	d := &demo{dir: dir, began: time.Now(), scenes: newScenes(stdout), world: "live"}
+	if r := testbed.Doctor(); !r.Live {
+		d.world, d.why = "virtual", r.FirstFix()
 	}
-	d := &demo{dir: dir, began: time.Now(), scenes: newScenes(stdout)}
 	if o.json {
 		d.scenes = newScenes(stderr)
 	}
@@ -100,7 +103,7 @@ func runDemo(ctx context.Context, o *demoOptions, stdout, stderr io.Writer) erro
 	if o.json {
 		_, unattributed := d.packets()
 		if err := writeJSON(stdout, map[string]any{
-			"world": "live", "napt": napt, "vpn": vpn, "dataset": d.napt.dir(d.dir), "datasets": map[string]string{
+			"world": d.world, "napt": napt, "vpn": vpn, "dataset": d.napt.dir(d.dir), "datasets": map[string]string{
 				"napt": d.napt.dir(d.dir), "vpn": d.vpn.dir(d.dir),
 			}, "seed": d.asked, "home_seed": d.seed, "unattributed": unattributed, "valid": len(d.faults()) == 0, "reasons": d.faults(),
 			"wall_s": time.Since(d.began).Seconds(),
@@ -165,7 +168,7 @@ func (d *demo) cast(seed uint64) error {
 		}
 		if has["echo-dot"] && has["google-home"] {
 			d.seed = seed
-			d.napt = newDemoHome("napt", napt, home, seed, demoWatched, true)
+			d.napt = newDemoHome("napt", napt, home, seed, d.world)
 			break
 		}
 	}
@@ -173,13 +176,7 @@ func (d *demo) cast(seed uint64) error {
 	if err != nil {
 		return err
 	}
-	d.vpn = newDemoHome("vpn", vpn, home, d.seed, demoWatched, true)
-	for i := range uint64(demoTrainHomes) {
-		for _, sc := range []*scenarios.Scenario{napt, vpn} {
-			other := d.seed + 1000 + i
-			d.train = append(d.train, newDemoHome(fmt.Sprintf("train-%s-%d", sc.Path, i+1), sc, nil, other, demoTrain, false))
-		}
-	}
+	d.vpn = newDemoHome("vpn", vpn, home, d.seed, d.world)
 	return nil
 }
 
@@ -191,12 +188,9 @@ func (d *demo) play(ctx context.Context) (napt, vpn *classifier.Score, err error
 	if err := s.isp(ctx, d.napt); err != nil {
 		return nil, nil, err
 	}
-	if err := s.waitForHomes(ctx, d); err != nil {
-		return nil, nil, err
-	}
 	models := make(map[string]classifier.Model)
-	for _, path := range []string{"napt", "vpn"} {
-		if models[path], err = d.learn(ctx, path); err != nil {
+	for _, h := range []*demoHome{d.napt, d.vpn} {
+		if models[h.name], err = d.learn(ctx, h); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -218,7 +212,7 @@ func (d *demo) play(ctx context.Context) (napt, vpn *classifier.Score, err error
 	if vpn, err = score(models["vpn"], d.vpn.dir(d.dir)); err != nil {
 		return nil, nil, err
 	}
-	s.title("The score", fmt.Sprintf("on a home that the model has never seen; it learned from %d others each", demoTrainHomes))
+	s.title("The score", fmt.Sprintf("on a %s home that the model has never seen; it learned from %d virtual ones each", d.world, demoTrainHomes))
 	if err := report.WriteComparison(s.w, napt, vpn); err != nil {
 		return nil, nil, err
 	}
@@ -226,24 +220,48 @@ func (d *demo) play(ctx context.Context) (napt, vpn *classifier.Score, err error
 	return napt, vpn, nil
 }
 
-func (d *demo) learn(ctx context.Context, path string) (classifier.Model, error) {
-	var dirs []string
-	for _, h := range d.train {
-		if string(h.sc.Path) == path {
-			dirs = append(dirs, h.dir(d.dir))
-		}
-	}
-	sets, err := openSets(dirs)
-	if err != nil {
-		return nil, err
-	}
-	m, err := classifier.Train(ctx, sets, classifier.TrainOptions{
-		Kind: "forest", Seed: d.seed, Forest: classifier.ForestOptions{Workers: runtime.NumCPU()},
+// learn makes a model for the homes of a scenario, from virtual ones of other seeds. It leaves the watched homes some of the
+// machine: their timers count.
+func (d *demo) learn(ctx context.Context, h *demoHome) (classifier.Model, error) {
+	s := d.scenes
+	began := time.Now()
+	out := filepath.Join(d.dir, "train-"+h.name)
+	fmt.Fprintf(s.w, "\n  Meanwhile %d other homes are lived in the virtual world, %s each, for a model to learn from …\n", demoTrainHomes, demoTrain)
+	workers := max(runtime.NumCPU()-1, 1)
+	res, err := testbed.Generate(ctx, testbed.GenerateOptions{
+		Scenario: h.sc, Seed: d.seed + 1000, Homes: demoTrainHomes, Duration: demoTrain, Workers: workers, Shard: 1, Of: 1,
+		Out: out, Captures: dataset.CapturesNone, TimeScale: demoDensity,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return m, saveModel(m, filepath.Join(d.dir, path+".model"))
+	if !res.Valid {
+		return nil, fmt.Errorf("%s: %s", out, strings.Join(res.Reasons, "; "))
+	}
+	lived := time.Since(began)
+	sets, err := openSets([]string{out})
+	if err != nil {
+		return nil, err
+	}
+	m, err := classifier.Train(ctx, sets, classifier.TrainOptions{
+		Kind: "forest", Seed: d.seed, Forest: classifier.ForestOptions{
+			Workers: workers, Progress: func(done, of int) { s.status("  %d of %d trees", done, of) },
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.clear()
+	fmt.Fprintf(s.w, "  %s of %s homes in %.1f s, %d packets; learned from in %.1f s.\n", time.Duration(demoTrainHomes)*demoTrain, pathName(h.name),
+		lived.Seconds(), res.Packets, (time.Since(began) - lived).Seconds())
+	return m, saveModel(m, filepath.Join(d.dir, h.name+".model"))
+}
+
+func pathName(path string) string {
+	if path == "vpn" {
+		return "WireGuard"
+	}
+	return "NAPT"
 }
 
 func score(m classifier.Model, dir string) (*classifier.Score, error) {
@@ -257,8 +275,8 @@ func score(m classifier.Model, dir string) (*classifier.Score, error) {
 	return classifier.Evaluate(m, []*dataset.Dataset{set}, nil)
 }
 
-// homes are all of the demo's, the watched ones first.
-func (d *demo) homes() []*demoHome { return append([]*demoHome{d.napt, d.vpn}, d.train...) }
+// homes are the watched ones.
+func (d *demo) homes() []*demoHome { return []*demoHome{d.napt, d.vpn} }
 
 // packets counts the WAN packets of all homes, and those of them that have no owner.
 func (d *demo) packets() (wan, unattributed int64) {

@@ -13,23 +13,22 @@ import (
 
 // demoHome is one home of the demo, in a process of its own.
 type demoHome struct {
-	name     string
-	sc       *scenarios.Scenario
-	home     *scenarios.Home // as drawn; nil for the homes that are learned from
-	seed     uint64
-	duration time.Duration
-	watched  bool
-	over     chan struct{}
+	name  string
+	sc    *scenarios.Scenario
+	home  *scenarios.Home // as drawn
+	seed  uint64
+	world string
+	over  chan struct{}
 
 	mu       sync.Mutex
-	rows     []dataset.Row // of a watched home, in order
+	rows     []dataset.Row // that have passed, in order
 	progress testbed.Progress
 	res      *testbed.Result
 	err      error
 }
 
-func newDemoHome(name string, sc *scenarios.Scenario, home *scenarios.Home, seed uint64, d time.Duration, watched bool) *demoHome {
-	return &demoHome{name: name, sc: sc, home: home, seed: seed, duration: d, watched: watched, over: make(chan struct{})}
+func newDemoHome(name string, sc *scenarios.Scenario, home *scenarios.Home, seed uint64, world string) *demoHome {
+	return &demoHome{name: name, sc: sc, home: home, seed: seed, world: world, over: make(chan struct{})}
 }
 
 func (h *demoHome) dir(root string) string { return filepath.Join(root, h.name) }
@@ -37,23 +36,58 @@ func (h *demoHome) dir(root string) string { return filepath.Join(root, h.name) 
 func (h *demoHome) run(ctx context.Context, root string) {
 	defer close(h.over)
 	o := testbed.Options{
-		Scenario: h.sc, Seed: h.seed, Duration: h.duration, Out: h.dir(root), TimeScale: demoDensity, Lab: "demo-" + h.name,
-		Progress: func(p testbed.Progress) {
-			h.mu.Lock()
-			h.progress = p
-			h.mu.Unlock()
-		},
+		Scenario: h.sc, Seed: h.seed, Duration: demoWatched, Out: h.dir(root), TimeScale: demoDensity, Lab: "demo-" + h.name,
+		World: h.world,
 	}
-	if h.watched {
-		o.OnRow = func(r *dataset.Row) {
-			h.mu.Lock()
-			h.rows = append(h.rows, *r)
-			h.mu.Unlock()
-		}
+	var all []dataset.Row
+	if h.world == "live" {
+		o.Progress = h.progressed
+		o.OnRow = func(r *dataset.Row) { h.passed(*r) }
+	} else {
+		o.OnRow = func(r *dataset.Row) { all = append(all, *r) }
 	}
 	res, err := testbed.Run(ctx, o)
+	if err == nil && h.world != "live" {
+		h.replay(ctx, all)
+	}
 	h.mu.Lock()
 	h.res, h.err = res, err
+	h.mu.Unlock()
+}
+
+// replay shows a virtual home's packets at the pace of its own time, for somebody to watch.
+func (h *demoHome) replay(ctx context.Context, rows []dataset.Row) {
+	began, start := time.Now(), h.sc.Start.UnixNano()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	next := 0
+	for {
+		elapsed := time.Since(began)
+		for next < len(rows) && rows[next].TsNs-start <= int64(elapsed) {
+			h.passed(rows[next])
+			next++
+		}
+		h.progressed(testbed.Progress{Phase: "running", Elapsed: elapsed, Duration: demoWatched, Packets: testbed.Counts{WAN: int64(next)}})
+		if elapsed >= demoWatched {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (h *demoHome) progressed(p testbed.Progress) {
+	h.mu.Lock()
+	h.progress = p
+	h.mu.Unlock()
+}
+
+func (h *demoHome) passed(r dataset.Row) {
+	h.mu.Lock()
+	h.rows = append(h.rows, r)
 	h.mu.Unlock()
 }
 

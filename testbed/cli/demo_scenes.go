@@ -60,7 +60,11 @@ func (s *scenes) opening(d *demo) {
 		fmt.Fprintf(s.w, "; the home is drawn from %d,\nthe first from there on in which both voice assistants live", d.seed)
 	}
 	fmt.Fprintf(s.w, ".\nData sets go to %s\n", d.dir)
-	fmt.Fprintf(s.w, "%d homes run now, each in a process and namespaces of its own: one behind NAPT, the same one behind\nWireGuard, and %d others to learn from.\n", 2+len(d.train), len(d.train))
+	if d.world != "live" {
+		fmt.Fprintf(s.w, "No live home can run here as it is: %s\nThe homes that are watched are virtual ones, shown at the pace of their own time.\n", d.why)
+		return
+	}
+	fmt.Fprintln(s.w, "Two homes run now, live, each in a process and namespaces of its own: one behind NAPT, and the same one behind\nWireGuard.")
 }
 
 func (s *scenes) house(h *demoHome) {
@@ -116,40 +120,6 @@ func (s *scenes) until(ctx context.Context, h *demoHome, ready func() bool) erro
 	return nil
 }
 
-func (s *scenes) waitForHomes(ctx context.Context, d *demo) error {
-	fmt.Fprintf(s.w, "\n  Meanwhile %d other homes run, of other seeds, for a model to learn from …\n", len(d.train))
-	last := time.Now()
-	for _, h := range d.train {
-		if err := s.until(ctx, d.napt, func() bool {
-			var packets int64
-			slowest := demoTrain
-			for _, o := range d.train {
-				p := o.state()
-				packets += p.Packets.WAN
-				slowest = min(slowest, p.Elapsed)
-			}
-			s.status("  %s of %s, %d packets", slowest.Round(time.Second), demoTrain, packets)
-			if !s.terminal && time.Since(last) > sparse {
-				last = time.Now()
-				fmt.Fprintf(s.w, "  %s of %s, %d packets\n", slowest.Round(time.Second), demoTrain, packets)
-			}
-			select {
-			case <-h.over:
-				return true
-			default:
-				return false
-			}
-		}); err != nil {
-			return err
-		}
-		if err := h.failed(); err != nil {
-			return err
-		}
-	}
-	s.clear()
-	return nil
-}
-
 // fusion tells what the tunnel hides, from the packets that both homes sent.
 func (s *scenes) fusion(d *demo) {
 	n, v := d.napt.since(0), d.vpn.since(0)
@@ -198,7 +168,7 @@ func join(n []int) string {
 
 func (s *scenes) closing(d *demo) {
 	wan, unattributed := d.packets()
-	fmt.Fprintf(s.w, "\n%d unattributed packets in %d, of %d homes. It took %s.\n",
+	fmt.Fprintf(s.w, "\n%d unattributed packets in %d, of %d watched homes. It took %s.\n",
 		unattributed, wan, len(d.homes()), time.Since(d.began).Round(time.Second))
 	fmt.Fprintf(s.w, "\nThe data sets, captures and models are in %s.\nNow try (\"go build .\" makes the program):\n", d.dir)
 	for _, line := range []string{
