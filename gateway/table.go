@@ -44,6 +44,7 @@ type Table struct {
 	byLAN map[lanKey]*mapping
 	byWAN map[wanKey]*mapping
 	count [256]int
+	swept [256]int // number of mappings, a protocol, at which those that have expired are thrown out
 	next  uint16
 
 	// What was found last each way: packets of one connection mostly follow each other.
@@ -313,8 +314,9 @@ func (t *Table) Sessions(proto uint8, port uint16) int {
 // allocate finds a WAN port: the LAN's own if it is free, otherwise the next free one. Echo identifiers know no
 // well-known range.
 func (t *Table) allocate(now int64, proto uint8, want uint16) (uint16, bool) {
-	if t.count[proto] >= t.c.Limit {
+	if t.count[proto] >= max(t.swept[proto], sweepFrom) || t.count[proto] >= t.c.Limit {
 		t.sweep(now, proto)
+		t.swept[proto] = 2 * t.count[proto]
 		if t.count[proto] >= t.c.Limit {
 			return 0, false
 		}
@@ -333,6 +335,9 @@ func (t *Table) allocate(now int64, proto uint8, want uint16) (uint16, bool) {
 	}
 	return 0, false
 }
+
+// sweepFrom is how many mappings of a protocol may lie about at least before expired ones are looked for.
+const sweepFrom = 1024
 
 // sweep retires what has expired.
 func (t *Table) sweep(now int64, proto uint8) {

@@ -60,6 +60,7 @@ type virtualLab struct {
 	seal   [4]*gateway.Line // into and out of the tunnel's ends
 	sealed [4]int64         // when each of them is free
 
+	byAddr   map[netip.Addr]int32 // units
 	agenda   *devices.Agenda
 	open     map[int64]*dataset.Event
 	n        Counts
@@ -108,6 +109,10 @@ func (l *virtualLab) fill() int {
 
 func (l *virtualLab) build() error {
 	h := l.o.Home
+	l.byAddr = make(map[netip.Addr]int32, len(h.Specimens))
+	for _, s := range h.Specimens {
+		l.byAddr[s.Addr] = s.Index
+	}
 	l.rows = newRows(func(at int64, dir int8, ip []byte, o *dataset.Observation) { *o = l.files.WAN(at, dir, ip, len(ip)) }, l.emit)
 	l.rows.mu.For(l.clock)
 	noise := packet.NewNoise(h.Seed, 0x6e6f697365)
@@ -176,13 +181,19 @@ func (l *virtualLab) behind(proto uint8, seen netip.AddrPort) (netip.AddrPort, b
 	return l.wan.napt.Table().Peer(proto, seen.Port())
 }
 
-// owner says whose a packet from the internet is: it bears its lineage. The NAPT's word is checked against it when the packet
-// reaches the LAN.
+// owner says whose a packet from the internet is: it bears its lineage. Where the NAPT has given a port to another device since,
+// a late packet for the old one is the new one's, to which it is delivered.
 func (l *virtualLab) owner(p packet.Packet, r gateway.Result, kind gateway.Outer, _ gateway.OuterKey) packet.Lineage {
 	if kind != gateway.OuterData && r.LAN.IsValid() && r.LAN.Addr() == l.o.Home.WANAddr {
 		return gatewayOwn()
 	}
-	return p.Lineage
+	x := p.Lineage
+	if r.Verdict == gateway.Translated && kind != gateway.OuterData {
+		if unit, ok := l.byAddr[r.LAN.Addr()]; ok && unit != x.Unit {
+			x = packet.Lineage{Unit: unit, Event: packet.EventNone, Role: x.Role}
+		}
+	}
+	return x
 }
 
 // live runs the script, and time with it, until the duration is over or ctx ends: then the duration is what was lived.

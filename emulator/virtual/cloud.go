@@ -73,10 +73,11 @@ func (c *cloud) receiveTCP(ip []byte, src, dst uint32, l packet.Lineage) {
 	}
 	ports := be32(ip[ipv4Size:])
 	k := connKey{local: dst, remote: src, ports: ports<<16 | ports>>16}
-	if e := c.stack.find(k); e != nil {
-		if e.unit != l.Unit && l.Unit != packet.UnitInternet {
-			c.n.Faults.Misdelivered++
-		}
+	switch e := c.stack.find(k); {
+	case e == nil:
+	case e.unit != l.Unit, e.settled && seg.flags&(flagSYN|flagACK) == flagSYN:
+		c.stack.forget(e) // the translation has given the port to another, or the device has: the old connection is over
+	default:
 		e.input(&seg)
 		return
 	}

@@ -1,0 +1,286 @@
+package virtual
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"glasshouse/devices"
+	"glasshouse/emulator/clock"
+	"glasshouse/emulator/packet"
+)
+
+// lan is a home whose radio is a wire, and whose way to the internet has a delay and loses packets; nothing is translated.
+type lan struct {
+	t     testing.TB
+	clock *clock.Virtual
+	net   *Net
+	pool  *packet.Pool
+	loss  int // in 1000
+	r     *rand.Rand
+	seen  int // IP packets that crossed the WAN
+	check bool
+	units map[int32]int
+}
+
+const way = int64(12 * time.Millisecond)
+
+// hold delivers a packet later.
+type hold struct {
+	l    *lan
+	p    packet.Packet
+	f    func(packet.Packet)
+	free *[]*hold
+}
+
+func (h *hold) Fire(now int64, _ uint64) {
+	p := h.p
+	p.At = now
+	*h.free = append(*h.free, h)
+	h.f(p)
+}
+
+var routerMAC = [6]byte{2, 0, 0, 0, 0, 1}
+
+func newLAN(t testing.TB, seed uint64, loss int, profiles ...string) *lan {
+	t.Helper()
+	l := &lan{t: t, clock: clock.NewVirtual(-2e9), pool: packet.NewLocalPool(), loss: loss, r: rand.New(rand.NewPCG(seed, 1)), check: true, units: map[int32]int{}}
+	c := Config{
+		Clock: l.clock, Pool: l.pool, Noise: packet.NewNoise(seed, 2), Seed: seed, Names: map[string]netip.Addr{},
+		DNS: netip.MustParseAddr("198.18.0.53"), NTP: netip.MustParseAddr("198.18.0.123"), LAN: netip.MustParsePrefix("192.168.7.0/24"),
+		Router: netip.MustParseAddr("192.168.7.1"), RouterMAC: routerMAC, Outside: netip.MustParseAddr("100.64.0.9"), MTU: 1500,
+		Lease: int64(time.Hour), Activity: func(string) uint16 { return 1 },
+		Behind: func(_ uint8, seen netip.AddrPort) (netip.AddrPort, bool) { return seen, true },
+	}
+	for i, name := range profiles {
+		p, err := devices.ParseProfile(name+".yaml", []byte(testProfile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Specimens = append(c.Specimens, devices.Specimen{
+			Index: int32(i), Name: name, Profile: p, MAC: [6]byte{2, 1, 0, 0, 0, byte(i)}, Seed: seed + uint64(i),
+			Addr: netip.AddrFrom4([4]byte{192, 168, 7, byte(20 + i)}),
+		})
+		for k := range p.Services {
+			c.Names[p.Services[k].Host] = netip.AddrFrom4([4]byte{198, 18, 1, byte(1 + k)})
+		}
+	}
+	var free []*hold
+	later := func(p packet.Packet, at int64, f func(packet.Packet)) {
+		var h *hold
+		if n := len(free); n > 0 {
+			h, free = free[n-1], free[:n-1]
+		} else {
+			h = &hold{l: l, free: &free}
+		}
+		h.p, h.f = p, f
+		l.clock.Schedule(max(at, l.clock.Now()), h, 0)
+	}
+	cross := func(p packet.Packet, f func(packet.Packet)) {
+		l.seen++
+		l.units[p.Lineage.Unit]++
+		if l.check {
+			l.verify(p.Data)
+		}
+		if l.r.IntN(1000) < l.loss {
+			l.pool.Put(p.Data)
+			return
+		}
+		later(p, p.At+way, f)
+	}
+	fromLAN := func(p packet.Packet) { l.net.FromLAN(p) }
+	c.FromStation = func(_ int, p packet.Packet) { later(p, p.At+1e6, fromLAN) }
+	var receive []func(packet.Packet)
+	for i := range c.Specimens {
+		receive = append(receive, func(p packet.Packet) { l.net.Host(i).Receive(p.Data) })
+	}
+	c.FromRouter = func(p packet.Packet) {
+		for i := range c.Specimens {
+			if [6]byte(p.Data[:6]) == c.Specimens[i].MAC || p.Data[0]&1 != 0 {
+				q := p
+				q.Data = l.pool.Copy(p.Data)
+				later(q, p.At+1e6, receive[i])
+			}
+		}
+		l.pool.Put(p.Data)
+	}
+	toInternet, toHome := func(p packet.Packet) { l.net.Receive(p) }, func(p packet.Packet) { l.net.FromWAN(p) }
+	c.ToWAN = func(p packet.Packet) { cross(p, toInternet) }
+	c.ToHome = func(p packet.Packet) { cross(p, toHome) }
+	var err error
+	if l.net, err = NewNet(c); err != nil {
+		t.Fatal(err)
+	}
+	for i := range c.Specimens {
+		l.net.Host(i).Boot(-1e9)
+	}
+	return l
+}
+
+// verify checks the checksums of a packet.
+func (l *lan) verify(ip []byte) {
+	if fold(sum32(0, ip[:ipv4Size])) != 0xffff || int(be16(ip[2:])) != len(ip) {
+		l.t.Fatalf("the IP header % x is wrong", ip[:ipv4Size])
+	}
+	switch proto := ip[9]; proto {
+	case protoTCP, protoUDP:
+		if s := fold(sum32(pseudo(be32(ip[12:]), be32(ip[16:]), proto, len(ip)-ipv4Size), ip[ipv4Size:])); s != 0xffff {
+			l.t.Fatalf("protocol %d: the checksum of %d bytes is wrong: %04x", proto, len(ip), s)
+		}
+	case protoICMP:
+		if fold(sum32(0, ip[ipv4Size:])) != 0xffff {
+			l.t.Fatal("the checksum of an ICMP message is wrong")
+		}
+	}
+}
+
+const testProfile = `device: thing
+about: A thing that uses every transport.
+kind: iot
+category: sensor
+oui: "02:11:22"
+stack: {ttl: 64, tcp_timestamps: true}
+services:
+  - {name: secure, host: a.example.net, port: 443, transport: tls13, cloud: x, lasting: true, login: {up: 200, down: 90}, basis: assumed, source: a test}
+  - {name: old, host: b.example.net, port: 443, transport: tls12, cloud: x, basis: assumed, source: a test}
+  - {name: raw, host: c.example.net, port: 9001, transport: tcp, cloud: x, basis: assumed, source: a test}
+  - {name: web, host: d.example.net, port: 80, transport: http, cloud: x, basis: assumed, source: a test}
+  - {name: dgram, host: e.example.net, port: 8053, transport: udp, cloud: x, lasting: true, login: {up: 32, down: 32}, basis: assumed, source: a test}
+activities:
+  - name: nothing
+    trigger: timer
+    every: 100h
+    basis: assumed
+    source: a test
+    steps: [{service: secure, messages: [{up: 50}]}]
+`
+
+func activity(at int64, service string, fresh bool, m ...devices.Message) devices.Activity {
+	return devices.Activity{Name: "test", At: at, Exchanges: []devices.Exchange{{Op: devices.OpDialogue, Service: service, Fresh: fresh, Messages: m}}}
+}
+
+// Every transport comes through, in order, with and without loss, and each packet has right checksums and its device's lineage.
+func TestTransports(t *testing.T) {
+	for _, loss := range []int{0, 10, 50} {
+		t.Run(fmt.Sprint(loss), func(t *testing.T) {
+			l := newLAN(t, 7, loss, "one", "two")
+			up, down := devices.Up, devices.Down
+			done := map[string]string{}
+			perform := func(unit int, name string, a devices.Activity) {
+				l.net.Host(unit).Perform(&a, int64(len(done)), func(outcome string, _ int64) { done[name] = outcome })
+				done[name] = "under way"
+			}
+			for unit := range 2 {
+				s := fmt.Sprint(unit)
+				at := int64(time.Second) * int64(1+unit)
+				perform(unit, "secure"+s, activity(at, "secure", false, devices.Message{Dir: up, Size: 700}, devices.Message{Dir: down, Size: 300_000, Wait: 5e6}, devices.Message{Dir: up, Size: 40_000, Wait: 1e6}))
+				perform(unit, "push"+s, activity(at+20e9, "secure", false, devices.Message{Dir: down, Size: 900}, devices.Message{Dir: up, Size: 60, Wait: 1e6}))
+				perform(unit, "old"+s, activity(at, "old", true, devices.Message{Dir: up, Size: 20_000}, devices.Message{Dir: down, Size: 50_000}))
+				perform(unit, "raw"+s, activity(at, "raw", true, devices.Message{Dir: up, Size: 90_000}, devices.Message{Dir: down, Size: 17}))
+				perform(unit, "web"+s, activity(at, "web", true, devices.Message{Dir: up, Size: 300}, devices.Message{Dir: down, Size: 200_000}))
+				perform(unit, "dgram"+s, activity(at, "dgram", false, devices.Message{Dir: up, Size: 100}, devices.Message{Dir: down, Size: 1200}))
+			}
+			l.clock.Run(int64(5 * time.Minute))
+			for name, outcome := range done {
+				if outcome != "ok" {
+					t.Errorf("%s: %s", name, outcome)
+				}
+			}
+			if l.net.Faults != (Faults{}) || l.units[packet.UnitUnknown] != 0 || l.units[0] == 0 || l.units[1] == 0 {
+				t.Errorf("%+v, packets by unit %v", l.net.Faults, l.units)
+			}
+			for i := range 2 {
+				if n := len(l.net.Host(i).stack.conns); n > 1 { // the lasting one
+					t.Errorf("device %d still has %d connections", i, n)
+				}
+			}
+			if n := len(l.net.jobs); n > 0 {
+				t.Errorf("%d exchanges of datagrams are still known", n)
+			}
+		})
+	}
+}
+
+// A download allocates nothing a packet once it is under way.
+func TestNoAllocationPerPacket(t *testing.T) {
+	l := newLAN(t, 3, 0, "one")
+	l.check = false
+	a := activity(1e9, "secure", false, devices.Message{Dir: devices.Up, Size: 100}, devices.Message{Dir: devices.Down, Size: 1 << 30})
+	l.net.Host(0).Perform(&a, 0, func(string, int64) {})
+	l.clock.Run(int64(3 * time.Second))
+	before := l.seen
+	allocs := testing.AllocsPerRun(20, func() { l.clock.Run(l.clock.Now() + int64(20*time.Millisecond)) })
+	packets := float64(l.seen-before) / 21
+	if packets < 100 {
+		t.Fatalf("%.0f packets in 20 ms: the download is not under way", packets)
+	}
+	if allocs/packets > 0.01 {
+		t.Errorf("%v allocations for %.0f packets", allocs, packets)
+	}
+}
+
+// A head names its message, whatever the key, and looks like neither RTP nor an ISO 8602 unit of data.
+func TestHeads(t *testing.T) {
+	l := newLAN(t, 5, 0, "one")
+	d := &datagrams{n: l.net, messages: make([]devices.Message, 1<<16)}
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 20000 {
+		d.handle = r.Uint32()
+		l.net.jobs[d.handle] = d
+		index := r.IntN(len(d.messages))
+		var b [headSize]byte
+		l.net.head(b[:], d.handle, index)
+		if got, i := l.net.named(b[:]); got != d || i != index {
+			t.Fatalf("message %d of %d is read as %d", index, d.handle, i)
+		}
+		if b[0]>>6 != 0 || b[1]>>4 == 4 {
+			t.Fatalf("% x", b)
+		}
+		delete(l.net.jobs, d.handle)
+		if got, _ := l.net.named(b[:]); got != nil {
+			t.Fatal("a message of an exchange that is over was named")
+		}
+	}
+}
+
+// What is read of a stream is what its checksum says, however it is cut.
+func TestStreamSums(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 9))
+	s := &stream{noise: packet.NewNoise(1, 1), place: r.Uint64()}
+	for range 200 {
+		c := s.grow(20+r.IntN(3000), tag{})
+		c.size = int8(copy(c.head[:], "0123456789abc"[:r.IntN(14)]))
+	}
+	whole := make([]byte, s.end)
+	for off := int64(0); off < s.end; off += 1000 {
+		n := int(min(1000, s.end-off))
+		s.read(off, n, whole[off:], n)
+	}
+	for range 3000 {
+		off := r.Int64N(s.end - 1)
+		n := 1 + int(r.Int64N(min(1460, s.end-off)))
+		b := make([]byte, n)
+		sum := s.read(off, n, b, n)
+		if string(b) != string(whole[off:off+int64(n)]) {
+			t.Fatalf("%d bytes at %d differ from those read before", n, off)
+		}
+		if want := fold(sum32(0, b)); sum != want && !(sum%0xffff == 0 && want%0xffff == 0) {
+			t.Fatalf("%d bytes at %d: sum %04x, want %04x", n, off, sum, want)
+		}
+	}
+}
+
+func FuzzParseTCP(f *testing.F) {
+	b := make([]byte, 40)
+	b[12] = 0xa0
+	f.Add(b)
+	f.Add(append(binary.BigEndian.AppendUint32(nil, 1), make([]byte, 20)...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if s, ok := parseTCP(b); ok && (s.payload < 0 || s.payload > len(b)-tcpSize || s.sacks > len(s.sack)) {
+			t.Errorf("%+v of %d bytes", s, len(b))
+		}
+	})
+}
