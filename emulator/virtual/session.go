@@ -152,7 +152,7 @@ func (d *side) Fire(now int64, arg uint64) {
 	case arg == turnRelease:
 		d.turn = false
 		d.e.unlock()
-		if d.e.rnxt > d.had { // something came meanwhile
+		if d.e.rnxt > d.had || d.e.finIn { // something came meanwhile
 			d.later(0)
 		}
 	case arg == turnSleep && d.due != 0 && now >= d.due:

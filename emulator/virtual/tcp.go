@@ -293,12 +293,12 @@ func (e *endpoint) vanish() {
 	e.st.forget(e)
 }
 
-// timeWait is how long a closed connection still answers: Linux's 60 s.
+// timeWait is how long a closed connection still answers, and waits for the other end to close: Linux's 60 s.
 const timeWait = int64(60e9)
 
-// settle lets the connection go once both ends have sent and acknowledged their FIN.
+// settle lets the connection go, in a while, once this end's FIN is acknowledged.
 func (e *endpoint) settle() {
-	if e.una > e.out.end && e.finIn && !e.settled {
+	if e.una > e.out.end && e.closed && !e.settled {
 		e.settled = true
 		e.st.n.clock.Schedule(e.now()+timeWait, e, timerGone)
 	}
