@@ -173,11 +173,11 @@ func (r *reader) unresolved(at strictyaml.Node, name string, err error) {
 func (r *reader) household(n strictyaml.Node) {
 	h := &r.s.Household
 	*h = Household{Density: 1, AtLeast: 1}
-	phones, models := 0, 0
+	phones, models, known := 0, 0, len(r.s.Devices) > 0
 	for _, e := range r.s.Devices {
 		switch {
 		case e.Profile == nil:
-			return // the numbers cannot be checked
+			known = false // what it counts as cannot be told, so the numbers are not compared
 		case e.Profile.Kind == devices.KindIoT:
 			models++
 		default:
@@ -191,9 +191,12 @@ func (r *reader) household(n strictyaml.Node) {
 	if !n.Given() {
 		return
 	}
+	if !known {
+		models, phones = maxHome, maxHome
+	}
 	m := n.Map("density", "at_least", "phones_at_least")
 	if m.Has("density") {
-		h.Density = float64(m.Opt("density").Decimal(0, 10_000)) / strictyaml.Micro
+		h.Density = float64(m.Opt("density").Decimal(0, MaxDensity)) / strictyaml.Micro
 	}
 	if m.Has("at_least") {
 		h.AtLeast = int(m.Opt("at_least").Int(0, int64(models)))
@@ -201,7 +204,7 @@ func (r *reader) household(n strictyaml.Node) {
 	if m.Has("phones_at_least") {
 		h.PhonesAtLeast = int(m.Opt("phones_at_least").Int(0, int64(phones)))
 	}
-	if h.AtLeast+h.PhonesAtLeast == 0 && len(r.s.Devices) > 0 {
+	if known && h.AtLeast+h.PhonesAtLeast == 0 {
 		n.Errorf("at_least or phones_at_least: 1 or more", "a home may be empty")
 	}
 }

@@ -50,6 +50,9 @@ type Entry struct {
 	Profile *devices.Profile
 }
 
+// MaxDensity is how much more often than in life people may act.
+const MaxDensity = 10_000
+
 // Household is the people.
 type Household struct {
 	Density       float64 // factor on people's acts: 1 = as often as in life

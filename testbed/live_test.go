@@ -413,6 +413,43 @@ func TestShellAndFailClosed(t *testing.T) {
 	}
 }
 
+// What a shell has started ends with the lab, and so do the namespaces that it would hold.
+func TestShellLeavesNothing(t *testing.T) {
+	needLive(t)
+	mark, up := fmt.Sprintf("9%d.5", os.Getpid()), filepath.Join(t.TempDir(), "up")
+	running := make(chan struct{})
+	var once sync.Once
+	ended := make(chan error, 1)
+	go func() {
+		<-running
+		_, err := testbed.Shell(t.Context(), "leave-test", "gateway", []string{"sh", "-c", fmt.Sprintf("setsid sleep %s & echo > %s; sleep %[1]s; true", mark, up)})
+		ended <- err
+	}()
+	run(t, testbed.Options{
+		Scenario: calmHome(t, "napt", "0", "xiaomi-hub"), Seed: 4, Duration: 4 * time.Second, Lab: "leave-test",
+		Progress: func(p testbed.Progress) {
+			if p.Phase == "running" {
+				once.Do(func() { close(running) })
+			}
+		},
+	})
+	if err := <-ended; err != nil && !strings.Contains(err.Error(), "ended") { // the lab may end first
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(up); err != nil {
+		t.Fatal(err)
+	}
+	processes, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range processes {
+		if b, err := os.ReadFile(p); err == nil && strings.HasPrefix(string(b), "sleep\x00"+mark) {
+			t.Errorf("%s still runs", p)
+		}
+	}
+}
+
 // A run that is stopped writes what it has; one that is killed leaves what can be put in order.
 func TestStoppedRun(t *testing.T) {
 	needLive(t)

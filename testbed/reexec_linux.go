@@ -58,7 +58,8 @@ func childMain() error {
 	// Both the parent's death and its wish to stop arrive as SIGTERM; a lab that cannot end by itself soon after is ended.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
+	// Nobody listens: they are dropped, but not ignored, which the shells of this lab would inherit.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGHUP)
 	orderPipe := os.NewFile(fdOrder, "order")
 	reportPipe := os.NewFile(fdReport, "report")
 	defer reportPipe.Close()

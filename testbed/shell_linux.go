@@ -120,7 +120,9 @@ func Shell(ctx context.Context, lab, namespace string, command []string) (int, e
 		return 0, fmt.Errorf("calling the lab %s: %w", to.Name, err)
 	}
 	var reply shellReply
-	if err := json.NewDecoder(conn).Decode(&reply); err != nil {
+	if err := json.NewDecoder(conn).Decode(&reply); ctx.Err() != nil {
+		return 0, errors.New("stopped")
+	} else if err != nil {
 		return 0, fmt.Errorf("the lab %s ended: %w", to.Name, err)
 	}
 	if reply.Error != "" {

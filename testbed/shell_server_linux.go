@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -102,7 +103,10 @@ func (s *shellServer) handle(ctx context.Context, conn *net.UnixConn) (int, erro
 	if p := lookIn(argv[0]); cmd.Err != nil && p != "" {
 		cmd.Path, cmd.Err = p, nil
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true, Setctty: req.Terminal}
+	// The command is the first of a process namespace: what it has started ends with it, and so with the lab, whatever ends that.
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL, Setsid: true, Setctty: req.Terminal,
+	}
 	err = s.enter(req.Namespace, func() error { // the thread stays inside until the command ends: Pdeathsig is its death
 		if err := cmd.Start(); err != nil {
 			return err
@@ -110,12 +114,24 @@ func (s *shellServer) handle(ctx context.Context, conn *net.UnixConn) (int, erro
 		for _, f := range files {
 			_ = f.Close()
 		}
-		gone := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
-		defer gone()
+		done := make(chan struct{})
+		defer close(done)
+		stop := func() {
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGHUP)
+			select {
+			case <-done:
+			case <-time.After(shellGrace):
+				_ = cmd.Process.Kill()
+			}
+		}
+		defer context.AfterFunc(ctx, stop)()
 		go func() { // a caller that goes away takes its command with it
 			_, _ = conn.Read(make([]byte, 1))
-			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGHUP)
-			_ = cmd.Process.Kill()
+			select {
+			case <-done:
+			default:
+				stop()
+			}
 		}()
 		return cmd.Wait()
 	})
@@ -124,6 +140,9 @@ func (s *shellServer) handle(ctx context.Context, conn *net.UnixConn) (int, erro
 	}
 	return 0, err
 }
+
+// shellGrace is how long a command that is hung up on may take to end what it writes, as tcpdump does its capture.
+const shellGrace = time.Second
 
 // lookIn finds a command in the system directories that are not on an ordinary user's path.
 func lookIn(name string) string {

@@ -17,8 +17,8 @@ func (n *Net) Call(s emulator.Stranger, to netip.Addr, l packet.Lineage, send fu
 		send(packet.Packet{Data: ip, At: n.clock.Now(), Lineage: l})
 	}}
 	if !s.TCP {
-		var head [1]byte
-		head[0] = byte(d.Uint64()) & 0x3f // not the first byte of RTP
+		v := d.Uint64()
+		head := [2]byte{byte(v) & 0x3f, byte(v>>8) & 0x3f} // see Net.head
 		out.noisy(src, dst, sport, s.Port, uint16(d.Uint64()), head[:], s.Size, d.Uint64(), l)
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -114,4 +115,12 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+// checkTimeScale tells whether people can act so much more often.
+func checkTimeScale(f float64) error {
+	if math.IsNaN(f) || f < 0 || f > scenarios.MaxDensity {
+		return fmt.Errorf("--time-scale %g is out of range (allowed: a number from 0 to %d; 0 = the scenario's)", f, scenarios.MaxDensity)
+	}
+	return nil
 }

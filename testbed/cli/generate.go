@@ -73,10 +73,11 @@ func (o *generateOptions) check() (shard, of int, err error) {
 		return 0, 0, fmt.Errorf("--workers %d: 1 or more", o.workers)
 	case o.snaplen != 0 && o.snaplen < leastSnaplen:
 		return 0, 0, fmt.Errorf("--snaplen %d: %d or more, or 0 for all", o.snaplen, leastSnaplen)
-	case o.timeScale < 0:
-		return 0, 0, errors.New("--time-scale must not be negative")
 	case o.noPcap && o.snaplen != 0:
 		return 0, 0, errors.New("--snaplen goes with captures, --no-pcap with none")
+	}
+	if err := checkTimeScale(o.timeScale); err != nil {
+		return 0, 0, err
 	}
 	if n, err := fmt.Sscanf(o.shard, "%d/%d", &shard, &of); err != nil || n != 2 || fmt.Sprintf("%d/%d", shard, of) != o.shard {
 		return 0, 0, fmt.Errorf("--shard %s: %w", o.shard, testbed.ErrShard)

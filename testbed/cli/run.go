@@ -63,8 +63,11 @@ func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr 
 	if o.world != "live" && o.world != "virtual" {
 		return usagef("--world %s is not known; there are live and virtual", o.world)
 	}
-	if o.home < 0 || o.timeScale < 0 {
-		return usagef("--home and --time-scale must not be negative")
+	if o.home < 0 {
+		return usagef("--home %d: an index from 0 on is needed", o.home)
+	}
+	if err := checkTimeScale(o.timeScale); err != nil {
+		return usage(err)
 	}
 	sc, err := scenarios.Load(scenario)
 	if err != nil {
