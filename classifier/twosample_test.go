@@ -46,7 +46,7 @@ var quick = TwoSampleOptions{Trees: 60, Workers: 2, Resamples: 500}
 func TestTwoSampleFindsNothingBetweenEqualSides(t *testing.T) {
 	const draws = 5
 	mean := 0.0
-	for k := uint64(0); k < draws; k++ {
+	for k := range uint64(draws) {
 		res, err := TwoSample(t.Context(), side(10+2*k, 0), side(11+2*k, 0), TwoSampleOptions{Trees: 30, Workers: 2, Resamples: 10})
 		if err != nil {
 			t.Fatal(err)
@@ -222,8 +222,11 @@ func TestBootstrapCoversTheFolds(t *testing.T) {
 
 func TestWindowFeatures(t *testing.T) {
 	run := Run{Packets: []Packet{
-		{TsNs: 0, Dir: 1, Length: 100}, {TsNs: 10e6, Dir: -1, Length: 1514}, {TsNs: 10e6 + 20e3, Dir: -1, Length: 1514},
-		{TsNs: 15e6, Dir: 1, Length: 66}, {TsNs: 25e6, Dir: -1, Length: 200},
+		{TsNs: 0, Dir: 1, Length: 100},
+		{TsNs: 10e6, Dir: -1, Length: 1514},
+		{TsNs: 10e6 + 20e3, Dir: -1, Length: 1514},
+		{TsNs: 15e6, Dir: 1, Length: 66},
+		{TsNs: 25e6, Dir: -1, Length: 200},
 	}}
 	w := newWindows(4, []Run{run})
 	w.addFold(0, [2][]Run{{run}, nil}, 1)

@@ -107,7 +107,7 @@ func newTunnelEnd(c TunnelModelConfig, stream uint64) (*TunnelEnd, error) {
 	case c.MTU < 1 || c.MTU > maxTunnelMTU:
 		return nil, fmt.Errorf("an MTU of %d: it must be 1 to %d", c.MTU, maxTunnelMTU)
 	case c.Keepalive < 0 || c.Fill < 0:
-		return nil, errors.New("Keepalive and Fill must not be negative")
+		return nil, errors.New("a tunnel's Keepalive and Fill must not be negative")
 	case !c.Local.Addr().Is4() || c.Remote.IsValid() && !c.Remote.Addr().Is4():
 		return nil, fmt.Errorf("outer addresses %v and %v: they must be IPv4", c.Local, c.Remote)
 	}

@@ -408,8 +408,8 @@ type modelWorld struct {
 	got             func(p packet.Packet, up bool) // may be nil; owns p.Data
 }
 
-func newModelWorld(t testing.TB, s *tunnelScript) *modelWorld {
-	t.Helper()
+func newModelWorld(tb testing.TB, s *tunnelScript) *modelWorld {
+	tb.Helper()
 	w := &modelWorld{clock: clock.NewVirtual(0), pool: packet.NewLocalPool(), lost: s.lost, links: linksOf(s), again: s.again}
 	noise := packet.NewNoise(1, s.seed)
 	end := func(up bool, local, remote string) TunnelModelConfig {
@@ -438,7 +438,7 @@ func newModelWorld(t testing.TB, s *tunnelScript) *modelWorld {
 	}
 	var err error
 	if w.ends[1], w.ends[0], err = NewTunnelPair(end(true, home, server), end(false, server, remote)); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return w
 }

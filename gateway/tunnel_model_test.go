@@ -291,9 +291,9 @@ func TestTunnelModelOpensOnce(t *testing.T) {
 }
 
 // instant joins two ends without any delay: each Send is an Open before it returns.
-func instant(t testing.TB, deliver func(e *TunnelEnd, p packet.Packet)) (w *modelWorld) {
-	t.Helper()
-	w = newModelWorld(t, &tunnelScript{known: true})
+func instant(tb testing.TB, deliver func(e *TunnelEnd, p packet.Packet)) (w *modelWorld) {
+	tb.Helper()
+	w = newModelWorld(tb, &tunnelScript{known: true})
 	for i, e := range w.ends {
 		e.c.Send = w.ends[1-i].Open
 		e.c.Deliver = func(p packet.Packet) { deliver(e, p) }
@@ -447,11 +447,11 @@ func FuzzTunnelModelOpen(f *testing.F) {
 }
 
 // steady returns a step of a tunnel that is up: a packet up, a packet down, and a little time.
-func steady(t testing.TB, size, fill int) func() {
-	t.Helper()
+func steady(tb testing.TB, size, fill int) func() {
+	tb.Helper()
 	var w *modelWorld
 	var last []byte
-	w = instant(t, func(_ *TunnelEnd, p packet.Packet) { last = p.Data })
+	w = instant(tb, func(_ *TunnelEnd, p packet.Packet) { last = p.Data })
 	for _, e := range w.ends {
 		e.c.Fill = fill
 	}
@@ -462,7 +462,7 @@ func steady(t testing.TB, size, fill int) func() {
 			last = nil
 			w.ends[1-i].Seal(packet.Packet{Data: b})
 			if last == nil {
-				t.Fatal("not delivered")
+				tb.Fatal("not delivered")
 			}
 		}
 		w.clock.Run(w.clock.Now() + ms)

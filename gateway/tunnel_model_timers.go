@@ -99,6 +99,7 @@ func (e *TunnelEnd) expired(t tunnelTimer, now int64) {
 		e.current, e.previous, e.next = modelKeypair{}, modelKeypair{}, modelKeypair{}
 		e.handshake.local = 0
 		e.unstage(&e.drops.NoHandshake)
+	case numTunnelTimers:
 	}
 }
 

@@ -60,14 +60,13 @@ type virtualLab struct {
 	seal   [4]*gateway.Line // into and out of the tunnel's ends
 	sealed [4]int64         // when each of them is free
 
-	byAddr   map[netip.Addr]int32 // units
-	agenda   *devices.Agenda
-	open     map[int64]*dataset.Event
-	n        Counts
-	up       int64 // LAN frames that left towards the WAN
-	upSeen   int64 // of these, seen by the tap
-	down     int64 // LAN frames that came from the WAN
-	writable bool
+	byAddr map[netip.Addr]int32 // units
+	agenda *devices.Agenda
+	open   map[int64]*dataset.Event
+	n      Counts
+	up     int64 // LAN frames that left towards the WAN
+	upSeen int64 // of these, seen by the tap
+	down   int64 // LAN frames that came from the WAN
 }
 
 // virtualStart is when the virtual world's machines are switched on: script time 0 lies so far ahead, as in the live world.

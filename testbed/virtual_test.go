@@ -211,7 +211,7 @@ func dissect(t *testing.T, d *dataset.Dataset, file string, each func(dissected)
 		if err != nil || len(f) != 10 {
 			t.Fatalf("tshark says %q", line)
 		}
-		for _, proto := range strings.Split(f[1], ":") {
+		for proto := range strings.SplitSeq(f[1], ":") {
 			seen[proto]++
 		}
 		each(dissected{

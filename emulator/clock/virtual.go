@@ -111,10 +111,7 @@ func (v *Virtual) insert(r ref) {
 
 // Run fires the timers that are due until a moment, that moment included, in order; then it is that moment.
 func (v *Virtual) Run(until int64) {
-	for {
-		if v.next == len(v.turn) && !v.advance(until) {
-			break
-		}
+	for v.next < len(v.turn) || v.advance(until) {
 		r := v.turn[v.next]
 		if r.at > until {
 			break

@@ -17,7 +17,6 @@ import (
 
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
-	"glasshouse/emulator/wire"
 )
 
 // CloudConfig says what the internet of a home serves.
@@ -147,49 +146,33 @@ func (cl *Cloud) serve(raw net.Conn) error {
 			_ = sec.Close()
 		}()
 		_ = raw.SetDeadline(time.Time{})
-		return cl.greet(sec, announced)
-	case head[0] == mqttConnect:
-		token, size, err := readConnect(announced)
-		if err != nil {
-			return err
-		}
-		_ = raw.SetDeadline(time.Time{})
-		return cl.converse(announced, announced, token, size)
+		return cl.converse(sec, announced)
 	case head[0] < 0x80:
 		_ = raw.SetDeadline(time.Time{})
 		return cl.serveHTTP(bufio.NewReader(announced), announced)
 	}
 	_ = raw.SetDeadline(time.Time{})
-	return cl.greet(announced, announced)
+	return cl.converse(announced, announced)
 }
 
-// greet reads the session's token at the head of a connection.
-func (cl *Cloud) greet(conn net.Conn, announced *truth.StreamConn) error {
+// converse reads the session's token and walks the jobs that the device hands over.
+func (cl *Cloud) converse(conn net.Conn, announced *truth.StreamConn) error {
 	var token [tokenSize]byte
 	if _, err := io.ReadFull(conn, token[:]); err != nil {
 		return err
 	}
-	return cl.converse(conn, announced, token, tokenSize)
-}
-
-// converse walks the jobs that the device hands over. read is how many bytes of the first message were read already.
-func (cl *Cloud) converse(conn net.Conn, announced *truth.StreamConn, token [tokenSize]byte, read int) error {
 	sess := cl.c.Sessions.find(token)
 	if sess == nil {
 		return errors.New("the token names no session")
 	}
 	n, buf := newNoise(uint64(token[1])<<8|uint64(token[2])), make([]byte, noiseSize)
-	if sess.mqtt {
-		n.mqtt = wire.NewMQTTEnd(n.rng, false, sess.subscribes, "")
-	}
 	for {
 		select {
 		case j := <-sess.jobs:
 			announced.SetTag(j.tag)
-			if err := cl.walk(conn, j, n, buf, read); err != nil {
+			if err := cl.walk(conn, j, n, buf, &token); err != nil {
 				return err
 			}
-			read = 0
 		case <-sess.closed: // the device is about to say so
 			_ = conn.SetReadDeadline(time.Now().Add(streamPatience))
 			_, err := conn.Read(buf)
@@ -200,10 +183,11 @@ func (cl *Cloud) converse(conn net.Conn, announced *truth.StreamConn, token [tok
 	}
 }
 
-// walk walks a job at the server. read bytes of its first message were read already.
-func (cl *Cloud) walk(conn net.Conn, j *job, n *noise, buf []byte, read int) error {
-	if read > 0 {
-		if err := discard(conn, j.messages[0].Size-read, streamPatience, buf); err != nil {
+// walk walks a job at the server. The token, if it is not cleared yet, was the head of the first job's first message.
+func (cl *Cloud) walk(conn net.Conn, j *job, n *noise, buf []byte, token *[tokenSize]byte) error {
+	if *token != ([tokenSize]byte{}) {
+		*token = [tokenSize]byte{}
+		if err := discard(conn, j.messages[0].Size-tokenSize, streamPatience, buf); err != nil {
 			return err
 		}
 		rest := newJob(j.messages[1:], cl.c.Clock.Now(), j.tag)

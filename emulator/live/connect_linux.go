@@ -15,7 +15,6 @@ import (
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
-	"glasshouse/emulator/wire"
 )
 
 const errAddrInUse = unix.EADDRINUSE
@@ -69,11 +68,6 @@ func (h *Host) connect(ctx context.Context, s *devices.Service, tag truth.Tag, r
 		c.drop()
 		return nil, err
 	}
-	if s.Transport == devices.TransportMQTT {
-		c.sess.mqtt = true
-		c.sess.subscribes = s.Login.Down > devices.MQTTConnack
-		c.noise.mqtt = wire.NewMQTTEnd(c.noise.rng, true, c.sess.subscribes, mqttName(c.token))
-	}
 	return c, nil
 }
 
@@ -103,10 +97,6 @@ func (c *connection) walk(ctx context.Context, j *job) error {
 			return fmt.Errorf("a connection must begin with a message up of %d bytes or more", tokenSize)
 		}
 		c.named = true
-		if c.noise.mqtt != nil { // the token is the client's name
-			c.sess.jobs <- j
-			return walkStream(ctx, c.host.c.Clock, c.conn, packet.Up, j, c.noise, c.buf)
-		}
 		return walkStream(ctx, c.host.c.Clock, &named{Conn: c.conn, token: c.token, offer: func() { c.sess.jobs <- j }}, packet.Up, j, c.noise, c.buf)
 	}
 	select {

@@ -217,7 +217,7 @@ func (h *Host) once(ctx context.Context, s *devices.Service, x *devices.Exchange
 		return h.http(ctx, s, x, tag)
 	case devices.TransportUDP, devices.TransportLAN:
 		return h.datagrams(ctx, s, x, at, tag)
-	case devices.TransportTLS12, devices.TransportTLS13, devices.TransportTCP, devices.TransportMQTT:
+	case devices.TransportTLS12, devices.TransportTLS13, devices.TransportTCP:
 	}
 	c, err := h.connect(ctx, s, tag, packet.RoleTCPHandshake)
 	if err != nil {

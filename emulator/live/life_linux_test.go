@@ -311,7 +311,7 @@ func TestStrangers(t *testing.T) {
 	h.host(0, p)
 	ctx, cancel := context.WithTimeout(h.ctx, 2500*time.Millisecond)
 	defer cancel()
-	RunStrangers(ctx, StrangerConfig{NS: h.inet, Clock: h.clock, Target: addrOf(0), Rate: 3600 * 50 * 1_000_000, Seed: 3})
+	RunStrangers(ctx, StrangerConfig{NS: h.inet, Clock: h.clock, Target: addrOf(0), Rate: 3600e6 * 50, Seed: 3})
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	kinds := make(map[uint8]int)

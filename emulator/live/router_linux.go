@@ -91,7 +91,7 @@ func RunStrangers(ctx context.Context, c StrangerConfig) {
 		for i := range payload {
 			payload[i] = byte(r.Uint32())
 		}
-		payload[0], payload[1] = payload[0]&0x3f, payload[1]&0x3f // see Sessions.head
+		payload[0], payload[1] = payload[0]&0x3f, payload[1]&0x3f // see plainDatagram
 		if c.Clock.Sleep(ctx, s.At) != nil {
 			return
 		}

@@ -61,9 +61,6 @@ type session struct {
 	jobs   chan *job
 	closed chan struct{}
 	once   sync.Once
-
-	mqtt       bool // messages are MQTT's packets
-	subscribes bool // of MQTT: the device does, at log-in
 }
 
 func (s *session) close() { s.once.Do(func() { close(s.closed) }) }
@@ -168,19 +165,22 @@ func (s *Sessions) unregister(j *job) {
 	s.mu.Unlock()
 }
 
-// head writes the name of message index of a job, as 16 bytes that look random, but never like the first bytes of RTP or of an
-// ISO 8602 unit of data: analysers would find them malformed.
+// head writes the name of message index of a job, as 16 bytes that look random but for what plainDatagram asks.
 func (s *Sessions) head(dst []byte, j *job, index int) {
 	var b [tokenSize]byte
 	binary.LittleEndian.PutUint32(b[:], j.handle)
 	binary.LittleEndian.PutUint32(b[4:], uint32(index))
 	for try := range uint16(1 << 10) {
 		binary.LittleEndian.PutUint16(b[8:], try)
-		if s.block.Encrypt(dst[:tokenSize], b[:]); dst[0] < 0x40 && dst[1]&0xf0 != 0x40 {
+		if s.block.Encrypt(dst[:tokenSize], b[:]); plainDatagram(dst) {
 			return
 		}
 	}
 }
+
+// plainDatagram tells whether random bytes begin so that analysers do not take them for a protocol which they then find
+// malformed: RTP has other first bits, and ISO 8602 (R-GOOSE runs over it) a 4 in the upper half of its second byte.
+func plainDatagram(p []byte) bool { return p[0] < 0x40 && p[1]>>4 != 4 }
 
 // parse reads a datagram's head; nil where it names no job.
 func (s *Sessions) parse(p []byte) (*job, int) {

@@ -41,11 +41,11 @@ func (n *Noise) Sum(place uint64, size int) uint16 {
 	end := at + size
 	s := uint32(n.sums[end/8]) + words(n.b[end&^7:end]) // up to the end
 	s += uint32(^fold(uint32(n.sums[at/8]) + words(n.b[at&^7:at])))
-	if sum := fold(s); at%2 == 0 {
-		return sum
-	} else {
-		return sum<<8 | sum>>8
+	sum := fold(s)
+	if at%2 != 0 {
+		sum = sum<<8 | sum>>8
 	}
+	return sum
 }
 
 // words adds up to 8 bytes as 16-bit words, the last one padded.

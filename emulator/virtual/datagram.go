@@ -106,9 +106,9 @@ type socket struct {
 	closed  bool
 }
 
-func (h *Host) socket(proto byte, remote uint32, rport uint16) *socket {
+func (h *Host) socket(remote uint32, rport uint16) *socket {
 	for {
-		k := socketKey{remote, h.port(), rport, proto}
+		k := socketKey{remote, h.port(), rport, protoUDP}
 		if h.sockets[k] == nil {
 			s := &socket{h: h, key: k, id: uint16(h.stack.draws.Uint64()), place: h.stack.draws.Uint64()}
 			h.sockets[k] = s
@@ -149,14 +149,14 @@ func (h *Host) openUDP(s *devices.Service, t tag, done func(*socket, error)) {
 				done(nil, err)
 				return
 			}
-			done(h.socket(protoUDP, addr, s.Port), nil)
+			done(h.socket(addr, s.Port), nil)
 		})
 	case s.Host != devices.HostPeer:
-		done(h.socket(protoUDP, h.n.broadcast(), s.Port), nil)
+		done(h.socket(h.n.broadcast(), s.Port), nil)
 	case !h.n.c.HasPeer || h.n.c.Peer.Index == h.spec.Index:
 		done(nil, errNoPhone)
 	default:
-		done(h.socket(protoUDP, u32(h.n.c.Peer.Addr), s.Port), nil)
+		done(h.socket(u32(h.n.c.Peer.Addr), s.Port), nil)
 	}
 }
 
@@ -188,10 +188,10 @@ func (s *socket) walk(m []devices.Message, at int64, t tag, done func(error)) {
 }
 
 // arriveFar takes a datagram at a far end: a server's, or the phone's on the LAN.
-func (n *Net) arriveFar(payload []byte, ends u32Pair, sport, dport uint16, host *Host) bool {
+func (n *Net) arriveFar(payload []byte, ends u32Pair, sport, dport uint16, host *Host) {
 	d, i := n.named(payload)
 	if d == nil || d.messages[i].Dir != packet.Up {
-		return false
+		return
 	}
 	if f := &d.far; !f.begun {
 		f.from, f.here, f.there, f.host = u32Pair{ends.b, ends.a}, dport, sport, host
@@ -202,7 +202,6 @@ func (n *Net) arriveFar(payload []byte, ends u32Pair, sport, dport uint16, host 
 		}
 	}
 	d.far.arrived(i)
-	return true
 }
 
 // arrived notes that a message of the other end has come.

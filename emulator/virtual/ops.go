@@ -32,7 +32,7 @@ var (
 
 // ask sends a question on a socket of its own until it is answered, and gives the answer; nil if none came.
 func (h *Host) ask(remote uint32, port uint16, question []byte, t tag, tries int, done func(answer []byte)) {
-	s := h.socket(protoUDP, remote, port)
+	s := h.socket(remote, port)
 	over := false
 	s.on = func(b []byte) {
 		if over {

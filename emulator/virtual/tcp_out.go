@@ -86,7 +86,7 @@ func (e *endpoint) control(flags byte, seq uint32, t tag, syn bool) {
 func (e *endpoint) synOptions(o []byte, flags byte) int {
 	mss := e.st.mss
 	o[0], o[1], o[2], o[3] = 2, 4, byte(mss>>8), byte(mss)
-	n := 4
+	var n int
 	if e.ts {
 		o[4], o[5], o[6], o[7] = 4, 2, 8, 10
 		binary.BigEndian.PutUint32(o[8:], e.tsNow())

@@ -45,9 +45,9 @@ func (h *hold) Fire(now int64, _ uint64) {
 
 var routerMAC = [6]byte{2, 0, 0, 0, 0, 1}
 
-func newLAN(t testing.TB, seed uint64, loss int, profiles ...string) *lan {
-	t.Helper()
-	l := &lan{t: t, clock: clock.NewVirtual(-2e9), pool: packet.NewLocalPool(), loss: loss, r: rand.New(rand.NewPCG(seed, 1)), check: true, units: map[int32]int{}}
+func newLAN(tb testing.TB, seed uint64, loss int, profiles ...string) *lan {
+	tb.Helper()
+	l := &lan{t: tb, clock: clock.NewVirtual(-2e9), pool: packet.NewLocalPool(), loss: loss, r: rand.New(rand.NewPCG(seed, 1)), check: true, units: map[int32]int{}}
 	c := Config{
 		Clock: l.clock, Pool: l.pool, Noise: packet.NewNoise(seed, 2), Seed: seed, Names: map[string]netip.Addr{},
 		DNS: netip.MustParseAddr("198.18.0.53"), NTP: netip.MustParseAddr("198.18.0.123"), LAN: netip.MustParsePrefix("192.168.7.0/24"),
@@ -58,7 +58,7 @@ func newLAN(t testing.TB, seed uint64, loss int, profiles ...string) *lan {
 	for i, name := range profiles {
 		p, err := devices.ParseProfile(name+".yaml", []byte(testProfile))
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		c.Specimens = append(c.Specimens, devices.Specimen{
 			Index: int32(i), Name: name, Profile: p, MAC: [6]byte{2, 1, 0, 0, 0, byte(i)}, Seed: seed + uint64(i),
@@ -112,7 +112,7 @@ func newLAN(t testing.TB, seed uint64, loss int, profiles ...string) *lan {
 	c.ToHome = func(p packet.Packet) { cross(p, toHome) }
 	var err error
 	if l.net, err = NewNet(c); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for i := range c.Specimens {
 		l.net.Host(i).Boot(-1e9)
@@ -267,7 +267,7 @@ func TestStreamSums(t *testing.T) {
 		if string(b) != string(whole[off:off+int64(n)]) {
 			t.Fatalf("%d bytes at %d differ from those read before", n, off)
 		}
-		if want := fold(sum32(0, b)); sum != want && !(sum%0xffff == 0 && want%0xffff == 0) {
+		if want := fold(sum32(0, b)); sum != want && (sum%0xffff != 0 || want%0xffff != 0) {
 			t.Fatalf("%d bytes at %d: sum %04x, want %04x", n, off, sum, want)
 		}
 	}

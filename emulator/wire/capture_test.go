@@ -194,7 +194,7 @@ func fillCapture(c *capture) {
 
 	topic := AppendText(nil, r, 24)
 	s = c.connect(1883)
-	s.say(true, AppendMQTTConnect(nil, r, "", 90, 60))
+	s.say(true, AppendMQTTConnect(nil, r, 90, 60))
 	s.say(false, AppendMQTTConnack(nil))
 	s.say(true, AppendMQTTSubscribe(nil, 1, topic))
 	s.say(false, AppendMQTTSuback(nil, 1))

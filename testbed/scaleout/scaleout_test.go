@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,11 +70,11 @@ func TestSubmitUsage(t *testing.T) {
 	}{
 		{"nothing", "--scenario is missing", nil},
 		{"no shards", "--shards is missing", []string{"--scenario", "noisy-napt", "--homes", "8"}},
-		{"more shards than homes", "no more than the 8 homes", append(whole[:len(whole):len(whole)], "--shards", "9")},
-		{"homes are no number", "--homes many: a number", append(whole[:len(whole):len(whole)], "--homes", "many")},
-		{"no such option", "--fast: no such option", append(whole[:len(whole):len(whole)], "--fast")},
-		{"no value", "--seed needs a value", append(whole[:len(whole):len(whole)], "--seed")},
-		{"no program", "--binary: not found", append(whole[:len(whole):len(whole)], "--binary", "/no/such/program")},
+		{"more shards than homes", "no more than the 8 homes", append(slices.Clip(whole), "--shards", "9")},
+		{"homes are no number", "--homes many: a number", append(slices.Clip(whole), "--homes", "many")},
+		{"no such option", "--fast: no such option", append(slices.Clip(whole), "--fast")},
+		{"no value", "--seed needs a value", append(slices.Clip(whole), "--seed")},
+		{"no program", "--binary: not found", append(slices.Clip(whole), "--binary", "/no/such/program")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := try(t, 10*time.Second, nil, "bash", append([]string{"slurm/submit.sh"}, c.args...)...)
