@@ -13,11 +13,6 @@ import (
 // Script time 0 lies this far ahead when the interfaces are up: the devices get their leases before it.
 const settleTime = 2 * time.Second
 
-const (
-	mtuPlain  = 1500
-	mtuTunnel = 1420 // wireguard's usual: 1500 less 80 bytes for an outer IPv6 header
-)
-
 // build makes the namespaces, interfaces, servers and hosts, and starts what moves packets between them.
 func (l *lab) build(ctx context.Context) error {
 	if err := l.clocks(); err != nil {

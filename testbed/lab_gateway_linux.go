@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"time"
 
 	"glasshouse/emulator/live"
 	"glasshouse/emulator/packet"
@@ -79,9 +78,6 @@ func (l *lab) buildGateway(ctx context.Context) error {
 	l.onClose(dhcp)
 	return nil
 }
-
-// leaseTime is OpenWrt's default.
-const leaseTime = 12 * time.Hour
 
 // stations lists who may use the access point; their interfaces come later.
 func (l *lab) stations() []gateway.Station {

@@ -16,15 +16,6 @@ import (
 	"glasshouse/gateway"
 )
 
-// Addresses inside the tunnel, as a VPN provider hands them out.
-var (
-	tunnelClient = netip.MustParseAddr("10.66.0.2")
-	tunnelServer = netip.MustParseAddr("10.66.0.1")
-)
-
-// tunnelPort is WireGuard's customary port.
-const tunnelPort = 51820
-
 // buildTunnel makes both ends of the WireGuard tunnel: the client on the gateway, the server in the internet, which is up
 // before the client may speak.
 func (l *lab) buildTunnel(context.Context) error {

@@ -26,6 +26,7 @@ type runOptions struct {
 	home      int
 	out       string
 	model     string
+	pairs     int
 	timeScale float64
 	json      bool
 }
@@ -37,10 +38,12 @@ func newRun() *cobra.Command {
 		Short: "Run a home and record it, labelled",
 		Long: `Runs one home of a scenario (a built-in name or a YAML file) and writes its data set: captures of the LAN and the WAN,
 a label for every WAN packet, and the events behind them. With a model, each packet is labelled as it passes and the
-model is scored at the end. While a live home runs, "glasshouse shell gateway" looks inside.`,
+model is scored at the end. In both worlds, the same homes are run live and virtually, and compared: what was scripted, what each
+connection carried, how times are distributed. While a live home runs, "glasshouse shell gateway" looks inside.`,
 		Example: `  glasshouse run noisy-napt --duration 5m -o home1
   glasshouse run single-echo-dot --duration 2m --seed 7 --json
   glasshouse run noisy-vpn --world virtual --duration 1d -o day1
+  glasshouse run noisy-napt --world both --duration 5m --pairs 6 --seed 1 -o parity
   glasshouse run noisy-vpn --model vpn.model -o watched`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -48,7 +51,8 @@ model is scored at the end. While a live home runs, "glasshouse shell gateway" l
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.world, "world", "live", "`WORLD` to run in: live (real time, real sockets), virtual (days in seconds, the same bytes from the same seed)")
+	f.StringVar(&o.world, "world", "live", "`WORLD` to run in: live (real time, real sockets), virtual (days in seconds, the same bytes from the same seed), both (and how they differ)")
+	f.IntVar(&o.pairs, "pairs", 1, "with --world both: how many seeds, from --seed on; with two or more a classifier tries to tell the worlds apart")
 	f.Var(durationFlag{&o.duration}, "duration", "how long, as 90s, 10m, 2h, 1d (default the scenario's)")
 	o.seed.add(cmd)
 	f.IntVar(&o.home, "home", 0, "`INDEX` of the home to draw from the seed")
@@ -60,8 +64,14 @@ model is scored at the end. While a live home runs, "glasshouse shell gateway" l
 }
 
 func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr io.Writer) error {
-	if o.world != "live" && o.world != "virtual" {
-		return usagef("--world %s is not known; there are live and virtual", o.world)
+	if !slices.Contains([]string{"live", "virtual", "both"}, o.world) {
+		return usagef("--world %s is not known; there are live, virtual and both", o.world)
+	}
+	switch both := o.world == "both"; {
+	case o.pairs < 1 || (o.pairs > 1 && !both):
+		return usagef("--pairs %d: 1 or more, with --world both", o.pairs)
+	case both && o.model != "":
+		return usagef("--model goes with one world")
 	}
 	if o.home < 0 {
 		return usagef("--home %d: an index from 0 on is needed", o.home)
@@ -80,10 +90,14 @@ func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr 
 	if err := dataset.CheckEmpty(absolute(o.out)); err != nil {
 		return usage(err)
 	}
-	if o.world == "live" {
+	if o.world != "virtual" {
 		if err := needLive(); err != nil {
 			return err
 		}
+	}
+	if o.world == "both" {
+		fmt.Fprintf(stderr, "%s in both worlds, seeds %d to %d, to %s\n", sc.Name, seed, seed+uint64(o.pairs-1), o.out)
+		return runBoth(ctx, o, sc, stdout, stderr)
 	}
 	opt := testbed.Options{Scenario: sc, Seed: seed, Home: o.home, Duration: o.duration, World: o.world, Out: o.out, TimeScale: o.timeScale}
 	fmt.Fprintf(stderr, "%s, seed %d, %s world, to %s\n", sc.Name, seed, o.world, o.out)
