@@ -71,10 +71,10 @@ func means(out []float32, measures []measure, at, size int) []float32 {
 
 // The measures: the mean rank, from -0.5 to 0.5, of a packet's interval or lag among its like.
 const (
-	measureTurn = 0       // by turn
-	measureSlow = 4       // of up-down, where the network sets the pace
-	measureLag  = 5       // by direction of the reply and reach
-	numMeasures = 5 + 2*3 //
+	measureTurn = 0               // by turn
+	measureSlow = len(turnNames)  // of up-down, where the network sets the pace
+	measureLag  = measureSlow + 1 // by direction of the reply, and reach
+	numMeasures = measureLag + 2*len(lagReaches)
 )
 
 func nameMeasures(add func(format string, a ...any)) {

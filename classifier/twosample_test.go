@@ -264,3 +264,56 @@ func TestWindowFeatures(t *testing.T) {
 		}
 	}
 }
+
+// The replies of the second run come 5 ms later: by that much each is above its twin, and its twin below it. Where another
+// reply is nearer in time than the twin, the difference is of two dialogues, and means nothing.
+func TestTwinsShowADelayInMilliseconds(t *testing.T) {
+	a, b := dialogues(3, 1, 200, 0), dialogues(3, 1, 200, 5e6)
+	tw := learnTwins([2][]Run{{a}, {b}})
+	for n, r := range []Run{a, b} {
+		tw.follow(r.Packets, n)
+		var sum, count float32
+		m := tw.measures[1*len(lagReaches)] // of replies down, at the shortest reach
+		for i := range m.sum {
+			sum, count = sum+m.sum[i], count+m.count[i]
+		}
+		want := float64(10*n - 5)
+		if got := float64(sum / count); count < 100 || math.Abs(got-want) > 1.5 {
+			t.Errorf("run %d: %v ms above its twins in the mean of %v, want %v", n, got, count, want)
+		}
+	}
+}
+
+func TestNearestMoment(t *testing.T) {
+	m := []moment{{at: 1e9, lag: 1}, {at: 4e9, lag: 2}, {at: 9e9, lag: 3}}
+	for at, want := range map[int64]float32{0: 1, 2e9: 1, 3.5e9: 2, 4e9: 2, 6.5e9: 0, 11e9: 3, 11.1e9: 0} {
+		if got, ok := nearest(m, at); got.lag != want || ok != (want != 0) {
+			t.Errorf("nearest to %d: %v, %v; want %v", at, got, ok, want)
+		}
+	}
+}
+
+func TestRankIn(t *testing.T) {
+	v := []float32{1, 2, 2, 5, 9}
+	for x, want := range map[float32]float32{1: -0.5, 2: -0.125, 5: 0.25, 9: 0.5} {
+		if got := rankIn(v, x); got != want {
+			t.Errorf("rank of %v: %v, want %v", x, got, want)
+		}
+	}
+}
+
+// A habit needs enough packets of its kind, and a reply that keeps its time.
+func TestHabits(t *testing.T) {
+	h := learn([2][]Run{{dialogues(3, 1, 200, 0)}, {dialogues(3, 2, 200, 0)}})
+	if len(h.intervals) == 0 || len(h.lags[0]) == 0 {
+		t.Fatal("no habit was learned")
+	}
+	for k, v := range h.lags[1] {
+		if n := len(v); n < leastLike || v[n*3/4]-v[n/4] > lagSpreads[1] || k[0] == k[2] || !slices.IsSorted(v) {
+			t.Errorf("%v is a habit of %d lags, %v to %v", k, n, v[0], v[n-1])
+		}
+	}
+	if h := learn([2][]Run{{dialogues(3, 1, 1, 0)}, nil}); len(h.intervals) > 0 {
+		t.Error("a habit of one dialogue")
+	}
+}
