@@ -60,6 +60,9 @@ const (
 	TransportTLS13 Transport = "tls13"
 	TransportTCP   Transport = "tcp"
 	TransportHTTP  Transport = "http" // HTTP/1.1 in the clear: a message Up is a request, the message Down its response
+	TransportH2    Transport = "h2"   // HTTP/2 over TLS 1.3: a message Up is a request's body, the message Down its response's
+	TransportMQTT  Transport = "mqtt" // MQTT 3.1.1 in the clear over TCP: a message is a PUBLISH, or of 2 bytes a PINGREQ or PINGRESP
+	TransportQUIC  Transport = "quic" // QUIC v1 over UDP: an exchange is one stream of a connection of its own
 	TransportUDP   Transport = "udp"
 	TransportLAN   Transport = "lan-udp" // UDP to a peer on the LAN: the household's phone, or broadcast where there is no peer
 	TransportNTP   Transport = "ntp"

@@ -17,6 +17,7 @@ const (
 	minOpening    = 16                  // bytes that name the session at the start of a connection, and in each datagram
 	minRequest    = 128                 // bytes of an HTTP request: room for its header
 	minResponse   = 96                  // bytes of an HTTP response
+	maxUpload     = 1 << 14             // bytes of a request's body in HTTP/2: one frame, the largest before the server allows more
 	maxMessages   = 200_000             // of one activity
 	maxPeriod     = 28 * 24 * time.Hour // of a timer
 	maxWait       = time.Hour           // within an activity
@@ -154,8 +155,8 @@ func (r *profileReader) wifi(n strictyaml.Node) {
 // Transports is the closed vocabulary of a service's protocol stack.
 func Transports() []string {
 	return []string{
-		string(TransportTLS12), string(TransportTLS13), string(TransportTCP), string(TransportHTTP),
-		string(TransportUDP), string(TransportLAN), string(TransportNTP), string(TransportICMP),
+		string(TransportTLS12), string(TransportTLS13), string(TransportTCP), string(TransportHTTP), string(TransportH2), string(TransportMQTT),
+		string(TransportQUIC), string(TransportUDP), string(TransportLAN), string(TransportNTP), string(TransportICMP),
 	}
 }
 
@@ -180,18 +181,40 @@ func (r *profileReader) service(n strictyaml.Node) (s Service) {
 		l := m.Opt("login").Map("up", "down")
 		s.Login = Login{Up: int(l.Need("up").Int(minOpening, maxMessage)), Down: int(l.Need("down").Int(1, maxMessage))}
 	}
+	r.lasting(n, m, &s)
+	return s
+}
+
+// lasting checks whether a service has a lasting connection, and how it begins.
+func (r *profileReader) lasting(n strictyaml.Node, m strictyaml.Map, s *Service) {
 	switch {
 	case s.Transport == "":
-	case s.Lasting && (s.Transport == TransportNTP || s.Transport == TransportICMP || s.Transport == TransportHTTP):
-		m.Opt("lasting").Errorf("tls12, tls13, tcp, udp, lan-udp", "%s has no lasting connection", s.Transport)
+	case s.Lasting && (s.Transport == TransportNTP || s.Transport == TransportICMP || s.Transport == TransportQUIC || s.Web()):
+		m.Opt("lasting").Errorf("tls12, tls13, tcp, mqtt, udp, lan-udp", "%s has no lasting connection", s.Transport)
+	case s.Transport == TransportMQTT && !s.Lasting:
+		n.Errorf("lasting: true", "a device keeps its connection to an MQTT broker")
 	case s.Lasting && s.Stream() && !m.Has("login"):
 		n.Errorf("login: {up: 16 or more, down: 1 or more}", "a lasting connection needs a login")
 	case !s.Lasting && m.Has("login"):
 		m.Opt("login").Errorf("lasting: true", "only a lasting connection has a login")
+	case m.Has("login") && s.Transport == TransportMQTT:
+		mqttLogin(m.Opt("login"), &s.Login)
 	case m.Has("login") && !s.Stream() && (s.Login.Up > maxDatagram || s.Login.Down > maxDatagram || s.Login.Down < minOpening):
 		m.Opt("login").Errorf("16 to 1472 bytes", "a datagram cannot have this size")
 	}
-	return s
+}
+
+// mqttLogin checks a log-in at a broker. The lengths of a packet's length field leave gaps: none has 130 or 16387 bytes.
+func mqttLogin(n strictyaml.Node, l *Login) {
+	if l.Up == 0 || l.Down == 0 { // reported before
+		return
+	}
+	switch {
+	case l.Up < mqttConnect, l.Up > 1<<16, l.Up == 130, l.Up == 16387:
+		n.Errorf("up: 36 to 65536 bytes, but for 130 and 16387", "no CONNECT has %d bytes", l.Up)
+	case l.Down != MQTTConnack && l.Down != MQTTConnack+MQTTSuback && l.Down < MQTTConnack+MQTTSuback+MQTTPublish:
+		n.Errorf("down: 4 for a CONNACK, 9 with a SUBACK, 14 or more with a PUBLISH, too", "no answer to a log-in has %d bytes", l.Down)
+	}
 }
 
 // host reads where a service is, and which cloud it belongs to.

@@ -19,7 +19,7 @@ func (r *profileReader) items(nodes []strictyaml.Node, svc *Service, op Op, dept
 			n.Errorf("up: bytes of echo data", "a ping's messages are its requests")
 		case svc.Host == HostBroadcast && it.Dir == Down:
 			n.Errorf("up", "nobody answers a broadcast")
-		case svc.Transport == TransportHTTP && len(it.Group) == 0:
+		case svc.Web() && len(it.Group) == 0:
 			want := [2]int8{Up, Down}[i%2]
 			if it.Stream != nil || it.Repeat.Max > 1 || it.Dir != want || i == len(nodes)-1 && want == Up {
 				n.Errorf("up, down, up, down, ... in each list", "HTTP is requests and their responses")
@@ -74,11 +74,17 @@ func (r *profileReader) item(n strictyaml.Node, svc *Service, op Op, depth int) 
 		}
 		lo, hi := sizes(svc, it.Dir)
 		if what == "up_frame" || what == "down_frame" {
+			if svc.Transport == TransportH2 || svc.Transport == TransportQUIC {
+				m.Opt(what).Errorf("up, down", "a message of %s shares its frames with others", svc.Transport)
+			}
 			over := int64(svc.Overhead(r.p.Stack))
 			f := integers(m.Opt(what), lo+over, 14+1500)
 			it.Size = Range{max(0, f.Min-over), max(0, f.Max-over)}
 		} else {
 			it.Size = integers(m.Opt(what), lo, hi)
+		}
+		if svc.Transport == TransportMQTT && it.Size != (Range{MQTTPing, MQTTPing}) && it.Size.Max > 0 && it.Size.Min < MQTTPublish {
+			m.Opt(what).Errorf("2 for a ping, 5 or more for a PUBLISH", "no MQTT message has %d bytes", max(it.Size.Min, MQTTPing+1))
 		}
 	}
 	return it
@@ -94,7 +100,13 @@ func sizes(svc *Service, dir int8) (lo, hi int64) {
 			return minRequest, 64 << 10
 		}
 		return minResponse, maxMessage
-	case TransportTLS12, TransportTLS13, TransportTCP, TransportNTP:
+	case TransportH2:
+		if dir == Up {
+			return 1, maxUpload
+		}
+	case TransportMQTT:
+		return MQTTPing, maxMessage
+	case TransportTLS12, TransportTLS13, TransportTCP, TransportNTP, TransportQUIC:
 	}
 	return 1, maxMessage
 }
@@ -116,6 +128,9 @@ func (r *profileReader) stream(n strictyaml.Node, svc *Service) *Stream {
 		}
 	}
 	lo, hi := sizes(svc, x.Dir)
+	if svc.Transport == TransportMQTT {
+		lo = MQTTPublish
+	}
 	x.Size = integers(m.Need("size"), lo, maxMessage)
 	if m.Has("key_every") || m.Has("key_size") {
 		x.KeyEvery = m.Need("key_every").Int(1, 100_000)
@@ -125,7 +140,7 @@ func (r *profileReader) stream(n strictyaml.Node, svc *Service) *Stream {
 	switch {
 	case m.Has("chunk"):
 		x.Chunk = integers(m.Opt("chunk"), max(lo, 2*minOpening), hi)
-	case svc.Stream():
+	case svc.Connected():
 		x.Chunk = Range{maxMessage, maxMessage}
 	default:
 		x.Chunk = Range{1200, 1200}

@@ -114,11 +114,14 @@ func (r *profileReader) step(n strictyaml.Node, a *Routine) (s Step) {
 	if s.Op == OpConnect && a.Trigger == TriggerBoot {
 		m.Opt("op").Errorf("", "boot opens every lasting connection by itself")
 	}
-	s.Fresh = svc.Stream() && !svc.Lasting && s.Op == OpDialogue
+	s.Fresh = svc.Connected() && !svc.Lasting && s.Op == OpDialogue
 	if m.Has("fresh") {
 		s.Fresh = m.Opt("fresh").Bool()
-		if !s.Fresh && svc.Stream() && !svc.Lasting {
+		switch {
+		case !s.Fresh && svc.Connected() && !svc.Lasting:
 			m.Opt("fresh").Errorf("true", "service %q has no lasting connection", svc.Name)
+		case s.Fresh && svc.Transport == TransportMQTT:
+			m.Opt("fresh").Errorf("false", "a device keeps its connection to an MQTT broker")
 		}
 	}
 	if svc.Host == HostPeer && !a.Peer {

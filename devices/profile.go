@@ -95,11 +95,23 @@ type Service struct {
 	Source    string    `json:"source"`
 }
 
-// Login is what a lasting connection begins with, also when it is opened again: one message up, one down.
+// Login is what a lasting connection begins with, also when it is opened again: one message up, one down. Of MQTT, Up is the
+// CONNECT, and Down all that the broker says at first: a CONNACK of 4 bytes; with more, the device subscribes to a topic, and
+// the rest is the SUBACK of 5 bytes and, if there is yet more, a PUBLISH that waited for the device.
 type Login struct {
-	Up   int `json:"up"`   // application bytes, 16 or more; 0 = no log-in
+	Up   int `json:"up"`   // application bytes, 16 or more, of MQTT 36 or more; 0 = no log-in
 	Down int `json:"down"` // application bytes
 }
+
+// Sizes of MQTT's packets, bytes (MQTT 3.1.1, section 3).
+const (
+	MQTTPing      = 2 // PINGREQ, PINGRESP
+	MQTTConnack   = 4
+	MQTTSuback    = 5
+	MQTTSubscribe = 15 // to one topic of eight letters
+	MQTTPublish   = 5  // the least, to a topic of one letter
+	mqttConnect   = 36 // the least whose client has a name of 22 letters: those of a session
+)
 
 // Hosts that lan-udp services name.
 const (
@@ -113,21 +125,36 @@ func (s *Service) WAN() bool { return s.Transport != TransportLAN }
 // Stream tells whether the service runs over TCP.
 func (s *Service) Stream() bool {
 	switch s.Transport {
-	case TransportTLS12, TransportTLS13, TransportTCP, TransportHTTP:
+	case TransportTLS12, TransportTLS13, TransportTCP, TransportHTTP, TransportH2, TransportMQTT:
 		return true
-	case TransportUDP, TransportLAN, TransportNTP, TransportICMP:
+	case TransportUDP, TransportLAN, TransportNTP, TransportICMP, TransportQUIC:
 	}
 	return false
 }
+
+// Connected tells whether the service has connections, which carry messages of any size in their order.
+func (s *Service) Connected() bool { return s.Stream() || s.Transport == TransportQUIC }
+
+// Web tells whether a message up is a request and the message down its response.
+func (s *Service) Web() bool { return s.Transport == TransportHTTP || s.Transport == TransportH2 }
 
 // LoginMessages returns the messages with which the service's lasting connection begins; nil where it has no log-in.
 func (s *Service) LoginMessages() []Message {
 	if s.Login.Up == 0 {
 		return nil
 	}
+	wait := (s.Latency.Min + s.Latency.Max) / 2
+	if rest := s.Login.Down - MQTTConnack; s.Transport == TransportMQTT && rest > 0 {
+		return []Message{
+			{Dir: Up, Size: s.Login.Up},
+			{Dir: Down, Size: MQTTConnack, Wait: wait},
+			{Dir: Up, Size: MQTTSubscribe},
+			{Dir: Down, Size: rest, Wait: wait},
+		}
+	}
 	return []Message{
 		{Dir: Up, Size: s.Login.Up},
-		{Dir: Down, Size: s.Login.Down, Wait: (s.Latency.Min + s.Latency.Max) / 2},
+		{Dir: Down, Size: s.Login.Down, Wait: wait},
 	}
 }
 
@@ -144,9 +171,13 @@ func (s *Service) Overhead(stack Stack) int {
 		return n + 5 + 8 + 16
 	case TransportTLS13:
 		return n + 5 + 1 + 16
-	case TransportTCP, TransportHTTP:
+	case TransportTCP, TransportHTTP, TransportMQTT:
 		return n
+	case TransportH2: // and a DATA frame's head
+		return n + 5 + 1 + 16 + 9
 	case TransportUDP, TransportLAN, TransportNTP, TransportICMP:
+	case TransportQUIC: // a short header with an ID of 8 bytes, a number of 2, a STREAM frame's head, the tag
+		return 14 + 20 + 8 + 1 + 8 + 2 + 4 + 16
 	}
 	return 14 + 20 + 8
 }

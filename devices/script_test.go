@@ -202,7 +202,7 @@ func TestExchangesKeepTheirPromises(t *testing.T) {
 						t.Fatalf("%s %s: a fresh connection opens with %+v", p.Device, a.Name, x.Messages[0])
 					}
 					for _, m := range x.Messages {
-						if m.Size < 1 || m.Wait < 0 || !s.Stream() && (m.Size < 16 || m.Size > maxDatagram) {
+						if m.Size < 1 || m.Wait < 0 || !s.Connected() && (m.Size < 16 || m.Size > maxDatagram) {
 							t.Fatalf("%s %s: message %+v over %s", p.Device, a.Name, m, s.Transport)
 						}
 					}
@@ -251,5 +251,19 @@ func TestAgendaIsOneOrder(t *testing.T) {
 	}
 	if cmp.Equal(list, draw(100)) {
 		t.Error("another seed gave the same agenda")
+	}
+}
+
+// A log-in at an MQTT broker is the CONNECT and the CONNACK, and where the broker says more, a subscription.
+func TestMQTTLogIn(t *testing.T) {
+	for down, want := range map[int][]Message{
+		4:   {{Dir: Up, Size: 60}, {Dir: Down, Size: 4, Wait: 2}},
+		9:   {{Dir: Up, Size: 60}, {Dir: Down, Size: 4, Wait: 2}, {Dir: Up, Size: MQTTSubscribe}, {Dir: Down, Size: 5, Wait: 2}},
+		300: {{Dir: Up, Size: 60}, {Dir: Down, Size: 4, Wait: 2}, {Dir: Up, Size: MQTTSubscribe}, {Dir: Down, Size: 296, Wait: 2}},
+	} {
+		s := Service{Transport: TransportMQTT, Lasting: true, Login: Login{Up: 60, Down: down}, Latency: Range{Min: 1, Max: 3}}
+		if diff := cmp.Diff(want, s.LoginMessages()); diff != "" {
+			t.Errorf("down %d (-want +got):\n%s", down, diff)
+		}
 	}
 }

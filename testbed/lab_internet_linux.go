@@ -68,7 +68,7 @@ func (l *lab) cloudConfig() live.CloudConfig {
 	for _, cloud := range l.home.Clouds {
 		c.Names[cloud.Host] = cloud.Addr
 	}
-	streams, datagrams := make(map[uint16]bool), make(map[netip.AddrPort]bool)
+	streams, datagrams, quic := make(map[uint16]bool), make(map[netip.AddrPort]bool), make(map[netip.AddrPort]bool)
 	for _, p := range l.home.Profiles {
 		for _, s := range p.Services {
 			switch {
@@ -77,6 +77,8 @@ func (l *lab) cloudConfig() live.CloudConfig {
 				streams[s.Port] = true
 			case s.Transport == devices.TransportUDP:
 				datagrams[netip.AddrPortFrom(c.Names[s.Host], s.Port)] = true
+			case s.Transport == devices.TransportQUIC:
+				quic[netip.AddrPortFrom(c.Names[s.Host], s.Port)] = true
 			}
 		}
 	}
@@ -85,6 +87,9 @@ func (l *lab) cloudConfig() live.CloudConfig {
 	}
 	for at := range datagrams {
 		c.Datagrams = append(c.Datagrams, at)
+	}
+	for at := range quic {
+		c.QUIC = append(c.QUIC, at)
 	}
 	return c
 }

@@ -17,6 +17,7 @@ import (
 
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
+	"glasshouse/emulator/wire"
 )
 
 // CloudConfig says what the internet of a home serves.
@@ -24,6 +25,7 @@ type CloudConfig struct {
 	NS        *Namespace
 	Streams   []uint16         // TCP ports, on every address: TLS, HTTP and plain streams are told apart by their first byte
 	Datagrams []netip.AddrPort // UDP services
+	QUIC      []netip.AddrPort
 	Names     map[string]netip.Addr
 	DNS, NTP  netip.Addr
 	Registry  *truth.Registry
@@ -56,6 +58,12 @@ func NewCloud(c CloudConfig) (*Cloud, error) {
 	}
 	for _, at := range c.Datagrams {
 		if err := cl.listenDatagrams(at); err != nil {
+			_ = cl.Close()
+			return nil, err
+		}
+	}
+	for _, at := range c.QUIC {
+		if err := cl.listenQUIC(at); err != nil {
 			_ = cl.Close()
 			return nil, err
 		}
@@ -131,13 +139,14 @@ func (cl *Cloud) serve(raw net.Conn) error {
 	}
 	r := bufio.NewReaderSize(raw, 1<<16)
 	announced := truth.NewStreamConn(&prefixed{raw, r}, flow, packet.Down, flow.Opening())
+	far := &parting{StreamConn: announced, opening: flow.Opening()}
 	head, err := r.Peek(1)
 	if err != nil {
 		return err
 	}
 	switch {
 	case head[0] == 0x16:
-		sec := tls.Server(announced, cl.c.Authority.serverConfig())
+		sec := tls.Server(far, cl.c.Authority.serverConfig())
 		if err := sec.HandshakeContext(cl.ctx); err != nil {
 			return err
 		}
@@ -146,33 +155,52 @@ func (cl *Cloud) serve(raw net.Conn) error {
 			_ = sec.Close()
 		}()
 		_ = raw.SetDeadline(time.Time{})
-		return cl.converse(sec, announced)
+		if sec.ConnectionState().NegotiatedProtocol == protoH2 {
+			return cl.serveHTTP2(sec, far)
+		}
+		return cl.greet(sec, announced)
+	case head[0] == mqttConnect:
+		token, size, err := readConnect(announced)
+		if err != nil {
+			return err
+		}
+		_ = raw.SetDeadline(time.Time{})
+		return cl.converse(announced, announced, token, size)
 	case head[0] < 0x80:
 		_ = raw.SetDeadline(time.Time{})
 		return cl.serveHTTP(bufio.NewReader(announced), announced)
 	}
 	_ = raw.SetDeadline(time.Time{})
-	return cl.converse(announced, announced)
+	return cl.greet(announced, announced)
 }
 
-// converse reads the session's token and walks the jobs that the device hands over.
-func (cl *Cloud) converse(conn net.Conn, announced *truth.StreamConn) error {
+// greet reads the session's token at the head of a connection.
+func (cl *Cloud) greet(conn net.Conn, announced *truth.StreamConn) error {
 	var token [tokenSize]byte
 	if _, err := io.ReadFull(conn, token[:]); err != nil {
 		return err
 	}
+	return cl.converse(conn, announced, token, tokenSize)
+}
+
+// converse walks the jobs that the device hands over. read is how many bytes of the first message were read already.
+func (cl *Cloud) converse(conn net.Conn, announced *truth.StreamConn, token [tokenSize]byte, read int) error {
 	sess := cl.c.Sessions.find(token)
 	if sess == nil {
 		return errors.New("the token names no session")
 	}
 	n, buf := newNoise(uint64(token[1])<<8|uint64(token[2])), make([]byte, noiseSize)
+	if sess.mqtt {
+		n.mqtt = wire.NewMQTTEnd(n.rng, false, sess.subscribes, "")
+	}
 	for {
 		select {
 		case j := <-sess.jobs:
 			announced.SetTag(j.tag)
-			if err := cl.walk(conn, j, n, buf, &token); err != nil {
+			if err := cl.walk(conn, j, n, buf, read); err != nil {
 				return err
 			}
+			read = 0
 		case <-sess.closed: // the device is about to say so
 			_ = conn.SetReadDeadline(time.Now().Add(streamPatience))
 			_, err := conn.Read(buf)
@@ -183,11 +211,10 @@ func (cl *Cloud) converse(conn net.Conn, announced *truth.StreamConn) error {
 	}
 }
 
-// walk walks a job at the server. The token, if it is not cleared yet, was the head of the first job's first message.
-func (cl *Cloud) walk(conn net.Conn, j *job, n *noise, buf []byte, token *[tokenSize]byte) error {
-	if *token != ([tokenSize]byte{}) {
-		*token = [tokenSize]byte{}
-		if err := discard(conn, j.messages[0].Size-tokenSize, streamPatience, buf); err != nil {
+// walk walks a job at the server. read bytes of its first message were read already.
+func (cl *Cloud) walk(conn net.Conn, j *job, n *noise, buf []byte, read int) error {
+	if read > 0 {
+		if err := discard(conn, j.messages[0].Size-read, streamPatience, buf); err != nil {
 			return err
 		}
 		rest := newJob(j.messages[1:], cl.c.Clock.Now(), j.tag)

@@ -15,6 +15,7 @@ import (
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
+	"glasshouse/emulator/wire"
 )
 
 const errAddrInUse = unix.EADDRINUSE
@@ -51,7 +52,11 @@ func (h *Host) connect(ctx context.Context, s *devices.Service, tag truth.Tag, r
 	c.conn = c.tcp
 	c.stop = context.AfterFunc(ctx, func() { _ = raw.Close() })
 	if v := tlsVersion(s.Transport); v != 0 {
-		sec := tls.Client(c.tcp, h.c.Authority.clientConfig(s.Host, v))
+		config := h.c.Authority.clientConfig(s.Host, v)
+		if s.Transport == devices.TransportH2 {
+			config.NextProtos = []string{protoH2}
+		}
+		sec := tls.Client(c.tcp, config)
 		if err := raw.SetDeadline(time.Now().Add(streamPatience)); err != nil {
 			c.drop()
 			return nil, err
@@ -68,6 +73,11 @@ func (h *Host) connect(ctx context.Context, s *devices.Service, tag truth.Tag, r
 		c.drop()
 		return nil, err
 	}
+	if s.Transport == devices.TransportMQTT {
+		c.sess.mqtt = true
+		c.sess.subscribes = s.Login.Down > devices.MQTTConnack
+		c.noise.mqtt = wire.NewMQTTEnd(c.noise.rng, true, c.sess.subscribes, mqttName(c.token))
+	}
 	return c, nil
 }
 
@@ -82,7 +92,7 @@ func tlsVersion(t devices.Transport) uint16 {
 	switch t {
 	case devices.TransportTLS12:
 		return tls.VersionTLS12
-	case devices.TransportTLS13:
+	case devices.TransportTLS13, devices.TransportH2:
 		return tls.VersionTLS13
 	default:
 		return 0
@@ -97,6 +107,10 @@ func (c *connection) walk(ctx context.Context, j *job) error {
 			return fmt.Errorf("a connection must begin with a message up of %d bytes or more", tokenSize)
 		}
 		c.named = true
+		if c.noise.mqtt != nil { // the token is the client's name
+			c.sess.jobs <- j
+			return walkStream(ctx, c.host.c.Clock, c.conn, packet.Up, j, c.noise, c.buf)
+		}
 		return walkStream(ctx, c.host.c.Clock, &named{Conn: c.conn, token: c.token, offer: func() { c.sess.jobs <- j }}, packet.Up, j, c.noise, c.buf)
 	}
 	select {
@@ -159,6 +173,7 @@ func (c *connection) takeLeave() {
 
 // close ends the connection in order.
 func (c *connection) close() {
+	c.sess.close() // the far end's goodbye is one, too
 	c.tcp.SetTag(tagged(c.flow.Opening(), packet.RoleClose))
 	_ = c.conn.Close()
 	c.finish()

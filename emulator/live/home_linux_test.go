@@ -127,6 +127,8 @@ func (h *home) serve(s *devices.Service) {
 		if !slices.Contains(h.config.Streams, s.Port) {
 			h.config.Streams = append(h.config.Streams, s.Port)
 		}
+	case s.Transport == devices.TransportQUIC:
+		h.config.QUIC = append(h.config.QUIC, netip.AddrPortFrom(addr, s.Port))
 	case s.Transport == devices.TransportUDP:
 		if at := netip.AddrPortFrom(addr, s.Port); !slices.Contains(h.config.Datagrams, at) {
 			h.config.Datagrams = append(h.config.Datagrams, at)

@@ -215,9 +215,13 @@ func (h *Host) once(ctx context.Context, s *devices.Service, x *devices.Exchange
 		return h.ping(ctx, s, x, tag)
 	case devices.TransportHTTP:
 		return h.http(ctx, s, x, tag)
+	case devices.TransportH2:
+		return h.http2(ctx, s, x, tag)
+	case devices.TransportQUIC:
+		return h.quic(ctx, s, x, tag)
 	case devices.TransportUDP, devices.TransportLAN:
 		return h.datagrams(ctx, s, x, at, tag)
-	case devices.TransportTLS12, devices.TransportTLS13, devices.TransportTCP:
+	case devices.TransportTLS12, devices.TransportTLS13, devices.TransportTCP, devices.TransportMQTT:
 	}
 	c, err := h.connect(ctx, s, tag, packet.RoleTCPHandshake)
 	if err != nil {

@@ -61,6 +61,10 @@ type session struct {
 	jobs   chan *job
 	closed chan struct{}
 	once   sync.Once
+
+	finished   chan struct{} // of QUIC: closed when the far end has done its part
+	mqtt       bool          // messages are MQTT's packets
+	subscribes bool          // of MQTT: the device does, at log-in
 }
 
 func (s *session) close() { s.once.Do(func() { close(s.closed) }) }
@@ -96,7 +100,7 @@ func (s *Sessions) open() (*session, [tokenSize]byte, error) {
 		return nil, token, err
 	}
 	token[0] |= 0x80 // no TLS record and no HTTP method begins so
-	x := &session{jobs: make(chan *job, 64), closed: make(chan struct{})}
+	x := &session{jobs: make(chan *job, 64), closed: make(chan struct{}), finished: make(chan struct{})}
 	s.mu.Lock()
 	s.streams[token] = x
 	s.mu.Unlock()

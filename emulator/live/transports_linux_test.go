@@ -26,6 +26,9 @@ func everything() *devices.Profile {
 			{Name: "once", Host: "f.cloud.example", Port: 443, Transport: devices.TransportTLS12, Latency: latency},
 			{Name: "once13", Host: "f.cloud.example", Port: 8443, Transport: devices.TransportTLS13, Latency: latency},
 			{Name: "web", Host: "g.cloud.example", Port: 80, Transport: devices.TransportHTTP, Latency: latency},
+			{Name: "pages", Host: "i.cloud.example", Port: 443, Transport: devices.TransportH2, Latency: latency},
+			{Name: "broker", Host: "j.cloud.example", Port: 1883, Transport: devices.TransportMQTT, Lasting: true, Login: devices.Login{Up: 90, Down: 60}, Latency: latency},
+			{Name: "swift", Host: "k.cloud.example", Port: 443, Transport: devices.TransportQUIC, Latency: latency},
 			{Name: "time", Host: "time.cloud.example", Port: 123, Transport: devices.TransportNTP},
 			{Name: "echo", Host: "h.cloud.example", Transport: devices.TransportICMP},
 			{Name: "view", Host: devices.HostPeer, Port: 6000, Transport: devices.TransportLAN, Latency: latency},
@@ -43,17 +46,20 @@ func TestEveryTransportIsAttributed(t *testing.T) {
 	h.boot(host, 1)
 	event := int64(1)
 	do := func(act devices.Activity) { t.Helper(); event++; h.perform(host, act, event) }
-	for _, service := range []string{"old", "new", "bare", "media"} {
+	for _, service := range []string{"old", "new", "bare", "media", "broker"} {
 		do(h.say("talk", service, false, up(40), down(300), up(1200), down(1400)))
 	}
 	do(h.say("push", "media", false, down(200), up(60))) // the far end speaks first
 	do(h.say("push", "old", false, down(200), up(60)))
-	for _, service := range []string{"call", "once", "once13"} {
+	for _, service := range []string{"call", "once", "once13", "swift"} {
 		do(h.say("visit", service, true, up(64), down(900), up(33), down(700)))
 	}
 	do(h.say("visit", "bare", true, up(64), down(40_000)))
 	do(h.say("upload", "old", false, up(100_000), down(20)))
 	do(h.say("browse", "web", true, up(300), down(5000), up(280), down(120)))
+	do(h.say("browse", "pages", true, up(300), down(50_000), up(16_000), down(120)))
+	do(h.say("upload", "swift", true, up(300), down(50_000), up(100_000)))
+	do(h.say("ping", "broker", false, up(2), down(2), up(130), down(100_000)))
 	do(devices.Activity{Name: "ask", At: h.clock.Now(), Exchanges: []devices.Exchange{
 		{Op: devices.OpResolve, Service: "web"},
 		{Op: devices.OpTimeSync, Service: "time"},
@@ -147,6 +153,7 @@ func TestMessagesHaveTheirSizes(t *testing.T) {
 		{"new", false, 8443, 5 + 1 + 16},
 		{"bare", false, 9000, 0},
 		{"media", false, 7000, 0},
+		{"broker", false, 1883, 0},
 		{"call", true, 7001, 0},
 		{"once", true, 443, 5 + 8 + 16},
 		{"once13", true, 8443, 5 + 1 + 16},

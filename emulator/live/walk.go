@@ -8,6 +8,7 @@ import (
 
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
+	"glasshouse/emulator/wire"
 )
 
 // clockwork is what walkers need of time.
@@ -18,8 +19,9 @@ type clockwork interface {
 
 // noise is random-looking payload. It is drawn from a seed, so that nothing in it tells the plan. Used by one goroutine.
 type noise struct {
-	buf []byte
-	rng *rand.ChaCha8
+	buf  []byte
+	rng  *rand.ChaCha8
+	mqtt *wire.MQTTEnd // of MQTT: what messages look like; nil where they are noise alone
 }
 
 const noiseSize = 1 << 16
@@ -36,6 +38,24 @@ func newNoise(seed uint64) *noise {
 
 // fill writes random-looking bytes into p.
 func (n *noise) fill(p []byte) { _, _ = n.rng.Read(p) }
+
+// say sends a message of size bytes.
+func (n *noise) say(c net.Conn, size int) error {
+	switch {
+	case n.mqtt == nil:
+		return n.write(c, "", size)
+	case size <= noiseSize:
+		return n.write(c, string(n.mqtt.AppendMessage(nil, n.rng, size)), 0)
+	}
+	for rest := size; rest > 0; {
+		head, k := n.mqtt.AppendPacketHead(nil, n.rng, size, rest)
+		if err := n.write(c, string(head), k-len(head)); err != nil {
+			return err
+		}
+		rest -= k
+	}
+	return nil
+}
 
 // write sends head and size bytes after it: in one Write up to 64 KiB, so that a message of one TLS record is one.
 func (n *noise) write(c net.Conn, head string, size int) error {
@@ -82,7 +102,7 @@ func walkStream(ctx context.Context, t clockwork, c net.Conn, dir int8, j *job, 
 			if err := t.Sleep(ctx, base); err != nil {
 				return err
 			}
-			if err := n.write(c, "", m.Size); err != nil {
+			if err := n.say(c, m.Size); err != nil {
 				return err
 			}
 			continue

@@ -17,10 +17,11 @@ type cloud struct {
 	stack   stack
 	free    int64
 	pending map[connKey]*session // that a SYN may come for, by the device's end of the connection
+	quic    map[wire.QUICID]*quicConn
 }
 
 func newCloud(n *Net) *cloud {
-	c := &cloud{n: n, pending: make(map[connKey]*session)}
+	c := &cloud{n: n, pending: make(map[connKey]*session), quic: make(map[wire.QUICID]*quicConn)}
 	c.stack = stack{
 		n: n, ttl: 64, mss: min(n.c.MTU-ipv4Size-tcpSize, usualMSS), ts: true, conns: make(map[connKey]*endpoint),
 		draws: newDraws(n.c.Seed, 0x636c6f75), out: c.transmit,
@@ -58,6 +59,7 @@ func (c *cloud) receive(ip []byte, l packet.Lineage) {
 			c.answerName(payload, src, dst, sport, l)
 		case dport == portNTP && dst == u32(c.n.c.NTP):
 			c.answerTime(payload, src, dst, sport, l)
+		case len(c.quic) > 0 && c.receiveQUIC(payload, src, dst, sport, dport, l):
 		default:
 			c.n.arriveFar(payload, u32Pair{src, dst}, sport, dport, nil)
 		}

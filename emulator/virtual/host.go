@@ -239,6 +239,8 @@ func (h *Host) once(s *devices.Service, x *devices.Exchange, at int64, t tag, do
 		h.timeSync(t, done)
 	case x.Op == devices.OpPing, s.Transport == devices.TransportICMP:
 		h.ping(s, x, t, done)
+	case s.Transport == devices.TransportQUIC:
+		h.quic(s, x, t, done)
 	case s.Transport == devices.TransportUDP, s.Transport == devices.TransportLAN:
 		h.openUDP(s, t, func(u *socket, err error) {
 			if err != nil {

@@ -21,13 +21,14 @@ func (s *session) wireSize(m *devices.Message) int64 {
 	if s.version == 0 {
 		return int64(m.Size)
 	}
-	records := (m.Size + wire.MaxPlaintext - 1) / wire.MaxPlaintext
-	return int64(m.Size + records*wire.RecordOverhead(s.version))
+	return s.recordsSize(m.Size)
 }
 
 // send writes a message as its transport has it.
 func (d *side) send(m *devices.Message, t tag) {
 	switch {
+	case d.mqtt != nil:
+		d.sendMQTT(m.Size, t)
 	case d.s.svc.Transport == devices.TransportHTTP && m.Dir == packet.Up:
 		b := d.s.request(m)
 		d.e.write(len(b), t, b)
@@ -49,6 +50,26 @@ func (d *side) plain(n int, t tag, head []byte) {
 		d.e.write(min(n, plainWrite), t, head)
 		head = nil
 	}
+}
+
+// sendMQTT writes the packets of a message at once. What tells what they are is spelled out, payloads are noise.
+func (d *side) sendMQTT(size int, t tag) {
+	e := d.e
+	if e.closed || e.state == stateClosed {
+		return
+	}
+	var b [len(chunk{}.head)]byte
+	for rest := size; rest > 0; {
+		head, n := d.mqtt.AppendPacketHead(b[:0], d.s.h.stack.draws, size, rest)
+		c := e.out.grow(n, t)
+		if len(head) <= len(c.head) {
+			c.size = int8(copy(c.head[:], head))
+		} else {
+			c.text = head
+		}
+		rest -= n
+	}
+	e.push()
 }
 
 // sendRecord writes one record of application data: its header is spelled out, the rest is noise.

@@ -84,7 +84,7 @@ func NewNet(c Config) (*Net, error) {
 	for i := range c.Specimens {
 		for k := range c.Specimens[i].Profile.Services {
 			s := &c.Specimens[i].Profile.Services[k]
-			if tlsVersion(s.Transport) == 0 || n.chains[s.Host] != nil {
+			if tlsVersion(s.Transport) == 0 && s.Transport != devices.TransportQUIC || n.chains[s.Host] != nil {
 				continue
 			}
 			chain, err := wire.NewChain(s.Host)

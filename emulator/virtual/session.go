@@ -14,6 +14,7 @@ type job struct {
 	start    int64 // script time at which the first message may be sent, ns
 	tag      tag
 	done     func(err error) // at the device
+	steps    []step          // of HTTP/2: what is walked instead of the messages
 }
 
 // session is a device's connection to a service, from the SYN on: what both ends' programs do on it.
@@ -51,6 +52,7 @@ type side struct {
 	index  int    // of its next message
 	base   int64  // ns: from which the next wait counts
 	want   int64  // stream offset up to which it reads
+	from   int64  // stream offset at which it began to walk steps
 	reads  bool   // it waits for that
 	due    int64  // it sleeps until then; 0 = it does not
 	turn   bool   // it will run soon, or is reading
@@ -58,6 +60,7 @@ type side struct {
 	seen   int64  // what had come when its patience was set
 	until  int64  // ns: when that ends
 	record uint64 // of TLS, its own next
+	mqtt   *wire.MQTTEnd
 }
 
 // Timers of a side.
@@ -73,15 +76,24 @@ func newSession(h *Host, svc *devices.Service, remote uint32, opening tag, opene
 	s := &session{n: h.n, h: h, svc: svc, version: tlsVersion(svc.Transport), open: opening, opened: opened, lost: lost}
 	s.client, s.server = side{s: s, dir: packet.Up}, side{s: s, dir: packet.Down}
 	if v := s.version; v != 0 {
-		id := h.stack.draws.Uint64()
+		id, alpn := h.stack.draws.Uint64(), ""
+		if svc.Transport == devices.TransportH2 {
+			alpn = "h2"
+		}
 		s.flights = [][]byte{
-			wire.AppendClientHello(nil, h.stack.draws, svc.Host, v, id),
-			wire.AppendServerFlight(nil, h.stack.draws, s.n.chains[svc.Host], v, id),
+			wire.AppendClientHello(nil, h.stack.draws, svc.Host, v, alpn, id),
+			wire.AppendServerFlight(nil, h.stack.draws, s.n.chains[svc.Host], v, alpn, id),
 			wire.AppendClientFinish(nil, h.stack.draws, v),
 		}
 		if f := wire.AppendServerFinish(nil, h.stack.draws, v); len(f) > 0 {
 			s.flights = append(s.flights, f)
 		}
+	}
+	if svc.Transport == devices.TransportMQTT {
+		subscribes := svc.Login.Down > devices.MQTTConnack
+		name := string(wire.AppendText(nil, h.stack.draws, mqttNameSize))
+		s.client.mqtt = wire.NewMQTTEnd(h.stack.draws, true, subscribes, name)
+		s.server.mqtt = wire.NewMQTTEnd(h.stack.draws, false, subscribes, "")
 	}
 	key := h.key(remote, svc.Port)
 	s.client.e = h.stack.endpoint(key, h.unit, packet.Up, opening, &s.client)
@@ -90,11 +102,14 @@ func newSession(h *Host, svc *devices.Service, remote uint32, opening tag, opene
 	return s
 }
 
+// mqttNameSize is the length of a client's name: the live world's.
+const mqttNameSize = 22
+
 func tlsVersion(t devices.Transport) uint16 {
 	switch t {
 	case devices.TransportTLS12:
 		return wire.TLS12
-	case devices.TransportTLS13:
+	case devices.TransportTLS13, devices.TransportH2:
 		return wire.TLS13
 	default:
 		return 0
@@ -172,10 +187,11 @@ func (d *side) run(now int64) {
 			return
 		}
 		d.isOpen = true
+		if d.s.client.isOpen && d.s.server.isOpen { // not before: in TLS 1.2 the client still waits for the last one
+			d.s.flights = nil
+		}
 		if d.dir == packet.Up {
 			d.s.opened(nil)
-		} else {
-			d.s.flights = nil
 		}
 	}
 	d.walk(now)
@@ -233,6 +249,9 @@ func (d *side) sleep(until int64) {
 // perform gives both ends a job; the device's end tells when it is done.
 func (s *session) perform(j *job) {
 	now := s.n.clock.Now()
+	if s.svc.Transport == devices.TransportH2 {
+		j.steps = s.steps(j)
+	}
 	for _, d := range []*side{&s.server, &s.client} {
 		d.jobs = append(d.jobs, j)
 		if len(d.jobs) == 1 {
@@ -244,11 +263,19 @@ func (s *session) perform(j *job) {
 	}
 }
 
+// length is how many messages, or steps, there are to walk.
+func (j *job) length() int {
+	if j.steps != nil {
+		return len(j.steps)
+	}
+	return len(j.messages)
+}
+
 // walk goes through the messages of the jobs. Waits run from the job's start, message by message, so that lateness never adds up.
 func (d *side) walk(now int64) {
 	for len(d.jobs) > 0 && !d.over && d.due == 0 {
 		j := d.jobs[0]
-		if d.index == len(j.messages) {
+		if d.index == j.length() {
 			d.jobs = d.jobs[1:]
 			d.index = 0
 			if len(d.jobs) > 0 {
@@ -257,6 +284,13 @@ func (d *side) walk(now int64) {
 			if d.dir == packet.Up {
 				j.done(nil)
 			}
+			continue
+		}
+		if j.steps != nil {
+			if !d.step(&j.steps[d.index], j.tag, now) {
+				return
+			}
+			d.index++
 			continue
 		}
 		m := &j.messages[d.index]

@@ -148,6 +148,9 @@ services:
   - {name: old, host: b.example.net, port: 443, transport: tls12, cloud: x, basis: assumed, source: a test}
   - {name: raw, host: c.example.net, port: 9001, transport: tcp, cloud: x, basis: assumed, source: a test}
   - {name: web, host: d.example.net, port: 80, transport: http, cloud: x, basis: assumed, source: a test}
+  - {name: pages, host: f.example.net, port: 443, transport: h2, cloud: x, basis: assumed, source: a test}
+  - {name: broker, host: g.example.net, port: 1883, transport: mqtt, cloud: x, lasting: true, login: {up: 90, down: 60}, basis: assumed, source: a test}
+  - {name: swift, host: h.example.net, port: 443, transport: quic, cloud: x, basis: assumed, source: a test}
   - {name: dgram, host: e.example.net, port: 8053, transport: udp, cloud: x, lasting: true, login: {up: 32, down: 32}, basis: assumed, source: a test}
 activities:
   - name: nothing
@@ -181,6 +184,9 @@ func TestTransports(t *testing.T) {
 				perform(unit, "old"+s, activity(at, "old", true, devices.Message{Dir: up, Size: 20_000}, devices.Message{Dir: down, Size: 50_000}))
 				perform(unit, "raw"+s, activity(at, "raw", true, devices.Message{Dir: up, Size: 90_000}, devices.Message{Dir: down, Size: 17}))
 				perform(unit, "web"+s, activity(at, "web", true, devices.Message{Dir: up, Size: 300}, devices.Message{Dir: down, Size: 200_000}))
+				perform(unit, "pages"+s, activity(at, "pages", true, devices.Message{Dir: up, Size: 500}, devices.Message{Dir: down, Size: 90_000, Wait: 30e6}, devices.Message{Dir: up, Size: 16_000, Wait: 2e9}, devices.Message{Dir: down, Size: 200}))
+				perform(unit, "broker"+s, activity(at, "broker", false, devices.Message{Dir: up, Size: 2}, devices.Message{Dir: down, Size: 2}, devices.Message{Dir: up, Size: 130}, devices.Message{Dir: down, Size: 70_000}))
+				perform(unit, "swift"+s, activity(at, "swift", true, devices.Message{Dir: up, Size: 500}, devices.Message{Dir: down, Size: 300_000, Wait: 30e6}, devices.Message{Dir: up, Size: 40_000, Wait: 2e9}))
 				perform(unit, "dgram"+s, activity(at, "dgram", false, devices.Message{Dir: up, Size: 100}, devices.Message{Dir: down, Size: 1200}))
 			}
 			l.clock.Run(int64(5 * time.Minute))
@@ -193,14 +199,36 @@ func TestTransports(t *testing.T) {
 				t.Errorf("%+v, packets by unit %v", l.net.Faults, l.units)
 			}
 			for i := range 2 {
-				if n := len(l.net.Host(i).stack.conns); n > 1 { // the lasting one
+				if n := len(l.net.Host(i).stack.conns); n > 2 { // the lasting ones
 					t.Errorf("device %d still has %d connections", i, n)
 				}
+			}
+			if n := len(l.net.cloud.quic); n > 0 {
+				t.Errorf("the cloud still knows %d QUIC connections", n)
 			}
 			if n := len(l.net.jobs); n > 0 {
 				t.Errorf("%d exchanges of datagrams are still known", n)
 			}
 		})
+	}
+}
+
+// In TLS 1.2 the server opens first: its Finished, still on its way, is no answer to what the device then asks.
+func TestFinishedIsNoAnswer(t *testing.T) {
+	for _, service := range []string{"old", "secure"} {
+		l := newLAN(t, 7, 0, "one")
+		const wait = int64(time.Second)
+		start, end := int64(time.Second), int64(0)
+		a := activity(start, service, true, devices.Message{Dir: devices.Up, Size: 100}, devices.Message{Dir: devices.Down, Size: 17, Wait: wait})
+		l.net.Host(0).Perform(&a, 0, func(outcome string, _ int64) {
+			if end = l.clock.Now(); outcome != "ok" {
+				t.Errorf("%s: %s", service, outcome)
+			}
+		})
+		l.clock.Run(int64(time.Minute))
+		if end < start+wait {
+			t.Errorf("%s: over %v after it began, the answer takes %v", service, time.Duration(end-start), time.Duration(wait))
+		}
 	}
 }
 

@@ -152,7 +152,7 @@ func fillCapture(c *capture) {
 		c.udp(false, 5100+uint16(i), 53, AppendDNSAnswer(nil, 7, "no."+host, netip.Addr{}, 60))
 		chain := must(NewChain(host))(t)
 		for _, version := range []uint16{TLS12, TLS13} {
-			up, down := imitate(r, host, chain, version, 100, 40_000)
+			up, down := imitate(r, host, chain, version, "", 100, 40_000)
 			s := c.connect(443)
 			s.say(true, up[0])
 			s.say(false, down[0])
@@ -194,7 +194,7 @@ func fillCapture(c *capture) {
 
 	topic := AppendText(nil, r, 24)
 	s = c.connect(1883)
-	s.say(true, AppendMQTTConnect(nil, r, 90, 60))
+	s.say(true, AppendMQTTConnect(nil, r, "", 90, 60))
 	s.say(false, AppendMQTTConnack(nil))
 	s.say(true, AppendMQTTSubscribe(nil, 1, topic))
 	s.say(false, AppendMQTTSuback(nil, 1))

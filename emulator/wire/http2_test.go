@@ -171,6 +171,51 @@ func sum(list []int) (n int) {
 	return n
 }
 
+// A path is read as it was written, and all paths cost the same.
+func TestHTTP2PathsHaveOneSize(t *testing.T) {
+	size := -1
+	for seed := range uint64(200) {
+		token := [HTTPTokenSize]byte(AppendRandom(nil, pcg(seed), HTTPTokenSize))
+		path := string(AppendHTTP2Path(nil, token))
+		if got := ParseHTTP2Path(path); got != token {
+			t.Fatalf("%s is read as %x, want %x", path, got, token)
+		}
+		n := 0
+		for _, w := range NewHTTP2().Exchange("a.example", path, 100, 20_000, 0) {
+			n += w.Size
+		}
+		if size < 0 {
+			size = n
+		}
+		if n != size {
+			t.Errorf("%s costs %d bytes, another %d", path, n, size)
+		}
+	}
+	for _, path := range []string{"", "/", "/33", "/" + strings.Repeat("3", 33), "/" + strings.Repeat("a", 32)} {
+		if got := ParseHTTP2Path(path); got != ([HTTPTokenSize]byte{}) {
+			t.Errorf("%q is read as %x", path, got)
+		}
+	}
+}
+
+// No write waits for one that comes after it.
+func TestHTTP2WritesCanBeMade(t *testing.T) {
+	h := NewHTTP2()
+	for k := range 6 {
+		var made [2]int
+		for _, w := range h.Exchange("a.example", "/x", 30_000*(k%3), 40_000*(k%2), 0) {
+			other := 0
+			if w.Up {
+				other = 1
+			}
+			if w.After > made[other] {
+				t.Errorf("exchange %d: %+v waits for write %d of the other end, which has made %d", k, w, w.After, made[other])
+			}
+			made[1-other]++
+		}
+	}
+}
+
 func TestHTTP2IsTheSameTwice(t *testing.T) {
 	var all [2][]HTTP2Write
 	for i := range all {

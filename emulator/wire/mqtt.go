@@ -25,14 +25,15 @@ func AppendText(b []byte, r Rand, n int) []byte {
 }
 
 // AppendMQTTConnect appends a CONNECT of size bytes, or as few more as it needs, at most 64 KiB: a clean session, whose
-// client has a random name that fills the packet. keepAlive is how often the client says something, s.
-func AppendMQTTConnect(b []byte, r Rand, size int, keepAlive uint16) []byte {
+// client's name begins as given and is filled up with random text. keepAlive is how often the client says something, s.
+func AppendMQTTConnect(b []byte, r Rand, name string, size int, keepAlive uint16) []byte {
 	const head = 10 + 2 // protocol, level, flags, keep-alive; the name's length
-	name := min(fit(size, head+1)-head, 1<<16-1)
-	b = appendFixed(b, mqttConnect, head+name)
+	n := min(fit(size, head+max(len(name), 1))-head, 1<<16-1)
+	b = appendFixed(b, mqttConnect, head+n)
 	b = append(b, "\x00\x04MQTT\x04\x02"...)
-	b = append(b, byte(keepAlive>>8), byte(keepAlive), byte(name>>8), byte(name))
-	return AppendText(b, r, name)
+	b = append(b, byte(keepAlive>>8), byte(keepAlive), byte(n>>8), byte(n))
+	b = append(b, name...)
+	return AppendText(b, r, n-len(name))
 }
 
 // AppendMQTTConnack appends the server's consent to a CONNECT.
@@ -54,17 +55,23 @@ func AppendMQTTSuback(b []byte, id uint16) []byte {
 // AppendMQTTPublish appends a PUBLISH of size bytes in all, or as few more as it needs, at most MQTTMaximum, with a random
 // payload: at QoS 1 under an id, at QoS 0 where the id is 0.
 func AppendMQTTPublish(b []byte, r Rand, id uint16, topic []byte, size int) []byte {
-	head, kind := 2+len(topic), byte(mqttPublish)
+	b, payload := appendPublishHead(b, id, topic, size)
+	return AppendRandom(b, r, payload)
+}
+
+// appendPublishHead appends a PUBLISH up to its payload, and returns the payload's size.
+func appendPublishHead(b []byte, id uint16, topic []byte, size int) (head []byte, payload int) {
+	n, kind := 2+len(topic), byte(mqttPublish)
 	if id != 0 {
-		head, kind = head+2, mqttPublish|1<<1
+		n, kind = n+2, mqttPublish|1<<1
 	}
-	rest := fit(size, head)
+	rest := fit(size, n)
 	b = appendFixed(b, kind, rest)
 	b = appendTopic(b, topic)
 	if id != 0 {
 		b = append(b, byte(id>>8), byte(id))
 	}
-	return AppendRandom(b, r, rest-head)
+	return b, rest - n
 }
 
 // AppendMQTTPuback appends the answer to a PUBLISH at QoS 1.

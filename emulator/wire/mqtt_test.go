@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/base64"
 	"io"
 	"log/slog"
 	"net"
@@ -11,6 +12,8 @@ import (
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 	"pgregory.net/rapid"
+
+	"glasshouse/devices"
 )
 
 // welcome lets everybody do everything.
@@ -48,7 +51,7 @@ func TestMQTTTalksToABroker(t *testing.T) {
 			t.Fatalf("%s is answered with %x, want %x: %v", what, got, want, err)
 		}
 	}
-	ask("CONNECT", AppendMQTTConnect(nil, r, 60, 30), AppendMQTTConnack(nil))
+	ask("CONNECT", AppendMQTTConnect(nil, r, "name", 60, 30), AppendMQTTConnack(nil))
 	ask("SUBSCRIBE", AppendMQTTSubscribe(nil, 7, []byte("elsewhere")), AppendMQTTSuback(nil, 7))
 	publish := AppendMQTTPublish(nil, r, 0x1234, topic, 500)
 	ask("PUBLISH", publish, AppendMQTTPuback(nil, 0x1234))
@@ -79,7 +82,7 @@ func TestMQTTPacketsHaveTheirSizes(t *testing.T) {
 			what        string
 			size, least int
 		}{
-			{"CONNECT", len(AppendMQTTConnect(nil, pcg(1), size, 60)), 15},
+			{"CONNECT", len(AppendMQTTConnect(nil, pcg(1), "", size, 60)), 15},
 			{"PUBLISH", len(AppendMQTTPublish(nil, pcg(1), 1, []byte("abcd"), size)), 10},
 			{"PUBLISH at QoS 0", len(AppendMQTTPublish(nil, pcg(1), 0, []byte("abcd"), size)), 8},
 		} {
@@ -118,4 +121,72 @@ func TestMQTTIsReadAsMeant(t *testing.T) {
 			t.Errorf("read as %+v", p)
 		}
 	})
+}
+
+// Both ends say messages of exactly the sizes asked for, each of which a broker's decoder reads as whole packets.
+func TestMQTTEndsKeepTheirSizes(t *testing.T) {
+	name := base64.RawURLEncoding.EncodeToString(make([]byte, 16))
+	for _, subscribes := range []bool{false, true} {
+		for _, device := range []bool{false, true} {
+			e, r := NewMQTTEnd(pcg(3), device, subscribes, name), pcg(4)
+			first, second := 224, devices.MQTTSubscribe
+			if !device {
+				first, second = devices.MQTTConnack, devices.MQTTSuback+300
+			}
+			sizes := []int{first}
+			if subscribes {
+				sizes = append(sizes, second)
+			}
+			kinds := map[byte]int{}
+			for size := devices.MQTTPublish; size < 16_500; size++ {
+				if size < 300 || size > 16_300 {
+					sizes = append(sizes, size)
+				}
+			}
+			sizes = append(sizes, devices.MQTTPing, 2097156)
+			for _, size := range sizes {
+				b := e.AppendMessage([]byte("before"), r, size)[6:]
+				if len(b) != size {
+					t.Fatalf("a message of %d bytes has %d", size, len(b))
+				}
+				for len(b) > 0 {
+					rest, n, err := packets.DecodeLength(bytes.NewBuffer(b[1:]))
+					if err != nil || 1+n+rest > len(b) {
+						t.Fatalf("a message of %d bytes: %x, %v", size, b[:min(len(b), 8)], err)
+					}
+					kinds[b[0]>>4]++
+					if b[0]>>4 == packets.Publish {
+						p := packets.Packet{ProtocolVersion: 4, FixedHeader: packets.FixedHeader{Type: packets.Publish, Remaining: rest}}
+						if err := p.PublishDecode(b[1+n : 1+n+rest]); err != nil || len(p.TopicName) == 0 {
+							t.Fatalf("a PUBLISH of %d bytes: %v, topic %q", size, err, p.TopicName)
+						}
+					}
+					b = b[1+n+rest:]
+				}
+			}
+			said := []byte{packets.Connect, packets.Subscribe, packets.Pingreq}
+			if !device {
+				said = []byte{packets.Connack, packets.Suback, packets.Pingresp}
+			}
+			want := []int{1, 0, 1}
+			if subscribes {
+				want[1] = 1
+			}
+			for i, kind := range said {
+				if kinds[kind] != want[i] {
+					t.Errorf("device %t, subscribes %t: %d packets of type %d", device, subscribes, kinds[kind], kind)
+				}
+			}
+		}
+	}
+}
+
+func TestMQTTEndAllocatesNothing(t *testing.T) {
+	e, r, buf := NewMQTTEnd(pcg(3), true, false, "n"), pcg(4), make([]byte, 0, 4096)
+	if n := testing.AllocsPerRun(100, func() {
+		_, _ = e.AppendPacketHead(buf, r, 200, 200)
+		_, _ = e.AppendPacketHead(buf, r, 2, 2)
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
 }

@@ -29,9 +29,8 @@ const (
 	frameCrypto = 6
 )
 
-// QUIC is a connection of version 1, both ends of it: the IDs, and how many packets each end has sent of each kind. Its
-// handshake is five datagrams, in the order of the methods: client's hello, two of the server, client's finish, server's
-// end. Initial packets are truly protected, with a TLS ClientHello and ServerHello in them; nothing else can be decrypted.
+// QUIC is a connection of version 1, both ends of it: the IDs, and how many Initial packets each end has sent. Its handshake is
+// five datagrams, in the order of the methods: client's hello, two of the server, client's finish, server's end. Initial packets are truly protected, with a TLS ClientHello and ServerHello in them; nothing else can be decrypted.
 type QUIC struct {
 	first  [quicIDSize]byte // the client's choice for the server's ID, until the server chooses
 	server [quicIDSize]byte
@@ -75,30 +74,84 @@ func (q *QUIC) AppendServerFlight(b []byte, r Rand, c *Chain) []byte {
 	b = q.endInitial(b, serverEnd, start, number, 0)
 
 	const head = 1 + 1 + 2 // a CRYPTO frame's, at an offset below 64
-	rest := quicExtensions13 + certs13 + 2*entry13 + len(c.Leaf) + len(c.Root) + verify13 + signatureSize(r) + finished13
+	rest := quicExtensions13 + quicGrease + int(r.Uint64()&15) + certs13 + 2*entry13 + len(c.Leaf) + len(c.Root) + verify13 + signatureSize(r) + finished13
 	part := QUICDatagram - (len(b) - start) - quicLongHeader - tagSize - head
 	b = q.appendOpaque(b, r, serverEnd, head+part)
-	return q.appendOpaque(b, r, serverEnd, head+1+rest-part) // its offset takes two bytes
+	b = q.appendOpaque(b, r, serverEnd, head+1+rest-part) // its offset takes two bytes
+	return q.AppendPacket(b, r, false, quicNewIDs)
 }
 
+// Frames in packets with short headers during the handshake, as quic-go sends them, bytes: the server's three spare IDs, each
+// with its token for stateless resets; the client's acknowledgement of them and a retirement; and QUICServerDone.
+const (
+	quicNewIDs = 3 * (1 + 1 + 1 + 1 + quicIDSize + 16)
+	quicRetire = 6 + 2
+)
+
+// QUICServerDone is the size of the frames with which a server ends the handshake, bytes: an acknowledgement, HANDSHAKE_DONE,
+// and a token for later connections from an IPv4 address.
+const QUICServerDone = 6 + 1 + 92
+
 // AppendClientFinish appends the client's second datagram: its Initial acknowledges, its Handshake packet acknowledges and
-// finishes. As it has an Initial packet it is padded to QUICDatagram.
+// finishes, and a packet with a short header takes the server's IDs. As it has an Initial packet it is padded to QUICDatagram.
 func (q *QUIC) AppendClientFinish(b []byte, r Rand) []byte {
 	start := len(b)
 	const finish = len(frameAck) + 1 + 1 + 1 + finished13
-	after := quicLongHeader + finish + tagSize
+	retire := QUICOverhead(true) + quicRetire
+	after := quicLongHeader + finish + tagSize + retire
 	b, number := q.appendInitial(b, clientEnd, q.server[:])
 	b = append(b, frameAck...)
 	b = q.endInitial(b, clientEnd, start, number, QUICDatagram-after-(len(b)+tagSize-start))
-	return q.appendOpaque(b, r, clientEnd, finish)
+	b = q.appendOpaque(b, r, clientEnd, finish)
+	return q.AppendPacket(b, r, true, quicRetire)
 }
 
-// AppendServerDone appends the server's last datagram of the handshake: it acknowledges, and confirms in a packet with a
-// short header, where it also gives the client a spare connection ID.
+// AppendServerDone appends the server's last datagram of the handshake, a packet with a short header.
 func (q *QUIC) AppendServerDone(b []byte, r Rand) []byte {
-	b = q.appendOpaque(b, r, serverEnd, len(frameAck))
-	const done, newID = 1, 1 + 1 + 1 + 1 + quicIDSize + 16
-	return q.AppendPacket(b, r, false, done+newID)
+	return q.AppendPacket(b, r, false, QUICServerDone)
+}
+
+// QUICID is an ID by which a packet to the server tells its connection.
+type QUICID = [quicIDSize]byte
+
+// IDs returns what the client calls the server until it knows better, and what the server chooses.
+func (q *QUIC) IDs() (first, server QUICID) { return q.first, q.server }
+
+// ParseQUIC reads of a datagram to the server which connection it is for, and whether it begins with a long header. ok is
+// false for what cannot be version 1.
+func ParseQUIC(b []byte) (id QUICID, long, ok bool) {
+	const at = 1 + 4 + 1 // where a long header has the destination's ID
+	switch {
+	case len(b) < 1+quicIDSize || b[0]&0x40 == 0:
+		return id, false, false
+	case b[0]&0x80 == 0:
+		return QUICID(b[1:]), false, true
+	case len(b) < at+quicIDSize || binary.BigEndian.Uint32(b[1:]) != 1 || b[at-1] != quicIDSize:
+		return id, true, false
+	}
+	return QUICID(b[at:]), true, true
+}
+
+// QUICInitial tells whether a datagram begins with an Initial packet.
+func QUICInitial(b []byte) bool { return len(b) > 0 && b[0]&0xf0 == 0xc0|quicInitial }
+
+// AppendPacketHead appends the head of a packet as AppendPacket does, up to its encrypted frames; its number is the low bits of
+// n, hidden by mask.
+func (q *QUIC) AppendPacketHead(b []byte, up bool, n int64, mask uint32) []byte {
+	b = append(b, 0x40|byte(mask>>16)&0x1f)
+	if up {
+		b = append(b, q.server[:]...)
+	}
+	return binary.BigEndian.AppendUint16(b, uint16(n)^uint16(mask))
+}
+
+// QUICHeadSize is what AppendPacketHead appends, bytes.
+func QUICHeadSize(up bool) int { return QUICOverhead(up) - tagSize }
+
+// QUICPacketNumber reads a packet's number from a packet with a short header; near is one that the number is next to.
+func QUICPacketNumber(b []byte, up bool, near int64, mask uint32) int64 {
+	low := binary.BigEndian.Uint16(b[QUICHeadSize(up)-quicNumberSize:]) ^ uint16(mask)
+	return near + int64(int16(low-uint16(near)))
 }
 
 // QUICOverhead is what a packet of AppendPacket is larger than its frames, bytes: 27 up, 19 down.

@@ -1,7 +1,7 @@
 package wire
 
-// clientALPN names the protocol inside: HTTP/3.
-const clientALPN = "\x00\x10\x00\x05\x00\x03\x02h3"
+// quicALPN names the protocol inside: HTTP/3.
+const quicALPN = "h3"
 
 // Transport parameters (RFC 9000, section 18.2). Idle timeout 30 s, datagrams up to 1452 bytes, 768 KiB a connection and 512
 // KiB a stream to begin with, 100 streams each way, delayed ACKs 26 ms, 4 connection IDs: the defaults of quic-go.
@@ -26,6 +26,10 @@ const (
 // the transport parameters.
 const quicExtensions13 = 4 + 2 + 4 + (4 + 2 + 1 + 2) + (4 + quicServerLimits)
 
+// quicGrease is the least size of a transport parameter that means nothing, which quic-go's server adds with up to 15 random
+// bytes in it (RFC 9000, section 18.1).
+const quicGrease = 2 + 1
+
 const quicServerHelloSize = 90
 
 // appendQUICClientHello appends a hello as AppendClientHello does, but without a record and a session's name, and with the
@@ -44,7 +48,7 @@ func appendQUICClientHello(b []byte, r Rand, host string) []byte {
 	b = append(b, quicClientLimits...)
 	b = append(b, clientCurves...)
 	b = append(b, clientSignatures13...)
-	b = append(b, clientALPN...)
+	b = appendALPN(b, quicALPN)
 	b = append(b, clientVersions13...)
 	b = append(b, clientShare13...)
 	b = AppendRandom(b, r, 32)

@@ -79,10 +79,11 @@ func AppendCloseNotify(b []byte, r Rand, version uint16, seq uint64) []byte {
 
 // AppendClientHello appends a client's first flight: one write, one record. host is a DNS name; session says which
 // connection this is, the same number for the server's flight: the session's name that the server repeats is drawn from it.
+// alpn is the protocol that is spoken within 1.3, as "h2"; "" = none is told.
 //
 // The client is Go's, told to speak exactly one version: in 1.2 ECDHE-ECDSA-AES128-GCM-SHA256 alone, X25519 before P-256,
-// no tickets, no ALPN.
-func AppendClientHello(b []byte, r Rand, host string, version uint16, session uint64) []byte {
+// no tickets.
+func AppendClientHello(b []byte, r Rand, host string, version uint16, alpn string, session uint64) []byte {
 	start := len(b)
 	b = append(b, recordHandshake, 3, 1, 0, 0, msgClientHello, 0, 0, 0, 3, 3)
 	b = AppendRandom(b, r, 32)
@@ -102,6 +103,7 @@ func AppendClientHello(b []byte, r Rand, host string, version uint16, session ui
 		b = append(b, clientExtensions12...)
 	} else {
 		b = append(b, clientSignatures13...)
+		b = appendALPN(b, alpn)
 		b = append(b, clientVersions13...)
 		b = append(b, clientShare13...)
 		b = AppendRandom(b, r, 32)
@@ -117,6 +119,15 @@ func appendServerName(b []byte, host string) []byte {
 	n := len(host)
 	b = append(b, 0, 0, byte((n+5)>>8), byte(n+5), byte((n+3)>>8), byte(n+3), 0, byte(n>>8), byte(n))
 	return append(b, host...)
+}
+
+// appendALPN appends the extension that offers a protocol, if there is one (RFC 7301, section 3.1).
+func appendALPN(b []byte, alpn string) []byte {
+	if n := len(alpn); n > 0 {
+		b = append(b, 0, 0x10, 0, byte(n+3), 0, byte(n+1), byte(n))
+		b = append(b, alpn...)
+	}
+	return b
 }
 
 // appendSession appends the 32 bytes that name a session.
@@ -139,11 +150,11 @@ func mix(state *uint64) uint64 {
 // AppendServerFlight appends a server's answer to a hello: one write. In 1.2 that is ServerHello, Certificate,
 // ServerKeyExchange and ServerHelloDone, a record each; in 1.3 ServerHello, ChangeCipherSpec and, encrypted,
 // EncryptedExtensions, Certificate, CertificateVerify and Finished, a record each.
-func AppendServerFlight(b []byte, r Rand, c *Chain, version uint16, session uint64) []byte {
+func AppendServerFlight(b []byte, r Rand, c *Chain, version uint16, alpn string, session uint64) []byte {
 	if version == TLS12 {
 		return appendServerFlight12(b, r, c)
 	}
-	return appendServerFlight13(b, r, c, session)
+	return appendServerFlight13(b, r, c, alpn, session)
 }
 
 // AppendClientFinish appends a client's second flight: one write. In 1.2 that is ClientKeyExchange, ChangeCipherSpec and

@@ -64,7 +64,7 @@ func (u usual) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) (si
 
 // converse holds a conversation over crypto/tls, configured as the live world is: a handshake, up bytes to the server, down
 // bytes back, and the end of both directions. It returns what each end wrote.
-func converse(t *testing.T, host string, c *Chain, key *ecdsa.PrivateKey, version uint16, up, down int) (client, server [][]byte) {
+func converse(t *testing.T, host string, c *Chain, key *ecdsa.PrivateKey, version uint16, alpn string, up, down int) (client, server [][]byte) {
 	t.Helper()
 	pool := x509.NewCertPool()
 	pool.AddCert(must(x509.ParseCertificate(c.Root))(t))
@@ -72,6 +72,9 @@ func converse(t *testing.T, host string, c *Chain, key *ecdsa.PrivateKey, versio
 		ServerName: host, RootCAs: pool, MinVersion: version, MaxVersion: version,
 		SessionTicketsDisabled: true, DynamicRecordSizingDisabled: true,
 		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256},
+	}
+	if alpn != "" {
+		config.NextProtos = []string{alpn}
 	}
 	if version == tls.VersionTLS12 {
 		config.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
@@ -81,7 +84,7 @@ func converse(t *testing.T, host string, c *Chain, key *ecdsa.PrivateKey, versio
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		s := tls.Server(far, &tls.Config{
-			MinVersion: tls.VersionTLS12, SessionTicketsDisabled: true, DynamicRecordSizingDisabled: true,
+			MinVersion: tls.VersionTLS12, SessionTicketsDisabled: true, DynamicRecordSizingDisabled: true, NextProtos: []string{"h2"},
 			Certificates: []tls.Certificate{{Certificate: [][]byte{c.Leaf, c.Root}, PrivateKey: usual{key}}},
 		})
 		_, err := io.ReadFull(s, make([]byte, up))
@@ -125,10 +128,10 @@ func appendData(writes [][]byte, r Rand, version uint16, size int, seq *uint64) 
 }
 
 // imitate makes the same conversation of ours.
-func imitate(r Rand, host string, c *Chain, version uint16, up, down int) (client, server [][]byte) {
+func imitate(r Rand, host string, c *Chain, version uint16, alpn string, up, down int) (client, server [][]byte) {
 	const session = 77
-	client = append(client, AppendClientHello(nil, r, host, version, session), AppendClientFinish(nil, r, version))
-	server = append(server, AppendServerFlight(nil, r, c, version, session))
+	client = append(client, AppendClientHello(nil, r, host, version, alpn, session), AppendClientFinish(nil, r, version))
+	server = append(server, AppendServerFlight(nil, r, c, version, alpn, session))
 	if b := AppendServerFinish(nil, r, version); len(b) > 0 {
 		server = append(server, b)
 	}
@@ -157,11 +160,14 @@ func TestConversationsAreCryptoTLS(t *testing.T) {
 	for _, host := range hosts() {
 		c := must(NewChain(host))(t)
 		key := must(drawKey("host " + host))(t)
-		for _, version := range []uint16{TLS12, TLS13} {
-			theirUp, theirDown := converse(t, host, c, key, version, 100, 40_000)
+		for _, form := range []struct {
+			version uint16
+			alpn    string
+		}{{TLS12, ""}, {TLS13, ""}, {TLS13, "h2"}} {
+			theirUp, theirDown := converse(t, host, c, key, form.version, form.alpn, 100, 40_000)
 			var up, down [][][]byte // several of ours: where they differ from each other, bytes are random
 			for seed := range uint64(40) {
-				u, d := imitate(pcg(seed), host, c, version, 100, 40_000)
+				u, d := imitate(pcg(seed), host, c, form.version, form.alpn, 100, 40_000)
 				up, down = append(up, u), append(down, d)
 			}
 			compare(t, host+" up", theirUp, up)
@@ -227,9 +233,9 @@ func sessionByte(rec []byte, at int) bool {
 // A server repeats the session's name, and no two sessions have one name.
 func TestServersRepeatTheSession(t *testing.T) {
 	c := must(NewChain("a.io"))(t)
-	a := AppendClientHello(nil, pcg(1), "a.io", TLS13, 5)
-	b := AppendServerFlight(nil, pcg(2), c, TLS13, 5)
-	other := AppendClientHello(nil, pcg(1), "a.io", TLS13, 6)
+	a := AppendClientHello(nil, pcg(1), "a.io", TLS13, "", 5)
+	b := AppendServerFlight(nil, pcg(2), c, TLS13, "", 5)
+	other := AppendClientHello(nil, pcg(1), "a.io", TLS13, "", 6)
 	if !bytes.Equal(a[44:76], b[44:76]) || bytes.Equal(a[44:76], other[44:76]) {
 		t.Errorf("%x, %x, %x", a[44:76], b[44:76], other[44:76])
 	}
@@ -279,7 +285,7 @@ func TestSameDrawsSameBytes(t *testing.T) {
 		var all [2][][]byte
 		for i := range all {
 			c := must(NewChain("same.example.net"))(t)
-			up, down := imitate(pcg(9), "same.example.net", c, version, 50, 20_000)
+			up, down := imitate(pcg(9), "same.example.net", c, version, "", 50, 20_000)
 			all[i] = append(up, down...)
 		}
 		if d := cmp.Diff(all[0], all[1]); d != "" {
@@ -294,9 +300,9 @@ func TestFlightsAllocateNothing(t *testing.T) {
 	r := pcg(1)
 	for _, version := range []uint16{TLS12, TLS13} {
 		if n := testing.AllocsPerRun(100, func() {
-			b := AppendClientHello(buf, r, "a.example.net", version, 1)
+			b := AppendClientHello(buf, r, "a.example.net", version, "", 1)
 			b = AppendClientFinish(b, r, version)
-			b = AppendServerFlight(b, r, c, version, 1)
+			b = AppendServerFlight(b, r, c, version, "", 1)
 			b = AppendServerFinish(b, r, version)
 			b = AppendRecordHeader(b, version, 100, 1)
 			_ = AppendCloseNotify(b, r, version, 1)
@@ -314,7 +320,7 @@ func BenchmarkServerFlight(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				buf = AppendServerFlight(buf[:0], r, c, version, 1)
+				buf = AppendServerFlight(buf[:0], r, c, version, "", 1)
 			}
 		})
 	}
@@ -325,7 +331,7 @@ func BenchmarkClientHello(b *testing.B) {
 	r := pcg(1)
 	b.ReportAllocs()
 	for b.Loop() {
-		buf = AppendClientHello(buf[:0], r, "a.example.net", TLS13, 1)
+		buf = AppendClientHello(buf[:0], r, "a.example.net", TLS13, "h2", 1)
 	}
 }
 
