@@ -40,7 +40,7 @@ func TestNoAllocationPerPacket(t *testing.T) {
 			t.Errorf("NAPT, %s: %v allocations a packet", name, a)
 		}
 	}
-	p, q := gateway.NewPath(1000, 500, 0.1, 1, 2), gateway.NewQueue(1e6, 1e5)
+	p, q := gateway.NewPath(1000, 500, 0.1, 1, 2), gateway.NewQueue(1e6, 1e5, 0)
 	now := int64(0)
 	if a := testing.AllocsPerRun(1000, func() {
 		now += 1000
@@ -88,7 +88,7 @@ func BenchmarkNAPT(b *testing.B) {
 }
 
 func BenchmarkQueueAndPath(b *testing.B) {
-	p, q := gateway.NewPath(1000, 500, 0.1, 1, 2), gateway.NewQueue(1e9, 1e6)
+	p, q := gateway.NewPath(1000, 500, 0.1, 1, 2), gateway.NewQueue(1e9, 1e6, 0)
 	now := int64(0)
 	b.ReportAllocs()
 	for b.Loop() {

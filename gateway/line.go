@@ -30,20 +30,19 @@ func NewLine(c clock.Clock, deliver func(packet.Packet)) *Line {
 	return l
 }
 
-// Send delivers p at time at (ns of script time), with p.At set to the moment of delivery. It owns p from now on.
+// Send delivers p at time at (ns of script time), with p.At set to it: a clock that lets timers off late does not change when
+// the line has delivered, only when its far end hears of it. It owns p from now on.
 func (l *Line) Send(p packet.Packet, at int64) {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
 		return
 	}
-	if l.InlineWhenDue && l.held == 0 {
-		if now := l.clock.Now(); at <= now {
-			l.mu.Unlock()
-			p.At = now
-			l.deliver(p)
-			return
-		}
+	p.At = at
+	if l.InlineWhenDue && l.held == 0 && at <= l.clock.Now() {
+		l.mu.Unlock()
+		l.deliver(p)
+		return
 	}
 	slot := uint32(len(l.slots))
 	if n := len(l.free); n > 0 {
@@ -59,7 +58,7 @@ func (l *Line) Send(p packet.Packet, at int64) {
 }
 
 // Fire implements clock.Handler: it delivers the packet in a slot.
-func (l *Line) Fire(now int64, slot uint64) {
+func (l *Line) Fire(_ int64, slot uint64) {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
@@ -69,7 +68,6 @@ func (l *Line) Fire(now int64, slot uint64) {
 	l.slots[slot].Data = nil
 	l.free = append(l.free, uint32(slot))
 	l.mu.Unlock()
-	p.At = now
 	l.deliver(p)
 	l.mu.Lock()
 	if !l.closed {

@@ -2,22 +2,30 @@ package gateway
 
 import "math/rand/v2"
 
-// Queue is the WAN queue of one direction: it sends at a rate and drops at its tail. Pure: time is given to it.
+// Queue is the WAN queue of one direction: it sends at a rate and drops at its tail. Where the line is granted in cycles, as
+// homes share a cable's or a fibre's way up, what has come in one cycle leaves in the next, back to back. Pure: time is given
+// to it.
 type Queue struct {
 	rate  int64 // bits a second; 0 = unlimited
 	limit int64 // bytes that may wait; 0 = unlimited
+	cycle int64 // ns from grant to grant; 0 = it may send at any time
 	free  int64 // ns at which the last byte accepted has left
 }
 
-// NewQueue returns a queue of rate bits a second (0 = unlimited) that holds at most limit bytes (0 = unlimited).
-func NewQueue(rate, limit int64) *Queue { return &Queue{rate: rate, limit: limit} }
+// NewQueue returns a queue of rate bits a second (0 = unlimited) that holds at most limit bytes (0 = unlimited) and is granted
+// the line each cycle ns (0 = always). Grants are at multiples of the cycle.
+func NewQueue(rate, limit, cycle int64) *Queue { return &Queue{rate: rate, limit: limit, cycle: cycle} }
 
 // Send accepts a frame of size bytes at now (ns) and returns when its last byte has left; ok is false if it was dropped.
 func (q *Queue) Send(now int64, size int) (leaves int64, ok bool) {
-	if q.rate == 0 {
-		return now, true
+	if q.cycle > 0 {
+		now += q.cycle - now%q.cycle
 	}
 	start := max(now, q.free)
+	if q.rate == 0 {
+		q.free = start
+		return start, true
+	}
 	if waiting := (start - now) * q.rate / 8e9; q.limit > 0 && waiting+int64(size) > q.limit {
 		return 0, false
 	}

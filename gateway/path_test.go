@@ -10,7 +10,7 @@ import (
 )
 
 func TestQueueSerialises(t *testing.T) {
-	q := gateway.NewQueue(8_000_000, 3000) // one byte a microsecond
+	q := gateway.NewQueue(8_000_000, 3000, 0) // one byte a microsecond
 	for i, c := range []struct {
 		now    int64
 		size   int
@@ -29,7 +29,7 @@ func TestQueueSerialises(t *testing.T) {
 			t.Errorf("%d: %d, %v, want %d, %v", i, leaves, ok, c.leaves, c.ok)
 		}
 	}
-	free := gateway.NewQueue(0, 0)
+	free := gateway.NewQueue(0, 0, 0)
 	if at, ok := free.Send(7, 1500); at != 7 || !ok {
 		t.Errorf("a queue without a rate: %d, %v", at, ok)
 	}
@@ -40,7 +40,7 @@ func TestQueueKeepsRateAndLimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rate := rapid.Int64Range(64_000, 1_000_000_000).Draw(t, "rate")
 		limit := rapid.Int64Range(1500, 200_000).Draw(t, "limit")
-		q := gateway.NewQueue(rate, limit)
+		q := gateway.NewQueue(rate, limit, 0)
 		var now, last, bytes, began int64
 		for range rapid.IntRange(1, 100).Draw(t, "packets") {
 			now += rapid.Int64Range(0, 3_000_000).Draw(t, "pause")
@@ -129,5 +129,27 @@ func TestPathDrawsDoNotDependOnFate(t *testing.T) {
 	}
 	if lost < 400 || lost > 600 {
 		t.Errorf("%d of 1000 lost at one half", lost)
+	}
+}
+
+// What comes in one cycle leaves in the next, back to back; a burst that is longer than a cycle goes on.
+func TestQueueWaitsForItsGrant(t *testing.T) {
+	q := gateway.NewQueue(8_000_000, 3000, 2_000_000) // one byte a microsecond, a grant each two milliseconds
+	for i, c := range []struct {
+		now    int64
+		size   int
+		leaves int64
+		ok     bool
+	}{
+		{100_000, 100, 2_100_000, true},
+		{1_999_999, 1000, 3_100_000, true},
+		{2_000_000, 1400, 5_400_000, true},  // on the grant itself: too late for it
+		{2_500_000, 1000, 6_400_000, true},  // behind it, beyond the cycle's end
+		{3_000_000, 1000, 0, false},         // 2400 of 3000 bytes wait for the grant at 4 ms
+		{9_000_000, 3000, 13_000_000, true}, // long empty
+	} {
+		if leaves, ok := q.Send(c.now, c.size); leaves != c.leaves || ok != c.ok {
+			t.Errorf("%d: %d, %v, want %d, %v", i, leaves, ok, c.leaves, c.ok)
+		}
 	}
 }

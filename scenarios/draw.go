@@ -139,7 +139,7 @@ func (h *Home) drawWAN(w WAN) {
 	d := devices.NewDraws(h.Seed, "wan")
 	h.WAN = Link{
 		UpRate: d.In(w.UpRate), DownRate: d.In(w.DownRate), Delay: d.In(w.Delay), Jitter: d.In(w.Jitter),
-		Loss: d.In(w.Loss), Queue: d.In(w.Queue), Unsolicited: d.In(w.Unsolicited),
+		Loss: d.In(w.Loss), Queue: d.In(w.Queue), Unsolicited: d.In(w.Unsolicited), Grant: d.In(w.Grant),
 	}
 }
 
@@ -162,7 +162,7 @@ func (h *Home) varied() map[string]any {
 		"vpn_server": h.VPNServer.String(), "dns": h.DNS.String(), "ntp": h.NTP.String(),
 		"wan": map[string]any{
 			"up_bit_s": h.WAN.UpRate, "down_bit_s": h.WAN.DownRate, "delay_ns": h.WAN.Delay, "jitter_ns": h.WAN.Jitter,
-			"loss_ppm": h.WAN.Loss, "queue_bytes": h.WAN.Queue, "unsolicited_per_hour_millionths": h.WAN.Unsolicited,
+			"loss_ppm": h.WAN.Loss, "queue_bytes": h.WAN.Queue, "grant_ns": h.WAN.Grant, "unsolicited_per_hour_millionths": h.WAN.Unsolicited,
 		},
 	}
 }

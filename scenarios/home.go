@@ -51,6 +51,7 @@ type Link struct {
 	Jitter      int64 // ns, at most, above Delay
 	Loss        int64 // parts per million
 	Queue       int64 // bytes
+	Grant       int64 // ns from one grant of the way up to the next; 0 = none
 	Unsolicited int64 // millionths of packets an hour
 }
 

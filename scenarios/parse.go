@@ -226,7 +226,7 @@ func (r *reader) wan(n strictyaml.Node) {
 	if !n.Given() {
 		return
 	}
-	m := n.Map("up_rate", "down_rate", "delay", "jitter", "loss", "queue", "unsolicited_per_hour")
+	m := n.Map("up_rate", "down_rate", "delay", "jitter", "loss", "queue", "grant", "unsolicited_per_hour")
 	const rates = "8kbit to 100gbit"
 	if m.Has("up_rate") {
 		w.UpRate.Min, w.UpRate.Max = m.Opt("up_rate").Quantity(bitUnits(), 8e3, 100e9, rates)
@@ -243,6 +243,9 @@ func (r *reader) wan(n strictyaml.Node) {
 	w.Loss = percent(m.Opt("loss"))
 	if m.Has("queue") {
 		w.Queue.Min, w.Queue.Max = m.Opt("queue").Quantity(byteUnits(), 3000, 1e9, "3kB to 1000MB")
+	}
+	if m.Has("grant") {
+		w.Grant.Min, w.Grant.Max = m.Opt("grant").DurationRange(0, 100*time.Millisecond)
 	}
 	w.Unsolicited.Min, w.Unsolicited.Max = m.Opt("unsolicited_per_hour").DecimalRange(0, 1_000_000)
 }

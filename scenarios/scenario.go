@@ -68,6 +68,7 @@ type WAN struct {
 	Jitter      devices.Range // ns, at most, above Delay
 	Loss        devices.Range // parts per million, each way
 	Queue       devices.Range // bytes, each way
+	Grant       devices.Range // ns from one grant of the way up to the next; 0 = it may be used at any time
 	Unsolicited devices.Range // millionths of packets an hour that nobody asked for
 }
 

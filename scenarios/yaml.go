@@ -46,6 +46,7 @@ func (s *Scenario) text(device func(Entry) string) string {
 	line("  jitter: %s", span(s.WAN.Jitter, duration))
 	line("  loss: %s", span(s.WAN.Loss, func(n int64) string { return decimal(n * 100) }))
 	line("  queue: %s", span(s.WAN.Queue, integer))
+	line("  grant: %s", span(s.WAN.Grant, duration))
 	line("  unsolicited_per_hour: %s", span(s.WAN.Unsolicited, decimal))
 	line("wifi:")
 	line("  delay: %s", duration(s.WiFi.Delay))

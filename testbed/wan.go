@@ -15,7 +15,10 @@ import (
 // Both worlds run this code; what differs is who calls up and down, and the functions that world sets.
 //
 //	up ─▶ NAPT ─▶ queue ─▶ TAP ─▶ path (delay, jitter, loss) ─▶ toISP
-//	toHome ◀─ owner, NAPT ◀─ TAP ◀─ path ◀─ queue ◀─ far end's delay ◀─ down
+//	toHome ◀─ owner, NAPT ◀─ TAP ◀─ queue ◀─ path ◀─ far end's delay ◀─ down
+//
+// The tap lies at the home's end of the line. What it sees has the time at which the line has carried it, which the queues
+// give; that a thread hears of it later is counted as timer lateness and does not show.
 type wan struct {
 	clock clock.Clock
 	pool  *packet.Pool
@@ -45,6 +48,7 @@ type wan struct {
 	downQueue *gateway.Queue
 	upPath    *gateway.Path
 	downPath  *gateway.Path
+	passed    int64 // ns: when the last packet passed the tap
 	drops     wanDrops
 }
 
@@ -52,7 +56,7 @@ type wan struct {
 type wanDrops struct {
 	UpQueue   int64 // before the tap: the WAN queue was full
 	DownQueue int64 // before the tap
-	DownPath  int64 // lost on the path before the tap: never seen
+	DownPath  int64 // lost on the path before the queue: never seen
 	UpNAT     int64 // the NAPT refused it, before the tap
 	Leaks     int64 // would have left in the clear beside the tunnel: blocked
 	AfterEnd  int64 // came to the tap after the run's end
@@ -64,7 +68,7 @@ func newWAN(h *scenarios.Home, tunnel bool, c clock.Clock, pool *packet.Pool, r 
 	loss := float64(link.Loss) / 1e6
 	w := &wan{
 		clock: c, pool: pool, rows: r, tunnel: tunnel, far: h.FarDelays(),
-		upQueue: gateway.NewQueue(link.UpRate, link.Queue), downQueue: gateway.NewQueue(link.DownRate, link.Queue),
+		upQueue: gateway.NewQueue(link.UpRate, link.Queue, link.Grant), downQueue: gateway.NewQueue(link.DownRate, link.Queue, 0),
 		upPath: gateway.NewPath(link.Delay, link.Jitter, loss, h.Seed, 1), downPath: gateway.NewPath(link.Delay, link.Jitter, loss, h.Seed, 2),
 	}
 	if !tunnel {
@@ -123,6 +127,13 @@ func (w *wan) up(p packet.Packet) {
 	w.upLine.Send(p, at)
 }
 
+// pass returns when a packet passes the tap that is due at due: then, but never before the one that passed last, which it could
+// be if a thread came to it late. w.mu is held.
+func (w *wan) pass(due int64) int64 {
+	w.passed = max(w.passed, due)
+	return w.passed
+}
+
 // done is when a task that is due now is done.
 func (w *wan) done(t virtual.Task) int64 {
 	now := w.clock.Now()
@@ -133,8 +144,8 @@ func (w *wan) done(t virtual.Task) int64 {
 }
 
 func (w *wan) tapUp(p packet.Packet) {
-	now := w.done(virtual.TaskTapUp)
 	w.mu.Lock()
+	now := w.pass(p.At)
 	at, kept := w.upPath.Send(now)
 	w.mu.Unlock()
 	if w.rows.begin(now, packet.Up, p.Data, p.Lineage, true, !kept) == 0 {
@@ -160,13 +171,12 @@ func (w *wan) down(p packet.Packet) {
 
 // arrived queues a packet at the home's side of the internet.
 func (w *wan) arrived(p packet.Packet) {
-	now := w.clock.Now()
 	w.mu.Lock()
-	at, ok := w.downQueue.Send(now, len(p.Data)+ethernetHeader)
+	at, ok := w.downPath.Send(p.At)
 	if !ok {
-		w.drops.DownQueue++
-	} else if at, ok = w.downPath.Send(at); !ok {
 		w.drops.DownPath++
+	} else if at, ok = w.downQueue.Send(at, len(p.Data)+ethernetHeader); !ok {
+		w.drops.DownQueue++
 	}
 	w.mu.Unlock()
 	if !ok {
@@ -181,8 +191,9 @@ func (w *wan) tapDown(p packet.Packet) {
 		w.tapDownTunnel(p)
 		return
 	}
-	now := w.done(virtual.TaskTapDown)
-	p.At = now
+	w.mu.Lock()
+	now := w.pass(p.At)
+	w.mu.Unlock()
 	row := w.rows.begin(now, packet.Down, p.Data, packet.Unattributed(), false, false)
 	w.mu.Lock()
 	if row == 0 {
@@ -194,6 +205,7 @@ func (w *wan) tapDown(p packet.Packet) {
 		w.pool.Put(p.Data)
 		return
 	}
+	p.At = w.done(virtual.TaskTapDown)
 	l := w.owner(p, r, gateway.OuterUnknown, gateway.OuterKey{})
 	l.Row = row
 	switch {
@@ -211,8 +223,10 @@ func (w *wan) tapDown(p packet.Packet) {
 }
 
 func (w *wan) tapDownTunnel(p packet.Packet) {
-	now := w.done(virtual.TaskTapDown)
-	p.At = now
+	w.mu.Lock()
+	now := w.pass(p.At)
+	w.mu.Unlock()
+	p.At = w.done(virtual.TaskTapDown)
 	kind, key := outerOf(p.Data)
 	l := unsolicited()
 	switch kind {

@@ -15,8 +15,7 @@ type Task int
 
 // The tasks of a home's workers.
 const (
-	TaskTapUp   Task = iota // notes a packet that leaves
-	TaskDeliver             // hands a packet to a kernel, which acts upon it
+	TaskDeliver Task = iota // hands a packet to a kernel, which acts upon it
 	TaskTapDown             // notes a packet that comes, translates it, hands it to the gateway's kernel
 	TaskAir                 // notes a frame, hands it to the gateway's kernel
 )
