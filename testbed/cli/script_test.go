@@ -1,12 +1,10 @@
 package cli_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -88,35 +86,4 @@ func waitFor(ts *testscript.TestScript, _ bool, args []string) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	ts.Fatalf("%s did not come", args[0])
-}
-
-// TestReadmeExamples holds the README to what the program takes: its device and its scenario are read without an error.
-func TestReadmeExamples(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var yaml []string
-	for _, block := range strings.Split(string(readme), "```yaml\n")[1:] {
-		text, _, _ := strings.Cut(block, "```")
-		yaml = append(yaml, text)
-	}
-	if len(yaml) != 2 {
-		t.Fatalf("%d examples, want a device and a scenario", len(yaml))
-	}
-	dir := t.TempDir()
-	for i, name := range []string{"mine.yaml", "mine-home.yaml"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(yaml[i]), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, args := range [][]string{
-		{"devices", "show", filepath.Join(dir, "mine.yaml")},
-		{"scenarios", "validate", filepath.Join(dir, "mine-home.yaml")},
-	} {
-		var out bytes.Buffer
-		if code := cli.Main(t.Context(), args, nil, &out, &out); code != 0 {
-			t.Errorf("%v: exit %d\n%s", args, code, out.String())
-		}
-	}
 }
