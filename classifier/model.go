@@ -31,6 +31,9 @@ type Stream interface {
 	// Step takes the next packet and writes the probabilities of the classes (len(Classes()) of them) for the packet whose
 	// frame it returns; ready is false while a model still looks ahead.
 	Step(o *dataset.Observation, probs []float32) (frame int64, ready bool)
+	// Flush answers, call by call, for the packets that a model which looks ahead still holds back: no more will come. After
+	// it is not ready the stream is as new.
+	Flush(probs []float32) (frame int64, ready bool)
 }
 
 // HomeID names a home that a model has seen.
@@ -83,6 +86,12 @@ func (s *forestStream) Step(o *dataset.Observation, probs []float32) (int64, boo
 	s.e.Step(o, s.x[:])
 	s.f.predict(s.x[:], probs)
 	return o.Frame, true
+}
+
+// Flush implements Stream: nothing is held back.
+func (s *forestStream) Flush([]float32) (int64, bool) {
+	s.e = Extractor{}
+	return 0, false
 }
 
 // A model file: magic, length and JSON of the Meta, length and body, sha256 of all before it. Integers are little-endian.

@@ -309,24 +309,34 @@ func Evaluate(m Model, sets []*dataset.Dataset, predictions io.Writer) (*Score, 
 		out = bufio.NewWriter(predictions)
 		_, _ = out.WriteString("home,frame,class,probability\n")
 	}
-	probs := make([]float32, len(m.Classes()))
 	for _, d := range sets {
-		streams := make(map[int]Stream)
-		err := d.Rows(func(home int, r *dataset.Row) error {
-			st := streams[home]
-			if st == nil {
-				st = m.Stream()
-				streams[home] = st
-			}
-			st.Step(&r.Observation, probs)
-			best := argmax(probs)
-			s.Add(&d.Manifest, home, r, m.Classes()[best])
-			if out == nil {
+		var l *Labeller[dataset.Row]
+		at := -1
+		end := func() error {
+			if l == nil {
 				return nil
 			}
-			_, err := fmt.Fprintf(out, "%d,%d,%s,%s\n", home, r.Frame, m.Classes()[best], strconv.FormatFloat(float64(probs[best]), 'g', 6, 32))
-			return err
+			return l.Flush()
+		}
+		err := d.Rows(func(home int, r *dataset.Row) error { // home by home
+			if home != at {
+				if err := end(); err != nil {
+					return err
+				}
+				at, l = home, NewLabeller(m, func(of dataset.Row, class string, p float32) error {
+					s.Add(&d.Manifest, home, &of, class)
+					if out == nil {
+						return nil
+					}
+					_, err := fmt.Fprintf(out, "%d,%d,%s,%s\n", home, of.Frame, class, strconv.FormatFloat(float64(p), 'g', 6, 32))
+					return err
+				})
+			}
+			return l.Step(&r.Observation, *r)
 		})
+		if err == nil {
+			err = end()
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -23,35 +23,39 @@ type guessed struct {
 // labeller labels a watched home's packets as they pass. It sees what the observer sees; the truth is only compared.
 type labeller struct {
 	home           *demoHome
-	model          classifier.Model
-	stream         classifier.Stream
-	probs          []float32
-	warm           int64 // when packets begin to count, UTC ns
+	label          *classifier.Labeller[dataset.Row]
+	out            []guessed // labelled since fresh last gave them
+	warm           int64     // when packets begin to count, UTC ns
 	seen           int
 	right, counted int
 }
 
 func newLabeller(h *demoHome, m classifier.Model) *labeller {
-	return &labeller{home: h, model: m, stream: m.Stream(), probs: make([]float32, len(m.Classes())), warm: h.warmUp()}
-}
-
-// fresh labels what has passed since the last call, and returns the packets of it that count.
-func (l *labeller) fresh() []guessed {
-	var out []guessed
-	for _, r := range l.home.since(l.seen) {
-		l.seen++
-		l.stream.Step(&r.Observation, l.probs)
-		class, p := classifier.Guess(l.model, l.probs)
+	l := &labeller{home: h, warm: h.warmUp()}
+	l.label = classifier.NewLabeller(m, func(r dataset.Row, class string, p float32) error {
 		if r.Kind == "infrastructure" || r.TsNs < l.warm {
-			continue
+			return nil
 		}
 		l.counted++
 		if class == r.Class {
 			l.right++
 		}
-		out = append(out, guessed{r, class, p})
+		l.out = append(l.out, guessed{r, class, p})
+		return nil
+	})
+	return l
+}
+
+// fresh labels what has passed since the last call, and returns the packets that count and have their label now.
+func (l *labeller) fresh() ([]guessed, error) {
+	l.out = nil
+	for _, r := range l.home.since(l.seen) {
+		l.seen++
+		if err := l.label.Step(&r.Observation, r); err != nil {
+			return nil, err
+		}
 	}
-	return out
+	return l.out, nil
 }
 
 func (l *labeller) summary() string {
@@ -74,7 +78,9 @@ func pick(fresh []guessed, classes []string, turn int) (guessed, int) {
 func (s *scenes) watch(ctx context.Context, h *demoHome, m classifier.Model, long time.Duration, what, about string) error {
 	s.title(what, fmt.Sprintf("%s; the forest has learned from\n%d packets of other homes", about, m.Meta().Packets))
 	l := newLabeller(h, m)
-	l.fresh() // what has passed so far, at once
+	if _, err := l.fresh(); err != nil { // what has passed so far, at once
+		return err
+	}
 	end := time.Now().Add(long)
 	tick := time.NewTicker(time.Second / linesPerSecond)
 	defer tick.Stop()
@@ -90,7 +96,10 @@ func (s *scenes) watch(ctx context.Context, h *demoHome, m classifier.Model, lon
 			end = time.Now()
 		case <-tick.C:
 		}
-		fresh := l.fresh()
+		fresh, err := l.fresh()
+		if err != nil {
+			return err
+		}
 		if len(fresh) == 0 {
 			continue
 		}

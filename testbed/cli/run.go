@@ -113,10 +113,13 @@ func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr 
 			return usagef("%s, seed %d, home %d: %w; choose another seed", sc.Name, seed, o.home, classifier.ErrSeen)
 		}
 		watch = newWatcher(m, stdout, !o.json)
-		opt.OnRow = watch.row
+		opt.OnRow = func(r *dataset.Row) { _ = watch.label.Step(&r.Observation, *r) } // it fails only if a model is at fault; Evaluate tells
 	}
 	res, err := testbed.Run(ctx, opt)
 	bar.done()
+	if watch != nil {
+		_ = watch.label.Flush()
+	}
 	if err != nil {
 		return explain(err)
 	}
@@ -195,22 +198,17 @@ func absolute(path string) string {
 
 // watcher labels packets as they pass and prints them beside the truth.
 type watcher struct {
-	model  classifier.Model
-	stream classifier.Stream
-	probs  []float32
-	out    io.Writer
-	print  bool
+	model classifier.Model
+	label *classifier.Labeller[dataset.Row]
 }
 
 func newWatcher(m classifier.Model, out io.Writer, print bool) *watcher {
-	return &watcher{model: m, stream: m.Stream(), probs: make([]float32, len(m.Classes())), out: out, print: print}
-}
-
-func (w *watcher) row(r *dataset.Row) {
-	w.stream.Step(&r.Observation, w.probs)
-	if guess, p := classifier.Guess(w.model, w.probs); w.print {
-		fmt.Fprintln(w.out, guessLine(r, guess, p, r.Class))
-	}
+	return &watcher{model: m, label: classifier.NewLabeller(m, func(r dataset.Row, guess string, p float32) error {
+		if print {
+			fmt.Fprintln(out, guessLine(&r, guess, p, r.Class))
+		}
+		return nil
+	})}
 }
 
 // guessLine shows a packet as the observer sees it, what the model says, and the truth.
