@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -141,85 +140,6 @@ func TestVirtualCapturesChangeNoLabel(t *testing.T) {
 			}
 		}
 	}
-}
-
-// Hours in both paths dissect cleanly, and tshark's analysis of TCP finds no retransmission that truth does not know. The long
-// form is a day.
-func TestVirtualDissects(t *testing.T) {
-	duration := 2 * time.Hour
-	if long() {
-		duration = 24 * time.Hour
-	}
-	for _, path := range []string{"noisy-napt", "noisy-vpn"} {
-		t.Run(path, func(t *testing.T) {
-			t.Parallel()
-			_, d := generate(t, testbed.GenerateOptions{Scenario: load(t, path), Seed: 2, Duration: duration})
-			rows := rowsOf(t, d)
-			again := func(frame int64) bool {
-				r := &rows[frame-1]
-				return r.Role == "retransmission" || r.Role == "reconnect" || r.TCPFlags&3 != 0 // a SYN or a FIN keeps its role
-			}
-			for _, file := range []string{dataset.FileWAN, dataset.FileLAN} {
-				seen := dissect(t, d, file, func(f dissected) {
-					switch {
-					case f.badSum:
-						t.Errorf("%s: frame %d has a wrong checksum", file, f.number)
-					case f.malformed && (f.again || f.reordered):
-						// sent again among others: tshark 4.0's reassembly finds the bytes twice
-						if file == dataset.FileWAN && !again(f.number) {
-							t.Errorf("frame %d comes twice to tshark, and truth does not know", f.number)
-						}
-					case f.malformed:
-						t.Errorf("%s: frame %d is malformed", file, f.number)
-					case f.again && file == dataset.FileWAN && !again(f.number):
-						t.Errorf("frame %d is a retransmission to tshark, and %+v in truth", f.number, rows[f.number-1])
-					}
-				})
-				want := []string{"tls", "dns", "ntp", "http"}
-				if path == "noisy-vpn" && file == dataset.FileWAN {
-					want = []string{"wg"}
-					if seen["wg"] != len(rows) {
-						t.Errorf("%d of %d frames are WireGuard's", seen["wg"], len(rows))
-					}
-				}
-				for _, proto := range want {
-					if seen[proto] == 0 {
-						t.Errorf("%s: no %s is recognised", file, proto)
-					}
-				}
-			}
-		})
-	}
-}
-
-// dissected is what tshark says of a frame.
-type dissected struct {
-	number                              int64
-	malformed, badSum, again, reordered bool
-}
-
-// dissect has tshark look at all frames of a capture, and counts the protocols that it recognises.
-func dissect(t *testing.T, d *dataset.Dataset, file string, each func(dissected)) map[string]int {
-	t.Helper()
-	seen := make(map[string]int)
-	for _, line := range tshark(t, d, file, "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE",
-		"-T", "fields", "-E", "occurrence=f", "-e", "frame.number", "-e", "frame.protocols", "-e", "_ws.malformed",
-		"-e", "ip.checksum.status", "-e", "tcp.checksum.status", "-e", "udp.checksum.status", "-e", "icmp.checksum.status",
-		"-e", "tcp.analysis.retransmission", "-e", "tcp.analysis.fast_retransmission", "-e", "tcp.analysis.out_of_order") {
-		f := strings.Split(line, "\t")
-		n, err := strconv.ParseInt(f[0], 10, 64)
-		if err != nil || len(f) != 10 {
-			t.Fatalf("tshark says %q", line)
-		}
-		for proto := range strings.SplitSeq(f[1], ":") {
-			seen[proto]++
-		}
-		each(dissected{
-			number: n, malformed: f[2] != "" || strings.Contains(f[1], "_ws.malformed"), badSum: slices.Contains(f[3:7], "0"),
-			again: f[7] != "" || f[8] != "", reordered: f[9] != "",
-		})
-	}
-	return seen
 }
 
 // The same bytes also from a program that was built otherwise.
