@@ -252,6 +252,7 @@ func (e *endpoint) becomeOpen() {
 		e.cwnd = 1
 	}
 	e.lastSent, e.lastHeard = e.now(), e.now()
+	e.win = newRecvWindow(e.now())
 	if e.st.keepalive > 0 {
 		e.st.n.clock.Schedule(e.now()+e.st.keepalive, e, timerAlive)
 	}

@@ -8,10 +8,8 @@ import (
 
 const (
 	timestampSize = 12
-	windowScale   = 7       // what Linux offers where a buffer may grow to 6 MiB
-	answerWindow  = 65160   // bytes: in a SYN-ACK with time stamps
-	firstWindow   = 64240   // bytes: 44 segments, what Linux announces at first
-	mostWindow    = 3 << 20 // bytes: half of the limit
+	windowScale   = 7     // what Linux offers where a buffer may grow to 6 MiB
+	answerWindow  = 65160 // bytes: in a SYN-ACK with time stamps
 )
 
 // header starts a segment of payload bytes with opts bytes of options in a new buffer and returns the IP packet. Sequence and
@@ -28,7 +26,7 @@ func (e *endpoint) header(opts, payload int, flags byte, seq uint32) []byte {
 	}
 	binary.BigEndian.PutUint32(t[8:], ack)
 	t[12], t[13] = byte((tcpSize+opts)/4)<<4, flags
-	window := uint16(e.window() >> windowScale)
+	window := uint16((e.win.threshold + 1<<windowScale - 1) >> windowScale)
 	switch {
 	case flags == flagSYN|flagACK && e.ts:
 		window = answerWindow
@@ -40,11 +38,6 @@ func (e *endpoint) header(opts, payload int, flags byte, seq uint32) []byte {
 	binary.BigEndian.PutUint16(t[14:], window)
 	binary.BigEndian.PutUint32(t[16:], 0) // checksum, urgent pointer
 	return b
-}
-
-// window is what this end announces: it grows with what was received, as Linux's automatic buffers do.
-func (e *endpoint) window() uint32 {
-	return uint32(min(firstWindow+2*e.rnxt, mostWindow))
 }
 
 // seal writes the checksums and sends the packet. sum is the payload's, room how many bytes of options and payload were summed

@@ -25,6 +25,7 @@ type receiver struct {
 	peerWindow int64
 	settled    bool
 	lastHeard  int64
+	win        recvWindow
 	rttNow     int64
 
 	ackedTo     int64 // rnxt when the last acknowledgement went out
@@ -149,11 +150,12 @@ func (e *endpoint) measure(n int, flags byte, now int64) {
 		e.quickAgain()
 	}
 	e.lastData = now
+	e.widen(n)
 }
 
 // quickAgain lets the next acknowledgements go out at once.
 func (e *endpoint) quickAgain() {
-	k := int(e.window()) / (2 * e.rcvMSS)
+	k := int(e.win.threshold) / (2 * e.rcvMSS)
 	e.quick = max(e.quick, min(max(k, 2), quickMost))
 }
 
@@ -260,6 +262,7 @@ func (e *endpoint) consumed(until int64) {
 	if e.owes && (e.rnxt-e.ackedTo > int64(e.rcvMSS) || e.pushedTwice || (e.pushed && !e.interactive)) {
 		e.sendACK()
 	}
+	e.adjust(e.now())
 	e.locked = until
 }
 
