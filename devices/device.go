@@ -17,6 +17,9 @@ const (
 	OpResolve            // one DNS look-up of the service's host
 	OpTimeSync           // one NTP query
 	OpPing               // ICMP echo to the service's host: one request for each message Up, Size = bytes of echo data
+	OpQuery              // one multicast question on the LAN: mDNS for a kind of service, or an SSDP search
+	OpAnnounce           // one multicast message of what the device offers: an mDNS answer, or an SSDP notification
+	OpARP                // one ARP request for the router's address
 )
 
 // Direction of a message: 1 from the device, -1 to the device.
@@ -65,6 +68,10 @@ const (
 	TransportQUIC  Transport = "quic" // QUIC v1 over UDP: an exchange is one stream of a connection of its own
 	TransportUDP   Transport = "udp"
 	TransportLAN   Transport = "lan-udp" // UDP to a peer on the LAN: the household's phone, or broadcast where there is no peer
+	TransportMDNS  Transport = "mdns" // multicast DNS on the LAN (RFC 6762), over IPv4
+	TransportMDNS6 Transport = "mdns6"
+	TransportSSDP  Transport = "ssdp" // UPnP's discovery on the LAN
+	TransportARP   Transport = "arp"  // the device asks by itself whether the router is still there
 	TransportNTP   Transport = "ntp"
 	TransportICMP  Transport = "icmp"
 )

@@ -26,6 +26,9 @@ const (
 
 var (
 	nameShape = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	kindShape = regexp.MustCompile(`^(_[a-z0-9-]+\.){2,3}local$`)
+	// targetShape is of UPnP Device Architecture 1.1, section 1.3.2
+	targetShape = regexp.MustCompile(`^(ssdp:all|upnp:rootdevice|urn:[a-zA-Z0-9.-]+:(device|service):[a-zA-Z0-9_-]+:[0-9]+)$`)
 	hostShape = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$`)
 )
 
@@ -130,7 +133,7 @@ func (r *profileReader) stack(n strictyaml.Node) {
 	if !n.Given() {
 		return
 	}
-	m := n.Map("ttl", "tcp_timestamps", "mss", "keepalive", "ipv6")
+	m := n.Map("ttl", "tcp_timestamps", "mss", "keepalive", "ipv6", "arp")
 	s := &r.p.Stack
 	if m.Has("ttl") {
 		s.TTL = int(m.Opt("ttl").Int(1, 255))
@@ -141,6 +144,9 @@ func (r *profileReader) stack(n strictyaml.Node) {
 	s.TCPTimestamps = m.Opt("tcp_timestamps").Bool()
 	s.Keepalive = m.Opt("keepalive").Duration(0, maxPeriod)
 	s.IPv6 = m.Opt("ipv6").Bool()
+	if m.Has("arp") {
+		s.ARP = m.Opt("arp").Duration(time.Second, 24*time.Hour)
+	}
 }
 
 func (r *profileReader) wifi(n strictyaml.Node) {
@@ -156,7 +162,8 @@ func (r *profileReader) wifi(n strictyaml.Node) {
 func Transports() []string {
 	return []string{
 		string(TransportTLS12), string(TransportTLS13), string(TransportTCP), string(TransportHTTP), string(TransportH2), string(TransportMQTT),
-		string(TransportQUIC), string(TransportUDP), string(TransportLAN), string(TransportNTP), string(TransportICMP),
+		string(TransportQUIC), string(TransportUDP), string(TransportLAN), string(TransportMDNS), string(TransportMDNS6), string(TransportSSDP),
+		string(TransportARP), string(TransportNTP), string(TransportICMP),
 	}
 }
 
@@ -167,11 +174,12 @@ func (r *profileReader) service(n strictyaml.Node) (s Service) {
 	s.Basis, s.Source = readBasis(m)
 	s.Lasting = m.Opt("lasting").Bool()
 	r.host(m, &s)
-	if s.Transport == TransportICMP {
+	switch {
+	case s.Transport == TransportICMP, s.Transport == TransportARP, s.Multicast():
 		if m.Has("port") {
-			m.Opt("port").Errorf("", "ICMP has no ports")
+			m.Opt("port").Errorf("", "a service of %s has no port to choose", s.Transport)
 		}
-	} else {
+	default:
 		s.Port = uint16(m.Need("port").Int(1, 65535))
 	}
 	if m.Has("reply") {
@@ -189,7 +197,7 @@ func (r *profileReader) service(n strictyaml.Node) (s Service) {
 func (r *profileReader) lasting(n strictyaml.Node, m strictyaml.Map, s *Service) {
 	switch {
 	case s.Transport == "":
-	case s.Lasting && (s.Transport == TransportNTP || s.Transport == TransportICMP || s.Transport == TransportQUIC || s.Web()):
+	case s.Lasting && (s.Transport == TransportNTP || s.Transport == TransportICMP || s.Transport == TransportQUIC || s.Web() || s.Multicast() || s.Transport == TransportARP):
 		m.Opt("lasting").Errorf("tls12, tls13, tcp, mqtt, udp, lan-udp", "%s has no lasting connection", s.Transport)
 	case s.Transport == TransportMQTT && !s.Lasting:
 		n.Errorf("lasting: true", "a device keeps its connection to an MQTT broker")
@@ -227,6 +235,10 @@ func (r *profileReader) host(m strictyaml.Map, s *Service) {
 		}
 		return
 	}
+	if !s.WAN() {
+		r.lanHost(m, n, s)
+		return
+	}
 	s.Cloud = readName(m.Need("cloud"))
 	s.Host = n.String(100)
 	switch {
@@ -235,6 +247,26 @@ func (r *profileReader) host(m strictyaml.Map, s *Service) {
 		n.Errorf("a DNS name of two labels or more in lower case", "%q is no host name", s.Host)
 	case r.p.Device != "" && strings.Contains(s.Host, r.p.Device):
 		n.Errorf("a name without it", "the host names the device %q: the truth would be readable on the wire", r.p.Device)
+	}
+}
+
+// lanHost reads what a service looks for on the LAN.
+func (r *profileReader) lanHost(m strictyaml.Map, n strictyaml.Node, s *Service) {
+	if m.Has("cloud") {
+		m.Opt("cloud").Errorf("", "a service on the LAN has no cloud")
+	}
+	switch {
+	case s.Transport == TransportARP:
+		s.Host = n.Enum(HostRouter)
+		return
+	case s.Transport == TransportSSDP:
+		if s.Host = n.String(100); s.Host != "" && !targetShape.MatchString(s.Host) {
+			n.Errorf("ssdp:all, upnp:rootdevice, or a urn", "%q is no search target", s.Host)
+		}
+		return
+	}
+	if s.Host = n.String(100); s.Host != "" && !kindShape.MatchString(s.Host) {
+		n.Errorf("a kind of service, as in _googlecast._tcp.local", "%q is none", s.Host)
 	}
 }
 

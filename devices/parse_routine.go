@@ -71,7 +71,10 @@ func (r *profileReader) when(m strictyaml.Map, a *Routine) {
 	}
 }
 
-var opNames = [...]string{OpDialogue: "dialogue", OpConnect: "connect", OpResolve: "resolve", OpTimeSync: "time-sync", OpPing: "ping"}
+var opNames = [...]string{
+	OpDialogue: "dialogue", OpConnect: "connect", OpResolve: "resolve", OpTimeSync: "time-sync", OpPing: "ping", OpQuery: "query",
+	OpAnnounce: "announce", OpARP: "arp",
+}
 
 // String returns the op's name in profiles.
 func (o Op) String() string {
@@ -136,7 +139,16 @@ func (r *profileReader) step(n strictyaml.Node, a *Routine) (s Step) {
 // checkOp refuses what a service cannot do.
 func checkOp(m strictyaml.Map, s *Step, svc *Service) {
 	at := m.Opt("op")
-	only := map[Transport]Op{TransportNTP: OpTimeSync, TransportICMP: OpPing}
+	only := map[Transport]Op{TransportNTP: OpTimeSync, TransportICMP: OpPing, TransportARP: OpARP}
+	if svc.Multicast() {
+		if s.Op != OpQuery && s.Op != OpAnnounce {
+			at.Errorf("query, announce", "%s is not done over %s", s.Op, svc.Transport)
+		}
+		if m.Has("messages") {
+			m.Opt("messages").Errorf("", "%s has no messages", s.Op)
+		}
+		return
+	}
 	want, special := only[svc.Transport]
 	switch {
 	case s.Op == OpResolve && !svc.WAN():
@@ -144,7 +156,7 @@ func checkOp(m strictyaml.Map, s *Step, svc *Service) {
 	case s.Op == OpResolve:
 	case special && s.Op != want:
 		at.Errorf(want.String()+", resolve", "%s is not done over %s", s.Op, svc.Transport)
-	case !special && (s.Op == OpTimeSync || s.Op == OpPing):
+	case !special && s.Op > OpResolve:
 		at.Errorf("dialogue, connect, resolve", "%s is not done over %s", s.Op, svc.Transport)
 	case s.Op == OpConnect && !svc.Lasting:
 		at.Errorf("dialogue, resolve", "service %q has no lasting connection", svc.Name)

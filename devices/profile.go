@@ -72,7 +72,8 @@ type Stack struct {
 	TCPTimestamps bool  `json:"tcp_timestamps"`
 	MSS           int   `json:"mss"`       // bytes; 1460 unless told
 	Keepalive     int64 `json:"keepalive"` // ns between TCP keepalives of an idle connection; 0 = none
-	IPv6          bool  `json:"ipv6"`      // its kernel sends router and neighbour solicitations
+	IPv6          bool  `json:"ipv6"`      // on the LAN alone: its kernel asks for routers and says which groups it listens to
+	ARP           int64 `json:"arp"`       // ns for which it trusts an address that it has learned by ARP; 0 = Linux's 30 s
 }
 
 // WiFi is how the device's radio behaves.
@@ -84,7 +85,7 @@ type WiFi struct {
 // Service is one peer of the device.
 type Service struct {
 	Name      string    `json:"name"`
-	Host      string    `json:"host"` // DNS name; of lan-udp: "peer" (the household's phone) or "broadcast"
+	Host      string    `json:"host"` // DNS name; of lan-udp: "peer" (the household's phone) or "broadcast"; of mdns a kind of service, of ssdp a target
 	Port      uint16    `json:"port"`
 	Transport Transport `json:"transport"`
 	Cloud     string    `json:"cloud"`   // pool of addresses, shared by all hosts of one operator; "" on the LAN
@@ -119,15 +120,23 @@ const (
 	HostBroadcast = "broadcast"
 )
 
+// HostRouter is what arp services name.
+const HostRouter = "router"
+
 // WAN tells whether the service's packets leave the home.
-func (s *Service) WAN() bool { return s.Transport != TransportLAN }
+func (s *Service) WAN() bool { return s.Transport != TransportLAN && !s.Multicast() && s.Transport != TransportARP }
+
+// Multicast tells whether the service's messages go to everybody on the LAN who listens.
+func (s *Service) Multicast() bool {
+	return s.Transport == TransportMDNS || s.Transport == TransportMDNS6 || s.Transport == TransportSSDP
+}
 
 // Stream tells whether the service runs over TCP.
 func (s *Service) Stream() bool {
 	switch s.Transport {
 	case TransportTLS12, TransportTLS13, TransportTCP, TransportHTTP, TransportH2, TransportMQTT:
 		return true
-	case TransportUDP, TransportLAN, TransportNTP, TransportICMP, TransportQUIC:
+	case TransportUDP, TransportLAN, TransportMDNS, TransportMDNS6, TransportSSDP, TransportARP, TransportNTP, TransportICMP, TransportQUIC:
 	}
 	return false
 }
@@ -175,7 +184,7 @@ func (s *Service) Overhead(stack Stack) int {
 		return n
 	case TransportH2: // and a DATA frame's head
 		return n + 5 + 1 + 16 + 9
-	case TransportUDP, TransportLAN, TransportNTP, TransportICMP:
+	case TransportUDP, TransportLAN, TransportMDNS, TransportMDNS6, TransportSSDP, TransportARP, TransportNTP, TransportICMP:
 	case TransportQUIC: // a short header with an ID of 8 bytes, a number of 2, a STREAM frame's head, the tag
 		return 14 + 20 + 8 + 1 + 8 + 2 + 4 + 16
 	}

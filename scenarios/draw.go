@@ -14,13 +14,13 @@ func (s *Scenario) Draw(seed uint64, home int) (*Home, error) {
 	if home < 0 {
 		return nil, fmt.Errorf("home %d: homes count from 0", home)
 	}
-	h := &Home{Index: home, WiFi: s.WiFi, activities: s.Activities()}
+	h := &Home{Index: home, WiFi: s.WiFi, Router: s.Router, activities: s.Activities()}
 	h.Seed = devices.NewDraws(seed, fmt.Sprintf("home:%d", home)).Uint64()
 	h.drawWAN(s.WAN)
 	a := newAddresses(h.Seed)
 	h.drawNetwork(a)
 	for _, e := range s.present(h.Seed) {
-		if err := h.move(e, a); err != nil {
+		if err := h.move(e, a, s.Household.Alike); err != nil {
 			return nil, err
 		}
 	}
@@ -96,7 +96,7 @@ func UnitName(device string, n int64) string {
 }
 
 // move puts an entry's units into the home.
-func (h *Home) move(r resident, a *addresses) error {
+func (h *Home) move(r resident, a *addresses, alike bool) error {
 	p := r.entry.Profile
 	h.Profiles = append(h.Profiles, p)
 	for n := int64(1); n <= r.units; n++ {
@@ -110,6 +110,9 @@ func (h *Home) move(r resident, a *addresses) error {
 		q := habits()
 		i := d.N(int64(len(q) - 1))
 		u.Habit = float64(q[i]+d.N(q[i+1]-q[i])) / 1000
+		if alike {
+			u.Habit = 1
+		}
 		if r.entry.Mode != "" {
 			u.Options["mode"] = r.entry.Mode
 		}

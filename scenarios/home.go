@@ -17,6 +17,7 @@ type Home struct {
 	Clouds    []Cloud            // one for each host that its devices know, sorted by host
 	WAN       Link               // its internet connection
 	WiFi      WiFi               // its radio
+	Router    Router             // how it treats its LAN
 	Varied    map[string]any     // all in which homes of the scenario differ; encodes to JSON
 
 	LAN        netip.Prefix // 192.168.x.0/24

@@ -63,7 +63,7 @@ type reader struct {
 }
 
 func (r *reader) scenario(root strictyaml.Node) {
-	m := root.Map("name", "about", "start", "duration", "warm_up", "path", "devices", "household", "wan", "wifi")
+	m := root.Map("name", "about", "start", "duration", "warm_up", "path", "devices", "household", "wan", "wifi", "router")
 	s := &r.s
 	n := m.Need("name")
 	if s.Name = n.String(60); s.Name != "" && !nameShape.MatchString(s.Name) {
@@ -102,6 +102,7 @@ func (r *reader) scenario(root strictyaml.Node) {
 	r.household(m.Opt("household"))
 	r.wan(m.Opt("wan"))
 	r.wifi(m.Opt("wifi"))
+	r.router(m.Opt("router"))
 }
 
 func (r *reader) start(n strictyaml.Node) {
@@ -194,7 +195,8 @@ func (r *reader) household(n strictyaml.Node) {
 	if !known {
 		models, phones = maxHome, maxHome
 	}
-	m := n.Map("density", "at_least", "phones_at_least")
+	m := n.Map("density", "alike", "at_least", "phones_at_least")
+	h.Alike = m.Opt("alike").Bool()
 	if m.Has("density") {
 		h.Density = float64(m.Opt("density").Decimal(0, MaxDensity)) / strictyaml.Micro
 	}
@@ -265,6 +267,24 @@ func (r *reader) wifi(n strictyaml.Node) {
 	}
 	w.Loss = percent(m.Opt("loss")).Min
 	w.PowerSave = m.Opt("power_save").Bool()
+}
+
+// igmpInterval is RFC 3376's query interval (section 8.2).
+const igmpInterval = 125 * time.Second
+
+func (r *reader) router(n strictyaml.Node) {
+	x := &r.s.Router
+	*x = Router{IGMPQuery: int64(igmpInterval)}
+	if !n.Given() {
+		return
+	}
+	m := n.Map("arp", "igmp_query")
+	if m.Has("arp") {
+		x.ARP = m.Opt("arp").Duration(time.Second, 24*time.Hour)
+	}
+	if m.Has("igmp_query") {
+		x.IGMPQuery = m.Opt("igmp_query").Duration(0, 24*time.Hour)
+	}
 }
 
 func one(n int64) devices.Range { return devices.Range{Min: n, Max: n} }

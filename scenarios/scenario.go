@@ -37,6 +37,7 @@ type Scenario struct {
 	Household Household
 	WAN       WAN
 	WiFi      WiFi
+	Router    Router
 
 	source string
 }
@@ -56,6 +57,7 @@ const MaxDensity = 10_000
 // Household is the people.
 type Household struct {
 	Density       float64 // factor on people's acts: 1 = as often as in life
+	Alike         bool    // every device is used as often as is usual: no habits are drawn
 	AtLeast       int     // models of IoT device in a home
 	PhonesAtLeast int     // models of phone or tablet in a home
 }
@@ -78,6 +80,12 @@ type WiFi struct {
 	Jitter    int64 // ns, at most, above Delay
 	Loss      int64 // parts per million, after retries
 	PowerSave bool  // stations whose profile says so doze between beacons
+}
+
+// Router is how the home router treats its LAN.
+type Router struct {
+	ARP       int64 // ns for which it trusts an address that it has learned by ARP; 0 = Linux's 30 s
+	IGMPQuery int64 // ns between its questions who listens to which group; 0 = it never asks
 }
 
 // RunDuration returns how long a run lasts, unless told otherwise.

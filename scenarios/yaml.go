@@ -37,6 +37,7 @@ func (s *Scenario) text(device func(Entry) string) string {
 	}
 	line("household:")
 	line("  density: %s", strconv.FormatFloat(s.Household.Density, 'f', -1, 64))
+	line("  alike: %t", s.Household.Alike)
 	line("  at_least: %d", s.Household.AtLeast)
 	line("  phones_at_least: %d", s.Household.PhonesAtLeast)
 	line("wan:")
@@ -53,6 +54,11 @@ func (s *Scenario) text(device func(Entry) string) string {
 	line("  jitter: %s", duration(s.WiFi.Jitter))
 	line("  loss: %s", decimal(s.WiFi.Loss*100))
 	line("  power_save: %t", s.WiFi.PowerSave)
+	line("router:")
+	if s.Router.ARP > 0 {
+		line("  arp: %s", duration(s.Router.ARP))
+	}
+	line("  igmp_query: %s", duration(s.Router.IGMPQuery))
 	return b.String()
 }
 

@@ -122,7 +122,7 @@ func (l *virtualLab) build() error {
 	}
 	c := virtual.Config{
 		Clock: l.clock, Pool: l.pool, Noise: noise, Seed: h.Seed, Specimens: h.Specimens, Names: make(map[string]netip.Addr),
-		DNS: h.DNS, NTP: h.NTP, LAN: h.LAN, Router: h.GatewayLAN, RouterMAC: h.GatewayMAC, Outside: h.WANAddr, MTU: mtuPlain,
+		DNS: h.DNS, NTP: h.NTP, LAN: h.LAN, Router: h.GatewayLAN, RouterMAC: h.GatewayMAC, RouterARP: h.Router.ARP, Outside: h.WANAddr, MTU: mtuPlain,
 		EpochNs: l.o.Options.EpochNs, Lease: int64(leaseTime), Activity: l.o.Names.activity, Fill: l.fill(),
 		FromStation: l.fromStation, FromRouter: l.fromRouter, ToWAN: l.toWAN, ToHome: l.toHome, Behind: l.behind,
 	}
@@ -201,6 +201,7 @@ func (l *virtualLab) live(ctx context.Context) (cut bool) {
 	l.agenda = l.o.Home.Agenda(l.o.Duration, l.o.Density)
 	l.next()
 	l.net.Poll(routerName(l.o.Home))
+	l.net.QueryGroups(l.o.Home.Router.IGMPQuery)
 	l.strangers()
 	const step = int64(time.Second)
 	last := time.Duration(0)

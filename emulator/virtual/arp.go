@@ -17,6 +17,7 @@ type neighbours struct {
 	out  func(b []byte, to [6]byte, kind uint16, l packet.Lineage)
 	m    map[uint32]*neighbour
 	d    draws
+	base int64  // ns for which a confirmation holds, about
 	to   uint32 // of the entry that was used last
 	last *neighbour
 }
@@ -46,8 +47,14 @@ const (
 	waitingLimit = 100
 )
 
-func newNeighbours(n *Net, addr uint32, mac [6]byte, out func([]byte, [6]byte, uint16, packet.Lineage)) neighbours {
-	return neighbours{n: n, addr: addr, mac: mac, out: out, m: make(map[uint32]*neighbour), d: newDraws(n.c.Seed^uint64(addr), 0x617270)}
+// newNeighbours makes a machine's table; base is its base_reachable_time, 0 = Linux's.
+func newNeighbours(n *Net, addr uint32, mac [6]byte, out func([]byte, [6]byte, uint16, packet.Lineage), base int64) neighbours {
+	if base == 0 {
+		base = reachable
+	}
+	return neighbours{
+		n: n, addr: addr, mac: mac, out: out, m: make(map[uint32]*neighbour), d: newDraws(n.c.Seed^uint64(addr), 0x617270), base: base,
+	}
 }
 
 // send sends an IP packet to a machine on the LAN.
@@ -139,7 +146,7 @@ func (t *neighbours) receive(b []byte) {
 		}
 	case e != nil:
 		e.known, e.mac = true, mac
-		e.confirmed, e.good = t.n.clock.Now(), reachable/2+t.d.n(reachable)
+		e.confirmed, e.good = t.n.clock.Now(), t.base/2+t.d.n(t.base)
 		e.probing, e.asked = false, 0
 		t.flush(e)
 	}

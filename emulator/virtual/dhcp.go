@@ -20,6 +20,9 @@ func (n *Net) lease(h *Host, xid uint32) *wire.DHCPLease {
 
 // Boot makes the device ask for its address from a moment on.
 func (h *Host) Boot(at int64) {
+	if h.spec.Profile.Stack.IPv6 {
+		h.n.at(at, h.start6)
+	}
 	h.n.at(at, func() { h.discover(uint32(h.stack.draws.Uint64())) })
 }
 
@@ -64,6 +67,7 @@ func (h *Host) receiveLease(b []byte) {
 		h.n.at(h.n.clock.Now()+h.n.c.Lease/2, h.renew)
 		if !h.online {
 			h.online = true
+			h.join()
 			waiting := h.waiting
 			h.waiting = nil
 			for _, f := range waiting {

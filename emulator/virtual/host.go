@@ -30,6 +30,8 @@ type Host struct {
 	boot     tag      // under which connections are opened again
 	leased   uint16   // IP id of its DHCP client
 	lease    *leaseState
+
+	answering bool // a router's question about groups
 }
 
 type cachedName struct {
@@ -70,7 +72,7 @@ func newHost(n *Net, i int) *Host {
 		n: n, addr: h.addr, ttl: byte(max(p.Stack.TTL, 1)), mss: mss, ts: p.Stack.TCPTimestamps, keepalive: p.Stack.Keepalive,
 		conns: make(map[connKey]*endpoint), draws: d, out: h.transmit,
 	}
-	h.near = newNeighbours(n, h.addr, h.mac, h.frame)
+	h.near = newNeighbours(n, h.addr, h.mac, h.frame, p.Stack.ARP)
 	for k := range p.Services {
 		if s := &p.Services[k]; s.Lasting {
 			h.lines[s.Name] = &line{host: h, svc: s, pause: backoffFirst}
@@ -108,6 +110,8 @@ func (h *Host) Receive(f []byte) {
 	case kind == typeARP:
 		h.near.receive(b)
 	case kind != typeIPv4 || len(b) < ipv4Size:
+	case b[9] == protoIGMP:
+		h.receiveIGMP(b[min(int(b[0]&15)*4, len(b)):])
 	case be32(b[16:]) == h.addr:
 		h.receiveIP(b)
 	default:
@@ -233,6 +237,10 @@ func (h *Host) begin(x *devices.Exchange, at int64, t tag, done func(error)) {
 // once performs an exchange that has no lasting connection.
 func (h *Host) once(s *devices.Service, x *devices.Exchange, at int64, t tag, done func(error)) {
 	switch {
+	case s.Multicast():
+		h.discoverLAN(s, x.Op, t, done)
+	case s.Transport == devices.TransportARP:
+		h.askRouter(done)
 	case x.Op == devices.OpResolve:
 		h.resolve(s.Host, t, true, func(_ uint32, err error) { done(err) })
 	case x.Op == devices.OpTimeSync, s.Transport == devices.TransportNTP:

@@ -22,6 +22,7 @@ type Config struct {
 	LAN       netip.Prefix
 	Router    netip.Addr // the gateway's address on the LAN
 	RouterMAC [6]byte
+	RouterARP int64            // ns for which the router trusts an address that it has learned by ARP; 0 = Linux's
 	Outside   netip.Addr       // the gateway's own address towards the internet: its WAN address, or its end of a tunnel
 	MTU       int              // of the LAN, bytes
 	EpochNs   int64            // UTC epoch of script time 0, ns: what time servers tell

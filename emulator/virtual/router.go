@@ -28,7 +28,7 @@ func newRouter(n *Net) *router {
 	r.port = uint16(firstEphemeral + d.n(lastEphemeral-firstEphemeral))
 	r.outside = stack{n: n, addr: u32(n.c.Outside), ttl: 64, draws: d, out: r.toWAN}
 	r.inside = stack{n: n, addr: u32(n.c.Router), ttl: 64, draws: d, out: r.toLAN}
-	r.near = newNeighbours(n, u32(n.c.Router), n.c.RouterMAC, r.frame)
+	r.near = newNeighbours(n, u32(n.c.Router), n.c.RouterMAC, r.frame, n.c.RouterARP)
 	return r
 }
 

@@ -1,0 +1,195 @@
+package virtual
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"glasshouse/devices"
+	"glasshouse/emulator"
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/wire"
+)
+
+// What a device says on the LAN and to nobody beyond it: discovery that its profile asks for, and what its kernel does by
+// itself, as Linux 6: IGMP and MLD reports, a look whether its IPv6 address is free, and for routers.
+
+const (
+	typeIPv6     = 0x86dd
+	protoIGMP    = wire.ProtoIGMP
+	alertSize    = 4    // the router alert option (RFC 2113)
+	internetwork = 0xc0 // type of service of kernels' own messages
+)
+
+// Linux's settings: net.ipv6.conf.*.router_solicitation_delay, _interval and _max_interval, ns; the most that passes before a
+// report is repeated (RFC 3376, section 8.11; RFC 3810, section 9.11); how long an address is probed (RFC 4862).
+const (
+	routerDelay    = int64(1e9)
+	routerInterval = int64(4e9)
+	routerLongest  = int64(3600e9)
+	reportAgain    = int64(1e9)
+	addressProbe   = int64(1e9)
+)
+
+// discoverLAN sends what a device asks or announces to everybody.
+func (h *Host) discoverLAN(s *devices.Service, op devices.Op, t tag, done func(error)) {
+	addr := h.spec.Addr
+	six := s.Transport == devices.TransportMDNS6
+	if six {
+		addr = h.linkLocal()
+	}
+	d := emulator.NewDiscovery(op, s, h.spec, addr)
+	from := d.Own
+	if from == 0 {
+		from = h.port()
+	}
+	l := t.lineage(h.unit)
+	if six {
+		b := make([]byte, udpSize, udpSize+len(d.Payload))
+		binary.BigEndian.PutUint16(b, from)
+		binary.BigEndian.PutUint16(b[2:], d.Group.Port())
+		b = append(b, d.Payload...)
+		binary.BigEndian.PutUint16(b[4:], uint16(len(b)))
+		sum := wire.Checksum(wire.PseudoHeader6(addr, d.Group.Addr(), protoUDP, len(b)), b)
+		binary.BigEndian.PutUint16(b[6:], nonZero(sum))
+		h.send6(addr, d.Group.Addr(), protoUDP, byte(d.Hops), b, false, l)
+		done(nil)
+		return
+	}
+	total := ipv4Size + udpSize + len(d.Payload)
+	b := h.n.pool.Get()[ethernetSize : ethernetSize+total]
+	copy(b[ipv4Size+udpSize:], d.Payload)
+	dst := u32(d.Group.Addr())
+	putUDP(b[ipv4Size:], h.addr, dst, from, d.Group.Port())
+	putIPv4(b, total, protoUDP, byte(d.Hops), uint16(h.stack.draws.Uint64()), h.addr, dst, true)
+	h.frame(b, wire.GroupMAC(d.Group.Addr()), typeIPv4, l)
+	done(nil)
+}
+
+func nonZero(sum uint16) uint16 {
+	if sum == 0 { // 0 would mean that there is none
+		return 0xffff
+	}
+	return sum
+}
+
+// askRouter asks by ARP whether the router is still there: the machine itself where it is known.
+func (h *Host) askRouter(done func(error)) {
+	to := u32(h.n.c.Router)
+	if e := h.near.m[to]; e != nil && e.known {
+		h.near.message(1, e.mac, e.mac, to)
+	} else {
+		h.near.message(1, broadcastMAC, [6]byte{}, to)
+	}
+	done(nil)
+}
+
+func (h *Host) linkLocal() netip.Addr { return wire.LinkLocal(h.mac) }
+
+// send6 sends an IPv6 packet to a group.
+func (h *Host) send6(src, dst netip.Addr, proto, hops byte, payload []byte, alert bool, l packet.Lineage) {
+	b := h.n.pool.Get()[ethernetSize:ethernetSize]
+	b = wire.AppendIPv6(b, src, dst, proto, hops, len(payload), alert)
+	h.frame(append(b, payload...), wire.GroupMAC(dst), typeIPv6, l)
+}
+
+// sendIGMP sends an IGMP message with the router alert option.
+func sendIGMP(n *Net, src, dst uint32, message []byte, out func(ip []byte)) {
+	const head = ipv4Size + alertSize
+	total := head + len(message)
+	b := n.pool.Get()[ethernetSize : ethernetSize+total]
+	putIPv4(b, total, protoIGMP, 1, 0, src, dst, true)
+	b[0], b[1] = 0x40|head/4, internetwork
+	copy(b[ipv4Size:], "\x94\x04\x00\x00")
+	copy(b[head:], message)
+	binary.BigEndian.PutUint16(b[10:], 0)
+	binary.BigEndian.PutUint16(b[10:], ^fold(sum32(0, b[:head])))
+	out(b)
+}
+
+var (
+	allHosts   = netip.AddrFrom4([4]byte{224, 0, 0, 1})
+	allIGMP    = netip.AddrFrom4([4]byte{224, 0, 0, 22})
+	allRouters = netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 15: 2})
+	allMLD     = netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 15: 0x16})
+)
+
+// join makes the kernel tell which IPv4 groups its programs listen to: at once, and again within a second.
+func (h *Host) join() {
+	groups := emulator.Groups(h.spec.Profile, false)
+	if len(groups) == 0 {
+		return
+	}
+	h.report(true, groups)
+	h.n.at(h.n.clock.Now()+h.stack.draws.n(reportAgain), func() { h.report(true, groups) })
+}
+
+func (h *Host) report(joins bool, groups []netip.Addr) {
+	sendIGMP(h.n, h.addr, u32(allIGMP), wire.AppendIGMPReport(nil, joins, groups), func(ip []byte) {
+		h.frame(ip, wire.GroupMAC(allIGMP), typeIPv4, h.own())
+	})
+}
+
+// receiveIGMP answers a router's question at a moment of its own.
+func (h *Host) receiveIGMP(m []byte) {
+	groups := emulator.Groups(h.spec.Profile, false)
+	if len(m) < 8 || m[0] != 0x11 || len(groups) == 0 || !h.online || h.answering {
+		return
+	}
+	h.answering = true
+	h.n.at(h.n.clock.Now()+h.stack.draws.n(int64(m[1])*1e8), func() {
+		h.answering = false
+		h.report(false, groups)
+	})
+}
+
+// start6 is what the kernel does when IPv6 is switched on.
+func (h *Host) start6() {
+	own := h.linkLocal()
+	node := wire.SolicitedNode(own)
+	groups := append(emulator.Groups(h.spec.Profile, true), node)
+	draws, now := h.stack.draws, h.n.clock.Now()
+	mld := func(src netip.Addr, groups []netip.Addr) {
+		h.send6(src, allMLD, wire.ProtoICMP6, 1, wire.AppendMLDReport(nil, src, allMLD, true, groups), true, h.own())
+	}
+	none := netip.IPv6Unspecified()
+	h.n.at(now+draws.n(reportAgain), func() { mld(none, groups[len(groups)-1:]) })
+	probed := now + draws.n(routerDelay)
+	h.n.at(probed, func() {
+		m := binary.BigEndian.AppendUint64(nil, draws.Uint64())
+		h.send6(none, node, wire.ProtoICMP6, 255, wire.AppendAddressProbe(nil, none, node, own, [6]byte(m)), false, h.own())
+	})
+	ready := probed + addressProbe
+	h.n.at(ready, func() {
+		mld(own, groups)
+		h.solicit(own, 0)
+	})
+	h.n.at(ready+draws.n(reportAgain), func() { mld(own, groups) })
+}
+
+// solicit looks for routers, more and more seldom: there is none.
+func (h *Host) solicit(own netip.Addr, last int64) {
+	h.send6(own, allRouters, wire.ProtoICMP6, 255, wire.AppendRouterSolicitation(nil, own, allRouters, h.mac), false, h.own())
+	next := 2 * last
+	if last == 0 {
+		next = routerInterval
+	}
+	next = min(next, routerLongest)
+	next += next/10 - h.stack.draws.n(next/5+1) // a tenth either way (RFC 8415, section 15)
+	h.n.at(h.n.clock.Now()+next, func() { h.solicit(own, next) })
+}
+
+// QueryGroups makes the router ask who listens to what, from a moment on.
+func (n *Net) QueryGroups(every int64) {
+	if every <= 0 {
+		return
+	}
+	var turn func()
+	turn = func() {
+		r := n.router
+		sendIGMP(n, u32(n.c.Router), u32(allHosts), wire.AppendIGMPQuery(nil), func(ip []byte) {
+			r.frame(ip, wire.GroupMAC(allHosts), typeIPv4, packet.Lineage{Unit: packet.UnitGateway, Event: packet.EventNone, Role: packet.RoleData})
+		})
+		n.at(n.clock.Now()+every, turn)
+	}
+	n.at(every, turn)
+}

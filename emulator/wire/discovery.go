@@ -1,0 +1,92 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// Discovery on the LAN: multicast DNS (RFC 6762, with RFC 6763's service records) and SSDP (UPnP Device Architecture 1.1,
+// section 1). Messages are whole and right, so that analysers read them; nobody in the home answers them.
+
+// Ports of discovery.
+const (
+	PortMDNS = 5353
+	PortSSDP = 1900
+)
+
+// GroupMDNS returns the group of multicast DNS over IPv4 (RFC 6762, section 3).
+func GroupMDNS() netip.Addr { return netip.AddrFrom4([4]byte{224, 0, 0, 251}) }
+
+// GroupMDNS6 returns its group over IPv6, on the link.
+func GroupMDNS6() netip.Addr { return netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 15: 0xfb}) }
+
+// GroupSSDP returns SSDP's group.
+func GroupSSDP() netip.Addr { return netip.AddrFrom4([4]byte{239, 255, 255, 250}) }
+
+const (
+	dnsTypePTR  = 12
+	dnsTypeTXT  = 16
+	dnsTypeSRV  = 33
+	dnsClassIN  = 1
+	mdnsUnique  = 0x8000 // the set of records is whole (RFC 6762, section 10.2)
+	mdnsLong    = 4500   // s, of records that name no host
+	mdnsShort   = 120    // s, of those that do
+	mdnsReplies = 0x8400 // an authoritative answer
+	ssdpMaxAge  = 1800   // s: UPnP's least
+)
+
+// AppendMDNSQuery appends a question for all services of a kind, as in _googlecast._tcp.local.
+func AppendMDNSQuery(b []byte, kind string) []byte {
+	b = append(b, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0)
+	b = appendMDNSName(b, kind)
+	return append(b, 0, dnsTypePTR, 0, dnsClassIN)
+}
+
+// AppendMDNSAnswer appends the announcement of one service: its pointer, place, text and address.
+func AppendMDNSAnswer(b []byte, kind, instance, host string, port uint16, text string, addr netip.Addr) []byte {
+	b = binary.BigEndian.AppendUint16(b, 0)
+	b = binary.BigEndian.AppendUint16(b, mdnsReplies)
+	b = append(b, 0, 0, 0, 1, 0, 0, 0, 3)
+	full, name := instance+"."+kind, host+".local"
+	b = appendMDNSRecord(b, kind, dnsTypePTR, dnsClassIN, mdnsLong, appendMDNSName(nil, full))
+	where := binary.BigEndian.AppendUint16([]byte{0, 0, 0, 0}, port)
+	b = appendMDNSRecord(b, full, dnsTypeSRV, mdnsUnique|dnsClassIN, mdnsShort, appendMDNSName(where, name))
+	text = text[:min(len(text), 255)]
+	b = appendMDNSRecord(b, full, dnsTypeTXT, mdnsUnique|dnsClassIN, mdnsLong, append([]byte{byte(len(text))}, text...))
+	kindOf := uint16(1)
+	if addr.Is6() {
+		kindOf = 28
+	}
+	return appendMDNSRecord(b, name, kindOf, mdnsUnique|dnsClassIN, mdnsShort, addr.AsSlice())
+}
+
+func appendMDNSRecord(b []byte, name string, kind, class uint16, ttl uint32, data []byte) []byte {
+	b = appendMDNSName(b, name)
+	b = binary.BigEndian.AppendUint16(b, kind)
+	b = binary.BigEndian.AppendUint16(b, class)
+	b = binary.BigEndian.AppendUint32(b, ttl)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(data)))
+	return append(b, data...)
+}
+
+// appendMDNSName appends a name without compression.
+func appendMDNSName(b []byte, name string) []byte {
+	for label := range strings.SplitSeq(name, ".") {
+		label = label[:min(len(label), 63)]
+		b = append(append(b, byte(len(label))), label...)
+	}
+	return append(b, 0)
+}
+
+// AppendSSDPSearch appends a search for a target.
+func AppendSSDPSearch(b []byte, target string) []byte {
+	return fmt.Appendf(b, "M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: \"ssdp:discover\"\r\nMX: 1\r\nST: %s\r\n\r\n", target)
+}
+
+// AppendSSDPNotify appends the announcement of a target at an address.
+func AppendSSDPNotify(b []byte, target, id string, addr netip.Addr) []byte {
+	return fmt.Appendf(b, "NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nCACHE-CONTROL: max-age=%d\r\nLOCATION: http://%s:80/description.xml\r\n"+
+		"NT: %s\r\nNTS: ssdp:alive\r\nSERVER: Linux/3.10 UPnP/1.0\r\nUSN: uuid:%s::%s\r\n\r\n", ssdpMaxAge, addr, target, id, target)
+}
