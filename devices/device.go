@@ -68,7 +68,7 @@ const (
 	TransportQUIC  Transport = "quic" // QUIC v1 over UDP: an exchange is one stream of a connection of its own
 	TransportUDP   Transport = "udp"
 	TransportLAN   Transport = "lan-udp" // UDP to a peer on the LAN: the household's phone, or broadcast where there is no peer
-	TransportMDNS  Transport = "mdns" // multicast DNS on the LAN (RFC 6762), over IPv4
+	TransportMDNS  Transport = "mdns"    // multicast DNS on the LAN (RFC 6762), over IPv4
 	TransportMDNS6 Transport = "mdns6"
 	TransportSSDP  Transport = "ssdp" // UPnP's discovery on the LAN
 	TransportARP   Transport = "arp"  // the device asks by itself whether the router is still there

@@ -29,7 +29,7 @@ var (
 	kindShape = regexp.MustCompile(`^(_[a-z0-9-]+\.){2,3}local$`)
 	// targetShape is of UPnP Device Architecture 1.1, section 1.3.2
 	targetShape = regexp.MustCompile(`^(ssdp:all|upnp:rootdevice|urn:[a-zA-Z0-9.-]+:(device|service):[a-zA-Z0-9_-]+:[0-9]+)$`)
-	hostShape = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$`)
+	hostShape   = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$`)
 )
 
 const nameAllowed = "1 to 32 lower-case letters and digits in words joined by hyphens, as in smart-kettle"

@@ -124,7 +124,9 @@ const (
 const HostRouter = "router"
 
 // WAN tells whether the service's packets leave the home.
-func (s *Service) WAN() bool { return s.Transport != TransportLAN && !s.Multicast() && s.Transport != TransportARP }
+func (s *Service) WAN() bool {
+	return s.Transport != TransportLAN && !s.Multicast() && s.Transport != TransportARP
+}
 
 // Multicast tells whether the service's messages go to everybody on the LAN who listens.
 func (s *Service) Multicast() bool {

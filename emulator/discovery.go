@@ -49,8 +49,8 @@ func NewDiscovery(op devices.Op, s *devices.Service, spec *devices.Specimen, add
 	return d
 }
 
-// Groups returns the groups of a family that a device listens to for as long as it lives, sorted; those that every host is in
-// are not among them.
+// Groups returns the groups of a family that a device listens to for as long as it lives, the newest first, as Linux lists them;
+// those that every host is in are not among them.
 func Groups(p *devices.Profile, six bool) []netip.Addr {
 	var all []netip.Addr
 	for i := range p.Services {
@@ -69,6 +69,6 @@ func Groups(p *devices.Profile, six bool) []netip.Addr {
 			all = append(all, g)
 		}
 	}
-	slices.SortFunc(all, netip.Addr.Compare)
+	slices.Reverse(all)
 	return all
 }

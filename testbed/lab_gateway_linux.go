@@ -36,6 +36,9 @@ func (l *lab) buildGateway(ctx context.Context) error {
 		return err
 	}
 	l.onClose(wlan0)
+	if err := gw.TrustNeighbours("wlan0", h.Router.ARP); err != nil {
+		return err
+	}
 	eth0, err := gw.AddTUN("eth0", mtuPlain)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -131,6 +132,11 @@ func (l *lab) live(ctx context.Context) error {
 	defer cancel()
 	l.readers.Go(func() { live.RunRouter(inside, l.routerConfig()) })
 	l.readers.Go(func() { live.RunStrangers(inside, l.strangerConfig()) })
+	l.readers.Go(func() {
+		if err := live.QueryGroups(inside, l.gw, l.wall, l.home.GatewayLAN, l.home.Router.IGMPQuery); err != nil {
+			slog.Warn("the router does not ask for groups", "error", err)
+		}
+	})
 	const lead = int64(250 * time.Millisecond) // hosts wait for the exact moment themselves
 	for {
 		next, ok := agenda.Next()

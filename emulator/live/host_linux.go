@@ -50,6 +50,8 @@ type Host struct {
 	boot     truth.Tag        // the event under which connections are opened again
 	seeds    *rand.Rand
 
+	discoveries map[devices.Transport]*discovery // set by Boot
+
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -85,11 +87,14 @@ func NewHost(c HostConfig) (*Host, error) {
 			return nil, fmt.Errorf("setting up %s: %w", c.Specimen.Name, err)
 		}
 	}
+	if err := c.NS.TrustNeighbours("wlan0", p.Stack.ARP); err != nil {
+		return nil, fmt.Errorf("setting up %s: %w", c.Specimen.Name, err)
+	}
 	seeds := rand.New(rand.NewPCG(c.Specimen.Seed, 0x686f7374))
 	h := &Host{
 		c: c, name: c.Specimen.Name, ready: make(chan struct{}), seeds: seeds,
 		nextPort: uint16(firstEphemeral + seeds.IntN(lastEphemeral-firstEphemeral)), echoID: uint16(seeds.Uint32()),
-		names: make(map[string]cachedName), lines: make(map[string]*line),
+		names: make(map[string]cachedName), lines: make(map[string]*line), discoveries: make(map[devices.Transport]*discovery),
 	}
 	h.boot.Event = packet.EventNone
 	h.ctx, h.cancel = context.WithCancel(context.Background())
@@ -104,6 +109,11 @@ func NewHost(c HostConfig) (*Host, error) {
 // Boot gets an address by DHCP, and keeps it until Close. It is called once.
 func (h *Host) Boot(ctx context.Context) error {
 	mac := h.c.Specimen.MAC
+	if h.c.Specimen.Profile.Stack.IPv6 {
+		if err := h.start6(); err != nil {
+			return err
+		}
+	}
 	l, err := obtain(ctx, h.c.NS, mac[:])
 	if err != nil {
 		return err
@@ -121,6 +131,9 @@ func (h *Host) Boot(ctx context.Context) error {
 		return err
 	}
 	h.lease = l
+	if err := h.listen(); err != nil {
+		return err
+	}
 	close(h.ready)
 	h.wg.Go(func() { h.keepLease(l) })
 	return nil
@@ -206,6 +219,10 @@ func (h *Host) once(ctx context.Context, s *devices.Service, x *devices.Exchange
 		return h.timeSync(ctx, tag)
 	case devices.OpPing:
 		return h.ping(ctx, s, x, tag)
+	case devices.OpQuery, devices.OpAnnounce:
+		return h.discover(x.Op, s)
+	case devices.OpARP:
+		return h.askRouter()
 	case devices.OpDialogue, devices.OpConnect:
 	}
 	switch s.Transport {
@@ -221,7 +238,8 @@ func (h *Host) once(ctx context.Context, s *devices.Service, x *devices.Exchange
 		return h.quic(ctx, s, x, tag)
 	case devices.TransportUDP, devices.TransportLAN:
 		return h.datagrams(ctx, s, x, at, tag)
-	case devices.TransportTLS12, devices.TransportTLS13, devices.TransportTCP, devices.TransportMQTT:
+	case devices.TransportTLS12, devices.TransportTLS13, devices.TransportTCP, devices.TransportMQTT, devices.TransportMDNS,
+		devices.TransportMDNS6, devices.TransportSSDP, devices.TransportARP:
 	}
 	c, err := h.connect(ctx, s, tag, packet.RoleTCPHandshake)
 	if err != nil {

@@ -1,0 +1,206 @@
+package live
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+	"golang.org/x/sys/unix"
+
+	"glasshouse/devices"
+	"glasshouse/emulator"
+	"glasshouse/emulator/wire"
+)
+
+// discovery is a device's socket for a kind of service on the LAN. It has joined the group, so its kernel reports that, and
+// answers a router's question.
+type discovery struct {
+	conn  *net.UDPConn
+	group netip.AddrPort
+}
+
+// listen joins the groups that the device's services belong to.
+func (h *Host) listen() error {
+	for i := range h.c.Specimen.Profile.Services {
+		s := &h.c.Specimen.Profile.Services[i]
+		if !s.Multicast() || h.discoveries[s.Transport] != nil {
+			continue
+		}
+		d, err := h.joinGroup(s)
+		if err != nil {
+			return fmt.Errorf("joining the group of %s: %w", s.Transport, err)
+		}
+		h.discoveries[s.Transport] = d
+		context.AfterFunc(h.ctx, func() { _ = d.conn.Close() })
+		h.wg.Go(func() { // what others say is not answered
+			buf := make([]byte, 2048)
+			for {
+				if _, err := d.conn.Read(buf); err != nil {
+					return
+				}
+			}
+		})
+	}
+	return nil
+}
+
+func (h *Host) joinGroup(s *devices.Service) (*discovery, error) {
+	x := emulator.NewDiscovery(devices.OpQuery, s, h.c.Specimen, h.lease.prefix.Addr())
+	d := &discovery{group: x.Group}
+	network, six := "udp4", x.Group.Addr().Is6()
+	if six {
+		network = "udp6"
+	}
+	return d, h.c.NS.Do(func() error {
+		wlan, err := net.InterfaceByName("wlan0")
+		if err != nil {
+			return err
+		}
+		if six {
+			d.group = netip.AddrPortFrom(x.Group.Addr().WithZone("wlan0"), x.Group.Port())
+		}
+		if d.conn, err = net.ListenUDP(network, &net.UDPAddr{Port: int(x.Own)}); err != nil {
+			return err
+		}
+		group := &net.UDPAddr{IP: x.Group.Addr().AsSlice()}
+		if six {
+			p := ipv6.NewPacketConn(d.conn)
+			return first(p.JoinGroup(wlan, group), p.SetMulticastInterface(wlan), p.SetMulticastHopLimit(x.Hops), p.SetMulticastLoopback(false))
+		}
+		p := ipv4.NewPacketConn(d.conn)
+		return first(p.JoinGroup(wlan, group), p.SetMulticastInterface(wlan), p.SetMulticastTTL(x.Hops), p.SetMulticastLoopback(false))
+	})
+}
+
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discover sends what a device asks or announces to everybody on the LAN.
+func (h *Host) discover(op devices.Op, s *devices.Service) error {
+	d := h.discoveries[s.Transport]
+	if d == nil {
+		return fmt.Errorf("%s listens to no group of %s", h.name, s.Transport)
+	}
+	addr := h.lease.prefix.Addr()
+	if s.Transport == devices.TransportMDNS6 {
+		addr = wire.LinkLocal(h.c.Specimen.MAC)
+	}
+	_, err := d.conn.WriteToUDPAddrPort(emulator.NewDiscovery(op, s, h.c.Specimen, addr).Payload, d.group)
+	return err
+}
+
+// start6 switches the kernel's IPv6 on: from then on it looks for routers and tells its groups by itself.
+func (h *Host) start6() error {
+	err := h.c.NS.Sysctl("net.ipv6.conf.wlan0.disable_ipv6", "0")
+	if os.IsNotExist(err) { // a kernel without IPv6
+		return nil
+	}
+	return err
+}
+
+// TrustNeighbours sets for how long a namespace's kernel trusts an address that it has learned by ARP, ns; 0 leaves it.
+func (n *Namespace) TrustNeighbours(iface string, ns int64) error {
+	if ns <= 0 {
+		return nil
+	}
+	return n.Sysctl("net.ipv4.neigh."+iface+".base_reachable_time_ms", fmt.Sprint(ns/1e6))
+}
+
+// ARP's frame (RFC 826): Ethernet header, then hardware and protocol, operation, sender, target.
+const arpFrame = 14 + 28
+
+// askRouter asks by ARP whether the router is still there. The kernel takes the answer for its own table.
+func (h *Host) askRouter() error {
+	var b [arpFrame]byte
+	mac := h.c.Specimen.MAC
+	for i := range 6 {
+		b[i] = 0xff
+	}
+	if to := h.routerMAC(); to != nil {
+		copy(b[:], to)
+	}
+	copy(b[6:], mac[:])
+	binary.BigEndian.PutUint16(b[12:], unix.ETH_P_ARP)
+	copy(b[14:], "\x00\x01\x08\x00\x06\x04\x00\x01")
+	copy(b[22:], mac[:])
+	copy(b[28:], h.lease.prefix.Addr().AsSlice())
+	copy(b[38:], h.lease.router.AsSlice())
+	return h.c.NS.Do(func() error {
+		wlan, err := net.InterfaceByName("wlan0")
+		if err != nil {
+			return err
+		}
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("opening a packet socket: %w", err)
+		}
+		defer func() { _ = unix.Close(fd) }()
+		return unix.Sendto(fd, b[:], 0, &unix.SockaddrLinklayer{Ifindex: wlan.Index})
+	})
+}
+
+// routerMAC returns the router's MAC address, if the kernel knows it.
+func (h *Host) routerMAC() net.HardwareAddr {
+	link, err := h.c.NS.nl.LinkByName("wlan0")
+	if err != nil {
+		return nil
+	}
+	list, err := h.c.NS.nl.NeighList(link.Attrs().Index, unix.AF_INET)
+	if err != nil {
+		return nil
+	}
+	for i := range list {
+		if list[i].IP.Equal(h.lease.router.AsSlice()) && len(list[i].HardwareAddr) == 6 {
+			return list[i].HardwareAddr
+		}
+	}
+	return nil
+}
+
+// QueryGroups asks on the LAN who listens to which group, as an IGMP querier does, until ctx ends.
+func QueryGroups(ctx context.Context, ns *Namespace, clock clockwork, own netip.Addr, every int64) error {
+	if every <= 0 {
+		return nil
+	}
+	var c net.PacketConn
+	err := ns.Do(func() (err error) {
+		c, err = (&net.ListenConfig{}).ListenPacket(ctx, "ip4:"+fmt.Sprint(wire.ProtoIGMP), own.String())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("opening a socket for IGMP: %w", err)
+	}
+	defer c.Close()
+	raw, err := c.(*net.IPConn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	var set error
+	err = raw.Control(func(fd uintptr) {
+		set = first(
+			unix.SetsockoptInet4Addr(int(fd), unix.IPPROTO_IP, unix.IP_MULTICAST_IF, own.As4()),
+			unix.SetsockoptString(int(fd), unix.IPPROTO_IP, unix.IP_OPTIONS, "\x94\x04\x00\x00"), // router alert
+			unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TOS, 0xc0),
+		)
+	})
+	if err := first(err, set); err != nil {
+		return fmt.Errorf("setting up a socket for IGMP: %w", err)
+	}
+	for at := every; clock.Sleep(ctx, at) == nil; at += every {
+		if _, err := c.WriteTo(wire.AppendIGMPQuery(nil), &net.IPAddr{IP: net.IPv4allsys}); err != nil {
+			return fmt.Errorf("asking who listens: %w", err)
+		}
+	}
+	return nil
+}
