@@ -255,11 +255,11 @@ func (r *profileReader) lanHost(m strictyaml.Map, n strictyaml.Node, s *Service)
 	if m.Has("cloud") {
 		m.Opt("cloud").Errorf("", "a service on the LAN has no cloud")
 	}
-	switch {
-	case s.Transport == TransportARP:
+	if s.Transport == TransportARP {
 		s.Host = n.Enum(HostRouter)
 		return
-	case s.Transport == TransportSSDP:
+	}
+	if s.Transport == TransportSSDP {
 		if s.Host = n.String(100); s.Host != "" && !targetShape.MatchString(s.Host) {
 			n.Errorf("ssdp:all, upnp:rootdevice, or a urn", "%q is no search target", s.Host)
 		}
