@@ -14,6 +14,7 @@ type Line struct {
 	InlineWhenDue bool
 
 	clock   clock.Clock
+	lane    *clock.Lane
 	deliver func(packet.Packet)
 
 	mu     clock.Guard
@@ -27,6 +28,7 @@ type Line struct {
 func NewLine(c clock.Clock, deliver func(packet.Packet)) *Line {
 	l := &Line{clock: c, deliver: deliver}
 	l.mu.For(c)
+	l.lane = clock.NewLane(c, l)
 	return l
 }
 
@@ -53,7 +55,7 @@ func (l *Line) Send(p packet.Packet, at int64) {
 		l.slots = append(l.slots, p)
 	}
 	l.held++
-	l.clock.Schedule(at, l, uint64(slot)) // under the lock, so that equal times keep the order of sending
+	l.lane.Schedule(at, uint64(slot)) // under the lock, so that equal times keep the order of sending
 	l.mu.Unlock()
 }
 
