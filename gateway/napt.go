@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"net/netip"
 
-	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
 
@@ -55,7 +54,7 @@ type Result struct {
 // TTL: the kernel forwards. Not safe for concurrent use.
 type NAPT struct {
 	table     *Table
-	wan       tcpip.Address
+	wan       uint32
 	addr      netip.Addr
 	fragments fragments
 	counts    [numVerdicts]int64
@@ -63,7 +62,7 @@ type NAPT struct {
 
 // NewNAPT returns a NAPT on a table.
 func NewNAPT(t *Table) *NAPT {
-	return &NAPT{table: t, addr: t.c.WAN, wan: tcpip.AddrFrom4(t.c.WAN.As4()), fragments: fragments{m: make(map[fragmentKey]fragment)}}
+	return &NAPT{table: t, addr: t.c.WAN, wan: address(t.c.WAN), fragments: fragments{m: make(map[fragmentKey]fragment)}}
 }
 
 // Table returns the mapping table.
@@ -213,7 +212,7 @@ func (n *NAPT) down(now int64, ip []byte) Result {
 	if h.More() {
 		n.fragments.put(now, fragmentKey{src, dst, proto, h.ID()}, fragment{lan: r.LAN, remote: r.Remote})
 	}
-	rewrite(h, l4, tcpip.AddrFrom4(lan.Addr().As4()), lan.Port(), false)
+	rewrite(h, l4, address(lan.Addr()), lan.Port(), false)
 	return r
 }
 
@@ -227,41 +226,3 @@ func unreadable(proto uint8) Verdict {
 }
 
 func isICMPError(t uint8) bool { return t == 3 || t == 11 || t == 12 }
-
-// rewrite sets one end of a packet, the source or the destination, and mends the checksums.
-func rewrite(h header.IPv4, l4 []byte, addr tcpip.Address, port uint16, source bool) {
-	old := h.DestinationAddress()
-	if source {
-		old = h.SourceAddress()
-		h.SetSourceAddressWithChecksumUpdate(addr)
-	} else {
-		h.SetDestinationAddressWithChecksumUpdate(addr)
-	}
-	switch h.Protocol() {
-	case protoTCP:
-		rewriteTCP(header.TCP(l4), old, addr, port, source)
-	case protoUDP:
-		rewriteUDP(header.UDP(l4), old, addr, port, source)
-	case protoICMP:
-		header.ICMPv4(l4).SetIdentWithChecksumUpdate(port)
-	}
-}
-
-func rewriteTCP(t header.TCP, old, addr tcpip.Address, port uint16, source bool) {
-	if source {
-		t.SetSourcePortWithChecksumUpdate(port)
-	} else {
-		t.SetDestinationPortWithChecksumUpdate(port)
-	}
-	t.UpdateChecksumPseudoHeaderAddress(old, addr, true)
-}
-
-// rewriteUDP leaves the checksum 0, which means none (RFC 768), and never makes one: the header package sees to both.
-func rewriteUDP(u header.UDP, old, addr tcpip.Address, port uint16, source bool) {
-	if source {
-		u.SetSourcePortWithChecksumUpdate(port)
-	} else {
-		u.SetDestinationPortWithChecksumUpdate(port)
-	}
-	u.UpdateChecksumPseudoHeaderAddress(old, addr, true)
-}

@@ -3,7 +3,6 @@ package gateway
 import (
 	"net/netip"
 
-	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
 
@@ -56,9 +55,9 @@ func (n *NAPT) later(now int64, h header.IPv4, k fragmentKey, up bool) Result {
 		return Result{Verdict: Unsupported, Proto: k.proto}
 	}
 	if up {
-		h.SetSourceAddressWithChecksumUpdate(n.wan)
+		rewriteAddress(h, n.wan, true)
 	} else {
-		h.SetDestinationAddressWithChecksumUpdate(tcpip.AddrFrom4(f.lan.Addr().As4()))
+		rewriteAddress(h, address(f.lan.Addr()), false)
 	}
 	return Result{Proto: k.proto, LAN: f.lan, Remote: f.remote}
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"net/netip"
 
-	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 )
@@ -30,9 +29,9 @@ func (n *NAPT) errorDown(now int64, h header.IPv4, l4 []byte) Result {
 	if m == nil || !m.spoke(now, q.dst) {
 		return r
 	}
-	a := tcpip.AddrFrom4(m.lan.Addr().As4())
+	a := address(m.lan.Addr())
 	q.set(a, m.lan.Port(), true)
-	h.SetDestinationAddressWithChecksumUpdate(a)
+	rewriteAddress(h, a, false)
 	sumICMP(l4)
 	r.Verdict = Translated
 	return r
@@ -50,7 +49,7 @@ func (n *NAPT) errorUp(now int64, h header.IPv4, l4 []byte) Result {
 		return r
 	}
 	q.set(n.wan, m.port, false)
-	h.SetSourceAddressWithChecksumUpdate(n.wan)
+	rewriteAddress(h, n.wan, true)
 	sumICMP(l4)
 	r.Verdict = Translated
 	return r
@@ -95,29 +94,19 @@ func quoted(h header.IPv4, icmp []byte) (quotation, Verdict) {
 }
 
 // set rewrites one end of the quotation, and the transport checksum where the quotation reaches as far.
-func (q *quotation) set(addr tcpip.Address, port uint16, source bool) {
-	old := q.ip.DestinationAddress()
-	if source {
-		old = q.ip.SourceAddress()
-		q.ip.SetSourceAddressWithChecksumUpdate(addr)
-	} else {
-		q.ip.SetDestinationAddressWithChecksumUpdate(addr)
-	}
+func (q *quotation) set(addr uint32, port uint16, source bool) {
+	change := rewriteAddress(q.ip, addr, source)
 	switch q.proto {
 	case protoICMP:
 		header.ICMPv4(q.l4).SetIdentWithChecksumUpdate(port)
 	case protoUDP:
-		rewriteUDP(header.UDP(q.l4), old, addr, port, source)
+		rewriteUDP(q.l4, change, port, source)
 	case protoTCP:
 		if len(q.l4) >= header.TCPMinimumSize {
-			rewriteTCP(header.TCP(q.l4), old, addr, port, source)
-			return
+			rewriteTCP(q.l4, change, port, source)
+		} else {
+			rewritePort(q.l4, port, source)
 		}
-		at := 2
-		if source {
-			at = 0
-		}
-		binary.BigEndian.PutUint16(q.l4[at:], port)
 	}
 }
 
