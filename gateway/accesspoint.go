@@ -49,11 +49,13 @@ type AccessPointConfig struct {
 type AccessPoint struct {
 	c       AccessPointConfig
 	byMAC   map[[6]byte]int
+	found   int   // the station that byMAC told last; -1 = none
 	up      *Line // frames in the air towards the access point
 	down    *Line
 	mu      clock.Guard
 	ideal   bool
 	rng     *rand.Rand
+	leases  []uint32
 	awake   []int64 // per station: until when it listens
 	lastUp  []int64 // per station: keeps its frames in order under jitter
 	lastDn  []int64
@@ -70,12 +72,13 @@ type APDrops struct {
 // NewAccessPoint returns an access point; Close ends its delay lines.
 func NewAccessPoint(c AccessPointConfig) *AccessPoint {
 	a := &AccessPoint{
-		c: c, byMAC: make(map[[6]byte]int), rng: rand.New(rand.NewPCG(c.Seed, 0x77696669)),
+		c: c, byMAC: make(map[[6]byte]int), found: -1, rng: rand.New(rand.NewPCG(c.Seed, 0x77696669)),
 		awake: make([]int64, len(c.Stations)), lastUp: make([]int64, len(c.Stations)), lastDn: make([]int64, len(c.Stations)),
 	}
 	a.mu.For(c.Clock)
 	for i, s := range c.Stations {
 		a.byMAC[s.MAC] = i
+		a.leases = append(a.leases, address(s.Addr))
 	}
 	a.up, a.down = NewLine(c.Clock, a.received), NewLine(c.Clock, a.deliver)
 	// Over an ideal medium nothing is ever held, and frames pass on their sender's goroutine. Otherwise all take the lines:
@@ -175,8 +178,11 @@ func (a *AccessPoint) ownSource(i int, frame []byte) bool {
 	default:
 		return true
 	}
+	if binary.BigEndian.Uint32(src) == a.leases[i] {
+		return true
+	}
 	addr := netip.AddrFrom4([4]byte(src))
-	return addr == s.Addr || addr.IsUnspecified() || addr.IsLinkLocalUnicast()
+	return addr.IsUnspecified() || addr.IsLinkLocalUnicast()
 }
 
 // FromGateway takes a frame that the gateway's wireless interface has sent, and owns it. l.Row is the WAN packet that it
@@ -209,9 +215,9 @@ func (a *AccessPoint) flood(frame []byte, from int) {
 }
 
 func (a *AccessPoint) toStation(p packet.Packet, mac [6]byte) {
-	i, known := a.byMAC[mac]
 	now := p.At
 	a.mu.Lock()
+	i, known := a.station(mac)
 	lost := !known || a.lostInAir()
 	at := now
 	switch {
@@ -236,6 +242,17 @@ func (a *AccessPoint) toStation(p packet.Packet, mac [6]byte) {
 		return
 	}
 	a.down.Send(p, at)
+}
+
+// station finds a station by its address: mostly it is the one before. a.mu is held.
+func (a *AccessPoint) station(mac [6]byte) (i int, known bool) {
+	if a.found >= 0 && a.c.Stations[a.found].MAC == mac {
+		return a.found, true
+	}
+	if i, known = a.byMAC[mac]; known {
+		a.found = i
+	}
+	return i, known
 }
 
 // arrival says when a frame sent now reaches station i: at once, or at the next beacon if it dozes. a.mu is held.

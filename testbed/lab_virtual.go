@@ -60,7 +60,11 @@ type virtualLab struct {
 	seal   [4]*gateway.Line // into and out of the tunnel's ends
 	sealed [4]int64         // when each of them is free
 
-	byAddr map[netip.Addr]int32 // units
+	byAddr  map[netip.Addr]int32 // units
+	ownAddr netip.Addr           // the address that byAddr was asked for last, and what it told
+	ownUnit int32
+	owned   bool
+
 	agenda *devices.Agenda
 	open   map[int64]*dataset.Event
 	n      Counts
@@ -112,7 +116,7 @@ func (l *virtualLab) build() error {
 	for _, s := range h.Specimens {
 		l.byAddr[s.Addr] = s.Index
 	}
-	l.rows = newRows(func(at int64, dir int8, ip []byte, o *dataset.Observation) { *o = l.files.WAN(at, dir, ip, len(ip)) }, l.emit)
+	l.rows = newRows(func(at int64, dir int8, ip []byte, o *dataset.Observation) { l.files.WAN(o, at, dir, ip, len(ip)) }, l.emit)
 	l.rows.mu.For(l.clock)
 	noise := packet.NewNoise(h.Seed, 0x6e6f697365)
 	l.wan = newWAN(h, l.tunnelled(), l.clock, l.pool, l.rows)
@@ -188,7 +192,11 @@ func (l *virtualLab) owner(p packet.Packet, r gateway.Result, kind gateway.Outer
 	}
 	x := p.Lineage
 	if r.Verdict == gateway.Translated && kind != gateway.OuterData {
-		if unit, ok := l.byAddr[r.LAN.Addr()]; ok && unit != x.Unit {
+		if a := r.LAN.Addr(); a != l.ownAddr {
+			l.ownAddr = a
+			l.ownUnit, l.owned = l.byAddr[a]
+		}
+		if unit := l.ownUnit; l.owned && unit != x.Unit {
 			x = packet.Lineage{Unit: unit, Event: packet.EventNone, Role: x.Role}
 		}
 	}

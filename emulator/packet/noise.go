@@ -1,6 +1,9 @@
 package packet
 
-import "math/rand/v2"
+import (
+	"encoding/binary"
+	"math/rand/v2"
+)
 
 // noiseSize is the size of a block of noise, bytes: it fits a core's second-level cache with its sums.
 const noiseSize = 1 << 18
@@ -24,7 +27,7 @@ func NewNoise(seed1, seed2 uint64) *Noise {
 	}
 	copy(n.b[noiseSize:], n.b[:MaxSize])
 	for i := range len(n.b) / 8 {
-		n.sums[i+1] = fold(uint32(n.sums[i]) + words(n.b[8*i:8*i+8]))
+		n.sums[i+1] = fold(uint32(n.sums[i]) + words(binary.BigEndian.Uint64(n.b[8*i:])))
 	}
 	return n
 }
@@ -38,27 +41,25 @@ func (n *Noise) Window(place uint64, size int) []byte {
 // Sum returns the ones' complement sum (RFC 1071) of the window, its first byte counting high.
 func (n *Noise) Sum(place uint64, size int) uint16 {
 	at := int(place % noiseSize)
-	end := at + size
-	s := uint32(n.sums[end/8]) + words(n.b[end&^7:end]) // up to the end
-	s += uint32(^fold(uint32(n.sums[at/8]) + words(n.b[at&^7:at])))
-	sum := fold(s)
+	sum := fold(uint32(n.upTo(at+size)) + uint32(^n.upTo(at)))
 	if at%2 != 0 {
 		sum = sum<<8 | sum>>8
 	}
 	return sum
 }
 
-// words adds up to 8 bytes as 16-bit words, the last one padded.
-func words(b []byte) uint32 {
-	s := uint32(0)
-	for i, c := range b {
-		if i%2 == 0 {
-			s += uint32(c) << 8
-		} else {
-			s += uint32(c)
-		}
+// upTo is the sum of all bytes before a place.
+func (n *Noise) upTo(end int) uint16 {
+	whole := end &^ 7
+	if whole == end {
+		return n.sums[end/8]
 	}
-	return s
+	return fold(uint32(n.sums[end/8]) + words(binary.BigEndian.Uint64(n.b[whole:whole+8])&^(1<<(64-8*(end-whole))-1)))
+}
+
+// words adds 8 bytes as 16-bit words.
+func words(x uint64) uint32 {
+	return uint32(x>>48) + uint32(x>>32&0xffff) + uint32(x>>16&0xffff) + uint32(x&0xffff)
 }
 
 func fold(s uint32) uint16 {

@@ -1,15 +1,14 @@
 package virtual
 
 // Slowness of the live world's programs and kernels, ns, drawn from quantiles that were measured there (noisy-napt, six homes
-// of five minutes; the machine had two cores). Each table has its values at equal steps of probability, between which a draw
-// lies evenly: integers only, so that every machine draws the same.
-type latency []int64
+// of five minutes; the machine had two cores). Each table has its values at steps of an eighth of probability, between which a
+// draw lies evenly: integers only, so that every machine draws the same.
+type latency [9]int64
 
 // draw returns one value.
-func (t latency) draw(d draws) int64 {
+func (t *latency) draw(d draws) int64 {
 	x := d.Uint64()
-	cells := uint64(len(t) - 1)
-	i := (x >> 32) * cells >> 32
+	i := x >> 61
 	lo, hi := t[i], t[i+1]
 	return lo + int64((x&0xffffffff)*uint64(hi-lo)>>32)
 }

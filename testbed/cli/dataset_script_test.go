@@ -82,7 +82,8 @@ func smallHome(set *dataset.Set, home int) error {
 	copy(ip[12:], []byte{100, 64, 0, byte(home), 198, 18, 1, 2, 0x9c, 0x40, 0x1f, 0x90})
 	for i := range int64(50) {
 		x := packet.Lineage{Activity: 1, Role: packet.RoleData, Event: i / 10, LANFrame: d.LAN(i*1e6, ip[:40], 74)}
-		o := d.WAN(i*1e6, packet.Up, ip, len(ip))
+		var o dataset.Observation
+		d.WAN(&o, i*1e6, packet.Up, ip, len(ip))
 		d.Row(&o, x, false)
 		if i%10 == 9 {
 			d.Event(&dataset.Event{Event: i / 10, Device: "plug", Unit: "plug", Activity: "heartbeat", Outcome: "ok"})

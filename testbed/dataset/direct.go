@@ -103,16 +103,16 @@ func (d *DirectHome) LAN(at int64, frame []byte, length int) int64 {
 }
 
 // WAN appends an IP packet of length bytes that passed the tap at (ns of script time, below 0 before the start), with an
-// Ethernet header of the gateway's and the ISP router's addresses, and returns what an observer sees of it. IP may be only
+// Ethernet header of the gateway's and the ISP router's addresses, and tells o what an observer sees of it. IP may be only
 // its beginning: see Parser.ObserveLen; a capture keeps at most what is there. Times are strictly in the order of the calls.
-func (d *DirectHome) WAN(at int64, dir int8, ip []byte, length int) (o Observation) {
+func (d *DirectHome) WAN(o *Observation, at int64, dir int8, ip []byte, length int) {
 	length = max(length, len(ip))
 	d.wanTs = max(d.o.EpochNs+at, d.wanTs+1)
 	d.wanN++
-	direct := d.parser.observeIP(&o, d.wanTs, dir, ip, length)
+	direct := d.parser.observeIP(o, d.wanTs, dir, ip, length)
 	o.Frame = d.wanN
 	if direct && d.wan == nil {
-		return o
+		return
 	}
 	h := d.frame[:EthernetHeader]
 	putEthernet(h, &d.o.HomeOptions, dir, ip)
@@ -121,10 +121,9 @@ func (d *DirectHome) WAN(at int64, dir int8, ip []byte, length int) (o Observati
 	}
 	if !direct {
 		d.frame = append(h, ip...)
-		o = d.parser.ObserveLen(d.wanTs, dir, d.frame, EthernetHeader+length)
+		*o = d.parser.ObserveLen(d.wanTs, dir, d.frame, EthernetHeader+length)
 		o.Frame = d.wanN
 	}
-	return o
 }
 
 // Row appends the row of an observation, in the order of frames. Its labels are those of the lineage's unit, activity, role,

@@ -81,7 +81,8 @@ func (t *traffic) run(d *DirectHome, n, keep int) {
 		if x.LANFrame = d.LAN(at, frame, EthernetHeader+len(p.ip)); i%17 == 0 {
 			x = packet.Lineage{Unit: []int32{packet.UnitGateway, packet.UnitInternet, packet.UnitUnknown}[i%3], Event: packet.EventNone}
 		}
-		o := d.WAN(at, p.dir, p.ip[:min(len(p.ip), keep)], len(p.ip))
+		var o Observation
+		d.WAN(&o, at, p.dir, p.ip[:min(len(p.ip), keep)], len(p.ip))
 		d.Row(&o, x, i%101 == 0)
 		if i%50 == 49 {
 			d.Event(&Event{Event: int64(i / 50), Device: "a-device", Unit: "a-device", Activity: "sync", Trigger: "timer", Actor: "nobody", TScript: at, TStart: at, TEnd: -1, Outcome: "ok"})
@@ -244,7 +245,8 @@ func TestDirectManyAddresses(t *testing.T) {
 			ip[12+k] = byte(r.Uint32())
 		}
 		ip[20], ip[21] = byte(r.Uint32()), byte(r.Uint32())
-		o := d.WAN(i, 1, ip, 40)
+		var o Observation
+		d.WAN(&o, i, 1, ip, 40)
 		d.Row(&o, packet.Lineage{Unit: packet.UnitInternet, Event: packet.EventNone}, false)
 		want = append(want, fmt.Sprint(o))
 	}
@@ -279,7 +281,8 @@ func TestDirectHomeAllocatesNothing(t *testing.T) {
 			p := &tr.packets[i%len(tr.packets)]
 			i++
 			frame := d.LAN(d.wanTs-epoch+p.gap, p.ip[:40], len(p.ip))
-			o := d.WAN(d.wanTs-epoch+p.gap, p.dir, p.ip[:min(len(p.ip), 128)], len(p.ip))
+			var o Observation
+			d.WAN(&o, d.wanTs-epoch+p.gap, p.dir, p.ip[:min(len(p.ip), 128)], len(p.ip))
 			x := p.lineage
 			x.LANFrame = frame
 			d.Row(&o, x, false)
@@ -335,7 +338,7 @@ func TestDirectHomeErrors(t *testing.T) {
 		spoil func(*DirectHome)
 		want  string
 	}{
-		"a row too few":      {func(d *DirectHome) { d.WAN(1, 1, udp(home, cloud, 1, 2, nil), 28) }, "1 frames have 0 rows"},
+		"a row too few":      {func(d *DirectHome) { d.WAN(new(Observation), 1, 1, udp(home, cloud, 1, 2, nil), 28) }, "1 frames have 0 rows"},
 		"a row out of order": {func(d *DirectHome) { d.Row(&Observation{Frame: 2}, packet.Lineage{}, false) }, "row 2 came in the place of row 1"},
 		"an event twice":     {func(d *DirectHome) { d.Event(&Event{}); d.Event(&Event{}) }, "event 0 came twice"},
 		"an event afar":      {func(d *DirectHome) { d.Event(&Event{Event: 1 << 40}) }, "numbers are dense"},
@@ -365,7 +368,9 @@ func TestDirectIPv6(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o := d.WAN(1, 1, ip, len(ip)); o.IPProto != 17 || o.RemoteAddr != "fd00::" || o.Length != 62 || o.Frame != 1 {
+	var o Observation
+	d.WAN(&o, 1, 1, ip, len(ip))
+	if o.IPProto != 17 || o.RemoteAddr != "fd00::" || o.Length != 62 || o.Frame != 1 {
 		t.Errorf("%+v", o)
 	}
 	if err := d.Abort(); err != nil {
@@ -390,7 +395,8 @@ func benchmarkDirect(b *testing.B, keep int, o func(*DirectOptions)) {
 			i = 0
 		}
 		at += p.gap
-		obs := d.WAN(at, p.dir, p.ip[:min(len(p.ip), keep)], len(p.ip))
+		var obs Observation
+		d.WAN(&obs, at, p.dir, p.ip[:min(len(p.ip), keep)], len(p.ip))
 		x := p.lineage
 		x.LANFrame = obs.Frame
 		d.Row(&obs, x, false)

@@ -72,7 +72,8 @@ func (r *run) make(tb testing.TB, dir string, home int) (HomeInfo, *DirectHome) 
 		}
 		frame = append(frame, lan...)
 		x.LANFrame = d.LAN(at, frame, len(frame))
-		o := d.WAN(at, dir, wan, len(wan))
+		var o Observation
+		d.WAN(&o, at, dir, wan, len(wan))
 		d.Row(&o, x, false)
 		if i%10 == 9 {
 			d.Event(&Event{Event: int64(i / 10), Device: "plug", Unit: "plug", Activity: "heartbeat", Outcome: "ok"})
