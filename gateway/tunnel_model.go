@@ -25,6 +25,8 @@ type TunnelModelConfig struct {
 	// Fill is how many bytes of an outer data packet are surely written, from its start; the rest is left over from other packets.
 	// 0 = all. Headers are always written, and checksums are those of the packet written in full.
 	Fill int
+	// Unsummed leaves out the UDP checksum of data packets, as RFC 768 allows: for packets that nobody keeps.
+	Unsummed bool
 
 	// Send takes a whole outer IPv4 packet. A data packet has the lineage of the inner packet that it carries; handshakes and
 	// keepalives have the gateway's. It owns p.Data.

@@ -53,7 +53,12 @@ func (w *outerWire) data(c *TunnelModelConfig, k OuterKey, size int) []byte {
 	if c.Fill > 0 {
 		fill = max(min(fill, c.Fill-outerHeaders-head), 0)
 	}
-	w.finish(b, sumWords(m[:head])+w.noise(c.Noise, m[head:], fill))
+	place := w.noise(c.Noise, m[head:], fill)
+	if c.Unsummed {
+		w.unsummed(b)
+		return b
+	}
+	w.finish(b, sumWords(m[:head])+uint32(c.Noise.Sum(place, len(m)-head)))
 	return b
 }
 
@@ -73,26 +78,32 @@ func (w *outerWire) handshake(c *TunnelModelConfig, kind uint32, size int, sende
 		head = 12
 	}
 	clear(m[body:])
-	w.finish(b, sumWords(m[:head])+w.noise(c.Noise, m[head:body], body-head))
+	place := w.noise(c.Noise, m[head:body], body-head)
+	w.finish(b, sumWords(m[:head])+uint32(c.Noise.Sum(place, body-head)))
 	return b
 }
 
-// noise fills the first bytes of what is encrypted, and returns the sum of all of it.
-func (w *outerWire) noise(n *packet.Noise, to []byte, fill int) uint32 {
-	place := w.place
+// noise fills the first bytes of what is encrypted, and returns its place.
+func (w *outerWire) noise(n *packet.Noise, to []byte, fill int) (place uint64) {
+	place = w.place
 	w.place += uint64(len(to))
 	copy(to, n.Window(place, fill))
-	return uint32(n.Sum(place, len(to)))
+	return place
 }
 
-// finish writes the headers of a packet whose message has the given sum.
-func (w *outerWire) finish(b []byte, sum uint32) {
+// unsummed writes the headers of a packet without its UDP checksum.
+func (w *outerWire) unsummed(b []byte) {
 	copy(b, w.header[:])
 	total, size := uint32(len(b)), uint32(len(b)-20)
 	binary.BigEndian.PutUint16(b[2:], uint16(total))
 	binary.BigEndian.PutUint16(b[10:], ^foldSum(w.ipSum+total))
 	binary.BigEndian.PutUint16(b[24:], uint16(size))
-	check := ^foldSum(w.udpSum + 2*size + sum) // the length counts in the pseudo-header too
+}
+
+// finish writes the headers of a packet whose message has the given sum.
+func (w *outerWire) finish(b []byte, sum uint32) {
+	w.unsummed(b)
+	check := ^foldSum(w.udpSum + 2*uint32(len(b)-20) + sum) // the length counts in the pseudo-header too
 	if check == 0 {
 		check = 0xffff // RFC 768: 0 would mean none
 	}

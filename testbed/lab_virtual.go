@@ -128,6 +128,7 @@ func (l *virtualLab) build() error {
 		Clock: l.clock, Pool: l.pool, Noise: noise, Seed: h.Seed, Specimens: h.Specimens, Names: make(map[string]netip.Addr),
 		DNS: h.DNS, NTP: h.NTP, LAN: h.LAN, Router: h.GatewayLAN, RouterMAC: h.GatewayMAC, RouterARP: h.Router.ARP, Outside: h.WANAddr, MTU: mtuPlain,
 		EpochNs: l.o.Options.EpochNs, Lease: int64(leaseTime), Activity: l.o.Names.activity, Fill: l.fill(),
+		Unsummed:    !l.o.Options.Captures,
 		FromStation: l.fromStation, FromRouter: l.fromRouter, ToWAN: l.toWAN, ToHome: l.toHome, Behind: l.behind,
 	}
 	if l.tunnelled() {

@@ -23,7 +23,7 @@ func (l *virtualLab) join(noise *packet.Noise) error {
 	}
 	h := l.o.Home
 	at := func(a netip.Addr) netip.AddrPort { return netip.AddrPortFrom(a, tunnelPort) }
-	c := gateway.TunnelModelConfig{Clock: l.clock, MTU: mtuTunnel, Noise: noise, Pool: l.pool, Seed: h.Seed, Fill: l.fill()}
+	c := gateway.TunnelModelConfig{Clock: l.clock, MTU: mtuTunnel, Noise: noise, Pool: l.pool, Seed: h.Seed, Fill: l.fill(), Unsummed: !l.o.Options.Captures}
 	client, server := c, c
 	client.Local, client.Remote, client.Seed = netip.AddrPortFrom(h.WANAddr, clientPort(h.Seed)), at(h.VPNServer), h.Seed^1
 	client.Send = func(p packet.Packet) { l.wan.up(p) }

@@ -61,6 +61,35 @@ func generate(t *testing.T, o testbed.GenerateOptions) (*testbed.GenerateResult,
 	return res, d
 }
 
+// A home whose packets nobody keeps is spared the bytes that nobody looks at. Its rows are those of a home with captures.
+func TestVirtualRowsDoNotDependOnCaptures(t *testing.T) {
+	for _, path := range []string{"noisy-napt", "noisy-vpn"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			var want [2]string
+			for _, kind := range []struct {
+				captures string
+				snaplen  int
+			}{{dataset.CapturesAll, 0}, {dataset.CapturesWAN, 128}, {dataset.CapturesNone, 0}} {
+				o := testbed.GenerateOptions{
+					Scenario: load(t, path), Seed: 8, Duration: 40 * time.Minute, Captures: kind.captures, Snaplen: kind.snaplen,
+				}
+				_, d := generate(t, o)
+				got := [2]string{d.Manifest.Files["home=000000/"+dataset.FilePackets], d.Manifest.Files["home=000000/"+dataset.FileEvents]}
+				if got[0] == "" || got[1] == "" {
+					t.Fatalf("%v", d.Manifest.Files)
+				}
+				if want[0] == "" {
+					want = got
+				}
+				if got != want {
+					t.Errorf("captures %s at %d: other rows", kind.captures, kind.snaplen)
+				}
+			}
+		})
+	}
+}
+
 // The same seed gives the same bytes: for any number of workers, any split into shards, and for a run that was stopped.
 func TestVirtualBytesAreTheSeeds(t *testing.T) {
 	for _, path := range []string{"noisy-napt", "noisy-vpn"} {

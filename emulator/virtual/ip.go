@@ -61,10 +61,9 @@ func putIPv4(b []byte, total int, proto, ttl byte, id uint16, src, dst uint32, d
 	binary.BigEndian.PutUint16(b[4:], id)
 	binary.BigEndian.PutUint16(b[6:], flags)
 	b[8], b[9] = ttl, proto
-	binary.BigEndian.PutUint16(b[10:], 0)
+	binary.BigEndian.PutUint16(b[10:], ^fold(0x4500+uint64(id)+uint64(flags)+uint64(ttl)<<8+pseudo(src, dst, proto, total)))
 	binary.BigEndian.PutUint32(b[12:], src)
 	binary.BigEndian.PutUint32(b[16:], dst)
-	binary.BigEndian.PutUint16(b[10:], ^fold(sum32(0, b[:ipv4Size])))
 }
 
 // pseudo is the sum of the header that TCP and UDP checksums begin with.

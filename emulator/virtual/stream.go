@@ -91,26 +91,27 @@ func (s *stream) boundary(off int64) bool {
 	return len(s.chunks) > 0 && s.chunks[s.find(off-1)].end == off
 }
 
-// read writes the first room bytes of [off, off+n) to dst and returns the ones' complement sum of all n, as if they began at
-// an even place.
-func (s *stream) read(off int64, n int, dst []byte, room int) uint16 {
-	room = min(room, n)
-	place := s.place + uint64(off)
-	copy(dst[:room], s.noise.Window(place, room))
-	sum := uint64(s.noise.Sum(place, n))
-	for i := s.find(off); i < len(s.chunks) && s.chunks[i].start < off+int64(n); i++ {
-		c := &s.chunks[i]
-		lit := c.literal()
-		from, to := max(c.start, off), min(c.start+int64(len(lit)), off+int64(n))
-		if from >= to {
+// read writes the first room bytes of [off, off+n) to dst.
+func (s *stream) read(off int64, n int, dst []byte, room int) {
+	dst = dst[:min(room, n)]
+	copy(dst, s.noise.Window(s.place+uint64(off), len(dst)))
+	end := off + int64(len(dst))
+	for i := s.find(off); i < len(s.chunks) && s.chunks[i].start < end; i++ {
+		if lit, at := s.chunks[i].within(off, end); len(lit) > 0 {
+			copy(dst[at:], lit)
+		}
+	}
+}
+
+// sum returns the ones' complement sum of [off, off+n), as if it began at an even place.
+func (s *stream) sum(off int64, n int) uint16 {
+	sum, end := uint64(s.noise.Sum(s.place+uint64(off), n)), off+int64(n)
+	for i := s.find(off); i < len(s.chunks) && s.chunks[i].start < end; i++ {
+		lit, at := s.chunks[i].within(off, end)
+		if len(lit) == 0 {
 			continue
 		}
-		lit = lit[from-c.start : to-c.start]
-		at := int(from - off)
-		if at < room {
-			copy(dst[at:room], lit)
-		}
-		under := s.noise.Window(s.place+uint64(from), len(lit))
+		under := s.noise.Window(s.place+uint64(off)+uint64(at), len(lit))
 		new, old := fold(sum32(0, lit)), fold(sum32(0, under))
 		if at%2 != 0 {
 			new, old = new<<8|new>>8, old<<8|old>>8
@@ -118,6 +119,16 @@ func (s *stream) read(off int64, n int, dst []byte, room int) uint16 {
 		sum += uint64(new) + uint64(^old)
 	}
 	return fold(sum)
+}
+
+// within returns what of a chunk's literal lies in [off, end), and how far behind off it begins.
+func (c *chunk) within(off, end int64) (lit []byte, at int64) {
+	lit = c.literal()
+	from, to := max(c.start, off), min(c.start+int64(len(lit)), end)
+	if from >= to {
+		return nil, 0
+	}
+	return lit[from-c.start : to-c.start], from - off
 }
 
 // draws is a stream of random numbers.

@@ -44,8 +44,10 @@ func (e *endpoint) header(opts, payload int, flags byte, seq uint32) []byte {
 // by the caller.
 func (e *endpoint) seal(b []byte, opts int, sum uint16, l packet.Lineage) {
 	t := b[ipv4Size:]
-	s := pseudo(e.local(), e.remote(), protoTCP, len(t)) + uint64(sum)
-	binary.BigEndian.PutUint16(t[16:], ^fold(sum32(s, t[:tcpSize+opts])))
+	if !e.st.n.unsummed {
+		s := pseudo(e.local(), e.remote(), protoTCP, len(t)) + uint64(sum)
+		binary.BigEndian.PutUint16(t[16:], ^fold(sum32(s, t[:tcpSize+opts])))
+	}
 	id := e.ipID
 	if t[13]&flagRST != 0 || t[13]&(flagSYN|flagACK) == flagSYN|flagACK {
 		id = 0 // Linux: no socket of its own yet, or no longer
@@ -142,7 +144,10 @@ func (e *endpoint) sendData(off int64, n int, t tag, push, fin bool) {
 	}
 	sum := uint16(0)
 	if n > 0 {
-		sum = e.out.read(off, n, b[at:], e.st.n.room(at))
+		e.out.read(off, n, b[at:], e.st.n.room(at))
+		if !e.st.n.unsummed {
+			sum = e.out.sum(off, n)
+		}
 	}
 	e.acked()
 	e.seal(b, opts, sum, t.lineage(e.unit))
