@@ -60,6 +60,7 @@ type side struct {
 	seen   int64  // what had come when its patience was set
 	until  int64  // ns: when that ends
 	record uint64 // of TLS, its own next
+	bye    int64  // stream offset at which its goodbye ends; 0 = it has said none
 	mqtt   *wire.MQTTEnd
 }
 
@@ -161,7 +162,7 @@ func (d *side) Fire(now int64, arg uint64) {
 		until := now + d.s.n.reading()
 		d.e.consumed(until)
 		d.s.n.clock.Schedule(until, d, turnRelease)
-		if d.e.finIn {
+		if d.e.finIn || d.told() {
 			d.left()
 		}
 	case arg == turnRelease:
@@ -361,7 +362,17 @@ func (d *side) goodbye() {
 	if d.s.version != 0 && d.isOpen && d.e.state == stateOpen {
 		b := wire.AppendCloseNotify(nil, d.s.h.stack.draws, d.s.version, d.record)
 		d.e.write(len(b), d.s.open.as(packet.RoleClose), b)
+		d.bye = d.e.out.end
 	}
+}
+
+// told says whether the other end's goodbye has come, before its FIN maybe.
+func (d *side) told() bool {
+	other := &d.s.client
+	if d.dir == packet.Up {
+		other = &d.s.server
+	}
+	return other.bye > 0 && d.e.rnxt >= other.bye
 }
 
 // close ends the session in order, from the device.

@@ -91,8 +91,11 @@ func (e *endpoint) inputData(off int64, n int, flags byte) {
 		e.beyond = slices.Delete(e.beyond, 0, 1)
 	}
 	e.finIn = e.finSeen && e.rnxt >= e.finAt
+	if e.finIn && !e.closed { // tcp_fin: what the application says next will carry the acknowledgement
+		e.interactive = true
+	}
 	e.owes = true
-	switch at := filled || e.rnxt-e.ackedTo > int64(e.rcvMSS) || (e.quick > 0 && !e.interactive); {
+	switch at := filled || (e.finIn && e.closed) || e.rnxt-e.ackedTo > int64(e.rcvMSS) || (e.quick > 0 && !e.interactive); {
 	case at && now < e.locked: // net.ipv4.tcp_backlog_ack_defer
 		e.deferred = true
 	case at:

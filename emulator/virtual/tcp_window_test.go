@@ -1,0 +1,36 @@
+package virtual
+
+import "testing"
+
+// The window grows by two segments for each that comes, until the buffer is full, and lets each be acknowledged by itself; the
+// buffer grows by what a round trip brings. The live world's kernel announced 64240, 67160, 70080, ... 86144 bytes at first.
+func TestReceiveWindowGrows(t *testing.T) {
+	const full = 1460
+	e := &endpoint{}
+	e.win, e.rcvMSS, e.srtt = newRecvWindow(0), full, 20e6
+	for i, want := range []int64{67160, 70080, 73000, 75920, 78840, 81760, 84680, firstClamp} {
+		e.quick = 0
+		if e.widen(full); e.win.threshold != want || e.quick != 1 {
+			t.Fatalf("segment %d: a window of %d, want %d; quick %d", i, e.win.threshold, want, e.quick)
+		}
+	}
+	e.quick = 0
+	if e.widen(full); e.win.threshold != firstClamp || e.quick != 0 {
+		t.Fatalf("a full buffer: a window of %d, quick %d", e.win.threshold, e.quick)
+	}
+	e.rnxt = 2 * firstSpace
+	if e.adjust(19e6); e.win.clamp != firstClamp {
+		t.Fatalf("within a round trip: a clamp of %d", e.win.clamp)
+	}
+	e.adjust(20e6) // twice as much as before: 4, and twice 4 times the rise
+	if want := int64(3 * 4 * firstSpace); e.win.clamp != want {
+		t.Fatalf("a clamp of %d, want %d", e.win.clamp, want)
+	}
+	e.rnxt += firstSpace
+	if e.adjust(40e6); e.win.clamp != 12*firstSpace {
+		t.Fatalf("a slower round trip changed the clamp to %d", e.win.clamp)
+	}
+	if e.widen(growLeast - 1); e.win.threshold != firstClamp {
+		t.Fatal("a small segment let the window grow")
+	}
+}
