@@ -49,6 +49,7 @@ type Exchange struct {
 type Activity struct {
 	Name      string // closed vocabulary: the profile's activity names and "boot"
 	Trigger   string // timer, boot, schedule, or a person's act: voice, app-local, app-remote, motion, touch
+	Kit       string // the hub's kit that reported it, a KitUnit's name; "" where none did
 	Actor     string // who did it: "resident-1" ..., or "" for the device itself
 	At        int64  // ns since the start of the script
 	Exchanges []Exchange
@@ -87,4 +88,6 @@ type Specimen struct {
 	Drift   int64          // clock error, parts per billion: scripted periods are stretched by it
 	Habit   float64        // factor on how often its people use it
 	Options map[string]any // modes drawn for it, listed in the manifest
+	Kits    []KitUnit      // of a hub
+	PAN     *PAN           // of a hub; nil of any other device
 }

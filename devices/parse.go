@@ -52,7 +52,7 @@ func ParseProfile(file string, src []byte) (*Profile, error) {
 type profileReader struct{ p Profile }
 
 func (r *profileReader) profile(root strictyaml.Node) {
-	m := root.Map("device", "about", "kind", "category", "class", "oui", "stack", "wifi", "services", "activities")
+	m := root.Map("device", "about", "kind", "category", "class", "oui", "stack", "wifi", "services", "kits", "activities")
 	p := &r.p
 	p.Device = readName(m.Need("device"), "gateway", "internet", "unknown", ClassNoise, ActivityBoot)
 	p.About = m.Need("about").String(maxTextLength)
@@ -78,6 +78,7 @@ func (r *profileReader) profile(root strictyaml.Node) {
 		seen[s.Name] = true
 		p.Services = append(p.Services, s)
 	}
+	r.kits(m.Opt("kits"))
 	names := make(map[string]bool)
 	for _, n := range m.Need("activities").List() {
 		a := r.routine(n)

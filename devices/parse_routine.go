@@ -7,7 +7,7 @@ import (
 )
 
 func (r *profileReader) routine(n strictyaml.Node) (a Routine) {
-	m := n.Map("name", "trigger", "mode", "needs", "every", "jitter", "phase", "per_day", "refractory", "steps", "basis", "source")
+	m := n.Map("name", "trigger", "mode", "needs", "every", "jitter", "phase", "per_day", "refractory", "kit", "steps", "basis", "source")
 	a.Trigger = m.Need("trigger").Enum(Triggers()...)
 	a.Name = readName(m.Need("name"), "none")
 	if a.Name != "" && a.Trigger != "" && (a.Name == ActivityBoot) != (a.Trigger == TriggerBoot) {
@@ -24,6 +24,7 @@ func (r *profileReader) routine(n strictyaml.Node) (a Routine) {
 	}
 	a.Basis, a.Source = readBasis(m)
 	r.when(m, &a)
+	r.kitOf(m, &a)
 	steps := m.Need("steps").List()
 	if m.Has("steps") && len(steps) == 0 {
 		m.Opt("steps").Errorf("one step or more", "an activity without a step")

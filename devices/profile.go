@@ -62,8 +62,9 @@ type Profile struct {
 	Stack      Stack     `json:"stack"`
 	WiFi       WiFi      `json:"wifi"`
 	Services   []Service `json:"services"`
-	Activities []Routine `json:"activities"` // without the implied "boot"
-	Modes      []string  `json:"modes"`      // that routines name, sorted; a unit without Options["mode"] lives in all of them
+	Kits       []Kit     `json:"kits,omitempty"` // of a hub
+	Activities []Routine `json:"activities"`     // without the implied "boot"
+	Modes      []string  `json:"modes"`          // that routines name, sorted; a unit without Options["mode"] lives in all of them
 }
 
 // Stack is how the device's TCP/IP behaves.

@@ -39,6 +39,7 @@ type Routine struct {
 	PerDay     int64 `json:"per_day"`    // millionths of acts a day, in life
 	Refractory Range `json:"refractory"` // ns of quiet after the act before its people's next one
 
+	Kit    string `json:"kit,omitempty"` // of a hub: the model of kit whose act it is; one of its units, drawn each time
 	Steps  []Step `json:"steps"`
 	Basis  Basis  `json:"basis"`
 	Source string `json:"source"`

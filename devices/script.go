@@ -36,8 +36,10 @@ type source struct {
 	routine *Routine
 	when    *Draws
 	what    *Draws
-	owner   string // actor of a phone's acts
-	at      int64  // next time; MaxInt64 when there is none
+	owner   string   // actor of a phone's acts
+	kits    []string // units of the routine's kit
+	which   *Draws   // picks one of them
+	at      int64    // next time; MaxInt64 when there is none
 
 	// Of timers: beat k comes at base + phase + k periods, stretched by drift, and a jitter.
 	base, phase, period, drift, beat int64
@@ -69,6 +71,9 @@ func NewScript(s Specimen, o ScriptOptions) *Script {
 			routine: r, owner: owner, base: base, drift: s.Drift,
 			when: NewDraws(s.Seed, "when:"+r.Name), what: NewDraws(s.Seed, "what:"+r.Name),
 		}
+		if r.Kit != "" {
+			c.kits, c.which = s.kitsOf(r.Kit), NewDraws(s.Seed, "which:"+r.Name)
+		}
 		if r.Person() {
 			c.mean = meanGap(r.PerDay, habit, micros(o.Density))
 			c.at = c.arrive(base)
@@ -82,6 +87,17 @@ func NewScript(s Specimen, o ScriptOptions) *Script {
 		x.sources = append(x.sources, c)
 	}
 	return x
+}
+
+// kitsOf returns the names of a hub's units of one kit.
+func (s *Specimen) kitsOf(kit string) []string {
+	var names []string
+	for i := range s.Kits {
+		if s.Kits[i].Kit.Name == kit {
+			names = append(names, s.Kits[i].Name)
+		}
+	}
+	return names
 }
 
 // meanGap returns ns between acts, from acts a day and two factors, all in millionths; MaxInt64 stands for never.
@@ -159,6 +175,9 @@ func (c *source) tick() {
 // perform draws what happens at the source's time.
 func (c *source) perform(p *Profile) Activity {
 	a := Activity{Name: c.routine.Name, Trigger: c.routine.Trigger, At: c.at, Exchanges: expand(p, c.routine.Steps, c.what)}
+	if len(c.kits) > 0 {
+		a.Kit = c.kits[c.which.N(int64(len(c.kits)))]
+	}
 	if c.routine.Person() {
 		if a.Actor = c.owner; a.Actor == "" {
 			a.Actor = fmt.Sprintf("resident-%d", 1+c.what.N(residents))

@@ -116,6 +116,7 @@ func (h *Home) move(r resident, a *addresses, alike bool) error {
 		if r.entry.Mode != "" {
 			u.Options["mode"] = r.entry.Mode
 		}
+		u.Kits, u.PAN = devices.DrawKits(p, u.Seed)
 		u.MAC = a.mac(p.OUI)
 		var err error
 		if u.Addr, err = a.onLAN(h.LAN); err != nil {
@@ -151,10 +152,18 @@ func (h *Home) varied() map[string]any {
 	units := make(map[string]any, len(h.Specimens))
 	for i, x := range h.Scripts(0, 0) {
 		u := h.Specimens[i]
-		units[u.Name] = map[string]any{
+		unit := map[string]any{
 			"mac": fmt.Sprintf("%x", u.MAC), "address": u.Addr.String(), "seed": fmt.Sprintf("%016x", u.Seed),
 			"drift_ppb": u.Drift, "habit": u.Habit, "options": u.Options, "timers": x.Beats(),
 		}
+		if u.PAN != nil {
+			kits := make(map[string]any, len(u.Kits))
+			for j := range u.Kits {
+				kits[u.Kits[j].Name] = u.Kits[j].Describe()
+			}
+			unit["pan"], unit["kits"] = u.PAN.Describe(), kits
+		}
+		units[u.Name] = unit
 	}
 	clouds := make(map[string]any, len(h.Clouds))
 	for _, c := range h.Clouds {

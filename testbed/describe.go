@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"glasshouse/emulator/pan"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
 )
@@ -40,7 +41,11 @@ func homeInfo(h *scenarios.Home, names *labeller) dataset.HomeInfo {
 // homeOptions says how a home's files are written.
 func homeOptions(sc *scenarios.Scenario, h *scenarios.Home, seed uint64, world string, epochNs int64) (dataset.HomeOptions, error) {
 	comment, err := json.Marshal(map[string]any{"scenario": sc.Name, "seed": seed, "home": h.Index, "world": world})
-	return dataset.HomeOptions{EpochNs: epochNs, GatewayMAC: h.WANMAC, ISPMAC: h.ISPMAC, Comment: string(comment)}, err
+	var radios []string
+	for _, r := range pan.Radios(h.Specimens) {
+		radios = append(radios, string(r))
+	}
+	return dataset.HomeOptions{EpochNs: epochNs, GatewayMAC: h.WANMAC, ISPMAC: h.ISPMAC, Comment: string(comment), Air: radios}, err
 }
 
 func versions() map[string]string {

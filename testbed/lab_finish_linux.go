@@ -51,6 +51,7 @@ func (l *lab) finish(cut bool, took time.Duration) (*Result, error) {
 	n := l.tally.counts()
 	m.Counts.LAN, m.Counts.WAN, m.Counts.Up, m.Counts.Down = n.LAN, n.WAN, n.Up, n.Down
 	m.Counts.WithoutLAN, m.Counts.Local, m.Counts.Events = l.tally.bare, l.tally.local(), l.tally.events
+	l.files.AirCounts(&m.Counts)
 	m.Counts.Drops = l.drops()
 	m.Homes[0].Packets = n.WAN
 	m.DurationNs = int64(elapsed)

@@ -13,9 +13,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"glasshouse/devices"
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/live"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/pan"
 	"glasshouse/emulator/truth"
 	"glasshouse/gateway"
 	"glasshouse/scenarios"
@@ -40,6 +42,8 @@ type lab struct {
 	rows  *rows
 	wan   *wan
 	trace *trace
+	airMu sync.Mutex
+	pan   *pan.Air // under airMu; nil where no unit is a hub
 	ap    *gateway.AccessPoint
 
 	start     time.Time                  // wall time of script time 0
@@ -126,6 +130,7 @@ func (l *lab) enter(namespace string, f func() error) error {
 func (l *lab) live(ctx context.Context) error {
 	end := l.order.Duration.Nanoseconds()
 	agenda := l.home.Agenda(l.order.Duration, l.density())
+	l.pan = pan.New(l.home.Specimens, func(radio devices.Radio, at int64, frame []byte) { l.files.Air(string(radio), at, frame) })
 	var ticking sync.WaitGroup
 	ticking.Go(func() { l.tick(ctx, end) })
 	inside, cancel := context.WithCancel(ctx)
@@ -148,6 +153,9 @@ func (l *lab) live(ctx context.Context) error {
 		if l.wall.Sleep(ctx, next.Activity.At-lead) != nil {
 			continue // the rest of the script is still listed
 		}
+		l.airMu.Lock()
+		l.pan.Event(&next)
+		l.airMu.Unlock()
 		l.tally.started(next.Event, max(next.Activity.At, l.wall.Now()))
 		l.hosts[next.Unit].Perform(ctx, next.Activity, next.Event, func(outcome string, at int64) {
 			l.tally.ended(next.Event, outcome, at)
@@ -156,6 +164,7 @@ func (l *lab) live(ctx context.Context) error {
 	err := l.wall.Sleep(ctx, end)
 	l.rows.close()
 	ticking.Wait()
+	l.hear(min(l.wall.Now(), end))
 	return err
 }
 
@@ -168,12 +177,21 @@ func (l *lab) tick(ctx context.Context, end int64) {
 		}
 		if at%int64(time.Second) == 0 {
 			l.trace.expire(l.wall.Now())
+			l.hear(at - int64(time.Second)) // the script is told of in time, but for a loop that is held up
 			l.events(false)
 			_ = l.files.Flush() // a failure shows again, and counts, at Close
 			l.progress("running")
 		}
 		l.out.flush()
 	}
+}
+
+// hear writes what the hubs' radios have heard before a time. The air is of the script, not of the wall: an event that the loop
+// was late for is still on it before its activity.
+func (l *lab) hear(until int64) {
+	l.airMu.Lock()
+	defer l.airMu.Unlock()
+	l.pan.Advance(until)
 }
 
 func (l *lab) events(all bool) {

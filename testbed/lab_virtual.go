@@ -12,6 +12,7 @@ import (
 	"glasshouse/emulator"
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/pan"
 	"glasshouse/emulator/virtual"
 	"glasshouse/gateway"
 	"glasshouse/scenarios"
@@ -66,6 +67,7 @@ type virtualLab struct {
 	owned   bool
 
 	agenda *devices.Agenda
+	air    *pan.Air
 	open   map[int64]*dataset.Event
 	n      Counts
 	up     int64 // LAN frames that left towards the WAN
@@ -208,6 +210,7 @@ func (l *virtualLab) owner(p packet.Packet, r gateway.Result, kind gateway.Outer
 func (l *virtualLab) live(ctx context.Context) (cut bool) {
 	end := l.o.Duration.Nanoseconds()
 	l.agenda = l.o.Home.Agenda(l.o.Duration, l.o.Density)
+	l.air = pan.New(l.o.Home.Specimens, func(radio devices.Radio, at int64, frame []byte) { l.files.Air(string(radio), at, frame) })
 	l.next()
 	l.net.Poll(routerName(l.o.Home))
 	l.net.QueryGroups(l.o.Home.Router.IGMPQuery)
@@ -217,6 +220,7 @@ func (l *virtualLab) live(ctx context.Context) (cut bool) {
 	for at := int64(0); ; at = min(at+step, end) {
 		l.clock.Run(at)
 		l.rows.expire(at)
+		l.air.Advance(at)
 		if at == end {
 			break
 		}
@@ -252,10 +256,11 @@ func (l *virtualLab) next() {
 func (l *virtualLab) begin(p *devices.Planned, now int64) {
 	s, a := &l.o.Home.Specimens[p.Unit], &p.Activity
 	e := &dataset.Event{
-		Event: p.Event, Device: s.Profile.Device, Unit: s.Name, Activity: a.Name, Trigger: a.Trigger, Actor: a.Actor,
+		Event: p.Event, Device: s.Profile.Device, Unit: s.Name, Activity: a.Name, Trigger: a.Trigger, Actor: a.Actor, Kit: a.Kit,
 		TScript: a.At, TStart: max(a.At, now), TEnd: -1, Outcome: outcomeCut,
 	}
 	l.open[p.Event] = e
+	l.air.Event(p)
 	l.net.Host(int(p.Unit)).Perform(a, p.Event, func(outcome string, at int64) {
 		if at > l.o.Duration.Nanoseconds() {
 			return // the run is over: as in the live world, it was cut
@@ -326,7 +331,7 @@ func (l *virtualLab) finish() (*virtualResult, error) {
 	for p, ok := l.agenda.Next(); ok; p, ok = l.agenda.Next() { // begun after the end: nothing, but for the lead
 		s, a := &l.o.Home.Specimens[p.Unit], &p.Activity
 		l.event(&dataset.Event{
-			Event: p.Event, Device: s.Profile.Device, Unit: s.Name, Activity: a.Name, Trigger: a.Trigger, Actor: a.Actor,
+			Event: p.Event, Device: s.Profile.Device, Unit: s.Name, Activity: a.Name, Trigger: a.Trigger, Actor: a.Actor, Kit: a.Kit,
 			TScript: a.At, TStart: -1, TEnd: -1, Outcome: outcomeCut,
 		})
 	}

@@ -95,7 +95,7 @@ func (t *tally) scripted(event int64, s *devices.Specimen, act *devices.Activity
 	}
 	t.events++
 	t.open[event] = &dataset.Event{
-		Event: event, Device: s.Profile.Device, Unit: s.Name, Activity: act.Name, Trigger: act.Trigger, Actor: act.Actor,
+		Event: event, Device: s.Profile.Device, Unit: s.Name, Activity: act.Name, Trigger: act.Trigger, Actor: act.Actor, Kit: act.Kit,
 		TScript: act.At, TStart: -1, TEnd: -1, Outcome: outcomeCut,
 	}
 }

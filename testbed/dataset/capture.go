@@ -31,6 +31,7 @@ type Frame struct {
 // CaptureReader reads pcapng and classic pcap files of Ethernet frames, ours and others'.
 type CaptureReader struct {
 	path    string
+	link    uint16 // what is read
 	f       *os.File
 	r       *bufio.Reader
 	order   binary.ByteOrder
@@ -54,12 +55,15 @@ type captureIface struct {
 const maxBlock = 16 << 20
 
 // OpenCapture opens a capture file.
-func OpenCapture(path string) (*CaptureReader, error) {
+func OpenCapture(path string) (*CaptureReader, error) { return openCapture(path, linkEthernet) }
+
+// openCapture opens a capture file of frames of one link type.
+func openCapture(path string, link uint16) (*CaptureReader, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	r := &CaptureReader{path: path, f: f, r: bufio.NewReaderSize(f, 1<<18)}
+	r := &CaptureReader{path: path, link: link, f: f, r: bufio.NewReaderSize(f, 1<<18)}
 	if err := r.begin(); err != nil {
 		_ = f.Close()
 		return nil, err
@@ -95,8 +99,8 @@ func (r *CaptureReader) begin() error {
 		return r.end(err, nil)
 	}
 	r.nano = r.order.Uint32(head) == 0xa1b23c4d
-	if link := r.order.Uint32(head[20:]) & 0xffff; link != linkEthernet {
-		return r.errorf("link type %d; only Ethernet (1) is read", link)
+	if link := r.order.Uint32(head[20:]) & 0xffff; link != uint32(r.link) {
+		return r.errorf("link type %d; only %d is read here (1 is Ethernet)", link, r.link)
 	}
 	r.offset = 24
 	return nil
@@ -267,8 +271,8 @@ func (r *CaptureReader) packet(b []byte) (Frame, error) {
 		return Frame{}, r.errorf("a packet that is longer than its block, or of no known interface")
 	}
 	i := r.ifaces[id]
-	if i.link != linkEthernet {
-		return Frame{}, r.errorf("link type %d; only Ethernet (1) is read", i.link)
+	if i.link != r.link {
+		return Frame{}, r.errorf("link type %d; only %d is read here (1 is Ethernet)", i.link, r.link)
 	}
 	ticks := uint64(r.order.Uint32(b[4:]))<<32 | uint64(r.order.Uint32(b[8:]))
 	r.packets++
@@ -280,8 +284,8 @@ func (r *CaptureReader) simple(b []byte) (Frame, error) {
 	if len(b) < 4 || len(r.ifaces) == 0 {
 		return Frame{}, r.errorf("a simple packet block of %d bytes, with %d interfaces", len(b), len(r.ifaces))
 	}
-	if link := r.ifaces[0].link; link != linkEthernet {
-		return Frame{}, r.errorf("link type %d; only Ethernet (1) is read", link)
+	if link := r.ifaces[0].link; link != r.link {
+		return Frame{}, r.errorf("link type %d; only %d is read here (1 is Ethernet)", link, r.link)
 	}
 	length := r.order.Uint32(b)
 	kept := min(int64(length), int64(len(b)-4))

@@ -17,7 +17,7 @@ import (
 
 func TestCaptureBytes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.pcapng")
-	w, err := createCapture(path, "wan", `{"seed":1}`, 0)
+	w, err := createCapture(path, linkEthernet, "wan", `{"seed":1}`, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func readAll(path string) (frames [][]byte, end error) {
 func TestCaptureCutAnywhere(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x.pcapng")
-	w, err := createCapture(path, "wan", "", 0)
+	w, err := createCapture(path, linkEthernet, "wan", "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func TestForeignPcapng(t *testing.T) {
 
 func TestSnaplen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.pcapng")
-	w, err := createCapture(path, "wan", "", 60)
+	w, err := createCapture(path, linkEthernet, "wan", "", 60)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +235,7 @@ func TestSnaplen(t *testing.T) {
 
 func TestCommentTooLong(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.pcapng")
-	if _, err := createCapture(path, "wan", strings.Repeat("x", 1<<16), 0); err == nil {
+	if _, err := createCapture(path, linkEthernet, "wan", strings.Repeat("x", 1<<16), 0); err == nil {
 		t.Error("a comment that no option can hold was written")
 	}
 }
@@ -275,7 +275,7 @@ func TestTsharkReads(t *testing.T) {
 }
 
 func BenchmarkCaptureWrite(b *testing.B) {
-	w, err := createCapture(filepath.Join(b.TempDir(), "x"), "wan", "", 0)
+	w, err := createCapture(filepath.Join(b.TempDir(), "x"), linkEthernet, "wan", "", 0)
 	if err != nil {
 		b.Fatal(err)
 	}

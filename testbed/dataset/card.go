@@ -49,6 +49,7 @@ func eventColumns() []column {
 		{"t_start_ns", "int64, null", "when it began, ns since the start; null where it did not"},
 		{"t_end_ns", "int64, null", "when it ended, ns since the start; null where it did not"},
 		{"outcome", "string", "ok, failed, cut"},
+		{"kit", "string", "the sensor behind a hub that reported it, of those in the manifest; empty where none did"},
 	}
 }
 
@@ -64,7 +65,8 @@ State: **{{.M.State}}**{{if .M.Valid}}, valid{{else}}, **not valid**: {{range .M
 | on the WAN | {{.M.Counts.WAN}} ({{.M.Counts.Up}} up, {{.M.Counts.Down}} down) |
 | not attributed | {{.M.Fidelity.Unattributed}} |
 | events | {{.M.Counts.Events}} |
-
+{{if .Air}}| on the hub's radios | {{.M.Counts.Zigbee}} Zigbee, {{.M.Counts.BLE}} Bluetooth frames |
+{{end}}
 ## Who lives here
 {{if .M.Shard}}
 This is a part of a run of {{.M.RunHomes}} homes ({{.M.Shard}}).
@@ -77,7 +79,8 @@ And {{.More}} homes more, each in manifest.json.
 {{end}}
 ## Files
 In each home=NNNNNN: {{if .M.HasWAN}}wan.pcapng is what an observer between the home and its ISP sees, and holds no truth{{if .M.Snaplen}} ({{.M.Snaplen}} bytes of
-each frame at most){{end}}; {{if .M.HasLAN}}lan.pcapng is what the access point saw; {{else}}what the access point saw was not kept: label_lan_frame numbers its frames all
+each frame at most){{end}}; {{if .M.HasLAN}}lan.pcapng is what the access point saw; {{if .Air}}pan-zigbee.pcapng and pan-ble.pcapng, in homes with a hub, are what
+a sniffer beside it hears of its kits (the keys are in manifest.json); {{end}}{{else}}what the access point saw was not kept: label_lan_frame numbers its frames all
 the same; {{end}}packets.parquet has a row for each frame of wan.pcapng, row i for frame i; {{else}}packets.parquet has a row for each WAN frame, in order: no captures
 were kept, and label_lan_frame numbers LAN frames all the same; {{end}}events.parquet lists what the household and its devices did.
 manifest.json has the vocabulary of every label, counts, and the sha256 of every file.
@@ -118,7 +121,7 @@ func card(m *Manifest) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	err = t.Execute(&b, map[string]any{
-		"M": m, "Homes": homes, "More": len(m.Homes) - len(homes), "First": first, "Columns": packetColumns(), "Events": eventColumns(), "Start": time.Unix(0, m.StartNs).UTC().Format(time.RFC3339),
+		"M": m, "Homes": homes, "Air": m.Counts.Zigbee+m.Counts.BLE > 0, "More": len(m.Homes) - len(homes), "First": first, "Columns": packetColumns(), "Events": eventColumns(), "Start": time.Unix(0, m.StartNs).UTC().Format(time.RFC3339),
 		"Duration": time.Duration(m.DurationNs), "WarmUp": time.Duration(m.WarmUpNs),
 	})
 	return b.Bytes(), err

@@ -21,7 +21,7 @@ const (
 type DirectOptions struct {
 	HomeOptions
 	Captures   bool     // write wan.pcapng
-	LAN        bool     // and lan.pcapng
+	LAN        bool     // and lan.pcapng, and those of the radios
 	Units      []Label  // by packet.Lineage.Unit: Device, Unit, Class, Kind and Category of each
 	Activities []string // by packet.Lineage.Activity; 0 is "none"
 }
@@ -34,6 +34,7 @@ type DirectHome struct {
 	o      DirectOptions
 	lan    *directCapture // nil where it is not written
 	wan    *directCapture
+	air    [2]*directCapture // by radio
 	rows   *packetWriter
 	events *eventSorter
 	parser *Parser
@@ -41,6 +42,7 @@ type DirectHome struct {
 
 	lanTs, wanTs   int64
 	lanN, wanN     int64
+	airN           [2]int64
 	up, withoutLAN int64
 	units          int     // of them, then the codes of the gateway, the internet and the unknown
 	byUnit         []int64 // packets by code
@@ -74,10 +76,15 @@ func CreateDirectHome(dir string, o DirectOptions) (*DirectHome, error) {
 	}
 	d.events = newEventSorter(dir)
 	if o.Captures {
-		d.wan, err = createDirectCapture(filepath.Join(dir, FileWAN), "wan", o.Comment, o.Snaplen)
+		d.wan, err = createDirectCapture(filepath.Join(dir, FileWAN), linkEthernet, "wan", o.Comment, o.Snaplen)
 	}
 	if o.Captures && o.LAN && err == nil {
-		d.lan, err = createDirectCapture(filepath.Join(dir, FileLAN), "lan", o.Comment, o.Snaplen)
+		d.lan, err = createDirectCapture(filepath.Join(dir, FileLAN), linkEthernet, "lan", o.Comment, o.Snaplen)
+		if err == nil {
+			d.air, err = createAir(dir, &o.HomeOptions, func(path string, r radio) (*directCapture, error) {
+				return createDirectCapture(path, r.link, r.name, o.Comment, o.Snaplen)
+			})
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.Abort())
@@ -184,6 +191,13 @@ func (d *DirectHome) closeCaptures() {
 		d.fail(d.wan.close())
 		d.hashes[FileWAN] = d.wan.f.sum()
 	}
+	for i, r := range radios() {
+		if d.air[i] != nil {
+			d.fail(d.air[i].close())
+			d.hashes[r.file] = d.air[i].f.sum()
+			d.air[i] = nil
+		}
+	}
 	d.lan, d.wan = nil, nil
 }
 
@@ -207,7 +221,7 @@ func (d *DirectHome) Hashes() map[string]string { return maps.Clone(d.hashes) }
 func (d *DirectHome) Counts() Counts {
 	c := Counts{
 		LAN: d.lanN, WAN: d.wanN, Up: d.up, Down: d.wanN - d.up, WithoutLAN: d.withoutLAN, Drops: map[string]int64{},
-		Events: d.events.n, ByDevice: make(map[string]int64),
+		Zigbee: d.airN[0], BLE: d.airN[1], Events: d.events.n, ByDevice: make(map[string]int64),
 	}
 	for unit, n := range d.byUnit {
 		if n > 0 {

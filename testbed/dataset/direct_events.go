@@ -26,7 +26,7 @@ type eventSorter struct {
 // eventSlot is an event in 64 bytes, its texts numbered.
 type eventSlot struct {
 	used                  bool
-	names                 [6]uint16
+	names                 [7]uint16
 	tScript, tStart, tEnd int64
 }
 
@@ -46,7 +46,7 @@ func (s *eventSorter) add(e *Event) error {
 		return fmt.Errorf("event %d came when %d was the newest: numbers are dense from 0", e.Event, s.base+eventWindow-1)
 	}
 	slot := eventSlot{used: true, tScript: e.TScript, tStart: e.TStart, tEnd: e.TEnd}
-	for i, name := range [...]string{e.Device, e.Unit, e.Activity, e.Trigger, e.Actor, e.Outcome} {
+	for i, name := range [...]string{e.Device, e.Unit, e.Activity, e.Trigger, e.Actor, e.Outcome, e.Kit} {
 		id, ok := s.ids[name]
 		if !ok {
 			if len(s.names) == 1<<16 {
@@ -97,11 +97,11 @@ func (s *eventSorter) put(event int64, slots []eventSlot) error {
 		for _, id := range e.names {
 			b = binary.LittleEndian.AppendUint16(b, id)
 		}
-		used := uint32(0)
+		used := uint16(0)
 		if e.used {
 			used = 1
 		}
-		b = binary.LittleEndian.AppendUint32(b, used)
+		b = binary.LittleEndian.AppendUint16(b, used)
 		for _, t := range [...]int64{e.tScript, e.tStart, e.tEnd} {
 			b = binary.LittleEndian.AppendUint64(b, uint64(t))
 		}
@@ -134,7 +134,7 @@ func (s *eventSorter) each(yield func(*Event) error) error {
 		n++
 		name := func(i int) string { return s.names[slot.names[i]] }
 		return yield(&Event{
-			Event: event, Device: name(0), Unit: name(1), Activity: name(2), Trigger: name(3), Actor: name(4), Outcome: name(5),
+			Event: event, Device: name(0), Unit: name(1), Activity: name(2), Trigger: name(3), Actor: name(4), Outcome: name(5), Kit: name(6),
 			TScript: slot.tScript, TStart: slot.tStart, TEnd: slot.tEnd,
 		})
 	}
@@ -164,7 +164,7 @@ func (s *eventSorter) each(yield func(*Event) error) error {
 }
 
 func decodeSlot(b []byte) eventSlot {
-	e := eventSlot{used: binary.LittleEndian.Uint32(b[12:]) != 0}
+	e := eventSlot{used: binary.LittleEndian.Uint16(b[14:]) != 0}
 	for i := range e.names {
 		e.names[i] = binary.LittleEndian.Uint16(b[2*i:])
 	}

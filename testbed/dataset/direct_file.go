@@ -51,7 +51,7 @@ type directCapture struct {
 	buf     []byte
 }
 
-func createDirectCapture(path, iface, comment string, snaplen int) (*directCapture, error) {
+func createDirectCapture(path string, link uint16, iface, comment string, snaplen int) (*directCapture, error) {
 	if err := checkComment(path, comment); err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func createDirectCapture(path, iface, comment string, snaplen int) (*directCaptu
 		return nil, err
 	}
 	c := &directCapture{f: f, snaplen: snaplen, buf: make([]byte, 0, directChunk)}
-	c.buf = appendCaptureHeader(c.buf, iface, comment, snaplen)
+	c.buf = appendCaptureHeader(c.buf, link, iface, comment, snaplen)
 	return c, nil
 }
 

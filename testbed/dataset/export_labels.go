@@ -104,7 +104,7 @@ func ExportPcapML(d *Dataset, out string, progress func(done, of int64)) (*Expor
 		if snaplen <= 0 {
 			snaplen = defaultSnaplen
 		}
-		if _, err := w.Write(appendCaptureHeader(nil, "wan", about, snaplen)); err != nil {
+		if _, err := w.Write(appendCaptureHeader(nil, linkEthernet, "wan", about, snaplen)); err != nil {
 			return err
 		}
 		var comment, options, block []byte

@@ -27,8 +27,9 @@ type HomeOptions struct {
 	EpochNs    int64 // UTC epoch of script time 0, ns
 	GatewayMAC [6]byte
 	ISPMAC     [6]byte
-	Comment    string // of the captures' section headers: what the run is, without a word of truth
-	Snaplen    int    // bytes kept of a frame; 0 = all
+	Comment    string   // of the captures' section headers: what the run is, without a word of truth
+	Snaplen    int      // bytes kept of a frame; 0 = all
+	Air        []string // radios that get a capture: RadioZigbee, RadioBLE
 }
 
 // HomeWriter writes a home's captures, rows and events as they come. LAN and WAN may be called concurrently, and so may Row
@@ -47,6 +48,9 @@ type HomeWriter struct {
 	parser *Parser
 	frame  []byte
 
+	airMu sync.Mutex
+	air   [2]*captureWriter // by radio; nil where there is none
+
 	rowMu  sync.Mutex
 	rows   *rowJournal
 	events *sink
@@ -63,10 +67,10 @@ func CreateHome(dir string, o HomeOptions) (*HomeWriter, error) {
 	}
 	w := &HomeWriter{dir: dir, o: o, parser: NewParser(), frame: make([]byte, EthernetHeader, 2048)}
 	var err error
-	if w.lan, err = createCapture(filepath.Join(dir, FileLAN), "lan", o.Comment, o.Snaplen); err != nil {
+	if w.lan, err = createCapture(filepath.Join(dir, FileLAN), linkEthernet, "lan", o.Comment, o.Snaplen); err != nil {
 		return nil, err
 	}
-	if w.wan, err = createCapture(filepath.Join(dir, FileWAN), "wan", o.Comment, o.Snaplen); err != nil {
+	if w.wan, err = createCapture(filepath.Join(dir, FileWAN), linkEthernet, "wan", o.Comment, o.Snaplen); err != nil {
 		return nil, errors.Join(err, w.lan.close())
 	}
 	if w.rows, err = createRowJournal(filepath.Join(dir, journalRows)); err != nil {
@@ -74,6 +78,12 @@ func CreateHome(dir string, o HomeOptions) (*HomeWriter, error) {
 	}
 	if w.events, err = createSink(filepath.Join(dir, journalEvent), eventChunk); err != nil {
 		return nil, errors.Join(err, w.lan.close(), w.wan.close(), w.rows.s.close())
+	}
+	w.air, err = createAir(dir, &o, func(path string, r radio) (*captureWriter, error) {
+		return createCapture(path, r.link, r.name, o.Comment, o.Snaplen)
+	})
+	if err != nil {
+		return nil, errors.Join(err, w.closeFiles())
 	}
 	return w, nil
 }
@@ -166,7 +176,7 @@ func (w *HomeWriter) Flush() error {
 	w.lanMu.Lock()
 	lan := w.lan.s.barrier()
 	w.lanMu.Unlock()
-	return errors.Join(err, <-lan)
+	return errors.Join(err, <-lan, w.flushAir())
 }
 
 // Close writes the Parquet files and ends; what comes after it is refused. It returns the first error of the run.
@@ -184,6 +194,7 @@ func (w *HomeWriter) closeFiles() error {
 	w.wanMu.Lock()
 	err = errors.Join(err, w.wan.close())
 	w.wanMu.Unlock()
+	err = errors.Join(err, w.closeAir())
 	w.lanMu.Lock()
 	defer w.lanMu.Unlock()
 	return errors.Join(err, w.lan.close())

@@ -69,12 +69,14 @@ type Counts struct {
 	Local      int64            `json:"local"`       // LAN frames that stayed on the LAN
 	Drops      map[string]int64 `json:"drops"`       // LAN frames that did not reach the tap, by cause
 	Events     int64            `json:"events"`
+	Zigbee     int64            `json:"zigbee,omitempty"`    // frames in pan-zigbee.pcapng
+	BLE        int64            `json:"ble,omitempty"`       // frames in pan-ble.pcapng
 	ByDevice   map[string]int64 `json:"by_device,omitempty"` // WAN packets of each label_device; nil where nobody counted
 }
 
 // What captures a data set has.
 const (
-	CapturesAll  = "all"  // lan.pcapng and wan.pcapng
+	CapturesAll  = "all"  // lan.pcapng and wan.pcapng, and the radios' of homes with kits
 	CapturesWAN  = "wan"  // wan.pcapng
 	CapturesNone = "none" // neither
 )

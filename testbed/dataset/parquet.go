@@ -50,6 +50,7 @@ type eventRecord struct {
 	TStart   *int64 `parquet:"t_start_ns,optional"`
 	TEnd     *int64 `parquet:"t_end_ns,optional"`
 	Outcome  string `parquet:"outcome,dict"`
+	Kit      string `parquet:"kit,dict"`
 }
 
 // batchRows is how many rows the library is handed at once.
@@ -128,14 +129,14 @@ func nullable(v int64) *int64 {
 func (e *Event) record() eventRecord {
 	return eventRecord{
 		Event: e.Event, Device: e.Device, Unit: e.Unit, Activity: e.Activity, Trigger: e.Trigger, Actor: e.Actor,
-		TScript: e.TScript, TStart: nullable(e.TStart), TEnd: nullable(e.TEnd), Outcome: e.Outcome,
+		TScript: e.TScript, TStart: nullable(e.TStart), TEnd: nullable(e.TEnd), Outcome: e.Outcome, Kit: e.Kit,
 	}
 }
 
 func (rec *eventRecord) event() Event {
 	e := Event{
 		Event: rec.Event, Device: rec.Device, Unit: rec.Unit, Activity: rec.Activity, Trigger: rec.Trigger, Actor: rec.Actor,
-		TScript: rec.TScript, TStart: -1, TEnd: -1, Outcome: rec.Outcome,
+		TScript: rec.TScript, TStart: -1, TEnd: -1, Outcome: rec.Outcome, Kit: rec.Kit,
 	}
 	if rec.TStart != nil {
 		e.TStart = *rec.TStart

@@ -20,7 +20,7 @@ const (
 	defaultSnaplen = 262144 // bytes: all of any frame
 )
 
-// captureWriter writes one pcapng file of Ethernet frames with times in ns.
+// captureWriter writes one pcapng file of frames of one link type with times in ns.
 //
 //	section header (comment = what the run is) · interface (name, ns) · enhanced packet · enhanced packet · …
 type captureWriter struct {
@@ -39,7 +39,7 @@ func checkComment(path, comment string) error {
 	return nil
 }
 
-func createCapture(path, iface, comment string, snaplen int) (*captureWriter, error) {
+func createCapture(path string, link uint16, iface, comment string, snaplen int) (*captureWriter, error) {
 	if err := checkComment(path, comment); err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func createCapture(path, iface, comment string, snaplen int) (*captureWriter, er
 		return nil, err
 	}
 	c := &captureWriter{s: s, snaplen: snaplen}
-	s.buf = appendCaptureHeader(s.buf, iface, comment, snaplen)
+	s.buf = appendCaptureHeader(s.buf, link, iface, comment, snaplen)
 	if err := <-s.barrier(); err != nil { // a killed run leaves a readable file, even if an empty one
 		_ = s.close()
 		return nil, err
@@ -60,7 +60,7 @@ func createCapture(path, iface, comment string, snaplen int) (*captureWriter, er
 }
 
 // appendCaptureHeader appends the section header and the description of the interface.
-func appendCaptureHeader(b []byte, iface, comment string, snaplen int) []byte {
+func appendCaptureHeader(b []byte, link uint16, iface, comment string, snaplen int) []byte {
 	section := binary.LittleEndian.AppendUint32(nil, byteOrderMagic)
 	section = binary.LittleEndian.AppendUint16(section, 1)
 	section = binary.LittleEndian.AppendUint16(section, 0)
@@ -68,7 +68,7 @@ func appendCaptureHeader(b []byte, iface, comment string, snaplen int) []byte {
 	section = appendOption(section, 1, []byte(comment))
 	section = appendOption(section, 4, []byte("glasshouse"))
 	section = appendOption(section, 0, nil)
-	ifblock := binary.LittleEndian.AppendUint16(nil, linkEthernet)
+	ifblock := binary.LittleEndian.AppendUint16(nil, link)
 	ifblock = binary.LittleEndian.AppendUint16(ifblock, 0)
 	ifblock = binary.LittleEndian.AppendUint32(ifblock, uint32(snaplen))
 	ifblock = appendOption(ifblock, 2, []byte(iface))

@@ -76,6 +76,7 @@ func (s *Set) removeParts() error {
 
 func (c *Counts) add(o *Counts) {
 	c.LAN, c.WAN, c.Up, c.Down = c.LAN+o.LAN, c.WAN+o.WAN, c.Up+o.Up, c.Down+o.Down
+	c.Zigbee, c.BLE = c.Zigbee+o.Zigbee, c.BLE+o.BLE
 	c.WithoutLAN, c.Local, c.Events = c.WithoutLAN+o.WithoutLAN, c.Local+o.Local, c.Events+o.Events
 	c.Drops, c.ByDevice = addUp(c.Drops, o.Drops), addUp(c.ByDevice, o.ByDevice)
 }
@@ -125,7 +126,10 @@ func (h *homeRepair) run() error {
 	if err := removeJournals(h.dir); err != nil {
 		return err
 	}
-	return h.count(lan)
+	if err := h.count(lan); err != nil {
+		return err
+	}
+	return h.mendAir()
 }
 
 // built tells whether the run got as far as its Parquet files: the journal of rows is removed once they are whole.
@@ -154,7 +158,7 @@ func (h *homeRepair) rebuild(lan, frames int64) error {
 	}
 	if keep = min(keep, rows); keep < frames {
 		h.v.Repaired = append(h.v.Repaired, fmt.Sprintf("%d frames had no label yet: left out", frames-keep))
-		if _, err := truncateCapture(h.path(FileWAN), keep); err != nil {
+		if _, err := truncateCapture(h.path(FileWAN), linkEthernet, keep); err != nil {
 			return err
 		}
 	}
@@ -199,7 +203,7 @@ func (h *homeRepair) count(lan int64) error {
 // mend cuts a capture after its last whole block; one that did not get as far as its header, gets one. It returns the number
 // of packets.
 func (h *homeRepair) mend(name, iface string) (int64, error) {
-	header := appendCaptureHeader(nil, iface, "", defaultSnaplen)
+	header := appendCaptureHeader(nil, linkEthernet, iface, "", defaultSnaplen)
 	st, err := os.Stat(h.path(name))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, err
@@ -207,7 +211,7 @@ func (h *homeRepair) mend(name, iface string) (int64, error) {
 	if err != nil || st.Size() < 4 {
 		return 0, os.WriteFile(h.path(name), header, 0o644)
 	}
-	n, err := truncateCapture(h.path(name), -1)
+	n, err := truncateCapture(h.path(name), linkEthernet, -1)
 	if err != nil || n > 0 {
 		return n, err
 	}
@@ -219,8 +223,8 @@ func (h *homeRepair) mend(name, iface string) (int64, error) {
 
 // truncateCapture cuts a capture after its last whole block, or after limit packets if it is not negative, and returns the
 // number of packets left.
-func truncateCapture(path string, limit int64) (int64, error) {
-	r, err := OpenCapture(path)
+func truncateCapture(path string, link uint16, limit int64) (int64, error) {
+	r, err := openCapture(path, link)
 	if err != nil {
 		return 0, err
 	}

@@ -46,8 +46,9 @@ type Event struct {
 	Activity string
 	Trigger  string
 	Actor    string
-	TScript  int64 // ns since the scenario's start: equal for equal seeds in both worlds; -1 where a killed run did not tell
-	TStart   int64 // ns since the scenario's start; -1 where it did not start
+	Kit      string // the hub's kit that reported it; "" where none did
+	TScript  int64  // ns since the scenario's start: equal for equal seeds in both worlds; -1 where a killed run did not tell
+	TStart   int64  // ns since the scenario's start; -1 where it did not start
 	TEnd     int64
 	Outcome  string // ok, failed, cut
 }

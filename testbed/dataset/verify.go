@@ -26,7 +26,7 @@ func (v *VerifyResult) problem(format string, args ...any) {
 }
 
 // Verify checks a data set against itself: every hash; row i against frame i; times; labels against the vocabulary and the
-// events; LAN frames; totals; and that no truth is in the WAN capture. Of a set without captures it checks what there is. With
+// events; LAN frames; the captures of radios; totals; and that no truth is in the WAN capture. Of a set without captures it checks what there is. With
 // repair, what a killed run left behind is put in order first. Files are streamed: memory does not grow with them.
 func Verify(dir string, repair bool) (*VerifyResult, error) {
 	d, err := Open(dir)
@@ -108,6 +108,8 @@ func (v *VerifyResult) totals(want, got *Counts) {
 		{"WAN packets down", want.Down, got.Down},
 		{"WAN packets without a LAN frame", want.WithoutLAN, got.WithoutLAN},
 		{"events", want.Events, got.Events},
+		{"Zigbee frames", want.Zigbee, got.Zigbee},
+		{"Bluetooth frames", want.BLE, got.BLE},
 	} {
 		if c.want != c.got {
 			v.problem("the manifest counts %d %s, the files hold %d", c.want, c.of, c.got)

@@ -58,6 +58,9 @@ func (c *homeCheck) run() error {
 	if c.counts.LAN, err = c.lan.rest(); err != nil {
 		return err
 	}
+	if err := c.checkAir(); err != nil {
+		return err
+	}
 	if c.home.Packets != c.counts.WAN {
 		c.v.problem("%s: the manifest counts %d packets, the file holds %d", HomeDir(c.home.Home), c.home.Packets, c.counts.WAN)
 	}
