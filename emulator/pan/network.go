@@ -31,7 +31,8 @@ type network struct {
 	pan  *devices.PAN
 	key  cipher.Block
 	hub  node
-	when *devices.Draws // of the air's small delays
+	when *devices.Draws // of the air's small delays, drawn in the order of time
+	lead *devices.Draws // of events, drawn in the order of the script: when Event is called does not matter
 	kits []kit
 }
 
@@ -82,7 +83,7 @@ func New(specimens []devices.Specimen, emit func(radio devices.Radio, at int64, 
 			continue
 		}
 		hubs++
-		n := &network{pan: s.PAN, key: newAES(s.PAN.NetworkKey), when: devices.NewDraws(s.Seed, "air")}
+		n := &network{pan: s.PAN, key: newAES(s.PAN.NetworkKey), when: devices.NewDraws(s.Seed, "air"), lead: devices.NewDraws(s.Seed, "lead")}
 		n.hub = newNode(n.when, 0, s.PAN.EUI64)
 		a.nets[i] = n
 		zigbee := false
@@ -147,7 +148,7 @@ func (a *Air) Event(p *devices.Planned) {
 			continue
 		}
 		for _, at := range reportTimes(k.unit.Kit.Sensor, &p.Activity) {
-			a.push(item{at: max(at-1-n.when.N(LeadTime-1), a.now), what: taskReport, net: n, kit: i})
+			a.push(item{at: max(at-1-n.lead.N(LeadTime-1), a.now), what: taskReport, net: n, kit: i})
 		}
 	}
 }

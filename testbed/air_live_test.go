@@ -1,0 +1,36 @@
+//go:build linux
+
+package testbed_test
+
+import (
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"glasshouse/testbed"
+	"glasshouse/testbed/dataset"
+)
+
+// The air is of the script: both worlds hear the same frames, at the same times from the start.
+func TestBothWorldsHearTheSame(t *testing.T) {
+	needLive(t)
+	sc := calmHome(t, "napt", "0", "xiaomi-hub")
+	hear := func(world string) map[string][]string {
+		_, d := run(t, testbed.Options{Scenario: sc, World: world, Seed: 4, Duration: 20 * time.Second, Out: filepath.Join(t.TempDir(), world)})
+		heard := make(map[string][]string)
+		for _, file := range []string{dataset.FileZigbee, dataset.FileBLE} {
+			heard[file] = tshark(t, d, file, "-o", "frame.generate_md5_hash:TRUE", "-T", "fields", "-e", "frame.time_relative", "-e", "frame.md5_hash")
+		}
+		return heard
+	}
+	live, virtual := hear("live"), hear("virtual")
+	if len(virtual[dataset.FileZigbee]) < 4 || len(virtual[dataset.FileBLE]) < 20 || slices.Equal(virtual[dataset.FileZigbee], virtual[dataset.FileBLE]) {
+		t.Fatalf("%d and %d frames", len(virtual[dataset.FileZigbee]), len(virtual[dataset.FileBLE]))
+	}
+	if diff := cmp.Diff(virtual, live); diff != "" {
+		t.Errorf("-virtual +live:\n%s", diff)
+	}
+}
