@@ -146,7 +146,7 @@ func (w *witness) segment(d dissected) {
 	if row == nil {
 		return
 	}
-	if row.Lost || row.Role == "retransmission" {
+	if row.Lost || row.Role == "retransmission" || below { // a FIN that is sent again keeps its role
 		w.trouble[stream] = true
 	}
 	switch again := sentAgain(row, flags); {

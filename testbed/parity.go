@@ -25,6 +25,8 @@ type Parity struct {
 	Timing   []Distance     `json:"timing"`
 	Roles    []RolePackets  `json:"roles"`
 	Test     *TwoSampleTest `json:"two_sample,omitempty"` // with two pairs or more
+
+	Transfer *classifier.TransferResult `json:"transfer,omitempty"` // with six pairs or more of different worlds
 }
 
 // ScriptParity compares the activities that both runs reached.
@@ -50,7 +52,8 @@ type TwoSampleTest struct {
 
 // ParityOptions say how thoroughly to compare.
 type ParityOptions struct {
-	Test classifier.TwoSampleOptions
+	Test     classifier.TwoSampleOptions
+	Transfer classifier.TransferOptions // of a forest that learns on side B, to watch side A
 }
 
 // ErrNotAPair means that two data sets do not hold the same homes.
@@ -98,7 +101,22 @@ func CompareWorlds(ctx context.Context, pairs []Pair, o ParityOptions) (*Parity,
 			return nil, err
 		}
 	}
-	return p, nil
+	var err error
+	p.Transfer, err = transfer(ctx, pairs, o.Transfer)
+	return p, err
+}
+
+// transfer asks what a model loses on side A that has learned on side B; nil where there are too few homes to ask.
+func transfer(ctx context.Context, pairs []Pair, o classifier.TransferOptions) (*classifier.TransferResult, error) {
+	twins := make([]classifier.Twin, len(pairs))
+	for i, p := range pairs {
+		twins[i] = classifier.Twin{Watched: p.A, Other: p.B}
+	}
+	r, err := classifier.Transfer(ctx, twins, o)
+	if errors.Is(err, classifier.ErrTooFewHomes) {
+		return nil, nil
+	}
+	return r, err
 }
 
 // check tells whether both data sets of a pair come from the same homes, and from the scenario of the first pair.

@@ -71,7 +71,12 @@ func runBoth(ctx context.Context, o *runOptions, sc *scenarios.Scenario, stdout,
 		}
 		pairs = append(pairs, testbed.Pair{A: sets[0], B: sets[1]})
 	}
-	p, err := testbed.CompareWorlds(ctx, pairs, testbed.ParityOptions{Test: classifier.TwoSampleOptions{Workers: runtime.NumCPU()}})
+	p, err := testbed.CompareWorlds(ctx, pairs, testbed.ParityOptions{
+		Test: classifier.TwoSampleOptions{Workers: runtime.NumCPU()},
+		Transfer: classifier.TransferOptions{
+			Train: classifier.TrainOptions{Kind: "forest", Forest: classifier.ForestOptions{Workers: runtime.NumCPU()}},
+		},
+	})
 	if err != nil {
 		return err
 	}

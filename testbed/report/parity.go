@@ -5,6 +5,7 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"glasshouse/classifier"
 	"glasshouse/testbed"
 )
 
@@ -25,6 +26,7 @@ func WriteParity(w io.Writer, p *testbed.Parity) error {
 			d.Name, d.Unit, d.N[0], d.N[1], d.Medians[0], d.Medians[1], d.P90[0], d.P90[1], d.KS, d.W1)
 	}
 	writeTest(t, p.Test)
+	writeTransfer(t, p.Transfer, a, b)
 	fmt.Fprintf(t, "\nPackets a home, by what they are for. What only the network causes (ack, retransmission, reconnect) may differ.\n\n")
 	fmt.Fprintf(t, "device\trole\t%s\t%s\t\n", a, b)
 	for _, r := range p.Roles {
@@ -87,6 +89,25 @@ func writeTest(w io.Writer, t *testbed.TwoSampleTest) {
 	fmt.Fprint(w, "\nwhat tells most by itself: the chance that it is larger on the second side, and its medians\n\n")
 	for _, f := range t.Features[:min(len(t.Features), listedFeatures)] {
 		fmt.Fprintf(w, "%s\t%.3f\t%.4g\t%.4g\n", f.Name, f.AUC, f.Medians[0], f.Medians[1])
+	}
+}
+
+// writeTransfer prints what a model loses that learned on the second side, to watch the first.
+func writeTransfer(w io.Writer, r *classifier.TransferResult, a, b string) {
+	fmt.Fprintf(w, "\nTransfer. A forest learns from %s homes, and one from their %s twins; both are scored on %s homes that neither has seen.\n", a, b, a)
+	if r == nil {
+		fmt.Fprint(w, "not made: it takes six pairs or more\n")
+		return
+	}
+	fmt.Fprintf(w, "macro-F1 %.3f and %.3f: a loss of %.1f points, 95 %% interval over %d homes %.1f to %.1f; accuracy %.1f %% and %.1f %%\n",
+		r.MacroF1[0], r.MacroF1[1], 100*r.Loss, r.Homes, 100*r.Low, 100*r.High, 100*r.Accuracy[0], 100*r.Accuracy[1])
+	fmt.Fprintf(w, "%d packets scored; learned from %d and %d, as means over %d seeds, whose losses are", r.Scored, r.Learned[0], r.Learned[1], len(r.BySeed))
+	for _, s := range r.BySeed {
+		fmt.Fprintf(w, " %.1f", 100*s.Loss)
+	}
+	fmt.Fprintf(w, " points\n\nF1 of\tlearned from %s\tfrom %s\tpackets\n", a, b)
+	for _, c := range r.PerClass {
+		fmt.Fprintf(w, "%s\t%.3f\t%.3f\t%d\n", c.Class, c.F1[0], c.F1[1], c.Support)
 	}
 }
 
