@@ -22,7 +22,7 @@ import (
 // dissectFields are what tshark is asked for, in the order of a dissected frame.
 var dissectFields = []string{
 	"frame.number", "frame.protocols", "_ws.expert.severity", "_ws.expert.message",
-	"ip.checksum.status", "tcp.checksum.status", "udp.checksum.status", "icmp.checksum.status",
+	"ip.checksum.status", "tcp.checksum.status", "udp.checksum.status", "icmp.checksum.status", "icmpv6.checksum.status", "igmp.checksum.status",
 	"tcp.stream", "tcp.srcport", "tcp.seq", "tcp.nxtseq", "tcp.len", "tcp.flags",
 	"tcp.analysis.retransmission", "tcp.analysis.fast_retransmission", "tcp.analysis.spurious_retransmission", "tcp.analysis.out_of_order",
 	"tcp.analysis.lost_segment", "tcp.analysis.duplicate_ack", "tcp.analysis.ack_lost_segment",

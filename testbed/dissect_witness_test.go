@@ -88,7 +88,7 @@ func (w *witness) frame(d dissected) {
 	if slices.Contains(protocols, "_ws.malformed") {
 		w.fault(d, "is malformed")
 	}
-	for _, sum := range dissectFields[4:8] {
+	for _, sum := range dissectFields[4:10] {
 		if slices.Contains(strings.Split(d.get(sum), "|"), "0") {
 			w.fault(d, "has a wrong checksum: "+sum)
 		}
