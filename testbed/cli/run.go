@@ -52,7 +52,7 @@ connection carried, how times are distributed. While a live home runs, "glasshou
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.world, "world", "live", "`WORLD` to run in: live (real time, real sockets), virtual (days in seconds, the same bytes from the same seed), both (and how they differ)")
-	f.IntVar(&o.pairs, "pairs", 1, "with --world both: how many seeds, from --seed on; with two or more a classifier tries to tell the worlds apart")
+	f.IntVar(&o.pairs, "pairs", 1, "with --world both: how many seeds, from --seed on; with two or more a classifier tries to tell the worlds apart, with six or more one that learned from virtual homes watches live ones")
 	f.Var(durationFlag{&o.duration}, "duration", "how long, as 90s, 10m, 2h, 1d (default the scenario's)")
 	o.seed.add(cmd)
 	f.IntVar(&o.home, "home", 0, "`INDEX` of the home to draw from the seed")
