@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -52,16 +53,16 @@ func clusters(n, classes int, wrong float64, seed uint64) (x []float32, y []uint
 
 func grow(tb testing.TB, x []float32, y []uint8, classes, workers int) *forest {
 	tb.Helper()
-	f, err := growForest(tb.Context(), newTable(x, y, classes), ForestOptions{Trees: 20, Workers: workers, Seed: 9})
+	f, err := growForest(tb.Context(), newTable(x, y, classes, workers), ForestOptions{Trees: 20, Workers: workers, Seed: 9})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return f
 }
 
-func accuracy(f *forest, x []float32, y []uint8) float64 {
+func accuracy(f predictor, classes int, x []float32, y []uint8) float64 {
 	right := 0
-	probs := make([]float32, f.classes)
+	probs := make([]float32, classes)
 	for i, c := range y {
 		f.predict(x[i*NumFeatures:(i+1)*NumFeatures], probs)
 		if argmax(probs) == int(c) {
@@ -74,7 +75,7 @@ func accuracy(f *forest, x []float32, y []uint8) float64 {
 func TestForestLearns(t *testing.T) {
 	x, y := clusters(4000, 6, 0, 1)
 	xt, yt := clusters(2000, 6, 0, 2)
-	if a := accuracy(grow(t, x, y, 6, 2), xt, yt); a < 0.99 {
+	if a := accuracy(grow(t, x, y, 6, 2), 6, xt, yt); a < 0.99 {
 		t.Errorf("accuracy %.3f on classes that do not overlap", a)
 	}
 }
@@ -89,7 +90,7 @@ func TestPermutedLabelsScoreAtChance(t *testing.T) {
 	}
 	xt, yt := clusters(4000, 4, 0, 2)
 	r.Shuffle(len(yt), func(i, j int) { yt[i], yt[j] = yt[j], yt[i] })
-	if a := accuracy(grow(t, x, y, 4, 2), xt, yt); math.Abs(a-0.25) > 0.035 { // 5 standard deviations
+	if a := accuracy(grow(t, x, y, 4, 2), 4, xt, yt); math.Abs(a-0.25) > 0.035 { // 5 standard deviations
 		t.Errorf("accuracy %.3f, chance is 0.25", a)
 	}
 }
@@ -107,7 +108,8 @@ func TestForestIsDeterministic(t *testing.T) {
 func TestQuantileCutsSeparateDistinctValues(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := rapid.SliceOfN(rapid.Float32Range(-1e6, 1e6), 1, 400).Draw(t, "values")
-		cuts := quantileCuts(append([]float32(nil), v...))
+		sorted := slices.Sorted(slices.Values(v))
+		cuts := quantileCuts(sorted)
 		if len(cuts) >= maxBins {
 			t.Fatalf("%d cuts", len(cuts))
 		}
@@ -125,20 +127,50 @@ func TestQuantileCutsSeparateDistinctValues(t *testing.T) {
 	})
 }
 
-func model(tb testing.TB) *ForestModel {
+func model(tb testing.TB) *TreeModel {
 	tb.Helper()
 	x, y := clusters(500, 3, 0.1, 1)
-	return &ForestModel{
+	cols, err := newColumns(FeatureNames())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &TreeModel{
+		cols: cols,
 		meta: Meta{
 			Kind: "forest", ClassMode: ClassPaper, Classes: []string{"a", "b", "noise"}, Features: FeatureNames(), Window: 4,
 			Majority: "noise", Lengths: map[string]int{"1 95": 0, "-1 60": 1}, TrainedOn: []HomeID{{"d", 1, 0}},
 		},
-		f: grow(tb, x, y, 3, 1),
+		p: grow(tb, x, y, 3, 1),
 	}
 }
 
+// boosted is a model of boosted trees on the sequence of packets.
+func boosted(tb testing.TB) *TreeModel {
+	tb.Helper()
+	m := model(tb)
+	m.meta.Kind, m.meta.Features = KindBoost, columnNames(FeaturesSequence, nil)
+	var err error
+	if m.cols, err = newColumns(m.meta.Features); err != nil {
+		tb.Fatal(err)
+	}
+	var x []float32
+	var y []uint8
+	r, row := reader{c: m.cols}, make([]float32, len(m.meta.Features))
+	for i := range 600 {
+		r.step(&dataset.Observation{TsNs: int64(i*i) * 1e6, Dir: int8(1 - 2*(i%2)), Length: int32(60 + i*37%400), IPProto: 6, RemotePort: 443}, row)
+		x, y = append(x, row...), append(y, uint8(i*37%400/140))
+	}
+	m.p = growBoosted(tb, x, y, 3, 1)
+	return m
+}
+
 func TestModelRoundTrip(t *testing.T) {
-	m := model(t)
+	t.Run("forest", func(t *testing.T) { roundTrip(t, model(t)) })
+	t.Run("boost", func(t *testing.T) { roundTrip(t, boosted(t)) })
+}
+
+func roundTrip(t *testing.T, m *TreeModel) {
+	t.Helper()
 	var b bytes.Buffer
 	if err := m.Save(&b); err != nil {
 		t.Fatal(err)
@@ -177,6 +209,11 @@ func TestModelRoundTrip(t *testing.T) {
 func FuzzParseModel(f *testing.F) {
 	var b bytes.Buffer
 	if err := model(f).Save(&b); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes()[len(modelMagic) : b.Len()-32])
+	b.Reset()
+	if err := boosted(f).Save(&b); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b.Bytes()[len(modelMagic) : b.Len()-32])
@@ -317,14 +354,15 @@ func TestSeenHomesAreRefused(t *testing.T) {
 }
 
 func TestLabellingAllocatesNothing(t *testing.T) {
-	m := model(t)
-	s, probs := m.Stream(), make([]float32, 3)
-	o := dataset.Observation{Dir: 1, Length: 95, IPProto: 6, AppProto: dataset.AppTLS}
-	if n := testing.AllocsPerRun(1000, func() {
-		o.TsNs += 1e6
-		s.Step(&o, probs)
-	}); n > 0 {
-		t.Errorf("%.1f allocations a packet", n)
+	for _, m := range []Model{model(t), boosted(t)} {
+		s, probs := m.Stream(), make([]float32, 3)
+		o := dataset.Observation{Dir: 1, Length: 95, IPProto: 6, AppProto: dataset.AppTLS}
+		if n := testing.AllocsPerRun(1000, func() {
+			o.TsNs += 1e6
+			s.Step(&o, probs)
+		}); n > 0 {
+			t.Errorf("%s: %.1f allocations a packet", m.Meta().Kind, n)
+		}
 	}
 }
 
@@ -345,7 +383,7 @@ func BenchmarkTrain(b *testing.B) {
 	for _, workers := range []int{1, 2} {
 		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
 			for b.Loop() {
-				if _, err := growForest(b.Context(), newTable(x, y, 10), ForestOptions{Trees: 20, Workers: workers, Seed: 1}); err != nil {
+				if _, err := growForest(b.Context(), newTable(x, y, 10, workers), ForestOptions{Trees: 20, Workers: workers, Seed: 1}); err != nil {
 					b.Fatal(err)
 				}
 			}

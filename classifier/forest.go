@@ -2,106 +2,34 @@ package classifier
 
 import (
 	"context"
+	"fmt"
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 	"sync"
 )
-
-// maxBins is how many values a feature can take while a tree is grown: one byte a value.
-const maxBins = 255
 
 // ForestOptions shape a forest; zero values mean the defaults.
 type ForestOptions struct {
 	Trees    int // 60
 	MaxDepth int // 24
 	MinLeaf  int // packets; 0 = one in ten thousand, from 2 to 50: smaller leaves learn the moments of their own homes
-	Try      int // features tried a split; 0 = the square root of their number, rounded up
+	Try      int // features tried a split; 0 = the square root of their number, rounded up, and at least 4
 	Workers  int // 1
 	Seed     uint64
 	Progress func(done, of int)
 }
 
-// table is training data in bins: column-major.
-type table struct {
-	n       int
-	cols    [][]uint8
-	cuts    [][]float32 // bin b holds values <= cuts[b]; the last bin holds the rest
-	y       []uint8
-	classes int
-}
-
-// newTable bins features (row-major: a row for each of y) at their quantiles. y must not be empty.
-func newTable(x []float32, y []uint8, classes int) *table {
-	features := len(x) / len(y)
-	t := &table{n: len(y), y: y, classes: classes, cols: make([][]uint8, features), cuts: make([][]float32, features)}
-	values := make([]float32, t.n)
-	for f := range features {
-		for i := range t.n {
-			values[i] = x[i*features+f]
-		}
-		t.cuts[f] = quantileCuts(slices.Clone(values))
-		col := make([]uint8, t.n)
-		for i, v := range values {
-			col[i] = binOf(t.cuts[f], v)
-		}
-		t.cols[f] = col
+// orDefault sets v to a default if it is not set.
+func orDefault(v *int, d int) {
+	if *v <= 0 {
+		*v = d
 	}
-	return t
 }
 
-// quantileCuts returns at most maxBins-1 upper bounds between distinct values, spread over the sorted values.
-func quantileCuts(v []float32) []float32 {
-	slices.Sort(v)
-	distinct := slices.Compact(slices.Clone(v))
-	if len(distinct) <= maxBins {
-		cuts := make([]float32, 0, len(distinct))
-		for i := 1; i < len(distinct); i++ {
-			cuts = append(cuts, between(distinct[i-1], distinct[i]))
-		}
-		return cuts
-	}
-	var cuts []float32
-	for q := 1; q < maxBins; q++ {
-		i := max(q*len(v)/maxBins, 1)
-		for i < len(v) && v[i-1] == v[i] { // a value is not cut in two: the cut lies above its last
-			i++
-		}
-		if i == len(v) {
-			break
-		}
-		if c := between(v[i-1], v[i]); len(cuts) == 0 || c > cuts[len(cuts)-1] {
-			cuts = append(cuts, c)
-		}
-	}
-	return cuts
-}
-
-// between returns a value c with a <= c < b.
-func between(a, b float32) float32 {
-	if c := a + (b-a)/2; c < b {
-		return c
-	}
-	return a
-}
-
-func binOf(cuts []float32, v float32) uint8 {
-	i, _ := slices.BinarySearch(cuts, v) // the first cut >= v
-	return uint8(i)
-}
-
-// node is one node of a tree: a split, or a leaf.
-type node struct {
-	feature int16   // -1 at a leaf
-	cut     float32 // left if value <= cut
-	left    int32   // right is left+1; at a leaf the offset of its probabilities
-}
-
-// tree is a decision tree: nodes[0] is its root.
-type tree struct {
-	nodes []node
-	probs []float32 // classes a leaf
-}
+// smallestLeaf is how many of n packets a leaf holds at least.
+func smallestLeaf(n int) int { return min(max(n/10_000, 2), 50) }
 
 // forest is a random forest (Breiman 2001): each tree on a bootstrap sample, a random choice of features at each split.
 type forest struct {
@@ -110,68 +38,66 @@ type forest struct {
 }
 
 func growForest(ctx context.Context, t *table, o ForestOptions) (*forest, error) {
-	set := func(v *int, d int) {
-		if *v <= 0 {
-			*v = d
-		}
-	}
-	set(&o.Trees, 60)
-	set(&o.MaxDepth, 24)
-	set(&o.MinLeaf, min(max(t.n/10_000, 2), 50))
-	set(&o.Workers, 1)
-	set(&o.Try, int(math.Ceil(math.Sqrt(float64(len(t.cols))))))
+	orDefault(&o.Trees, 60)
+	orDefault(&o.MaxDepth, 24)
+	orDefault(&o.MinLeaf, smallestLeaf(t.n))
+	orDefault(&o.Try, max(int(math.Ceil(math.Sqrt(float64(len(t.cols))))), 4))
 	f := &forest{classes: t.classes, trees: make([]tree, o.Trees)}
-	next := make(chan int)
-	var wg sync.WaitGroup
 	var mu sync.Mutex
 	done := 0
-	for range o.Workers {
-		wg.Go(func() {
-			g := newGrower(t, &o)
-			for i := range next {
-				f.trees[i] = g.grow(rand.New(rand.NewPCG(o.Seed, uint64(i))))
-				if o.Progress != nil {
-					mu.Lock()
-					done++
-					o.Progress(done, o.Trees)
-					mu.Unlock()
-				}
+	share(o.Trees, o.Workers, func() func(int) {
+		g := newGrower(t, &o)
+		return func(i int) {
+			if ctx.Err() != nil {
+				return
 			}
-		})
-	}
-	var err error
-	for i := range o.Trees {
-		if err = ctx.Err(); err != nil {
-			break
+			f.trees[i] = g.grow(rand.New(rand.NewPCG(o.Seed, uint64(i))))
+			if o.Progress != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				done++
+				o.Progress(done, o.Trees)
+			}
 		}
-		next <- i
-	}
-	close(next)
-	wg.Wait()
-	return f, err
+	})
+	return f, ctx.Err()
 }
 
 // grower grows trees one after the other in buffers of its own.
 type grower struct {
 	t     *table
 	o     *ForestOptions
-	rows  []int32
-	hist  []int32 // maxBins x classes
-	order []int   // of the features, as drawn at a split
+	drawn []uint16 // of each row: how often it is in the sample
+	rows  []int32  // those that are, in order; a node's lie together
+	spare []int32
+	what  []uint32 // of the node's rows: how often they are in the sample, and behind the lowest byte, their class
+	hist  []int32  // maxBins x classes; all zero between scans
+	used  [4]uint64
+	left  []int64 // rows of each class on either side of a cut
+	right []int64
+	order []int // of the features, as drawn at a split
 	r     *rand.Rand
 	out   tree
 }
 
 func newGrower(t *table, o *ForestOptions) *grower {
 	return &grower{
-		t: t, o: o, rows: make([]int32, t.n), hist: make([]int32, (maxBins+1)*t.classes), order: make([]int, len(t.cols)),
+		t: t, o: o, drawn: make([]uint16, t.n), rows: make([]int32, 0, t.n), spare: make([]int32, t.n), what: make([]uint32, t.n),
+		hist: make([]int32, (maxBins+1)*t.classes), left: make([]int64, t.classes), right: make([]int64, t.classes), order: make([]int, len(t.cols)),
 	}
 }
 
 func (g *grower) grow(r *rand.Rand) tree {
 	g.r, g.out = r, tree{nodes: make([]node, 1, 256)}
-	for i := range g.rows {
-		g.rows[i] = int32(r.IntN(g.t.n))
+	clear(g.drawn)
+	for range g.t.n {
+		g.drawn[r.IntN(g.t.n)]++ // more than 65,535 times one row: less likely than any fault of the machine
+	}
+	g.rows = g.rows[:0]
+	for i, k := range g.drawn {
+		if k > 0 {
+			g.rows = append(g.rows, int32(i))
+		}
 	}
 	g.split(0, g.rows, 0)
 	return g.out
@@ -179,19 +105,23 @@ func (g *grower) grow(r *rand.Rand) tree {
 
 func (g *grower) split(at int, rows []int32, depth int) {
 	counts := make([]int32, g.t.classes)
-	for _, i := range rows {
-		counts[g.t.y[i]]++
+	n := 0
+	what := g.what[:len(rows)]
+	for i, row := range rows {
+		k, c := g.drawn[row], g.t.y[row]
+		what[i] = uint32(k)<<8 | uint32(c)
+		counts[c] += int32(k)
+		n += int(k)
 	}
 	f, bin := -1, 0
-	if depth < g.o.MaxDepth && len(rows) >= 2*g.o.MinLeaf && !pure(counts, len(rows)) {
-		f, bin = g.best(rows, counts)
+	if depth < g.o.MaxDepth && n >= 2*g.o.MinLeaf && !slices.Contains(counts, int32(n)) {
+		f, bin = g.best(rows, counts, n)
 	}
 	if f < 0 {
-		g.leaf(at, counts, len(rows))
+		g.leaf(at, counts, n)
 		return
 	}
-	col := g.t.cols[f]
-	mid := partition(rows, func(i int32) bool { return int(col[i]) <= bin })
+	mid := g.partition(rows, g.t.cols[f], uint8(bin))
 	left := int32(len(g.out.nodes))
 	g.out.nodes = append(g.out.nodes, node{}, node{})
 	g.out.nodes[at] = node{feature: int16(f), cut: g.t.cuts[f][bin], left: left}
@@ -199,18 +129,32 @@ func (g *grower) split(at int, rows []int32, depth int) {
 	g.split(int(left)+1, rows[mid:], depth+1)
 }
 
-func pure(counts []int32, n int) bool { return slices.Contains(counts, int32(n)) }
-
 func (g *grower) leaf(at int, counts []int32, n int) {
-	g.out.nodes[at] = node{feature: -1, left: int32(len(g.out.probs))}
+	g.out.nodes[at] = node{feature: -1, left: int32(len(g.out.values))}
 	for _, c := range counts {
-		g.out.probs = append(g.out.probs, float32(c)/float32(n))
+		g.out.values = append(g.out.values, float32(c)/float32(n))
 	}
+}
+
+// partition moves the rows up to a bin to the front, both sides in their order, and returns how many there are.
+func (g *grower) partition(rows []int32, col []uint8, bin uint8) int {
+	mid, behind := 0, 0
+	for _, r := range rows {
+		if col[r] <= bin {
+			rows[mid] = r
+			mid++
+		} else {
+			g.spare[behind] = r
+			behind++
+		}
+	}
+	copy(rows[mid:], g.spare[:behind])
+	return mid
 }
 
 // best returns the split of least Gini impurity among features drawn at random; features that are constant here are drawn
 // again, as long as there are any.
-func (g *grower) best(rows []int32, counts []int32) (feature, bin int) {
+func (g *grower) best(rows []int32, counts []int32, n int) (feature, bin int) {
 	order := g.order
 	for i := range order {
 		order[i] = i
@@ -221,7 +165,7 @@ func (g *grower) best(rows []int32, counts []int32) (feature, bin int) {
 	for k := 0; k < len(order) && tried < g.o.Try; k++ {
 		j := k + g.r.IntN(len(order)-k)
 		order[k], order[j] = order[j], order[k]
-		b, gini, ok := g.scan(order[k], rows, counts)
+		b, gini, ok := g.scan(order[k], rows, counts, n)
 		if !ok {
 			continue
 		}
@@ -233,62 +177,54 @@ func (g *grower) best(rows []int32, counts []int32) (feature, bin int) {
 	return feature, bin
 }
 
-// scan finds the best cut of one feature: gini is the weighted impurity of both sides, times the number of rows.
-func (g *grower) scan(f int, rows []int32, counts []int32) (bin int, gini float64, ok bool) {
-	classes, bins := g.t.classes, len(g.t.cuts[f])+1
-	if bins < 2 {
+// scan finds the best cut of one feature: gini is the weighted impurity of both sides, times the number of packets, n.
+func (g *grower) scan(f int, rows []int32, counts []int32, n int) (bin int, gini float64, ok bool) {
+	if len(g.t.cuts[f]) == 0 {
 		return 0, 0, false
 	}
-	h := g.hist[:bins*classes]
-	clear(h)
-	col, y := g.t.cols[f], g.t.y
-	for _, i := range rows {
-		h[int(col[i])*classes+int(y[i])]++
+	classes := g.t.classes
+	col, what, hist := g.t.cols[f], g.what[:len(rows)], g.hist
+	used := &g.used
+	for i, row := range rows {
+		b, w := col[row], what[i]
+		hist[int(b)*classes+int(w&255)] += int32(w >> 8)
+		used[b>>6] |= 1 << (b & 63)
 	}
-	left := make([]int64, classes)
-	var leftSquares, rightSquares float64
-	right := make([]int64, classes)
-	for c, n := range counts {
-		right[c] = int64(n)
-		rightSquares += float64(n) * float64(n)
+	var leftSquares, rightSquares int64
+	for c, k := range counts {
+		g.left[c], g.right[c] = 0, int64(k)
+		rightSquares += int64(k) * int64(k)
 	}
 	gini = math.Inf(1)
 	nl := 0
-	for b := range bins - 1 {
-		moved := 0
-		for c := range classes {
-			k := int64(h[b*classes+c])
-			if k == 0 {
+	for word, set := range used {
+		used[word] = 0
+		for ; set != 0; set &= set - 1 {
+			b := word<<6 + bits.TrailingZeros64(set)
+			h := hist[b*classes:][:classes]
+			left, right := g.left[:len(h)], g.right[:len(h)]
+			for c, moved := range h {
+				if moved == 0 {
+					continue
+				}
+				k := int64(moved)
+				h[c] = 0
+				nl += int(k)
+				leftSquares += k * (2*left[c] + k)
+				rightSquares -= k * (2*right[c] - k)
+				left[c] += k
+				right[c] -= k
+			}
+			nr := n - nl
+			if nl < g.o.MinLeaf || nr < g.o.MinLeaf || nr == 0 {
 				continue
 			}
-			moved += int(k)
-			leftSquares += float64(k * (2*left[c] + k))
-			rightSquares -= float64(k * (2*right[c] - k))
-			left[c] += k
-			right[c] -= k
-		}
-		nl += moved
-		nr := len(rows) - nl
-		if moved == 0 || nl < g.o.MinLeaf || nr < g.o.MinLeaf {
-			continue
-		}
-		if v := float64(len(rows)) - leftSquares/float64(nl) - rightSquares/float64(nr); v < gini {
-			gini, bin, ok = v, b, true
+			if v := float64(n) - float64(leftSquares)/float64(nl) - float64(rightSquares)/float64(nr); v < gini {
+				gini, bin, ok = v, b, true
+			}
 		}
 	}
 	return bin, gini, ok
-}
-
-// partition moves the rows for which keep holds to the front and returns how many there are.
-func partition(rows []int32, keep func(int32) bool) int {
-	mid := 0
-	for i, r := range rows {
-		if keep(r) {
-			rows[i], rows[mid] = rows[mid], r
-			mid++
-		}
-	}
-	return mid
 }
 
 // predict writes the mean of the trees' class probabilities to probs. It allocates nothing.
@@ -296,15 +232,8 @@ func (f *forest) predict(x, probs []float32) {
 	clear(probs)
 	for i := range f.trees {
 		t := &f.trees[i]
-		n := &t.nodes[0]
-		for n.feature >= 0 {
-			next := n.left
-			if x[n.feature] > n.cut {
-				next++
-			}
-			n = &t.nodes[next]
-		}
-		for c, p := range t.probs[n.left : int(n.left)+f.classes] {
+		at := t.leaf(x)
+		for c, p := range t.values[at : int(at)+len(probs)] {
 			probs[c] += p
 		}
 	}
@@ -312,4 +241,14 @@ func (f *forest) predict(x, probs []float32) {
 	for c := range probs {
 		probs[c] *= scale
 	}
+}
+
+func (f *forest) marshal() []byte { return marshalTrees(nil, f.trees) }
+
+func unmarshalForest(b []byte, features, classes int) (*forest, error) {
+	trees, rest, err := unmarshalTrees(b, features, classes)
+	if err == nil && len(rest) != 0 {
+		err = fmt.Errorf("%w: something behind its trees", ErrNotModel)
+	}
+	return &forest{classes: classes, trees: trees}, err
 }

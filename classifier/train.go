@@ -21,8 +21,14 @@ const (
 // ClassModes lists the modes.
 func ClassModes() []string { return []string{ClassPaper, ClassDevice, ClassCategory} }
 
+// Kinds of models.
+const (
+	KindForest = "forest" // random forest
+	KindBoost  = "boost"  // gradient-boosted trees
+)
+
 // Kinds lists the models that Train makes.
-func Kinds() []string { return []string{"forest"} }
+func Kinds() []string { return []string{KindForest, KindBoost} }
 
 // Labels of packets that no device sent: they are never scored, nor learned from.
 const (
@@ -30,13 +36,41 @@ const (
 	ownInternet = "internet"
 )
 
+// maxClasses is how many classes a model tells apart at most.
+const maxClasses = 255
+
 // TrainOptions say what to train.
 type TrainOptions struct {
-	Kind    string // one of Kinds
-	Classes string // one of ClassModes; "" = paper
-	Window  int    // packets; of sequence models and of presence; 0 = 100
-	Seed    uint64
-	Forest  ForestOptions
+	Kind     string // one of Kinds
+	Classes  string // one of ClassModes; "" = paper
+	Features string // of tree models, one of FeatureSets; "" = paper
+	Window   int    // packets; of sequence models and of presence; 0 = 100
+	Seed     uint64
+	Forest   ForestOptions
+	Boost    BoostOptions
+}
+
+// check sets what is not set, and tells what is not known.
+func (o *TrainOptions) check() error {
+	if o.Classes == "" {
+		o.Classes = ClassPaper
+	}
+	if o.Features == "" {
+		o.Features = FeaturesPaper
+	}
+	if o.Window == 0 {
+		o.Window = 100
+	}
+	switch {
+	case !slices.Contains(Kinds(), o.Kind):
+		return fmt.Errorf("model %q is not known; there is %v", o.Kind, Kinds())
+	case !slices.Contains(ClassModes(), o.Classes):
+		return fmt.Errorf("classes %q are not known; there are %v", o.Classes, ClassModes())
+	case !slices.Contains(FeatureSets(), o.Features):
+		return fmt.Errorf("features %q are not known; there are %v", o.Features, FeatureSets())
+	}
+	o.Forest.Seed, o.Boost.Seed = o.Seed, o.Seed
+	return nil
 }
 
 // classOf returns a row's class in a mode.
@@ -57,87 +91,148 @@ func scored(m *dataset.Manifest, r *dataset.Row) bool {
 
 // Train trains a model on data sets.
 func Train(ctx context.Context, sets []*dataset.Dataset, o TrainOptions) (Model, error) {
-	if o.Classes == "" {
-		o.Classes = ClassPaper
+	if err := o.check(); err != nil {
+		return nil, err
 	}
-	if o.Window == 0 {
-		o.Window = 100
+	return trainTrees(ctx, sets, &o)
+}
+
+// trainTrees trains a forest or boosted trees.
+func trainTrees(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions) (Model, error) {
+	s, err := collect(ctx, sets, o)
+	if err != nil {
+		return nil, err
 	}
-	if !slices.Contains(Kinds(), o.Kind) {
-		return nil, fmt.Errorf("model %q is not known; there is %v", o.Kind, Kinds())
+	m := &TreeModel{meta: s.meta}
+	if m.cols, err = newColumns(s.meta.Features); err != nil {
+		return nil, err
 	}
-	if !slices.Contains(ClassModes(), o.Classes) {
-		return nil, fmt.Errorf("classes %q are not known; there are %v", o.Classes, ClassModes())
+	m.p, err = growTrees(ctx, s, o)
+	return m, err
+}
+
+// growTrees grows the trees of a model.
+func growTrees(ctx context.Context, s *samples, o *TrainOptions) (predictor, error) {
+	if o.Kind == KindBoost {
+		return growBoost(ctx, newTable(s.x, s.y, len(s.meta.Classes), o.Boost.Workers), o.Boost)
 	}
-	var x []float32
-	var names []string
-	meta := Meta{Kind: o.Kind, ClassMode: o.Classes, Features: FeatureNames(), Seed: o.Seed, Window: o.Window, Path: pathOf(sets)}
-	lengths := make(map[string]map[string]int)
-	for _, d := range sets {
-		for _, h := range d.Manifest.Homes {
-			meta.TrainedOn = append(meta.TrainedOn, HomeID{d.Manifest.ScenarioDigest, d.Manifest.Seed, h.Home})
-		}
-		streams := make(map[int]*Extractor)
-		err := d.Rows(func(home int, r *dataset.Row) error {
-			e := streams[home]
-			if e == nil {
-				e = &Extractor{}
-				streams[home] = e
-			}
-			var f [NumFeatures]float32
-			e.Step(&r.Observation, f[:]) // rows that do not count are passed, too: the interval needs them
-			if !scored(&d.Manifest, r) {
-				return nil
-			}
-			class := classOf(&r.Label, o.Classes)
-			x = append(x, f[:]...)
-			names = append(names, class)
-			k := lengthKey(&r.Observation)
-			if lengths[k] == nil {
-				lengths[k] = make(map[string]int)
-			}
-			lengths[k][class]++
-			return ctx.Err()
-		})
+	return growForest(ctx, newTable(s.x, s.y, len(s.meta.Classes), o.Forest.Workers), o.Forest)
+}
+
+// samples are what tree models learn from: the packets that count, in order, home by home.
+type samples struct {
+	meta Meta
+	x    []float32 // features, a packet's together
+	y    []uint8   // index of the class
+}
+
+// collect reads data sets.
+func collect(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions) (*samples, error) {
+	s := &samples{meta: Meta{Kind: o.Kind, ClassMode: o.Classes, Seed: o.Seed, Window: o.Window, Path: pathOf(sets)}}
+	var ports []uint16
+	if o.Features == FeaturesOneHot {
+		counts := make(map[uint16]int)
+		err := eachCounted(ctx, sets, nil, func(_ int, r *dataset.Row, _ []float32) { counts[r.RemotePort]++ })
 		if err != nil {
 			return nil, err
 		}
+		ports = mostUsed(counts, hotPorts)
+	}
+	s.meta.Features = columnNames(o.Features, ports)
+	cols, err := newColumns(s.meta.Features)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range sets {
+		for _, h := range d.Manifest.Homes {
+			s.meta.TrainedOn = append(s.meta.TrainedOn, HomeID{d.Manifest.ScenarioDigest, d.Manifest.Seed, h.Home})
+		}
+	}
+	var names []string
+	counts := make(map[string]int)
+	byLength := make(map[string]map[string]int)
+	err = eachCounted(ctx, sets, cols, func(_ int, r *dataset.Row, x []float32) {
+		class := classOf(&r.Label, o.Classes)
+		s.x = append(s.x, x...)
+		names = append(names, class)
+		counts[class]++
+		k := lengthKey(&r.Observation)
+		if byLength[k] == nil {
+			byLength[k] = make(map[string]int)
+		}
+		byLength[k][class]++
+	})
+	if err != nil {
+		return nil, err
 	}
 	if len(names) == 0 {
 		return nil, errors.New("the data sets hold no packet of a device after the start-up: nothing to learn from")
 	}
-	meta.Packets = len(names)
-	counts := make(map[string]int)
-	for _, c := range names {
-		counts[c]++
-	}
-	for c := range counts {
-		meta.Classes = append(meta.Classes, c)
-	}
-	sort.Strings(meta.Classes)
-	if len(meta.Classes) > 255 {
-		return nil, fmt.Errorf("%d classes; at most 255 can be told apart", len(meta.Classes))
-	}
-	index := make(map[string]uint8)
-	for i, c := range meta.Classes {
-		index[c] = uint8(i)
-	}
-	meta.Majority = commonest(counts, meta.Classes)
-	meta.Lengths = make(map[string]int, len(lengths))
-	for k, c := range lengths {
-		meta.Lengths[k] = int(index[commonest(c, meta.Classes)])
-	}
-	y := make([]uint8, len(names))
-	for i, c := range names {
-		y[i] = index[c]
-	}
-	fo := o.Forest
-	fo.Seed = o.Seed
-	f, err := growForest(ctx, newTable(x, y, len(meta.Classes)), fo)
-	if err != nil {
+	s.meta.Packets = len(names)
+	if err := s.meta.know(counts, byLength); err != nil {
 		return nil, err
 	}
-	return &ForestModel{meta: meta, f: f}, nil
+	index := make(map[string]uint8)
+	for i, c := range s.meta.Classes {
+		index[c] = uint8(i)
+	}
+	s.y = make([]uint8, len(names))
+	for i, c := range names {
+		s.y[i] = index[c]
+	}
+	s.x, s.meta.Features = dropConstant(s.x, s.meta.Features)
+	return s, nil
+}
+
+// know notes the classes and what is commonest, from the packets of each class, in all and by length.
+func (m *Meta) know(counts map[string]int, byLength map[string]map[string]int) error {
+	for c := range counts {
+		m.Classes = append(m.Classes, c)
+	}
+	sort.Strings(m.Classes)
+	if len(m.Classes) > maxClasses {
+		return fmt.Errorf("%d classes; at most %d can be told apart", len(m.Classes), maxClasses)
+	}
+	m.Majority = commonest(counts, m.Classes)
+	m.Lengths = make(map[string]int, len(byLength))
+	for k, c := range byLength {
+		m.Lengths[k] = slices.Index(m.Classes, commonest(c, m.Classes))
+	}
+	return nil
+}
+
+// eachCounted gives the rows that count with their features, home by home, in order; homes are numbered through all sets.
+// The features are valid until yield returns; without columns there are none.
+func eachCounted(ctx context.Context, sets []*dataset.Dataset, cols *columns, yield func(home int, r *dataset.Row, x []float32)) error {
+	home := -1
+	for _, d := range sets {
+		at := -1
+		var from *reader
+		var x []float32
+		if cols != nil {
+			from, x = &reader{c: cols}, make([]float32, len(cols.from))
+		}
+		err := d.Rows(func(h int, r *dataset.Row) error {
+			if h != at {
+				at = h
+				home++
+				if from != nil {
+					from.reset()
+				}
+			}
+			if from != nil {
+				from.step(&r.Observation, x) // rows that do not count are passed, too: intervals need them
+			}
+			if scored(&d.Manifest, r) {
+				yield(home, r, x)
+			}
+			return ctx.Err()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // commonest returns the class with the highest count; the first in order of equals.

@@ -133,7 +133,7 @@ func (w *windows) judge(ctx context.Context, fold int, scores []float64, o TwoSa
 			x, y = append(x, w.x[i*w.width:(i+1)*w.width]...), append(y, w.side[i])
 		}
 	}
-	f, err := growForest(ctx, newTable(x, y, 2), ForestOptions{
+	f, err := growForest(ctx, newTable(x, y, 2, o.Workers), ForestOptions{
 		Trees: o.Trees, MaxDepth: 12, MinLeaf: 4, Try: w.width / 6, Workers: o.Workers, Seed: o.Seed + uint64(fold),
 	})
 	if err != nil {

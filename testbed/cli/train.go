@@ -21,6 +21,7 @@ type trainOptions struct {
 	kind    string
 	out     string
 	classes string
+	feats   string
 	window  int
 	seed    seedFlag
 	json    bool
@@ -32,9 +33,17 @@ func newTrain() *cobra.Command {
 		Use:   "train DATASET...",
 		Short: "Train a model on data sets",
 		Long: `Trains a model on the homes of data sets. It learns from what an observer on the WAN sees (port, protocol, direction,
-length, interval), and from the labels. Start-up and the gateway's own packets are left out.`,
+length, interval), and from the labels. Start-up and the gateway's own packets are left out. Features that are the same in
+all packets, as the port is behind a tunnel, are dropped. Kinds of model:
+
+  forest   random forest
+  boost    gradient-boosted trees
+
+Both can also learn from the sequence of packets (--features sequence): bursts, the time since a packet of the same length,
+the lengths before, counts over the last packets.`,
 		Example: `  glasshouse train home1 home2 home3 -m forest -o napt.model
-  glasshouse train runs/* -m forest --classes category -o kinds.model --json`,
+  glasshouse train runs/* -m forest --classes category -o kinds.model --json
+  glasshouse train learn -m boost --features sequence -o vpn.model`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runTrain(cmd.Context(), &o, args, cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -45,6 +54,7 @@ length, interval), and from the labels. Start-up and the gateway's own packets a
 	_ = f.SetAnnotation("model", givenOnly, []string{}) // a file elsewhere: `run --model`
 	f.StringVarP(&o.out, "output", "o", "", "`FILE` of the model (required)")
 	f.StringVar(&o.classes, "classes", classifier.ClassPaper, "what to tell apart: "+strings.Join(classifier.ClassModes(), ", "))
+	f.StringVar(&o.feats, "features", classifier.FeaturesPaper, "what trees learn from: paper (HomeMole's eleven numbers), onehot (each of the 50 most used ports apart), sequence (the eleven and the sequence of packets)")
 	f.IntVar(&o.window, "window", 100, "`PACKETS` of a window, for the score of who is active")
 	o.seed.add(cmd)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
@@ -75,6 +85,8 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 		return usagef("-m %s is not known; there is %s", o.kind, strings.Join(classifier.Kinds(), ", "))
 	case !slices.Contains(classifier.ClassModes(), o.classes):
 		return usagef("--classes %s are not known; there are %s", o.classes, strings.Join(classifier.ClassModes(), ", "))
+	case !slices.Contains(classifier.FeatureSets(), o.feats):
+		return usagef("--features %s are not known; there are %s", o.feats, strings.Join(classifier.FeatureSets(), ", "))
 	case o.window < 1:
 		return usagef("--window must be 1 or more")
 	}
@@ -87,13 +99,17 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 	}
 	began := time.Now()
 	fmt.Fprintf(stderr, "%s on %d data sets, seed %d\n", o.kind, len(sets), o.seed.get())
-	m, err := classifier.Train(ctx, sets, classifier.TrainOptions{
-		Kind: o.kind, Classes: o.classes, Window: o.window, Seed: o.seed.get(),
-		Forest: classifier.ForestOptions{Workers: runtime.NumCPU(), Progress: func(done, of int) {
+	progress := func(what string) func(done, of int) {
+		return func(done, of int) {
 			if done%20 == 0 || done == of {
-				fmt.Fprintf(stderr, "%d of %d trees, %s\n", done, of, time.Since(began).Round(time.Millisecond))
+				fmt.Fprintf(stderr, "%d of %d %s, %s\n", done, of, what, time.Since(began).Round(time.Millisecond))
 			}
-		}},
+		}
+	}
+	m, err := classifier.Train(ctx, sets, classifier.TrainOptions{
+		Kind: o.kind, Classes: o.classes, Features: o.feats, Window: o.window, Seed: o.seed.get(),
+		Forest: classifier.ForestOptions{Workers: runtime.NumCPU(), Progress: progress("trees")},
+		Boost:  classifier.BoostOptions{Workers: runtime.NumCPU(), Progress: progress("rounds")},
 	})
 	if err != nil {
 		return err
@@ -104,7 +120,7 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 	meta := m.Meta()
 	if o.json {
 		return writeJSON(stdout, map[string]any{
-			"model": o.out, "kind": meta.Kind, "classes": meta.Classes, "packets": meta.Packets, "homes": len(meta.TrainedOn),
+			"model": o.out, "kind": meta.Kind, "classes": meta.Classes, "features": meta.Features, "packets": meta.Packets, "homes": len(meta.TrainedOn),
 			"path": meta.Path, "seed": meta.Seed, "wall_s": time.Since(began).Seconds(),
 		})
 	}

@@ -1,0 +1,170 @@
+package classifier
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+)
+
+// BoostOptions shape gradient-boosted trees; zero values mean the defaults.
+type BoostOptions struct {
+	Rounds int     // 60; a tree a class each
+	Leaves int     // 31 a tree
+	Rate   float64 // learning rate; 0.15
+	// MinHessian is the least sum of p(1-p) of a leaf; 0 = a quarter of ForestOptions.MinLeaf's default, which is what as many
+	// packets have that could as well be of the class as not.
+	MinHessian float64
+	Workers    int // 1
+	Seed       uint64
+	Progress   func(done, of int)
+}
+
+// lambda is the weight of the L2 penalty on leaves, in units of hessian.
+const lambda = 1
+
+// boost is gradient-boosted trees for the softmax of the classes (Friedman 2001, with the second-order leaves of Chen and
+// Guestrin 2016): tree r*classes+c adds to the score of class c.
+type boost struct {
+	base  []float32 // of each class: logarithm of its share
+	trees []tree
+}
+
+// growBoost trains on a table. Sums of gradients are integers, so that their order does not matter, and the logarithms and
+// exponentials are our own: the same trees for any number of workers, on any processor.
+func growBoost(ctx context.Context, t *table, o BoostOptions) (*boost, error) {
+	orDefault(&o.Rounds, 60)
+	orDefault(&o.Leaves, 31)
+	if o.Rate <= 0 {
+		o.Rate = 0.15
+	}
+	if o.MinHessian <= 0 {
+		o.MinHessian = float64(smallestLeaf(t.n)) / 4
+	}
+	m := &boost{base: make([]float32, t.classes), trees: make([]tree, o.Rounds*t.classes)}
+	counts := make([]int, t.classes)
+	for _, c := range t.y {
+		counts[c]++
+	}
+	for c, n := range counts {
+		m.base[c] = float32(logOf(max(float64(n), 0.5) / float64(t.n)))
+	}
+	score := make([]float32, t.n*t.classes) // a row's together
+	for i := range t.n {
+		copy(score[i*t.classes:], m.base)
+	}
+	probs := make([]float32, len(score))
+	free := make(chan *booster, max(o.Workers, 1)) // what the workers of one round leave to the next
+	for round := range o.Rounds {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		const block = 4096
+		share((t.n+block-1)/block, o.Workers, func() func(int) {
+			return func(k int) {
+				for i := k * block; i < min((k+1)*block, t.n); i++ {
+					softmax(score[i*t.classes:][:t.classes], probs[i*t.classes:][:t.classes])
+				}
+			}
+		})
+		share(t.classes, o.Workers, func() func(int) {
+			return func(c int) {
+				var g *booster
+				select {
+				case g = <-free:
+				default:
+					g = newBooster(t, &o)
+				}
+				m.trees[round*t.classes+c] = g.grow(c, round, probs, score)
+				free <- g
+			}
+		})
+		if o.Progress != nil {
+			o.Progress(round+1, o.Rounds)
+		}
+	}
+	return m, nil
+}
+
+// predict writes the probabilities of the classes to probs. It allocates nothing.
+func (m *boost) predict(x, probs []float32) {
+	copy(probs, m.base)
+	classes := len(m.base)
+	for i := 0; i < len(m.trees); i += classes {
+		for c := range classes {
+			t := &m.trees[i+c]
+			probs[c] += t.values[t.leaf(x)]
+		}
+	}
+	softmax(probs, probs)
+}
+
+func (m *boost) marshal() []byte { return marshalTrees(appendFloats(nil, m.base), m.trees) }
+
+func unmarshalBoost(b []byte, features, classes int) (*boost, error) {
+	m := &boost{base: make([]float32, classes)}
+	if len(b) < 4*classes {
+		return nil, fmt.Errorf("%w: boosted trees cut short", ErrNotModel)
+	}
+	for c := range m.base {
+		m.base[c] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*c:]))
+	}
+	trees, rest, err := unmarshalTrees(b[4*classes:], features, 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(rest) != 0 || len(trees)%classes != 0 {
+		return nil, fmt.Errorf("%w: %d boosted trees for %d classes, and %d bytes", ErrNotModel, len(trees), classes, len(rest))
+	}
+	m.trees = trees
+	return m, nil
+}
+
+// softmax writes the softmax of scores to probs, which may be the same.
+func softmax(scores, probs []float32) {
+	top := scores[0]
+	for _, s := range scores {
+		top = max(top, s)
+	}
+	sum := float32(0)
+	for c, s := range scores {
+		e := float32(expOf(float64(s - top)))
+		probs[c] = e
+		sum += e
+	}
+	for c := range probs {
+		probs[c] /= sum
+	}
+}
+
+// expOf is e to the power of x, within 1e-13 of it, the same on every processor: math.Exp uses fused multiplication where
+// there is one. Conversions keep the compiler from fusing.
+func expOf(x float64) float64 {
+	switch {
+	case !(x > -700): // NaN, too
+		return 0
+	case x > 700:
+		return math.Inf(1)
+	}
+	k := math.Floor(float64(x*math.Log2E) + 0.5)
+	r := x - float64(k*6.93147180369123816490e-01) // ln 2 in two parts
+	r -= float64(k * 1.90821492927058770002e-10)
+	p := 1.0
+	for n := 12; n > 0; n-- { // Taylor; |r| <= 0.35
+		p = float64(p*r)/float64(n) + 1
+	}
+	return p * math.Float64frombits(uint64(int64(k)+1023)<<52)
+}
+
+// logOf is the natural logarithm of x > 0, by Newton's method on expOf.
+func logOf(x float64) float64 {
+	y := 0.0
+	for range 100 {
+		step := float64(x*expOf(-y)) - 1
+		y += max(min(step, 1), -1)
+		if math.Abs(step) < 1e-15 {
+			break
+		}
+	}
+	return y
+}

@@ -1,0 +1,114 @@
+package classifier
+
+import (
+	"bytes"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+func growBoosted(tb testing.TB, x []float32, y []uint8, classes, workers int) *boost {
+	tb.Helper()
+	m, err := growBoost(tb.Context(), newTable(x, y, classes, workers), BoostOptions{Rounds: 25, Leaves: 8, Rate: 0.3, Workers: workers, Seed: 9})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return m
+}
+
+func TestBoostedTreesLearn(t *testing.T) {
+	x, y := clusters(4000, 6, 0, 1)
+	xt, yt := clusters(2000, 6, 0, 2)
+	if a := accuracy(growBoosted(t, x, y, 6, 2), 6, xt, yt); a < 0.99 {
+		t.Errorf("accuracy %.3f on classes that do not overlap", a)
+	}
+}
+
+// With a quarter of the labels drawn at random, the probability of the likeliest class is what it is in truth.
+func TestBoostedTreesKnowHowSureTheyAre(t *testing.T) {
+	x, y := clusters(20_000, 4, 0.25, 1)
+	xt, yt := clusters(8000, 4, 0.25, 2)
+	m := growBoosted(t, x, y, 4, 2)
+	probs := make([]float32, 4)
+	sum := 0.0
+	for i := range yt {
+		m.predict(xt[i*NumFeatures:(i+1)*NumFeatures], probs)
+		sum += float64(probs[argmax(probs)])
+	}
+	sure, right := sum/float64(len(yt)), accuracy(m, 4, xt, yt)
+	if want := 0.75 + 0.25/4; math.Abs(right-want) > 0.02 || math.Abs(sure-right) > 0.03 {
+		t.Errorf("right %.3f (best possible: %.3f), sure %.3f", right, want, sure)
+	}
+}
+
+func TestBoostedTreesOfPermutedLabelsScoreAtChance(t *testing.T) {
+	x, _ := clusters(4000, 4, 0, 1)
+	r := rand.New(rand.NewPCG(3, 3))
+	y := make([]uint8, 4000)
+	for i := range y {
+		y[i] = uint8(r.IntN(4))
+	}
+	xt, yt := clusters(4000, 4, 0, 2)
+	r.Shuffle(len(yt), func(i, j int) { yt[i], yt[j] = yt[j], yt[i] })
+	if a := accuracy(growBoosted(t, x, y, 4, 2), 4, xt, yt); math.Abs(a-0.25) > 0.035 { // 5 standard deviations
+		t.Errorf("accuracy %.3f, chance is 0.25", a)
+	}
+}
+
+func TestBoostedTreesAreDeterministic(t *testing.T) {
+	x, y := clusters(3000, 5, 0.2, 1)
+	first := growBoosted(t, x, y, 5, 1).marshal()
+	for _, workers := range []int{2, 3, 8} {
+		if !bytes.Equal(first, growBoosted(t, x, y, 5, workers).marshal()) {
+			t.Errorf("%d workers grow other trees", workers)
+		}
+	}
+}
+
+// The first tree's root splits where a slow search over real numbers finds the largest gain.
+func TestBoostedRootAgreesWithASlowSearch(t *testing.T) {
+	x, y := clusters(2000, 3, 0.1, 5)
+	tab := newTable(x, y, 3, 1)
+	m, err := growBoost(t.Context(), tab, BoostOptions{Rounds: 1, Leaves: 2, Rate: 1, MinHessian: 1, Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for class := range 3 {
+		p := math.Exp(float64(m.base[class]))
+		gain := func(f int, cut float32) float64 {
+			var g, h [2]float64
+			for i, c := range y {
+				side := b2i(x[i*NumFeatures+f] > cut)
+				g[side] += p - float64(b2i(int(c) == class))
+				h[side] += p * (1 - p)
+			}
+			return g[0]*g[0]/(h[0]+1) + g[1]*g[1]/(h[1]+1)
+		}
+		best := 0.0
+		for f, cuts := range tab.cuts {
+			for _, c := range cuts {
+				best = max(best, gain(f, c))
+			}
+		}
+		root := m.trees[class].nodes[0]
+		if got := gain(int(root.feature), root.cut); got < 0.999*best {
+			t.Errorf("class %d: gain %.2f, the best is %.2f", class, got, best)
+		}
+	}
+}
+
+func TestOwnExponentialAndLogarithm(t *testing.T) {
+	for x := -50.0; x < 50; x += 0.0137 {
+		if got, want := expOf(x), math.Exp(x); math.Abs(got-want) > 1e-13*want {
+			t.Fatalf("exp(%v) = %v, not %v", x, got, want)
+		}
+	}
+	for x := 1e-7; x < 100; x *= 1.37 {
+		if got, want := logOf(x), math.Log(x); math.Abs(got-want) > 1e-13 {
+			t.Fatalf("log(%v) = %v, not %v", x, got, want)
+		}
+	}
+	if expOf(math.NaN()) != 0 || expOf(-1e9) != 0 || !math.IsInf(expOf(1e9), 1) {
+		t.Error("values out of range")
+	}
+}
