@@ -12,14 +12,15 @@ type Op uint8
 
 // What an exchange can be.
 const (
-	OpDialogue Op = iota // messages on the service's connection or UDP flow
-	OpConnect            // open the service's lasting connection: DNS, TCP, TLS, log-in messages
-	OpResolve            // one DNS look-up of the service's host
-	OpTimeSync           // one NTP query
-	OpPing               // ICMP echo to the service's host: one request for each message Up, Size = bytes of echo data
-	OpQuery              // one multicast question on the LAN: mDNS for a kind of service, or an SSDP search
-	OpAnnounce           // one multicast message of what the device offers: an mDNS answer, or an SSDP notification
-	OpARP                // one ARP request for the router's address
+	OpDialogue  Op = iota // messages on the service's connection or UDP flow
+	OpConnect             // open the service's lasting connection: DNS, TCP, TLS, log-in messages
+	OpResolve             // one DNS look-up of the service's host
+	OpTimeSync            // one NTP query
+	OpPing                // ICMP echo to the service's host: one request for each message Up, Size = bytes of echo data
+	OpQuery               // one multicast question on the LAN: mDNS for a kind of service, or an SSDP search
+	OpAnnounce            // one multicast message of what the device offers: an mDNS answer, or an SSDP notification
+	OpARP                 // one ARP request for the router's address
+	OpReconnect           // close the service's lasting connection, if it is open, and open it again as OpConnect does
 )
 
 // Direction of a message: 1 from the device, -1 to the device.

@@ -39,6 +39,15 @@ func (d *Draws) In(r Range) int64 {
 	return r.Min + d.N(r.Max-r.Min+1)
 }
 
+// Quantile draws from a distribution that is given by its quantiles, in equal steps; 0 where there are none.
+func (d *Draws) Quantile(q []int64) int64 {
+	if len(q) < 2 {
+		return 0
+	}
+	i := d.N(int64(len(q) - 1))
+	return d.In(Range{q[i], q[i+1]})
+}
+
 // Chance is true with a probability of ppm parts per million. 0 and a million draw nothing.
 func (d *Draws) Chance(ppm int64) bool {
 	if ppm <= 0 || ppm >= million {

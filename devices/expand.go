@@ -18,7 +18,7 @@ func expand(p *Profile, steps []Step, d *Draws) []Exchange {
 		offset := d.In(s.After)
 		for n := d.In(s.Repeat); n > 0; n-- {
 			x := Exchange{Op: s.Op, Service: s.Service, Offset: offset, Fresh: s.Fresh}
-			if s.Op == OpConnect {
+			if s.Op == OpConnect || s.Op == OpReconnect {
 				x.Messages = svc.LoginMessages()
 			} else {
 				e := expander{svc: svc, d: d}

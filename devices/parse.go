@@ -20,8 +20,10 @@ const (
 	maxUpload     = 1 << 14             // bytes of a request's body in HTTP/2: one frame, the largest before the server allows more
 	maxMessages   = 200_000             // of one activity
 	maxPeriod     = 28 * 24 * time.Hour // of a timer
-	maxWait       = time.Hour           // within an activity
-	maxTextLength = 600                 // of about and source
+	minPeriod     = 100 * time.Millisecond
+	maxGaps       = 101       // quantiles: each percent
+	maxWait       = time.Hour // within an activity
+	maxTextLength = 600       // of about and source
 )
 
 var (

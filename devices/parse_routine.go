@@ -7,7 +7,7 @@ import (
 )
 
 func (r *profileReader) routine(n strictyaml.Node) (a Routine) {
-	m := n.Map("name", "trigger", "mode", "needs", "every", "jitter", "phase", "per_day", "refractory", "kit", "steps", "basis", "source")
+	m := n.Map("name", "trigger", "mode", "needs", "every", "jitter", "phase", "gaps", "per_day", "refractory", "kit", "steps", "basis", "source")
 	a.Trigger = m.Need("trigger").Enum(Triggers()...)
 	a.Name = readName(m.Need("name"), "none")
 	if a.Name != "" && a.Trigger != "" && (a.Name == ActivityBoot) != (a.Trigger == TriggerBoot) {
@@ -45,7 +45,7 @@ func (r *profileReader) routine(n strictyaml.Node) (a Routine) {
 func (r *profileReader) when(m strictyaml.Map, a *Routine) {
 	periodic := a.Trigger == TriggerTimer || a.Trigger == TriggerSchedule
 	person := a.Trigger != "" && a.Person()
-	for _, key := range []string{"every", "jitter", "phase"} {
+	for _, key := range []string{"every", "jitter", "phase", "gaps"} {
 		if m.Has(key) && !periodic && a.Trigger != "" {
 			m.Opt(key).Errorf("trigger: timer or schedule", "%q has no meaning with trigger %s", key, a.Trigger)
 		}
@@ -55,8 +55,10 @@ func (r *profileReader) when(m strictyaml.Map, a *Routine) {
 			m.Opt(key).Errorf("a person's trigger: voice, app-local, app-remote, motion, touch", "%q has no meaning with trigger %s", key, a.Trigger)
 		}
 	}
-	if periodic {
-		a.Every = durations(m.Need("every"), 100*time.Millisecond, maxPeriod)
+	if periodic && m.Has("gaps") {
+		gaps(m, a)
+	} else if periodic {
+		a.Every = durations(m.Need("every"), minPeriod, maxPeriod)
 		a.Jitter = m.Opt("jitter").Duration(0, maxPeriod)
 		a.Phase = durations(m.Opt("phase"), 0, maxPeriod)
 		if a.Every.Min > 0 && a.Jitter > a.Every.Min/2 {
@@ -72,9 +74,30 @@ func (r *profileReader) when(m strictyaml.Map, a *Routine) {
 	}
 }
 
+// gaps reads the quantiles of the time from one beat to the next, which stand in the place of a period.
+func gaps(m strictyaml.Map, a *Routine) {
+	for _, key := range []string{"every", "jitter"} {
+		if m.Has(key) {
+			m.Opt(key).Errorf("one of every, gaps", "%q beside \"gaps\"", key)
+		}
+	}
+	nodes := m.Opt("gaps").List()
+	if len(nodes) < 2 || len(nodes) > maxGaps {
+		m.Opt("gaps").Errorf("2 to 101 durations, from the least gap to the longest", "%d quantiles", len(nodes))
+	}
+	for _, n := range nodes {
+		d := n.Duration(minPeriod, maxPeriod)
+		if k := len(a.Gaps); k > 0 && d < a.Gaps[k-1] && d > 0 {
+			n.Errorf("durations in rising order", "a quantile below the one before it")
+		}
+		a.Gaps = append(a.Gaps, max(d, int64(minPeriod)))
+	}
+	a.Phase = durations(m.Opt("phase"), 0, maxPeriod)
+}
+
 var opNames = [...]string{
 	OpDialogue: "dialogue", OpConnect: "connect", OpResolve: "resolve", OpTimeSync: "time-sync", OpPing: "ping", OpQuery: "query",
-	OpAnnounce: "announce", OpARP: "arp",
+	OpAnnounce: "announce", OpARP: "arp", OpReconnect: "reconnect",
 }
 
 // String returns the op's name in profiles.
@@ -115,7 +138,7 @@ func (r *profileReader) step(n strictyaml.Node, a *Routine) (s Step) {
 		return s
 	}
 	checkOp(m, &s, svc)
-	if s.Op == OpConnect && a.Trigger == TriggerBoot {
+	if (s.Op == OpConnect || s.Op == OpReconnect) && a.Trigger == TriggerBoot {
 		m.Opt("op").Errorf("", "boot opens every lasting connection by itself")
 	}
 	s.Fresh = svc.Connected() && !svc.Lasting && s.Op == OpDialogue
@@ -157,9 +180,9 @@ func checkOp(m strictyaml.Map, s *Step, svc *Service) {
 	case s.Op == OpResolve:
 	case special && s.Op != want:
 		at.Errorf(want.String()+", resolve", "%s is not done over %s", s.Op, svc.Transport)
-	case !special && s.Op > OpResolve:
+	case !special && s.Op > OpResolve && s.Op != OpReconnect:
 		at.Errorf("dialogue, connect, resolve", "%s is not done over %s", s.Op, svc.Transport)
-	case s.Op == OpConnect && !svc.Lasting:
+	case s.Op == OpConnect && !svc.Lasting, s.Op == OpReconnect && !(svc.Lasting && svc.Stream()):
 		at.Errorf("dialogue, resolve", "service %q has no lasting connection", svc.Name)
 	}
 	if m.Has("messages") && s.Op != OpDialogue && s.Op != OpPing {

@@ -35,6 +35,10 @@ type Routine struct {
 	Jitter int64 `json:"jitter"` // ns, each way, around the beat: it does not add up
 	Phase  Range `json:"phase"`  // ns after boot; Max 0 = anywhere in the period
 
+	// Gaps stand in the place of Every where a device keeps no period: quantiles, in equal steps from the least to the longest,
+	// of the ns from one beat to the next. Each gap is drawn anew, straight lines lying between the quantiles.
+	Gaps []int64 `json:"gaps,omitempty"`
+
 	// Of people's acts.
 	PerDay     int64 `json:"per_day"`    // millionths of acts a day, in life
 	Refractory Range `json:"refractory"` // ns of quiet after the act before its people's next one

@@ -77,6 +77,11 @@ func NewScript(s Specimen, o ScriptOptions) *Script {
 		if r.Person() {
 			c.mean = meanGap(r.PerDay, habit, micros(o.Density))
 			c.at = c.arrive(base)
+		} else if len(r.Gaps) > 0 {
+			if c.phase = c.when.In(r.Phase); r.Phase.Max == 0 {
+				c.phase = c.when.N(c.when.Quantile(r.Gaps))
+			}
+			c.at = base + stretch(c.phase, c.drift)
 		} else {
 			c.period = c.when.In(r.Every)
 			if c.phase = c.when.In(r.Phase); r.Phase.Max == 0 {
@@ -163,6 +168,10 @@ func (c *source) arrive(after int64) int64 {
 
 // tick moves a timer to its next beat.
 func (c *source) tick() {
+	if len(c.routine.Gaps) > 0 {
+		c.at += stretch(c.when.Quantile(c.routine.Gaps), c.drift)
+		return
+	}
 	if c.period > 0 && c.beat >= (math.MaxInt64/4-c.phase)/c.period {
 		c.at = math.MaxInt64
 		return
@@ -210,7 +219,7 @@ func (x *Script) drawBoot(s Specimen) Activity {
 // Beat is a timer of a unit as it was drawn.
 type Beat struct {
 	Activity string `json:"activity"`
-	Period   int64  `json:"period_ns"` // by the unit's own clock: its drift is not in it
+	Period   int64  `json:"period_ns"` // by the unit's own clock: its drift is not in it; 0 of an activity without a period
 	Phase    int64  `json:"phase_ns"`  // from the end of boot to the first beat
 }
 

@@ -3,6 +3,7 @@ package devices
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,9 @@ func TestTimersKeepTheirPeriod(t *testing.T) {
 				continue
 			}
 			r := p.Routine(a.Name)
+			if len(r.Gaps) > 0 {
+				continue
+			}
 			if b.Period < r.Every.Min || b.Period > r.Every.Max || b.Phase < 0 || b.Phase >= b.Period {
 				t.Fatalf("%s %s: period %d, phase %d", p.Device, a.Name, b.Period, b.Phase)
 			}
@@ -121,9 +125,42 @@ func TestTimersKeepTheirPeriod(t *testing.T) {
 			count[a.Name]++
 		}
 		for name, b := range beats {
+			if len(p.Routine(name).Gaps) > 0 {
+				continue
+			}
 			if n := int64(48*time.Hour) / b.Period; count[name] < n-1 || count[name] > n+1 {
 				t.Errorf("%s: %d times %s, want about %d", p.Device, count[name], name, n)
 			}
+		}
+	}
+}
+
+// Without a period, gaps follow the quantiles that the profile gives.
+func TestGapsFollowTheirQuantiles(t *testing.T) {
+	p, err := Load("sifely-gateway")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := p.Routine("report").Gaps
+	var gaps []int64
+	last := int64(0)
+	for _, a := range all(NewScript(specimen(p, 0, 3), ScriptOptions{Duration: int64(28 * 24 * time.Hour)})) {
+		if a.Name != "report" {
+			continue
+		}
+		if last > 0 {
+			gaps = append(gaps, a.At-last)
+		}
+		last = a.At
+	}
+	slices.Sort(gaps)
+	if len(gaps) < 9000 || gaps[0] < want[0] || gaps[len(gaps)-1] > want[len(want)-1] {
+		t.Fatalf("%d gaps from %d to %d", len(gaps), gaps[0], gaps[len(gaps)-1])
+	}
+	for i := 1; i < len(want)-1; i++ {
+		below, _ := slices.BinarySearch(gaps, want[i])
+		if f, q := float64(below)/float64(len(gaps)), float64(i)/float64(len(want)-1); f < q-0.02 || f > q+0.02 {
+			t.Errorf("%.3f of the gaps are below quantile %.1f", f, q)
 		}
 	}
 }

@@ -194,7 +194,7 @@ func (h *Host) begin(ctx context.Context, x *devices.Exchange, at int64, tag tru
 		result <- fmt.Errorf("the profile has no service %q", x.Service)
 		return
 	}
-	if l := h.lines[s.Name]; l != nil && !x.Fresh && (x.Op == devices.OpDialogue || x.Op == devices.OpConnect) {
+	if l := h.lines[s.Name]; l != nil && !x.Fresh && (x.Op == devices.OpDialogue || x.Op == devices.OpConnect || x.Op == devices.OpReconnect) {
 		l.enqueue(ctx, x, at, tag, result)
 		return
 	}
@@ -223,7 +223,7 @@ func (h *Host) once(ctx context.Context, s *devices.Service, x *devices.Exchange
 		return h.discover(x.Op, s)
 	case devices.OpARP:
 		return h.askRouter()
-	case devices.OpDialogue, devices.OpConnect:
+	case devices.OpDialogue, devices.OpConnect, devices.OpReconnect:
 	}
 	switch s.Transport {
 	case devices.TransportNTP:

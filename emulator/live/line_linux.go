@@ -128,6 +128,16 @@ func (l *line) perform(e errand) error {
 		}
 		return l.open(e.ctx, e.tag, packet.RoleTCPHandshake)
 	}
+	if e.x.Op == devices.OpReconnect {
+		if err := l.host.c.Clock.Sleep(e.ctx, e.at); err != nil {
+			return err
+		}
+		if l.conn != nil {
+			l.conn.close()
+			l.conn = nil
+		}
+		return l.open(e.ctx, e.tag, packet.RoleReconnect)
+	}
 	if l.s.Stream() {
 		return l.stream(e)
 	}

@@ -227,7 +227,7 @@ func (h *Host) begin(x *devices.Exchange, at int64, t tag, done func(error)) {
 		done(fmt.Errorf("%w: %q", errNoService, x.Service))
 		return
 	}
-	if l := h.lines[s.Name]; l != nil && !x.Fresh && (x.Op == devices.OpDialogue || x.Op == devices.OpConnect) {
+	if l := h.lines[s.Name]; l != nil && !x.Fresh && (x.Op == devices.OpDialogue || x.Op == devices.OpConnect || x.Op == devices.OpReconnect) {
 		l.enqueue(errand{x, at, t, done})
 		return
 	}

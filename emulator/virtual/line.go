@@ -55,6 +55,14 @@ func (l *line) next() {
 	switch {
 	case e.x.Op == devices.OpConnect:
 		l.host.n.at(e.at+l.host.n.sleeping(), func() { l.open(e.tag, packet.RoleTCPHandshake, 1, over) })
+	case e.x.Op == devices.OpReconnect:
+		l.host.n.at(e.at+l.host.n.sleeping(), func() {
+			if c := l.conn; c != nil {
+				l.conn = nil
+				c.close()
+			}
+			l.open(e.tag, packet.RoleReconnect, 1, over)
+		})
 	case l.svc.Stream():
 		l.open(l.host.boot, packet.RoleReconnect, 1, func(err error) {
 			if err != nil {

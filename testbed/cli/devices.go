@@ -120,8 +120,11 @@ func when(r *devices.Routine) string {
 	if r.Person() {
 		return fmt.Sprintf("%g a day", float64(r.PerDay)/1e6)
 	}
-	if r.Every.Max == 0 {
+	if r.Trigger == devices.TriggerBoot {
 		return "at boot"
+	}
+	if n := len(r.Gaps); n > 0 {
+		return fmt.Sprintf("%s to %s apart", time.Duration(r.Gaps[0]), time.Duration(r.Gaps[n-1]))
 	}
 	low, high := time.Duration(r.Every.Min), time.Duration(r.Every.Max)
 	if low == high {

@@ -1,0 +1,187 @@
+package testbed_test
+
+import (
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"glasshouse/testbed"
+	"glasshouse/testbed/dataset"
+)
+
+// target is one line of testdata/targets.tsv: what was measured of a device, and where.
+type target struct {
+	device, what string
+	low, high    float64
+	source       string
+}
+
+func targets(t *testing.T) []target {
+	t.Helper()
+	b, err := os.ReadFile("testdata/targets.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []target
+	for i, line := range strings.Split(strings.TrimSpace(string(b)), "\n") {
+		f := strings.Split(line, "\t")
+		if i == 0 || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if len(f) != 5 || f[4] == "" {
+			t.Fatalf("targets.tsv:%d: want device, what, low, high, source", i+1)
+		}
+		x := target{device: f[0], what: f[1], source: f[4]}
+		if x.low, err = strconv.ParseFloat(f[2], 64); err != nil {
+			t.Fatalf("targets.tsv:%d: %v", i+1, err)
+		}
+		if x.high, err = strconv.ParseFloat(f[3], 64); err != nil {
+			t.Fatalf("targets.tsv:%d: %v", i+1, err)
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// A calibrated device keeps its measured periods (p10, median and p90 within the measured p10 to p90), its measured idle rate
+// within a tenth, and its measured frames, over a virtual day in which nobody is at home.
+func TestCatalogueIsCalibrated(t *testing.T) {
+	byDevice := make(map[string][]target)
+	var names []string
+	for _, x := range targets(t) {
+		if byDevice[x.device] == nil {
+			names = append(names, x.device)
+		}
+		byDevice[x.device] = append(byDevice[x.device], x)
+	}
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, x := range byDevice[name] {
+				if strings.HasPrefix(x.what, "packets:") {
+					checkEvents(t, x)
+					return
+				}
+			}
+			sc := load(t, "single-"+name)
+			sc.Household.Density = 0
+			duration := 24 * time.Hour
+			if name == "nest-protect" {
+				duration = 5 * 24 * time.Hour // it wakes once a day
+			}
+			_, d := generate(t, testbed.GenerateOptions{Scenario: sc, Seed: 11, Duration: duration, Captures: dataset.CapturesNone})
+			rows := rowsOf(t, d)
+			for _, x := range byDevice[name] {
+				kind, activity, _ := strings.Cut(x.what, ":")
+				switch kind {
+				case "rate": // WAN packets an hour, both ways
+					checkRange(t, x, perHour(rows, duration))
+				case "period": // s
+					checkPeriod(t, x, rows, activity)
+				case "silence": // s, between probes of an idle connection or from its last packet to one
+					checkPeriod(t, x, rows, "")
+				case "frames": // low: the commonest frame up with data, high: down
+					checkFrames(t, x, rows, activity)
+				default:
+					t.Errorf("%s: unknown target %q", name, x.what)
+				}
+			}
+		})
+	}
+}
+
+func checkRange(t *testing.T, x target, v float64) {
+	t.Helper()
+	if v < x.low || v > x.high {
+		t.Errorf("%s %s: %.6g, measured %g to %g (%s)", x.device, x.what, v, x.low, x.high, x.source)
+	}
+	t.Logf("%s %s: %.6g of %g to %g", x.device, x.what, v, x.low, x.high)
+}
+
+// perHour leaves the first minute out, in which the device comes up.
+func perHour(rows []dataset.Row, duration time.Duration) float64 {
+	start := rows[0].TsNs + int64(time.Minute)
+	n := 0
+	for _, r := range rows {
+		if r.TsNs >= start && r.Device != "gateway" && r.Device != "internet" {
+			n++
+		}
+	}
+	return float64(n) / (duration - time.Minute).Hours()
+}
+
+// checkPeriod compares the intervals between the first packets up of an activity's events; without an activity, those between
+// probes.
+func checkPeriod(t *testing.T, x target, rows []dataset.Row, activity string) {
+	t.Helper()
+	var starts []int64
+	seen := make(map[int64]bool)
+	for _, r := range rows {
+		switch {
+		case activity == "" && r.Dir > 0 && r.Role == "keepalive":
+		case r.Activity != activity, r.Dir < 0, r.Event < 0, seen[r.Event]:
+			continue
+		default:
+			seen[r.Event] = true
+		}
+		starts = append(starts, r.TsNs)
+	}
+	if len(starts) < 4 {
+		t.Errorf("%s: %d events of %s", x.device, len(starts), activity)
+		return
+	}
+	gaps := make([]float64, 0, len(starts))
+	for i := 1; i < len(starts); i++ {
+		gaps = append(gaps, float64(starts[i]-starts[i-1])/1e9)
+	}
+	slices.Sort(gaps)
+	for _, q := range []float64{0.1, 0.5, 0.9} {
+		checkRange(t, x, gaps[int(q*float64(len(gaps)-1)+0.5)])
+	}
+}
+
+// checkFrames compares the commonest lengths of an activity's frames with data; 0 = not told.
+func checkFrames(t *testing.T, x target, rows []dataset.Row, activity string) {
+	t.Helper()
+	for dir, want := range map[int8]float64{1: x.low, -1: x.high} {
+		counts := make(map[int32]int)
+		for _, r := range rows {
+			if r.Activity == activity && r.Dir == dir && r.Role == "data" {
+				counts[r.Length]++
+			}
+		}
+		best := int32(0)
+		for l, n := range counts {
+			if n > counts[best] || n == counts[best] && l < best {
+				best = l
+			}
+		}
+		if want != 0 && float64(best) != want {
+			t.Errorf("%s %s: frames of %d bytes in direction %d, measured %g (%s)", x.device, x.what, best, dir, want, x.source)
+		}
+	}
+}
+
+// checkEvents counts the packets of a person's act, over forty days at home.
+func checkEvents(t *testing.T, x target) {
+	t.Helper()
+	activity := strings.TrimPrefix(x.what, "packets:")
+	sc := load(t, "single-"+x.device)
+	sc.Household.Density = 1
+	_, d := generate(t, testbed.GenerateOptions{Scenario: sc, Seed: 11, Duration: 40 * 24 * time.Hour, Captures: dataset.CapturesNone})
+	events := make(map[int64]bool)
+	n := 0
+	for _, r := range rowsOf(t, d) {
+		if r.Activity == activity && r.Event >= 0 {
+			events[r.Event] = true
+			n++
+		}
+	}
+	if len(events) == 0 {
+		t.Fatalf("%s: nothing happens", x.device)
+	}
+	checkRange(t, x, float64(n)/float64(len(events)))
+}
