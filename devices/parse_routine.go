@@ -182,7 +182,7 @@ func checkOp(m strictyaml.Map, s *Step, svc *Service) {
 		at.Errorf(want.String()+", resolve", "%s is not done over %s", s.Op, svc.Transport)
 	case !special && s.Op > OpResolve && s.Op != OpReconnect:
 		at.Errorf("dialogue, connect, resolve", "%s is not done over %s", s.Op, svc.Transport)
-	case s.Op == OpConnect && !svc.Lasting, s.Op == OpReconnect && !(svc.Lasting && svc.Stream()):
+	case s.Op == OpConnect && !svc.Lasting, s.Op == OpReconnect && (!svc.Lasting || !svc.Stream()):
 		at.Errorf("dialogue, resolve", "service %q has no lasting connection", svc.Name)
 	}
 	if m.Has("messages") && s.Op != OpDialogue && s.Op != OpPing {
