@@ -254,7 +254,7 @@ func TestScore(t *testing.T) {
 		s.Add(m, 0, &dataset.Row{
 			Observation: dataset.Observation{TsNs: ts, Dir: 1, Length: length},
 			Label:       dataset.Label{Device: device, Class: truth, Role: role},
-		}, guess)
+		}, guess, noProbability)
 	}
 	add(50, "x", "a", "a", "data", 95)             // start-up
 	add(150, "gateway", "gateway", "a", "data", 1) // not a device's
@@ -305,7 +305,7 @@ func TestScoreProperty(t *testing.T) {
 		s := NewScorer(&Meta{ClassMode: ClassPaper, Classes: names, Window: 7, Majority: "a"})
 		for i := range n {
 			truth[i], guess[i] = rapid.SampledFrom(names).Draw(t, "truth"), rapid.SampledFrom(names).Draw(t, "guess")
-			s.Add(&dataset.Manifest{}, 0, &dataset.Row{Label: dataset.Label{Device: "x", Class: truth[i]}}, guess[i])
+			s.Add(&dataset.Manifest{}, 0, &dataset.Row{Label: dataset.Label{Device: "x", Class: truth[i]}}, guess[i], noProbability)
 		}
 		r := s.Result()
 		f1, recall, k, right := 0., 0., 0., 0.

@@ -28,6 +28,9 @@ type Score struct {
 	ByRole           map[string]RoleScore `json:"by_role"`
 	Baseline         Baselines            `json:"baseline"`
 	Presence         Presence             `json:"presence"`
+	Intervals        *Intervals           `json:"intervals,omitempty"` // nil below two homes
+	First            []FirstTold          `json:"first_correct"`
+	Trust            *Trust               `json:"trust,omitempty"` // nil where guesses came without probabilities
 }
 
 // ClassScore is the score of one class.
@@ -38,6 +41,8 @@ type ClassScore struct {
 	F1        float64 `json:"f1"`
 	Support   int     `json:"support"` // packets in the truth
 	TooFew    bool    `json:"too_few"` // under 30: the figures say little
+
+	F1Interval *Interval `json:"f1_interval,omitempty"`
 }
 
 // tooFew is the support under which a class's figures say little.
@@ -82,6 +87,12 @@ type Presence struct {
 // matrix counts pairs of names.
 type matrix map[[2]string]int
 
+func (m matrix) add(o matrix) {
+	for k, c := range o {
+		m[k] += c
+	}
+}
+
 func (m matrix) plain(classes []string) Plain {
 	n, right := 0, 0
 	for k, c := range m {
@@ -121,18 +132,35 @@ func ratio(a, b int) float64 {
 	return float64(a) / float64(b)
 }
 
-// Scorer scores guesses packet by packet; memory does not grow with their number. Used by one goroutine.
+// Scorer scores guesses packet by packet; memory grows with the number of homes, not of packets. Used by one goroutine.
 type Scorer struct {
-	meta    *Meta
-	window  int
-	guesses matrix
-	major   matrix
-	lookup  matrix
-	roles   map[string][2]int // n, right
-	n, out  int
-	homes   map[int]*presenceWindow
-	windows []windowTally
-	paths   map[string]bool
+	meta   *Meta
+	window int
+	homes  []*homeTally // in the order in which they came
+	of     map[int]*homeTally
+	roles  map[string][2]int // n, right
+	out    int
+	paths  map[string]bool
+	trust  trustTally
+}
+
+// homeTally is what was counted of one home. Homes are what is resampled for intervals, so each is counted by itself.
+type homeTally struct {
+	guesses, major, lookup matrix
+	windows                int
+	present                map[string]*presenceCount
+	first                  map[string]*firstCount
+	open                   presenceWindow
+}
+
+// presenceCount counts the windows of one class.
+type presenceCount struct{ both, truthOnly, guessOnly int }
+
+// firstCount is when a class of the truth first came, and when it was first told.
+type firstCount struct {
+	fromNs, toNs int64
+	packets      int // of the class, up to the one that was told
+	told         bool
 }
 
 // presenceWindow is a home's current window.
@@ -142,59 +170,108 @@ type presenceWindow struct {
 	counted      int
 }
 
-// windowTally is the outcome of one window.
-type windowTally struct{ truth, guess []string }
-
 // NewScorer returns a scorer for the guesses of a model that was made as meta says.
 func NewScorer(meta *Meta) *Scorer {
 	w := meta.Window
 	if w <= 0 {
 		w = 100
 	}
-	return &Scorer{
-		meta: meta, window: w, guesses: matrix{}, major: matrix{}, lookup: matrix{}, roles: make(map[string][2]int),
-		homes: make(map[int]*presenceWindow), paths: make(map[string]bool),
-	}
+	return &Scorer{meta: meta, window: w, of: make(map[int]*homeTally), roles: make(map[string][2]int), paths: make(map[string]bool)}
 }
 
-// Add scores a guess for a row of a data set. Every WAN packet of a home is given, in order: windows run over all of them,
-// but only those that count are scored.
-func (s *Scorer) Add(m *dataset.Manifest, home int, r *dataset.Row, guess string) {
-	s.paths[m.Path] = true
-	w := s.homes[home]
-	if w == nil {
-		w = &presenceWindow{truth: make(map[string]bool), guess: make(map[string]bool)}
-		s.homes[home] = w
+func (s *Scorer) home(home int) *homeTally {
+	h := s.of[home]
+	if h == nil {
+		h = &homeTally{
+			guesses: matrix{}, major: matrix{}, lookup: matrix{}, present: make(map[string]*presenceCount), first: make(map[string]*firstCount),
+			open: presenceWindow{truth: make(map[string]bool), guess: make(map[string]bool)},
+		}
+		s.of[home] = h
+		s.homes = append(s.homes, h)
 	}
+	return h
+}
+
+// noProbability is the probability of a guess that came without one.
+const noProbability = -1
+
+// Add scores a guess for a row of a data set. Every WAN packet of a home is given, in order: windows run over all of them,
+// but only those that count are scored. p is the probability that came with the guess, below zero where there is none.
+func (s *Scorer) Add(m *dataset.Manifest, home int, r *dataset.Row, guess string, p float32) {
+	s.paths[m.Path] = true
+	h := s.home(home)
 	if scored(m, r) {
 		truth := classOf(&r.Label, s.meta.ClassMode)
-		s.n++
-		s.guesses[[2]string{truth, guess}]++
-		s.major[[2]string{truth, s.meta.Majority}]++
-		s.lookup[[2]string{truth, s.meta.lookUp(&r.Observation)}]++
+		h.guesses[[2]string{truth, guess}]++
+		h.major[[2]string{truth, s.meta.Majority}]++
+		h.lookup[[2]string{truth, s.meta.lookUp(&r.Observation)}]++
 		role := s.roles[r.Role]
 		role[0]++
 		if truth == guess {
 			role[1]++
 		}
 		s.roles[r.Role] = role
-		w.truth[truth], w.guess[guess] = true, true
-		w.counted++
+		s.trust.add(p, truth == guess)
+		h.see(truth, guess, r.TsNs)
+		h.open.truth[truth], h.open.guess[guess] = true, true
+		h.open.counted++
 	} else {
 		s.out++
 	}
-	if w.n++; w.n == s.window {
-		if w.counted > 0 {
-			s.windows = append(s.windows, windowTally{sorted(w.truth), sorted(w.guess)})
-		}
-		w.n, w.counted = 0, 0
-		clear(w.truth)
-		clear(w.guess)
+	if h.open.n++; h.open.n == s.window {
+		h.closeWindow()
 	}
 }
 
-// NextSet forgets unfinished windows: homes of another data set may bear the same numbers.
-func (s *Scorer) NextSet() { clear(s.homes) }
+// see notes when a class was first there, and first told.
+func (h *homeTally) see(truth, guess string, at int64) {
+	f := h.first[truth]
+	if f == nil {
+		f = &firstCount{fromNs: at}
+		h.first[truth] = f
+	}
+	if f.told {
+		return
+	}
+	f.packets++
+	if truth == guess {
+		f.told, f.toNs = true, at
+	}
+}
+
+func (h *homeTally) closeWindow() {
+	w := &h.open
+	if w.counted > 0 {
+		h.windows++
+		for c := range w.truth {
+			if p := h.presence(c); w.guess[c] {
+				p.both++
+			} else {
+				p.truthOnly++
+			}
+		}
+		for c := range w.guess {
+			if !w.truth[c] {
+				h.presence(c).guessOnly++
+			}
+		}
+	}
+	w.n, w.counted = 0, 0
+	clear(w.truth)
+	clear(w.guess)
+}
+
+func (h *homeTally) presence(class string) *presenceCount {
+	p := h.present[class]
+	if p == nil {
+		p = &presenceCount{}
+		h.present[class] = p
+	}
+	return p
+}
+
+// NextSet says that what follows is another data set: its homes may bear the same numbers. Unfinished windows are forgotten.
+func (s *Scorer) NextSet() { clear(s.of) }
 
 func (m *Meta) lookUp(o *dataset.Observation) string {
 	if c, ok := m.Lengths[lengthKey(o)]; ok {
@@ -214,21 +291,29 @@ func sorted[V any](m map[string]V) []string {
 
 // Result returns the score so far.
 func (s *Scorer) Result() *Score {
+	guesses, major, lookup := matrix{}, matrix{}, matrix{}
+	for _, h := range s.homes {
+		guesses.add(h.guesses)
+		major.add(h.major)
+		lookup.add(h.lookup)
+	}
+	n := 0
 	truth, all := make(map[string]bool), make(map[string]bool)
-	for k := range s.guesses {
+	for k, c := range guesses {
 		truth[k[0]], all[k[0]], all[k[1]] = true, true, true
+		n += c
 	}
 	for _, c := range s.meta.Classes {
 		all[c] = true
 	}
 	classes, labels := sorted(truth), sorted(all)
-	plain := s.guesses.plain(classes)
+	plain := guesses.plain(classes)
 	res := &Score{
-		Path: s.path(), Model: s.meta.Kind, Classes: s.meta.Classes, N: s.n, Excluded: s.out,
-		Accuracy: plain.Accuracy, MacroF1: plain.MacroF1, PerClass: s.guesses.perClass(classes),
+		Path: s.path(), Model: s.meta.Kind, Classes: s.meta.Classes, N: n, Excluded: s.out,
+		Accuracy: plain.Accuracy, MacroF1: plain.MacroF1, PerClass: guesses.perClass(classes),
 		Confusion: Confusion{Labels: labels, Counts: make([][]int, len(labels))}, ByRole: make(map[string]RoleScore),
-		Baseline: Baselines{Majority: s.major.plain(classes), LengthLookup: s.lookup.plain(classes)},
-		Presence: s.presence(labels),
+		Baseline: Baselines{Majority: major.plain(classes), LengthLookup: lookup.plain(classes)},
+		Presence: s.presence(labels), First: s.first(classes), Trust: s.trust.result(),
 	}
 	for _, c := range res.PerClass {
 		res.BalancedAccuracy += c.Recall / float64(len(classes))
@@ -236,12 +321,13 @@ func (s *Scorer) Result() *Score {
 	for i, t := range labels {
 		res.Confusion.Counts[i] = make([]int, len(labels))
 		for j, g := range labels {
-			res.Confusion.Counts[i][j] = s.guesses[[2]string{t, g}]
+			res.Confusion.Counts[i][j] = guesses[[2]string{t, g}]
 		}
 	}
 	for role, c := range s.roles {
 		res.ByRole[role] = RoleScore{N: c[0], Accuracy: ratio(c[1], c[0])}
 	}
+	res.addIntervals(s.tallies(labels), labels)
 	return res
 }
 
@@ -253,35 +339,33 @@ func (s *Scorer) path() string {
 }
 
 func (s *Scorer) presence(labels []string) Presence {
-	p := Presence{Window: s.window, Windows: len(s.windows)}
-	if len(s.windows) == 0 {
+	p := Presence{Window: s.window}
+	for _, h := range s.homes {
+		p.Windows += h.windows
+	}
+	if p.Windows == 0 {
 		return p
 	}
 	var wrong, present, best int
 	f1, in := 0.0, 0
 	for _, c := range labels {
-		tp, fp, fn := 0, 0, 0
-		for _, w := range s.windows {
-			t, g := slices.Contains(w.truth, c), slices.Contains(w.guess, c)
-			switch {
-			case t && g:
-				tp++
-			case t:
-				fn++
-			case g:
-				fp++
+		var n presenceCount
+		for _, h := range s.homes {
+			if k := h.present[c]; k != nil {
+				n.both, n.truthOnly, n.guessOnly = n.both+k.both, n.truthOnly+k.truthOnly, n.guessOnly+k.guessOnly
 			}
 		}
-		wrong += fp + fn
-		present += tp + fn
-		best += min(tp+fn, len(s.windows)-tp-fn)
-		if tp+fn > 0 {
+		there := n.both + n.truthOnly
+		wrong += n.guessOnly + n.truthOnly
+		present += there
+		best += min(there, p.Windows-there)
+		if there > 0 {
 			in++
-			f1 += ratio(2*tp, 2*tp+fp+fn)
+			f1 += ratio(2*n.both, 2*n.both+n.guessOnly+n.truthOnly)
 		}
 	}
-	pairs := float64(len(s.windows) * len(labels))
-	p.ClassesPerWindow = float64(present) / float64(len(s.windows))
+	pairs := float64(p.Windows * len(labels))
+	p.ClassesPerWindow = float64(present) / float64(p.Windows)
 	p.HammingLoss, p.BaselineAbsent, p.BaselineConstant = float64(wrong)/pairs, float64(present)/pairs, float64(best)/pairs
 	p.MacroF1 = f1 / math.Max(float64(in), 1)
 	return p
@@ -295,6 +379,22 @@ func CheckUnseen(meta *Meta, d *dataset.Dataset) error {
 	for _, h := range d.Manifest.Homes {
 		if slices.Contains(meta.TrainedOn, HomeID{d.Manifest.ScenarioDigest, d.Manifest.Seed, h.Home}) {
 			return fmt.Errorf("%s, home %d (seed %d): %w", d.Dir, h.Home, d.Manifest.Seed, ErrSeen)
+		}
+	}
+	return nil
+}
+
+// CheckApart returns an error that wraps ErrSeen if a home is in both.
+func CheckApart(learned, judged []*dataset.Dataset) error {
+	var m Meta
+	for _, d := range learned {
+		for _, h := range d.Manifest.Homes {
+			m.TrainedOn = append(m.TrainedOn, HomeID{d.Manifest.ScenarioDigest, d.Manifest.Seed, h.Home})
+		}
+	}
+	for _, d := range judged {
+		if err := CheckUnseen(&m, d); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -324,11 +424,11 @@ func Evaluate(m Model, sets []*dataset.Dataset, predictions io.Writer) (*Score, 
 					return err
 				}
 				at, l = home, NewLabeller(m, func(of dataset.Row, class string, p float32) error {
-					s.Add(&d.Manifest, home, &of, class)
+					s.Add(&d.Manifest, home, &of, class, p)
 					if out == nil {
 						return nil
 					}
-					_, err := fmt.Fprintf(out, "%d,%d,%s,%s\n", home, of.Frame, class, strconv.FormatFloat(float64(p), 'g', 6, 32))
+					_, err := fmt.Fprintf(out, "%d,%d,%s,%s\n", home, of.Frame, class, strconv.FormatFloat(float64(p), 'g', -1, 32))
 					return err
 				})
 			}

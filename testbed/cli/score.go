@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +16,10 @@ import (
 )
 
 type scoreOptions struct {
+	foreign     string
+	trainedOn   []string
+	classes     string
+	window      int
 	predictions string
 	allowSeen   bool
 	json        bool
@@ -21,18 +28,41 @@ type scoreOptions struct {
 func newScore() *cobra.Command {
 	var o scoreOptions
 	cmd := &cobra.Command{
-		Use:   "score MODEL DATASET...",
+		Use:   "score MODEL DATASET... | score --predictions FILE DATASET",
 		Short: "Score a model against the truth, on homes that it has not seen",
 		Long: `Labels every WAN packet of the data sets with a model and compares with the truth. A home that the model has learned from
-is refused. Beside the score stand two baselines: always the commonest class, and the commonest for a packet's length.`,
+is refused. Beside the score stand two baselines: always the commonest class, and the commonest for a packet's length.
+Intervals are over homes: homes of the data sets are drawn anew, with replacement, 1000 times.
+
+With --predictions the guesses of a model of your own are scored in the same way. FILE is CSV or Parquet with the columns home,
+frame, class and, if you have it, probability (of that class); each WAN packet of the data set is there once. --trained-on names
+what your model has learned from; without it the two baselines are fitted to the data set that is scored, and so at their best.`,
 		Example: `  glasshouse score napt.model home8 home9
-  glasshouse score napt.model home8 --json --predictions-out guesses.csv`,
-		Args: cobra.MinimumNArgs(2),
+  glasshouse score napt.model home8 --json --predictions-out guesses.csv
+  glasshouse score --predictions guesses.csv home8 --trained-on home1,home2`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if o.foreign != "" {
+				return cobra.ExactArgs(1)(cmd, args)
+			}
+			return cobra.MinimumNArgs(2)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.foreign != "" {
+				return scorePredictions(&o, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
+			for _, f := range []string{"trained-on", "classes", "window"} {
+				if cmd.Flags().Changed(f) {
+					return usagef("--%s goes with --predictions; a model knows its own", f)
+				}
+			}
 			return runScore(&o, args[0], args[1:], cmd.OutOrStdout())
 		},
 	}
 	f := cmd.Flags()
+	f.StringVar(&o.foreign, "predictions", "", "`FILE` of guesses to score instead of a model: CSV or Parquet with home, frame, class and, optional, probability")
+	f.StringSliceVar(&o.trainedOn, "trained-on", nil, "`DATASET`s that the model behind --predictions has learned from")
+	f.StringVar(&o.classes, "classes", classifier.ClassPaper, "what the guesses of --predictions tell apart: "+strings.Join(classifier.ClassModes(), ", "))
+	f.IntVar(&o.window, "window", 100, "`PACKETS` of a window, for the score of who is active, with --predictions")
 	f.StringVar(&o.predictions, "predictions-out", "", "`FILE` for every guess, as CSV: home, frame, class, probability")
 	f.BoolVar(&o.allowSeen, "allow-seen", false, "score also on homes that the model has learned from")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
@@ -65,6 +95,46 @@ func runScore(o *scoreOptions, model string, dirs []string, stdout io.Writer) er
 	return report.WriteScore(stdout, s)
 }
 
+// scorePredictions scores the guesses of a foreign model.
+func scorePredictions(o *scoreOptions, dir string, stdout, stderr io.Writer) error {
+	switch {
+	case o.predictions != "":
+		return usagef("--predictions-out goes with a model, not with --predictions")
+	case !slices.Contains(classifier.ClassModes(), o.classes):
+		return usagef("--classes %s are not known; there are %s", o.classes, strings.Join(classifier.ClassModes(), ", "))
+	case o.window < 1:
+		return usagef("--window must be 1 or more")
+	}
+	sets, err := openSets([]string{dir})
+	if err != nil {
+		return err
+	}
+	learned, err := openSets(o.trainedOn)
+	if err != nil {
+		return err
+	}
+	if !o.allowSeen {
+		if err := classifier.CheckApart(learned, sets); err != nil {
+			return usagef("%w; --allow-seen scores it all the same", err)
+		}
+	}
+	s, err := classifier.EvaluatePredictions(o.foreign, sets[0], classifier.ForeignOptions{Classes: o.classes, Window: o.window, TrainedOn: learned})
+	if _, ok := errors.AsType[*dataset.PredictionError](err); ok {
+		return usage(err)
+	}
+	if err != nil {
+		return err
+	}
+	if len(learned) == 0 {
+		fmt.Fprintln(stderr, "without --trained-on the baselines are fitted to the data set that is scored")
+	}
+	warnStrangers(stderr, s)
+	if o.json {
+		return writeJSON(stdout, s)
+	}
+	return report.WriteScore(stdout, s)
+}
+
 // evaluate scores a model, and writes each guess to a file if one is named.
 func evaluate(m classifier.Model, sets []*dataset.Dataset, predictions string) (*classifier.Score, error) {
 	if predictions == "" {
@@ -79,4 +149,19 @@ func evaluate(m classifier.Model, sets []*dataset.Dataset, predictions string) (
 		return nil, fmt.Errorf("writing %s: %w", predictions, e)
 	}
 	return s, err
+}
+
+// warnStrangers names guessed classes that neither the training data nor the truth hold: a typing error would score as a wrong
+// guess for ever.
+func warnStrangers(w io.Writer, s *classifier.Score) {
+	for j, class := range s.Confusion.Labels {
+		if slices.Contains(s.Classes, class) || slices.ContainsFunc(s.PerClass, func(c classifier.ClassScore) bool { return c.Class == class }) {
+			continue
+		}
+		n := 0
+		for _, row := range s.Confusion.Counts {
+			n += row[j]
+		}
+		fmt.Fprintf(w, "class %q is in no data set here: its %d guesses are all wrong\n", class, n)
+	}
 }

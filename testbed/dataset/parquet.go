@@ -164,6 +164,20 @@ func ReadEvents(path string, yield func(*Event) error) error {
 	})
 }
 
+// parquetSize returns the size of a Parquet file whose footer can be as long as it says: the library allocates what a damaged
+// length says.
+func parquetSize(f *os.File) (int64, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	var tail [8]byte // the footer's length and "PAR1"
+	if _, err := f.ReadAt(tail[:], st.Size()-8); err != nil || int64(binary.LittleEndian.Uint32(tail[:])) > st.Size()-12 {
+		return 0, fmt.Errorf("%s: not a Parquet file, or a damaged one", f.Name())
+	}
+	return st.Size(), nil
+}
+
 func readParquet[T any](path string, yield func(*T) error) (err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -175,15 +189,11 @@ func readParquet[T any](path string, yield func(*T) error) (err error) {
 			err = fmt.Errorf("%s: not a readable Parquet file: %v", path, p)
 		}
 	}()
-	st, err := f.Stat()
+	size, err := parquetSize(f)
 	if err != nil {
 		return err
 	}
-	var tail [8]byte // the footer's length and "PAR1"; the library allocates what a damaged length says
-	if _, err := f.ReadAt(tail[:], st.Size()-8); err != nil || int64(binary.LittleEndian.Uint32(tail[:])) > st.Size()-12 {
-		return fmt.Errorf("%s: not a Parquet file, or a damaged one", path)
-	}
-	file, err := parquet.OpenFile(f, st.Size())
+	file, err := parquet.OpenFile(f, size)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -193,8 +203,8 @@ func readParquet[T any](path string, yield func(*T) error) (err error) {
 			return fmt.Errorf("%s: column %s is missing", path, c[0])
 		}
 	}
-	if n := file.NumRows(); n < 0 || n > 8*st.Size() { // times alone take a bit or more a row: a damaged count would run for ever
-		return fmt.Errorf("%s: %d rows in %d bytes", path, n, st.Size())
+	if n := file.NumRows(); n < 0 || n > 8*size { // times alone take a bit or more a row: a damaged count would run for ever
+		return fmt.Errorf("%s: %d rows in %d bytes", path, n, size)
 	}
 	r := parquet.NewGenericReader[T](file)
 	defer r.Close()

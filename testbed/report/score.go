@@ -20,15 +20,24 @@ func WriteScore(w io.Writer, s *classifier.Score) error {
 	fmt.Fprintf(t, "accuracy\t%s\t%s\t%s\n", percent(s.Accuracy), percent(s.Baseline.LengthLookup.Accuracy), percent(s.Baseline.Majority.Accuracy))
 	fmt.Fprintf(t, "macro-F1\t%.3f\t%.3f\t%.3f\n", s.MacroF1, s.Baseline.LengthLookup.MacroF1, s.Baseline.Majority.MacroF1)
 	fmt.Fprintf(t, "balanced accuracy\t%s\n\n", percent(s.BalancedAccuracy))
-	fmt.Fprint(t, "class\trecall\tprecision\tF1\tn\n")
-	for _, c := range s.PerClass {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%.3f\t%s\n", c.Class, percent(c.Recall), percent(c.Precision), c.F1, support(c))
+	if in := s.Intervals; in != nil {
+		fmt.Fprintf(t, "95 %% interval over %d homes: accuracy %s, macro-F1 %s\n\n", in.Homes, percents(in.Accuracy), span(&in.MacroF1))
+	}
+	fmt.Fprint(t, "class\trecall\tprecision\tF1\t95 %\tn\tfirst told\n")
+	for i, c := range s.PerClass {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%.3f\t%s\t%s\t%s\n", c.Class, percent(c.Recall), percent(c.Precision), c.F1, span(c.F1Interval), support(c), firstTold(&s.First[i]))
 	}
 	p := s.Presence
 	if p.Windows > 0 {
 		fmt.Fprintf(t, "\nwho is active in %d packets (%d windows, %.1f classes each):\n", p.Window, p.Windows, p.ClassesPerWindow)
 		fmt.Fprintf(t, "Hamming loss %.3f; guessing nobody %.3f, the best constant set %.3f; macro-F1 %.3f\n",
 			p.HammingLoss, p.BaselineAbsent, p.BaselineConstant, p.MacroF1)
+	}
+	if in := s.Intervals; in != nil && p.Windows > 0 {
+		fmt.Fprintf(t, "95 %% interval: Hamming loss %s, macro-F1 %s\n", span(&in.HammingLoss), span(&in.PresenceMacroF1))
+	}
+	if r := s.Trust; r != nil {
+		fmt.Fprintf(t, "\nprobability of the guess: %s on average, right %s; calibration error %.3f, Brier %.3f\n", percent(r.MeanProbability), percent(r.Accuracy), r.CalibrationError, r.Brier)
 	}
 	fmt.Fprint(t, "\ntruth \\ guess")
 	for i := range s.Confusion.Labels {
@@ -43,6 +52,26 @@ func WriteScore(w io.Writer, s *classifier.Score) error {
 		fmt.Fprintln(t)
 	}
 	return t.Flush()
+}
+
+// span prints an interval; nothing where there is none.
+func span(i *classifier.Interval) string {
+	if i == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.3f to %.3f", i[0], i[1])
+}
+
+func percents(i classifier.Interval) string {
+	return fmt.Sprintf("%.1f to %.1f %%", 100*i[0], 100*i[1])
+}
+
+// firstTold says how long a class took to be told for the first time, and in how many of its homes it was.
+func firstTold(f *classifier.FirstTold) string {
+	if f.Told == 0 {
+		return fmt.Sprintf("in 0 of %d", f.Homes)
+	}
+	return fmt.Sprintf("%.1f s (in %d of %d)", f.MedianS, f.Told, f.Homes)
 }
 
 func support(c classifier.ClassScore) string {

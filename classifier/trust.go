@@ -1,0 +1,56 @@
+package classifier
+
+import "math"
+
+// Trust says what the probabilities that come with guesses are worth.
+type Trust struct {
+	N               int     `json:"n"` // guesses with a probability, of those that count
+	MeanProbability float64 `json:"mean_probability"`
+	Accuracy        float64 `json:"accuracy"`
+	// CalibrationError is the expected calibration error of the guessed class over 15 equal bins (Guo et al. 2017): how far a
+	// probability is from how often it is right, on average.
+	CalibrationError float64 `json:"calibration_error"`
+	Brier            float64 `json:"brier"` // mean square of (probability of the guess - 1 if it is right, else 0)
+}
+
+const trustBins = 15
+
+// trustTally counts guesses by their probability.
+type trustTally struct {
+	n, right [trustBins]int
+	p        [trustBins]float64
+	brier    float64
+}
+
+func (t *trustTally) add(p float32, right bool) {
+	if !(p >= 0 && p <= 1) {
+		return
+	}
+	b := min(int(p*trustBins), trustBins-1)
+	t.n[b]++
+	t.p[b] += float64(p)
+	miss := float64(p)
+	if right {
+		t.right[b]++
+		miss--
+	}
+	t.brier += miss * miss
+}
+
+func (t *trustTally) result() *Trust {
+	r := &Trust{}
+	right, off := 0, 0.0
+	for b, n := range t.n {
+		r.N += n
+		right += t.right[b]
+		r.MeanProbability += t.p[b]
+		off += math.Abs(t.p[b] - float64(t.right[b]))
+	}
+	if r.N == 0 {
+		return nil
+	}
+	n := float64(r.N)
+	r.MeanProbability /= n
+	r.Accuracy, r.CalibrationError, r.Brier = ratio(right, r.N), off/n, t.brier/n
+	return r
+}
