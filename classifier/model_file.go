@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 )
 
 // A model file: magic, length and JSON of the Meta, length and body, sha256 of all before it. Integers are little-endian.
@@ -99,6 +100,9 @@ func parseModel(b []byte) (Model, error) {
 	switch m.Kind {
 	case KindForest, KindBoost:
 		return loadTrees(m, body)
+	}
+	if slices.Contains(neuralKinds(), m.Kind) {
+		return loadNeural(m, body)
 	}
 	return nil, fmt.Errorf("%w that this version knows: kind %q", ErrNotModel, m.Kind)
 }

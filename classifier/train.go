@@ -28,7 +28,7 @@ const (
 )
 
 // Kinds lists the models that Train makes.
-func Kinds() []string { return []string{KindForest, KindBoost} }
+func Kinds() []string { return append([]string{KindForest, KindBoost}, neuralKinds()...) }
 
 // Labels of packets that no device sent: they are never scored, nor learned from.
 const (
@@ -43,11 +43,12 @@ const maxClasses = 255
 type TrainOptions struct {
 	Kind     string // one of Kinds
 	Classes  string // one of ClassModes; "" = paper
-	Features string // of tree models, one of FeatureSets; "" = paper
+	Features string // one of FeatureSets; "" = paper
 	Window   int    // packets; of sequence models and of presence; 0 = 100
 	Seed     uint64
 	Forest   ForestOptions
 	Boost    BoostOptions
+	Neural   NeuralOptions
 }
 
 // check sets what is not set, and tells what is not known.
@@ -93,6 +94,9 @@ func scored(m *dataset.Manifest, r *dataset.Row) bool {
 func Train(ctx context.Context, sets []*dataset.Dataset, o TrainOptions) (Model, error) {
 	if err := o.check(); err != nil {
 		return nil, err
+	}
+	if slices.Contains(neuralKinds(), o.Kind) {
+		return trainNeural(ctx, sets, &o)
 	}
 	return trainTrees(ctx, sets, &o)
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,6 +26,7 @@ type trainOptions struct {
 	window  int
 	seed    seedFlag
 	json    bool
+	neural  classifier.NeuralOptions
 }
 
 func newTrain() *cobra.Command {
@@ -38,12 +40,20 @@ all packets, as the port is behind a tunnel, are dropped. Kinds of model:
 
   forest   random forest
   boost    gradient-boosted trees
+  lstm     the paper's: 2 layers of 64 units; sees the past
+  bilstm   the paper's, both ways: an answer comes 63 packets late
+  tcn      temporal convolution: sees 63 packets either way, and how long ago packets of the same length were
 
-Both can also learn from the sequence of packets (--features sequence): bursts, the time since a packet of the same length,
-the lengths before, counts over the last packets.`,
+All can also learn from the sequence of packets (--features sequence): bursts, the time since a packet of the same length,
+the lengths before, counts over the last packets; tcn always does.
+
+Neural models set every sixth home aside and stop when they do no better on it. After each epoch their state goes to
+MODEL.checkpoint; the same command goes on from there.`,
 		Example: `  glasshouse train home1 home2 home3 -m forest -o napt.model
   glasshouse train runs/* -m forest --classes category -o kinds.model --json
-  glasshouse train learn -m boost --features sequence -o vpn.model`,
+  glasshouse train learn -m boost --features sequence -o vpn.model
+  glasshouse train learn -m tcn -o vpn.model
+  glasshouse train learn -m lstm --units 128 --dropout 0.2 --epochs 20 -o wide.model`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runTrain(cmd.Context(), &o, args, cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -54,9 +64,10 @@ the lengths before, counts over the last packets.`,
 	_ = f.SetAnnotation("model", givenOnly, []string{}) // a file elsewhere: `run --model`
 	f.StringVarP(&o.out, "output", "o", "", "`FILE` of the model (required)")
 	f.StringVar(&o.classes, "classes", classifier.ClassPaper, "what to tell apart: "+strings.Join(classifier.ClassModes(), ", "))
-	f.StringVar(&o.feats, "features", classifier.FeaturesPaper, "what trees learn from: paper (HomeMole's eleven numbers), onehot (each of the 50 most used ports apart), sequence (the eleven and the sequence of packets)")
+	f.StringVar(&o.feats, "features", classifier.FeaturesPaper, "what a model learns from: paper (HomeMole's eleven numbers), onehot (each of the 50 most used ports apart), sequence (the eleven and the sequence of packets)")
 	f.IntVar(&o.window, "window", 100, "`PACKETS` of a window, for the score of who is active")
 	o.seed.add(cmd)
+	addNeural(f, &o.neural)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	return cmd
 }
@@ -90,6 +101,9 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 	case o.window < 1:
 		return usagef("--window must be 1 or more")
 	}
+	if err := checkNeural(&o.neural); err != nil {
+		return err
+	}
 	if err := checkModelPath(o.out); err != nil {
 		return usage(err)
 	}
@@ -98,6 +112,7 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 		return err
 	}
 	began := time.Now()
+	o.neural.Workers, o.neural.Checkpoint, o.neural.Progress = runtime.NumCPU(), absolute(o.out)+".checkpoint", neuralProgress(stderr)
 	fmt.Fprintf(stderr, "%s on %d data sets, seed %d\n", o.kind, len(sets), o.seed.get())
 	progress := func(what string) func(done, of int) {
 		return func(done, of int) {
@@ -110,13 +125,20 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 		Kind: o.kind, Classes: o.classes, Features: o.feats, Window: o.window, Seed: o.seed.get(),
 		Forest: classifier.ForestOptions{Workers: runtime.NumCPU(), Progress: progress("trees")},
 		Boost:  classifier.BoostOptions{Workers: runtime.NumCPU(), Progress: progress("rounds")},
+		Neural: o.neural,
 	})
+	if errors.Is(err, context.Canceled) {
+		if _, e := os.Stat(o.neural.Checkpoint); e == nil {
+			return fmt.Errorf("%w; the same command goes on from %s", err, o.neural.Checkpoint)
+		}
+	}
 	if err != nil {
 		return err
 	}
 	if err := saveModel(m, o.out); err != nil {
 		return err
 	}
+	_ = os.Remove(o.neural.Checkpoint) // there is none of a forest
 	meta := m.Meta()
 	if o.json {
 		return writeJSON(stdout, map[string]any{

@@ -1,0 +1,199 @@
+package classifier
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"glasshouse/classifier/nn"
+	"glasshouse/classifier/nn/kernel"
+	"glasshouse/testbed/dataset"
+)
+
+// Kinds of neural models.
+const (
+	KindLSTM   = "lstm"   // the paper's: 2 layers of 64 units; answers at once
+	KindBiLSTM = "bilstm" // the paper's, both ways
+	KindTCN    = "tcn"    // temporal convolution with a richer view of the past: beyond the paper
+)
+
+// neuralKinds lists the neural models.
+func neuralKinds() []string { return []string{KindLSTM, KindBiLSTM, KindTCN} }
+
+// NeuralOptions shape and teach a neural model; zero values mean the defaults.
+type NeuralOptions struct {
+	Units      int     // of a layer: 64; a multiple of 16
+	Layers     int     // of an LSTM: 2
+	Dropout    float64 // share of outputs that a training step leaves out: 0.5 as HomeMole's readers tell, of the tcn 0.1; negative = none
+	Rate       float64 // of Adam: 1e-3, HomeMole's; it falls to nothing along a cosine
+	Epochs     int     // at most, times through the training homes: 10
+	Patience   int     // epochs without a better validation loss that end the training: 3
+	Weights    string  // of classes: one of ClassWeights; "" = sqrt
+	Workers    int     // 1; what is learned does not depend on it
+	Checkpoint string  // file to keep the state in after each epoch, and to go on from; "" = none
+	Progress   func(NeuralProgress)
+}
+
+// ClassWeights lists how classes can be weighted while a net learns: all packets alike, by the inverse of the root of a class's
+// share, or by its inverse, so that all classes count alike.
+func ClassWeights() []string { return []string{"none", "sqrt", "balanced"} }
+
+// NeuralProgress tells how far a training is.
+type NeuralProgress struct {
+	Epoch, Epochs int     // from 1
+	Share         float64 // of the epoch that is done
+	Loss          float64 // mean over the epoch so far, nats a packet, classes weighted
+	Validation    float64 // loss on the validation homes at the epoch's end; 0 before
+	Accuracy      float64 // on the validation homes
+	Resumed       bool    // the epochs before are from a checkpoint
+}
+
+// NeuralModel is a neural net with what turns observations into its inputs.
+type NeuralModel struct {
+	meta Meta
+	enc  encoder
+	net  *nn.Net
+}
+
+var _ Model = (*NeuralModel)(nil)
+
+// Classes implements Model.
+func (m *NeuralModel) Classes() []string { return m.meta.Classes }
+
+// Meta implements Model.
+func (m *NeuralModel) Meta() *Meta { return &m.meta }
+
+// Net is the model's net, for export.
+func (m *NeuralModel) Net() *nn.Net { return m.net }
+
+// Stream implements Model.
+func (m *NeuralModel) Stream() Stream {
+	s := &neuralStream{m: m, h: newHistory(m.enc.Inputs), s: m.net.NewStream(), ids: make([]int32, m.enc.numIDs())}
+	s.x = make([]float32, s.h.numbers())
+	s.frames = make([]int64, s.s.Delay()+1)
+	return s
+}
+
+// neuralStream carries a home's state. It allocates nothing a packet.
+type neuralStream struct {
+	m           *NeuralModel
+	h           *history
+	s           nn.Stream
+	x           []float32
+	ids         []int32
+	frames      []int64 // a ring of those without an answer
+	came, given int
+}
+
+// Step implements Stream.
+func (s *neuralStream) Step(o *dataset.Observation, probs []float32) (int64, bool) {
+	s.h.step(o, s.x)
+	s.m.enc.normalise(s.x)
+	s.m.enc.ids(o.RemotePort, sizeOf(o), s.ids)
+	s.frames[s.came%len(s.frames)] = o.Frame
+	s.came++
+	if !s.s.Step(s.x, s.ids, probs) {
+		return 0, false
+	}
+	return s.answered(), true
+}
+
+// Flush implements Stream.
+func (s *neuralStream) Flush(probs []float32) (int64, bool) {
+	if s.s.Flush(probs) {
+		return s.answered(), true
+	}
+	s.h.reset()
+	s.came, s.given = 0, 0
+	return 0, false
+}
+
+func (s *neuralStream) answered() int64 {
+	s.given++
+	return s.frames[(s.given-1)%len(s.frames)]
+}
+
+// shape is the net for a kind of model.
+func (o *NeuralOptions) shape(kind string, e *encoder, classes int) nn.Spec {
+	s := nn.Spec{Dense: len(e.Mean), Units: o.Units, Classes: classes, Dropout: float32(max(o.Dropout, 0))}
+	s.Embed = []nn.Embedding{{Vocab: len(e.Ports) + 1, Dim: 30}} // HomeMole's: 10 numbers and these are its 40 inputs
+	if e.Inputs == inputsRich {
+		s.Embed = []nn.Embedding{{Vocab: len(e.Ports) + 1, Dim: 16}, {Vocab: len(e.Sizes) + 1, Dim: 32}}
+	}
+	switch kind {
+	case KindLSTM:
+		s.Kind, s.Layers = nn.LSTM, o.Layers
+	case KindBiLSTM:
+		s.Kind, s.Layers = nn.BiLSTM, o.Layers
+	default:
+		s.Kind, s.Dilations = nn.Conv, []int{1, 2, 4, 8, 16, 32}
+	}
+	return s
+}
+
+// neuralHead is the JSON at the beginning of a neural model's body; the parameters follow it.
+type neuralHead struct {
+	Spec    nn.Spec `json:"spec"`
+	Encoder encoder `json:"encoder"`
+}
+
+// Save implements Model.
+func (m *NeuralModel) Save(w io.Writer) error {
+	head, err := json.Marshal(neuralHead{m.net.Spec, m.enc})
+	if err != nil {
+		return err
+	}
+	body := binary.LittleEndian.AppendUint64(nil, uint64(len(head)))
+	body = append(body, head...)
+	return writeModel(w, &m.meta, appendFloats(body, m.net.Params()))
+}
+
+func readFloats(b []byte) []float32 {
+	out := kernel.Floats(len(b) / 4)
+	for i := range out {
+		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+	return out
+}
+
+// loadNeural reads a neural model's body.
+func loadNeural(meta Meta, body []byte) (Model, error) {
+	if len(body) < 8 {
+		return nil, badModel(errors.New("a net cut short"))
+	}
+	n := binary.LittleEndian.Uint64(body)
+	body = body[8:]
+	if n > uint64(len(body)) {
+		return nil, badModel(errors.New("a net cut short"))
+	}
+	var head neuralHead
+	if err := json.Unmarshal(body[:n], &head); err != nil {
+		return nil, badModel(err)
+	}
+	body = body[n:]
+	if err := head.Encoder.check(); err != nil {
+		return nil, badModel(err)
+	}
+	if err := head.Spec.Check(); err != nil {
+		return nil, badModel(err)
+	}
+	e, s := &head.Encoder, &head.Spec
+	switch {
+	case s.Dense != len(e.Mean) || len(s.Embed) != e.numIDs() || s.Embed[0].Vocab != len(e.Ports)+1 || len(s.Embed) > 1 && s.Embed[1].Vocab != len(e.Sizes)+1:
+		return nil, badModel(errors.New("a net whose inputs are not what the model makes of packets"))
+	case s.Classes != len(meta.Classes):
+		return nil, badModel(fmt.Errorf("a net of %d classes for %d", s.Classes, len(meta.Classes)))
+	case len(body) != 4*s.NumParams():
+		return nil, badModel(fmt.Errorf("%d bytes of parameters, not %d", len(body), 4*s.NumParams()))
+	}
+	e.index()
+	m := &NeuralModel{meta: meta, enc: *e}
+	var err error
+	if m.net, err = nn.FromParams(*s, readFloats(body)); err != nil {
+		return nil, badModel(err)
+	}
+	return m, nil
+}

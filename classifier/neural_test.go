@@ -1,0 +1,305 @@
+package classifier
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"glasshouse/testbed/dataset"
+)
+
+// talk is a home of three devices that send packets of like lengths: "a" answers at once with as many bytes, "b" after half a
+// second, and "c" talks alone. One packet tells nothing; what came before, and when, tells all.
+func talk(home uint64, n int, yield func(o *dataset.Observation, class int16)) {
+	r := rand.New(rand.NewPCG(home, 5))
+	at, frame := int64(1e9), int64(0)
+	send := func(dir int8, length int32, class int16) {
+		frame++
+		yield(&dataset.Observation{TsNs: at, Frame: frame, Dir: dir, Length: length, IPProto: 17, RemotePort: 51820, RemoteAddr: "198.18.0.1", AppProto: dataset.AppWireGuard}, class)
+	}
+	for frame < int64(n) {
+		at += int64(2e9 + r.Float64()*1e9)
+		length := int32(100 + 16*r.IntN(4))
+		switch class := int16(r.IntN(3)); class {
+		case 0:
+			send(1, length, class)
+			at += 1e6
+			send(-1, length, class)
+		case 1:
+			send(1, length, class)
+			at += 5e8
+			send(-1, length, class)
+		default:
+			send(1, length, class)
+		}
+	}
+}
+
+// talks is a corpus of such homes. Labels are permuted if asked for.
+func talks(homes, n int, inputs string, permute bool) *corpus {
+	h := newHistory(inputs)
+	c := &corpus{numbers: h.numbers(), meta: Meta{Kind: KindTCN, ClassMode: ClassPaper, Features: FeatureNames(), Classes: []string{"a", "b", "c"}, Majority: "a", Lengths: map[string]int{}}}
+	for k := range homes {
+		h.reset()
+		var home corpusHome
+		talk(uint64(k), n, func(o *dataset.Observation, class int16) {
+			at := len(home.x)
+			home.x = append(home.x, make([]float32, c.numbers)...)
+			h.step(o, home.x[at:])
+			home.port, home.size, home.class = append(home.port, o.RemotePort), append(home.size, sizeOf(o)), append(home.class, class)
+		})
+		if permute {
+			rand.New(rand.NewPCG(uint64(k), 6)).Shuffle(len(home.class), func(i, j int) { home.class[i], home.class[j] = home.class[j], home.class[i] })
+		}
+		c.homes = append(c.homes, home)
+	}
+	return c
+}
+
+func neuralOptions(kind string, epochs int) *TrainOptions {
+	o := &TrainOptions{Kind: kind, Classes: ClassPaper, Window: 50, Seed: 3}
+	o.Neural = NeuralOptions{Units: 16, Layers: 1, Epochs: epochs, Dropout: -1, Rate: 1e-2, Workers: 2}
+	return o
+}
+
+func taught(ctx context.Context, tb testing.TB, c *corpus, o *TrainOptions) (*NeuralModel, error) {
+	tb.Helper()
+	if err := o.Neural.defaults(o.Kind); err != nil {
+		tb.Fatal(err)
+	}
+	c.meta.Kind = o.Kind
+	inputs := inputsPaper
+	if o.Kind == KindTCN {
+		inputs = inputsRich
+	}
+	return teach(ctx, c, o, inputs)
+}
+
+func mustTeach(tb testing.TB, c *corpus, o *TrainOptions) *NeuralModel {
+	tb.Helper()
+	m, err := taught(tb.Context(), tb, c, o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return m
+}
+
+func inputsOf(kind string) string {
+	if kind == KindTCN {
+		return inputsRich
+	}
+	return inputsPaper
+}
+
+// rightOn streams an unseen home through a model.
+func rightOn(tb testing.TB, m Model, home uint64, n int) float64 {
+	tb.Helper()
+	right, count, last := 0, 0, int64(0)
+	l := NewLabeller(m, func(truth int16, class string, _ float32) error {
+		count++
+		last++
+		if class == m.Classes()[truth] {
+			right++
+		}
+		return nil
+	})
+	fed := 0
+	talk(home, n, func(o *dataset.Observation, class int16) {
+		fed++
+		if err := l.Step(o, class); err != nil {
+			tb.Fatal(err)
+		}
+	})
+	if err := l.Flush(); err != nil {
+		tb.Fatal(err)
+	}
+	if count != fed {
+		tb.Errorf("%d answers for %d packets", count, fed)
+	}
+	return float64(right) / float64(count)
+}
+
+// Who looks back tells the answers apart, 2 packets in 5, and of the questions a third; who looks ahead tells these, too.
+func TestNeuralModelsLearnWhatCameBefore(t *testing.T) {
+	for kind, want := range map[string][2]float64{KindLSTM: {0.56, 0.64}, KindBiLSTM: {0.95, 1}, KindTCN: {0.95, 1}} {
+		epochs := 6
+		if kind == KindTCN {
+			epochs = 12
+		}
+		m := mustTeach(t, talks(12, 2000, inputsOf(kind), false), neuralOptions(kind, epochs))
+		if got := rightOn(t, m, 99, 3000); got < want[0] || got > want[1] {
+			t.Errorf("%s is right on %.3f of an unseen home, not in %v", kind, got, want)
+		}
+	}
+}
+
+func TestNeuralModelOfPermutedLabelsIsAtChance(t *testing.T) {
+	m := mustTeach(t, talks(8, 1500, inputsRich, true), neuralOptions(KindTCN, 4))
+	if got := rightOn(t, m, 99, 3000); got > 0.48 { // the commonest class has 2 in 5
+		t.Errorf("learned %.3f from permuted labels", got)
+	}
+}
+
+func saved(tb testing.TB, m Model) []byte {
+	tb.Helper()
+	var b bytes.Buffer
+	if err := m.Save(&b); err != nil {
+		tb.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestNeuralTrainingIsDeterministicAndResumes(t *testing.T) {
+	for _, kind := range neuralKinds() {
+		c := talks(5, 1200, inputsOf(kind), false)
+		o := neuralOptions(kind, 4)
+		o.Neural.Dropout = 0.2
+		want := saved(t, mustTeach(t, c, o))
+		o.Neural.Workers = 1
+		if !bytes.Equal(want, saved(t, mustTeach(t, c, o))) {
+			t.Errorf("%s: one worker learns something else than two", kind)
+		}
+		// stopped after two epochs, and again
+		file := filepath.Join(t.TempDir(), "checkpoint")
+		ctx, cancel := context.WithCancel(t.Context())
+		stopped := *o
+		stopped.Neural.Checkpoint = file
+		stopped.Neural.Progress = func(p NeuralProgress) {
+			if p.Epoch == 3 && p.Share < 1 || p.Epoch == 2 && p.Share == 1 {
+				cancel()
+			}
+		}
+		if _, err := taught(ctx, t, c, &stopped); !errors.Is(err, context.Canceled) {
+			t.Fatalf("%s: stopped with %v", kind, err)
+		}
+		stopped.Neural.Progress = func(p NeuralProgress) {
+			if p.Epoch < 3 || !p.Resumed {
+				t.Errorf("%s: epoch %d is learned again", kind, p.Epoch)
+			}
+		}
+		if !bytes.Equal(want, saved(t, mustTeach(t, c, &stopped))) {
+			t.Errorf("%s: a resumed training learns something else", kind)
+		}
+		other := stopped
+		other.Seed++
+		if _, err := taught(t.Context(), t, c, &other); !errors.Is(err, ErrCheckpoint) {
+			t.Errorf("%s: another training's checkpoint gives %v", kind, err)
+		}
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, bad := range [][]byte{{}, []byte("what is this"), b[:len(b)-5], append(slices.Clone(b[:len(b)-1]), b[len(b)-1]^1)} {
+			if err := os.WriteFile(file, bad, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := taught(t.Context(), t, c, &stopped); !errors.Is(err, ErrCheckpoint) {
+				t.Errorf("%s: a damaged checkpoint gives %v", kind, err)
+			}
+		}
+	}
+}
+
+func TestNeuralModelRoundTrip(t *testing.T) {
+	for _, kind := range neuralKinds() {
+		m := mustTeach(t, talks(3, 700, inputsOf(kind), false), neuralOptions(kind, 1))
+		b := saved(t, m)
+		got, err := Load(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(m.meta, *got.Meta()); diff != "" {
+			t.Error(diff)
+		}
+		s1, s2 := m.Stream(), got.Stream()
+		p1, p2 := make([]float32, 3), make([]float32, 3)
+		talk(7, 500, func(o *dataset.Observation, _ int16) {
+			f1, r1 := s1.Step(o, p1)
+			if f2, r2 := s2.Step(o, p2); f1 != f2 || r1 != r2 || !slices.Equal(p1, p2) {
+				t.Fatalf("%s, frame %d: the loaded model says something else", kind, o.Frame)
+			}
+		})
+		for _, cut := range []int{0, 5, 30, len(b) / 2, len(b) - 1} {
+			if _, err := Load(b[:cut]); !errors.Is(err, ErrNotModel) {
+				t.Errorf("%s cut at %d: %v", kind, cut, err)
+			}
+		}
+		inner := b[len(modelMagic) : len(b)-32] // past the checksum
+		for at := 0; at < len(inner); at += 61 {
+			bad := bytes.Clone(inner)
+			bad[at] ^= 0x44
+			if m, err := parseModel(bad); err == nil {
+				m.Stream().Step(&dataset.Observation{Length: 100}, make([]float32, len(m.Classes())))
+			} else if !errors.Is(err, ErrNotModel) {
+				t.Fatalf("%s, a byte changed at %d: %v", kind, at, err)
+			}
+		}
+	}
+}
+
+func FuzzParseNeuralModel(f *testing.F) {
+	for _, kind := range neuralKinds() {
+		b := saved(f, mustTeach(f, talks(2, 200, inputsOf(kind), false), neuralOptions(kind, 1)))
+		f.Add(b[len(modelMagic) : len(b)-32])
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := parseModel(b)
+		if err != nil {
+			return
+		}
+		probs := make([]float32, len(m.Classes()))
+		s := m.Stream()
+		for i := range 3 {
+			s.Step(&dataset.Observation{Length: 100, Frame: int64(i)}, probs)
+		}
+		for {
+			if _, ready := s.Flush(probs); !ready {
+				break
+			}
+		}
+	})
+}
+
+func TestNeuralStreamsAllocateNothing(t *testing.T) {
+	for _, kind := range neuralKinds() {
+		s := mustTeach(t, talks(2, 300, inputsOf(kind), false), neuralOptions(kind, 1)).Stream()
+		probs := make([]float32, 3)
+		o := dataset.Observation{Dir: 1, Length: 120, IPProto: 17, RemotePort: 51820, RemoteAddr: "198.18.0.1"}
+		step := func() {
+			o.TsNs += 1e7
+			o.Frame++
+			s.Step(&o, probs)
+		}
+		for range 200 {
+			step()
+		}
+		if n := testing.AllocsPerRun(300, step); n != 0 {
+			t.Errorf("%s allocates %v times a packet", kind, n)
+		}
+	}
+}
+
+func BenchmarkLabelNeural(b *testing.B) {
+	for _, kind := range neuralKinds() {
+		b.Run(kind, func(b *testing.B) {
+			o := neuralOptions(kind, 1)
+			o.Neural.Units, o.Neural.Layers = 64, 2
+			s := mustTeach(b, talks(2, 300, inputsOf(kind), false), o).Stream()
+			probs := make([]float32, 3)
+			ob := dataset.Observation{Dir: 1, Length: 120, IPProto: 17, RemotePort: 51820, RemoteAddr: "198.18.0.1"}
+			b.ReportAllocs()
+			for b.Loop() {
+				ob.TsNs += 1e7
+				ob.Frame++
+				s.Step(&ob, probs)
+			}
+		})
+	}
+}

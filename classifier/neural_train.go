@@ -1,0 +1,251 @@
+package classifier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"glasshouse/classifier/nn"
+	"glasshouse/testbed/dataset"
+)
+
+// Windows of the tcn are longer than those of LSTMs: at a window's ends it sees nothing beyond.
+const (
+	tcnWindow, tcnBatch = 512, 16
+	lstmBatch           = 64
+	validLimit          = 300000 // validation packets; of more, windows are taken at even distances
+)
+
+func (o *NeuralOptions) defaults(kind string) error {
+	set := func(p *int, v int) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	set(&o.Units, 64)
+	set(&o.Layers, 2)
+	set(&o.Epochs, 10)
+	set(&o.Patience, 3)
+	set(&o.Workers, 1)
+	if o.Rate == 0 {
+		o.Rate = 1e-3
+	}
+	if o.Dropout == 0 {
+		o.Dropout = 0.5
+		if kind == KindTCN {
+			o.Dropout = 0.1
+		}
+	}
+	if o.Weights == "" {
+		o.Weights = "sqrt"
+	}
+	if !slices.Contains(ClassWeights(), o.Weights) {
+		return fmt.Errorf("class weights %q are not known; there are %v", o.Weights, ClassWeights())
+	}
+	if o.Units < 0 || o.Layers < 0 || o.Epochs < 0 || o.Patience < 0 || o.Rate < 0 || o.Dropout >= 1 {
+		return errors.New("units, layers, epochs, patience and rate are above 0, and dropout is under 1")
+	}
+	return nil
+}
+
+// trainNeural trains a neural model.
+func trainNeural(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions) (Model, error) {
+	if err := o.Neural.defaults(o.Kind); err != nil {
+		return nil, err
+	}
+	inputs := inputsPaper
+	if o.Kind == KindTCN || o.Features == FeaturesSequence {
+		inputs = inputsRich
+	}
+	c, err := collectHomes(ctx, sets, o, inputs)
+	if err != nil {
+		return nil, err
+	}
+	return teach(ctx, c, o, inputs)
+}
+
+// lesson is a training as it goes.
+type lesson struct {
+	o       *TrainOptions
+	c       *corpus
+	m       *NeuralModel
+	tr      *nn.Trainer
+	weights []float32
+	train   []span
+	valid   []span // windows
+	batch   *nn.Batch
+	at      checkpoint
+}
+
+// teach trains a net on a corpus: epochs until the validation loss falls no more, and the parameters of the best one are kept.
+func teach(ctx context.Context, c *corpus, o *TrainOptions, inputs string) (*NeuralModel, error) {
+	l := &lesson{o: o, c: c, m: &NeuralModel{meta: c.meta, enc: encoder{Inputs: inputs}}}
+	train, valid := c.split(o.Seed)
+	l.train = train
+	homes := make([]int, len(train))
+	for i, s := range train {
+		homes[i] = s.home
+	}
+	slices.Sort(homes)
+	l.m.enc.learn(c, homes)
+	spec := o.Neural.shape(o.Kind, &l.m.enc, len(c.meta.Classes))
+	var err error
+	if l.m.net, err = nn.New(spec, o.Seed); err != nil {
+		return nil, err
+	}
+	steps, size := o.Window, lstmBatch
+	if o.Kind == KindTCN {
+		steps, size = max(o.Window, tcnWindow), tcnBatch
+	}
+	l.batch = nn.NewBatch(&spec, steps, size)
+	l.valid = cutWindows(valid, steps, func() int { return 0 })
+	if keep := max(validLimit/steps, 1); len(l.valid) > keep {
+		for i := range keep {
+			l.valid[i] = l.valid[i*len(l.valid)/keep]
+		}
+		l.valid = l.valid[:keep]
+	}
+	l.weigh()
+	l.tr = nn.NewTrainer(l.m.net, nn.TrainOptions{Rate: o.Neural.Rate, Workers: o.Neural.Workers, Seed: o.Seed})
+	if err := l.resume(); err != nil {
+		return nil, err
+	}
+	for l.at.Epoch < o.Neural.Epochs && l.at.Since < o.Neural.Patience {
+		if err := l.epoch(ctx); err != nil {
+			return nil, err
+		}
+	}
+	best, err := nn.FromParams(spec, l.at.best)
+	if err != nil {
+		return nil, fmt.Errorf("the training did not converge: %w", err)
+	}
+	l.m.net = best
+	return l.m, nil
+}
+
+// weigh sets the classes' weights, whose mean over the packets is 1.
+func (l *lesson) weigh() {
+	counts := make([]float64, len(l.c.meta.Classes))
+	total := 0.0
+	for _, s := range l.train {
+		for _, class := range l.c.homes[s.home].class[s.from:s.to] {
+			if class >= 0 {
+				counts[class]++
+				total++
+			}
+		}
+	}
+	l.weights = make([]float32, len(counts))
+	sum := 0.0
+	w := make([]float64, len(counts))
+	for i, n := range counts {
+		w[i] = 1
+		if n > 0 {
+			switch l.o.Neural.Weights {
+			case "sqrt":
+				w[i] = 1 / math.Sqrt(n)
+			case "balanced":
+				w[i] = 1 / n
+			}
+		}
+		sum += w[i] * n
+	}
+	for i := range w {
+		l.weights[i] = float32(w[i] * max(total, 1) / max(sum, 1e-12))
+	}
+}
+
+// epoch goes through the training homes once. Recurrent nets go along homes in lanes and carry their state from window to
+// window, as they will when they watch; windows of the others are drawn in any order.
+func (l *lesson) epoch(ctx context.Context) error {
+	n := l.at.Epoch + 1
+	r := rand.New(rand.NewPCG(l.o.Seed, uint64(n)))
+	spans := slices.Clone(l.train)
+	r.Shuffle(len(spans), func(i, j int) { spans[i], spans[j] = spans[j], spans[i] })
+	all := cutWindows(spans, l.batch.T, func() int { return r.IntN(l.batch.T) })
+	lanes := l.o.Kind != KindTCN
+	if !lanes {
+		r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	}
+	steps := (len(all) + l.batch.B - 1) / l.batch.B
+	sum := 0.0
+	for step := range steps {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		for i := range l.batch.B {
+			k := step*l.batch.B + i
+			if lanes {
+				k = i*steps + step
+			}
+			w := span{}
+			if k < len(all) {
+				w = all[k]
+			}
+			l.c.fill(l.batch, i, w, &l.m.enc, l.weights)
+			l.batch.Fresh[i] = !lanes || step == 0 || k < len(all) && (all[k-1].home != w.home || all[k-1].to != w.from)
+		}
+		l.tr.SetRate(l.o.Neural.Rate * l.cool(float64(l.at.Epoch)+float64(step)/float64(steps)))
+		sum += l.tr.Step(l.batch)
+		if l.o.Neural.Progress != nil && step+1 < steps {
+			l.o.Neural.Progress(NeuralProgress{
+				Epoch: n, Epochs: l.o.Neural.Epochs, Share: float64(step+1) / float64(steps), Loss: sum / float64(step+1), Resumed: l.at.resumed,
+			})
+		}
+	}
+	loss, accuracy := l.validate()
+	l.at.Epoch++
+	l.at.Since++
+	if l.at.best == nil || loss < l.at.Loss {
+		l.at.Loss, l.at.Since, l.at.best = loss, 0, slices.Clone(l.m.net.Params())
+	}
+	if l.o.Neural.Progress != nil {
+		l.o.Neural.Progress(NeuralProgress{
+			Epoch: n, Epochs: l.o.Neural.Epochs, Share: 1, Loss: sum / float64(max(steps, 1)), Validation: loss, Accuracy: accuracy, Resumed: l.at.resumed,
+		})
+	}
+	return l.save()
+}
+
+// cool is the learning rate's share of its first value after so many epochs.
+func (l *lesson) cool(epochs float64) float64 {
+	return max(0.5+0.5*math.Cos(math.Pi*epochs/float64(l.o.Neural.Epochs)), 0.01)
+}
+
+// validate gives the weighted loss and the accuracy over the validation windows.
+func (l *lesson) validate() (loss, accuracy float64) {
+	run := nn.NewRunner(l.m.net, l.o.Neural.Workers)
+	classes := len(l.c.meta.Classes)
+	probs := make([]float32, l.batch.T*l.batch.B*classes)
+	weight, n, right := 0.0, 0, 0
+	for at := 0; at < len(l.valid); at += l.batch.B {
+		for i := range l.batch.B {
+			w := span{}
+			if at+i < len(l.valid) {
+				w = l.valid[at+i]
+			}
+			l.c.fill(l.batch, i, w, &l.m.enc, l.weights)
+			l.batch.Fresh[i] = true
+		}
+		run.Run(l.batch, probs)
+		for r, w := range l.batch.Weight {
+			if w == 0 {
+				continue
+			}
+			p := probs[r*classes : (r+1)*classes]
+			loss -= float64(w) * math.Log(max(float64(p[l.batch.Class[r]]), 1e-9))
+			weight += float64(w)
+			n++
+			if argmax(p) == int(l.batch.Class[r]) {
+				right++
+			}
+		}
+	}
+	if n == 0 {
+		return math.Inf(1), 0
+	}
+	return loss / weight, ratio(right, n)
+}

@@ -1,0 +1,142 @@
+package nn
+
+import "glasshouse/classifier/nn/kernel"
+
+// recurrent is an LSTM layer over a shard, one way or both ways; its outputs stand side by side.
+type recurrent struct {
+	cells []*cell
+}
+
+func newRecurrent(s *shard, i int) *recurrent {
+	l := &recurrent{}
+	ways := s.n.Spec.ways()
+	for w := range ways {
+		l.cells = append(l.cells, newCell(s, i*ways+w, w == 1, i == 0))
+	}
+	return l
+}
+
+func (l *recurrent) forward(x, y []float32) {
+	for w, c := range l.cells {
+		c.forward(x, y, len(l.cells), w)
+	}
+}
+
+func (l *recurrent) backward(dy, dx []float32) {
+	if dx != nil {
+		clear(dx)
+	}
+	for w, c := range l.cells {
+		c.backward(dy, dx, len(l.cells), w)
+	}
+}
+
+// cell is one direction. Its rows are in the order in which it takes the steps: a row of x is [inputs, output before, 1].
+type cell struct {
+	s                *shard
+	index, in, units int
+	reverse          bool
+	skip             int // inputs that need no gradient
+	x                []float32
+	g                []float32 // sums, then gates, then gradients of the sums
+	cells, tc        []float32 // cells: a step more than there are, the first the state before
+	h, dh, dc, part  []float32
+	dg               kernel.Packed
+}
+
+func newCell(s *shard, index int, reverse, first bool) *cell {
+	a, units, rows := s.n.affine(index), s.n.Spec.Units, s.t*s.b
+	c := &cell{s: s, index: index, in: a.in - units, units: units, reverse: reverse}
+	if first {
+		c.skip = s.n.Spec.Dense
+	}
+	c.x = kernel.Floats(rows * (a.in + 1))
+	for r := range rows {
+		c.x[r*(a.in+1)+a.in] = 1
+	}
+	c.g = kernel.Floats(rows * 4 * units)
+	c.cells, c.tc = kernel.Floats((rows+s.b)*units), kernel.Floats(rows*units)
+	c.h = kernel.Floats(s.b * units)
+	if s.back != nil {
+		c.dh, c.dc, c.part = kernel.Floats(s.b*units), kernel.Floats(s.b*units), kernel.Floats(s.b*a.in)
+	}
+	return c
+}
+
+// forget begins a sequence anew.
+func (c *cell) forget(i int) {
+	clear(c.h[i*c.units : (i+1)*c.units])
+	clear(c.cells[i*c.units : (i+1)*c.units])
+}
+
+// keep makes the state after the last step the state before the next first one.
+func (c *cell) keep() { copy(c.cells, c.cells[c.s.t*c.s.b*c.units:]) }
+
+func (c *cell) time(step int) int {
+	if c.reverse {
+		return c.s.t - 1 - step
+	}
+	return step
+}
+
+// forward begins with the state in h and the first of cells, and leaves the last output in h. A row of y is ways·units wide.
+func (c *cell) forward(x, y []float32, ways, way int) {
+	b, u, wide, w := c.s.b, c.units, c.in+c.units+1, ways*c.units
+	for step := range c.s.t {
+		t := c.time(step)
+		for i := range b {
+			row := c.x[(step*b+i)*wide:]
+			copy(row[:c.in], x[(t*b+i)*c.in:])
+			copy(row[c.in:c.in+u], c.h[i*u:])
+		}
+		g := c.g[step*b*4*u : (step+1)*b*4*u]
+		clear(g)
+		if b == 1 {
+			c.s.n.kn.MulVec(g, c.x[step*wide:], &c.s.n.packed[c.index])
+		} else {
+			c.s.n.kn.Mul(g, 4*u, c.x[step*b*wide:], wide, 1, b, &c.s.n.packed[c.index])
+		}
+		for i := range b {
+			r := (step*b + i) * u
+			h := c.h[i*u : (i+1)*u]
+			c.s.n.kn.Gates(g[i*4*u:(i+1)*4*u], c.cells[r:r+u], c.cells[r+b*u:r+b*u+u], c.tc[r:r+u], h)
+			copy(y[(t*b+i)*w+way*u:], h)
+		}
+	}
+}
+
+// backward adds to dx. No gradient comes from beyond the last step.
+func (c *cell) backward(dy, dx []float32, ways, way int) {
+	b, u, w := c.s.b, c.units, ways*c.units
+	a := c.s.n.affine(c.index)
+	n := a.in - c.skip // a row of part: gradients of inputs from skip on, and of the output before
+	clear(c.dh)
+	clear(c.dc)
+	for step := c.s.t - 1; step >= 0; step-- {
+		t := c.time(step)
+		g := c.g[step*b*4*u : (step+1)*b*4*u]
+		for i := range b {
+			dh := c.dh[i*u : (i+1)*u]
+			for j, v := range dy[(t*b+i)*w+way*u:][:u] {
+				dh[j] += v
+			}
+			r := (step*b + i) * u
+			c.s.n.kn.GatesBack(g[i*4*u:(i+1)*4*u], c.cells[r:r+u], c.tc[r:r+u], dh, c.dc[i*u:(i+1)*u])
+		}
+		part := c.part[:b*n]
+		clear(part)
+		c.s.n.kn.Mul(part, n, g, 4*u, 1, b, &c.s.back[c.index])
+		for i := range b {
+			row := part[i*n : (i+1)*n]
+			copy(c.dh[i*u:(i+1)*u], row[n-u:])
+			if dx != nil {
+				to := dx[(t*b+i)*c.in+c.skip:]
+				for j, v := range row[:n-u] {
+					to[j] += v
+				}
+			}
+		}
+	}
+	c.dg.Pack(c.g, c.s.t*b, 4*u, 4*u)
+	c.s.n.kn.Mul(c.s.grad[a.at:], a.out, c.x, 1, a.in+1, a.in+1, &c.dg)
+}

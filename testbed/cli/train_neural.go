@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"glasshouse/classifier"
+)
+
+// addNeural adds the flags of neural models.
+func addNeural(f *pflag.FlagSet, o *classifier.NeuralOptions) {
+	f.IntVar(&o.Units, "units", 64, "`UNITS` of a layer of a neural model; a multiple of 16")
+	f.IntVar(&o.Layers, "layers", 2, "`LAYERS` of an lstm or bilstm")
+	f.Float64Var(&o.Dropout, "dropout", 0, "`SHARE` of outputs left out while a neural model learns; 0 = 0.5, of tcn 0.1; negative = none")
+	f.IntVar(&o.Epochs, "epochs", 10, "most `TIMES` that a neural model goes through the homes")
+	f.IntVar(&o.Patience, "patience", 3, "`EPOCHS` without a better validation loss that end it")
+	f.Float64Var(&o.Rate, "rate", 1e-3, "Adam's `RATE` of learning at first; it falls to nothing")
+	f.StringVar(&o.Weights, "weights", "sqrt", "what rare classes weigh in a neural model: "+strings.Join(classifier.ClassWeights(), ", "))
+}
+
+func checkNeural(o *classifier.NeuralOptions) error {
+	switch {
+	case o.Units < 16 || o.Units > 1024 || o.Units%16 != 0:
+		return usagef("--units %d: a multiple of 16 from 16 to 1024 is allowed", o.Units)
+	case o.Layers < 1 || o.Layers > 16:
+		return usagef("--layers %d: 1 to 16 are allowed", o.Layers)
+	case o.Dropout >= 1:
+		return usagef("--dropout must be under 1")
+	case o.Epochs < 1 || o.Patience < 1:
+		return usagef("--epochs and --patience must be 1 or more")
+	case !(o.Rate > 0):
+		return usagef("--rate must be above 0")
+	case !slices.Contains(classifier.ClassWeights(), o.Weights):
+		return usagef("--weights %s is not known; there are %s", o.Weights, strings.Join(classifier.ClassWeights(), ", "))
+	}
+	return nil
+}
+
+// neuralProgress tells, every few seconds and at each epoch's end, the loss and how long the rest takes at most.
+func neuralProgress(w io.Writer) func(classifier.NeuralProgress) {
+	began := time.Now()
+	told, first := began, 0
+	return func(p classifier.NeuralProgress) {
+		if first == 0 {
+			first = p.Epoch
+			if p.Resumed {
+				fmt.Fprintf(w, "goes on after %d epochs\n", p.Epoch-1)
+			}
+		}
+		if p.Share < 1 && time.Since(told) < 5*time.Second {
+			return
+		}
+		told = time.Now()
+		done := float64(p.Epoch-first) + p.Share
+		left := time.Duration(float64(time.Since(began)) / done * (float64(p.Epochs-first+1) - done))
+		line := fmt.Sprintf("epoch %d of %d, %3.0f %%, loss %.4f", p.Epoch, p.Epochs, 100*p.Share, p.Loss)
+		if p.Share == 1 {
+			line += fmt.Sprintf(", validation %.4f (%.1f %% right)", p.Validation, 100*p.Accuracy)
+		}
+		fmt.Fprintf(w, "%s, at most %s left\n", line, left.Round(time.Second))
+	}
+}
