@@ -26,22 +26,24 @@ type Frame struct {
 	TsNs   int64
 	Length int // on the wire
 	Data   []byte
+	Link   uint16 // link type of the interface that it was captured on; 1 = Ethernet
 }
 
 // CaptureReader reads pcapng and classic pcap files of Ethernet frames, ours and others'.
 type CaptureReader struct {
-	path    string
-	link    uint16 // what is read
-	f       *os.File
-	r       *bufio.Reader
-	order   binary.ByteOrder
-	classic bool
-	nano    bool
-	ifaces  []captureIface
-	buf     []byte
-	offset  int64 // where the last whole block ends
-	start   int64 // where it began
-	packets int64
+	path     string
+	link     uint16 // what is read; linkAny is everything
+	f        *os.File
+	r        *bufio.Reader
+	order    binary.ByteOrder
+	classic  bool
+	nano     bool
+	fileLink uint16 // of a classic file
+	ifaces   []captureIface
+	buf      []byte
+	offset   int64 // where the last whole block ends
+	start    int64 // where it began
+	packets  int64
 }
 
 type captureIface struct {
@@ -56,6 +58,15 @@ const maxBlock = 16 << 20
 
 // OpenCapture opens a capture file.
 func OpenCapture(path string) (*CaptureReader, error) { return openCapture(path, linkEthernet) }
+
+// OpenAnyCapture opens a capture file of any link type: its frames tell theirs.
+func OpenAnyCapture(path string) (*CaptureReader, error) { return openCapture(path, linkAny) }
+
+// linkAny stands for every link type; no link type has its number yet.
+const linkAny = 0xffff
+
+// reads tells whether frames of a link type are read.
+func (r *CaptureReader) reads(link uint16) bool { return r.link == linkAny || r.link == link }
 
 // openCapture opens a capture file of frames of one link type.
 func openCapture(path string, link uint16) (*CaptureReader, error) {
@@ -99,8 +110,9 @@ func (r *CaptureReader) begin() error {
 		return r.end(err, nil)
 	}
 	r.nano = r.order.Uint32(head) == 0xa1b23c4d
-	if link := r.order.Uint32(head[20:]) & 0xffff; link != uint32(r.link) {
-		return r.errorf("link type %d; only %d is read here (1 is Ethernet)", link, r.link)
+	r.fileLink = uint16(r.order.Uint32(head[20:])) // above it: what the frames end with
+	if !r.reads(r.fileLink) {
+		return r.errorf("link type %d; only %d is read here (1 is Ethernet)", r.fileLink, r.link)
 	}
 	r.offset = 24
 	return nil
@@ -156,7 +168,7 @@ func (r *CaptureReader) readClassic() (Frame, error) {
 	r.start = r.offset
 	r.offset += 16 + int64(kept)
 	r.packets++
-	return Frame{TsNs: sec*1e9 + frac, Length: int(length), Data: data}, nil
+	return Frame{TsNs: sec*1e9 + frac, Length: int(length), Data: data, Link: r.fileLink}, nil
 }
 
 func (r *CaptureReader) grow(n int) []byte {
@@ -271,12 +283,12 @@ func (r *CaptureReader) packet(b []byte) (Frame, error) {
 		return Frame{}, r.errorf("a packet that is longer than its block, or of no known interface")
 	}
 	i := r.ifaces[id]
-	if i.link != r.link {
+	if !r.reads(i.link) {
 		return Frame{}, r.errorf("link type %d; only %d is read here (1 is Ethernet)", i.link, r.link)
 	}
 	ticks := uint64(r.order.Uint32(b[4:]))<<32 | uint64(r.order.Uint32(b[8:]))
 	r.packets++
-	return Frame{TsNs: nanoseconds(ticks, i.divisor) + i.offset*1e9, Length: int(length), Data: b[20 : 20+kept]}, nil
+	return Frame{TsNs: nanoseconds(ticks, i.divisor) + i.offset*1e9, Length: int(length), Data: b[20 : 20+kept], Link: i.link}, nil
 }
 
 // simple reads a block that has neither time nor interface: it is of the first one.
@@ -284,7 +296,7 @@ func (r *CaptureReader) simple(b []byte) (Frame, error) {
 	if len(b) < 4 || len(r.ifaces) == 0 {
 		return Frame{}, r.errorf("a simple packet block of %d bytes, with %d interfaces", len(b), len(r.ifaces))
 	}
-	if link := r.ifaces[0].link; link != r.link {
+	if link := r.ifaces[0].link; !r.reads(link) {
 		return Frame{}, r.errorf("link type %d; only %d is read here (1 is Ethernet)", link, r.link)
 	}
 	length := r.order.Uint32(b)
@@ -293,7 +305,7 @@ func (r *CaptureReader) simple(b []byte) (Frame, error) {
 		kept = min(kept, snaplen)
 	}
 	r.packets++
-	return Frame{Length: int(length), Data: b[4 : 4+kept]}, nil
+	return Frame{Length: int(length), Data: b[4 : 4+kept], Link: r.ifaces[0].link}, nil
 }
 
 // nanoseconds converts ticks, exactly but for what is below a nanosecond; a damaged time may wrap around.

@@ -1,0 +1,312 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"glasshouse/classifier"
+	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/watch"
+)
+
+type observeOptions struct {
+	iface   string
+	model   string
+	local   []string
+	window  int
+	only    string
+	json    bool
+	howLong time.Duration
+}
+
+func newObserve() *cobra.Command {
+	var o observeOptions
+	cmd := &cobra.Command{
+		Use:   "observe FILE.pcap[ng] | -i IFACE",
+		Short: "Label the packets of a capture or an interface as they pass",
+		Long: `Labels each packet that crosses the edge of a home with the device that a model takes it for, as soon as the model can tell,
+and says of each window of packets which devices are in it. The capture can be anybody's: pcap or pcapng, of Ethernet, raw IP,
+Linux cooked or BSD loopback frames. A model that learned behind a VPN is for captures behind a VPN.
+
+Which side is the home's is told by --local, or else by the first packets: private addresses where they talk to public ones,
+or the one address that nearly all packets have at one end. Packets that stay inside are counted and not labelled.
+
+On a terminal a table is shown while packets pass. With --json each packet and each window is a line, and the sum is the last.
+Watching an interface needs CAP_NET_RAW and Linux; ^C ends it.`,
+		Example: `  glasshouse observe theirs.pcap --model napt.model
+  glasshouse observe theirs.pcapng --model napt.model --local 203.0.113.7 --json
+  glasshouse observe -i eth0 --model vpn.model --local 192.168.1.0/24
+  glasshouse shell gateway -- glasshouse observe -i eth0 --model napt.model`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if o.iface != "" {
+				return cobra.NoArgs(cmd, args)
+			}
+			if len(args) != 1 {
+				return errors.New("a capture FILE or -i IFACE is needed")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			file := ""
+			if len(args) == 1 {
+				file = args[0]
+			}
+			return runObserve(cmd.Context(), &o, file, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.iface, "interface", "i", "", "watch the network interface `IFACE`")
+	f.StringVar(&o.model, "model", "", "`FILE` of the model (required)")
+	f.StringSliceVar(&o.local, "local", nil, "`ADDRESSES` or prefixes of the home's side (default: told from the packets)")
+	f.IntVar(&o.window, "window", 0, "`PACKETS` of a window (default the model's)")
+	f.StringVar(&o.only, "only", "", "with --json: packets, windows or end, instead of all three")
+	f.Var(durationFlag{&o.howLong}, "duration", "watch an interface for so long (default: until ^C)")
+	f.BoolVar(&o.json, "json", false, "print JSON lines")
+	return cmd
+}
+
+// Kinds of lines.
+const (
+	linePacket = "packet"
+	lineWindow = "window"
+	lineEnd    = "end"
+)
+
+type packetOut struct {
+	Type        string  `json:"type"`
+	Frame       int64   `json:"frame"` // in the capture, from 1
+	TsNs        int64   `json:"ts_ns"`
+	Dir         int8    `json:"dir"`
+	Length      int32   `json:"length"`
+	RemoteAddr  string  `json:"remote_addr"`
+	RemotePort  uint16  `json:"remote_port"`
+	AppProto    string  `json:"app_proto"`
+	Class       string  `json:"class"`
+	Probability float32 `json:"probability"`
+}
+
+type windowOut struct {
+	Type string `json:"type"`
+	*watch.Window
+}
+
+// endOut is the sum; without JSON lines it is all that is printed.
+type endOut struct {
+	Type    string             `json:"type"`
+	Model   string             `json:"model"`
+	Path    string             `json:"path"` // of the homes that the model has learned from
+	Local   string             `json:"local"`
+	Counts  watch.Counts       `json:"counts"`
+	Dropped int64              `json:"dropped"` // by the kernel, of a live interface
+	Cut     bool               `json:"cut"`     // the file ends within a packet
+	Classes []watch.ClassTotal `json:"classes"`
+	WallS   float64            `json:"wall_s"`
+}
+
+func (o *observeOptions) check() error {
+	switch {
+	case o.model == "":
+		return errors.New("--model FILE is needed")
+	case o.only != "" && !o.json:
+		return errors.New("--only goes with --json")
+	case o.only != "" && o.only != "packets" && o.only != "windows" && o.only != "end":
+		return fmt.Errorf("--only %s is not known; there are packets, windows, end", o.only)
+	case o.window < 0:
+		return errors.New("--window must be 1 or more")
+	case o.howLong > 0 && o.iface == "":
+		return errors.New("--duration goes with -i")
+	}
+	return nil
+}
+
+func runObserve(ctx context.Context, o *observeOptions, file string, stdout, stderr io.Writer) error {
+	if err := o.check(); err != nil {
+		return usage(err)
+	}
+	local, err := watch.ParseLocal(o.local)
+	if err != nil {
+		return usagef("--local %w", err)
+	}
+	m, err := classifier.LoadFile(o.model)
+	if err != nil {
+		return usage(err)
+	}
+	out := bufio.NewWriterSize(stdout, 1<<16)
+	w := watch.New(m, local, o.window)
+	view := newObserveView(stderr, w)
+	enc := json.NewEncoder(out)
+	if o.json && (o.only == "" || o.only == "packets") {
+		w.OnPacket = func(p *watch.Packet) error {
+			return enc.Encode(packetOut{linePacket, p.Frame, p.TsNs, p.Dir, p.Length, p.RemoteAddr, p.RemotePort, p.AppProto, p.Class, p.Probability})
+		}
+	}
+	w.OnWindow = func(win *watch.Window) error {
+		view.window(win)
+		if o.json && (o.only == "" || o.only == "windows") {
+			return enc.Encode(windowOut{lineWindow, win})
+		}
+		return nil
+	}
+	began := time.Now()
+	end := endOut{Type: lineEnd, Model: m.Meta().Kind, Path: m.Meta().Path}
+	if o.iface != "" {
+		if o.howLong > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, o.howLong)
+			defer cancel()
+		}
+		fmt.Fprintf(stderr, "watching %s; ^C ends it\n", o.iface)
+		end.Dropped, err = watch.Interface(ctx, o.iface, func(f dataset.Frame) error {
+			view.tick()
+			if f.Data == nil { // nothing came for a while: what there is goes out
+				return out.Flush()
+			}
+			return w.Frame(f)
+		})
+	} else {
+		end.Cut, err = observeFile(ctx, file, w, view)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	view.done()
+	if err != nil {
+		_ = out.Flush()
+		if errors.Is(err, watch.ErrSide) {
+			return usage(err)
+		}
+		return err
+	}
+	end.Local, end.Counts, end.Classes, end.WallS = w.Local().String(), w.Counts(), w.Totals(), time.Since(began).Seconds()
+	switch {
+	case o.json && (o.only == "" || o.only == "end"):
+		err = enc.Encode(&end)
+	case !o.json:
+		err = writeObserved(out, &end)
+	}
+	return errors.Join(err, out.Flush())
+}
+
+// observeFile labels a capture file. One that ends within a packet is labelled up to there.
+func observeFile(ctx context.Context, file string, w *watch.Watcher, view *observeView) (cut bool, err error) {
+	r, err := dataset.OpenAnyCapture(file)
+	if err != nil {
+		return false, usage(err)
+	}
+	defer r.Close()
+	for n := 0; ; n++ {
+		f, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return false, nil
+		}
+		if c, ok := errors.AsType[*dataset.CutError](err); ok {
+			fmt.Fprintln(view.w, c)
+			return true, nil
+		}
+		if err != nil {
+			return false, usage(err)
+		}
+		if err := w.Frame(f); err != nil {
+			return false, usage(err)
+		}
+		if n%1024 == 0 {
+			view.tick()
+			if err := ctx.Err(); err != nil {
+				return false, err
+			}
+		}
+	}
+}
+
+func writeObserved(w io.Writer, e *endOut) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "%d frames: %d labelled by the %s (learned from %s homes), %d inside the home, %d not IP, %d dropped; home side %s\n\n",
+		e.Counts.Frames, e.Counts.Labeled, e.Model, e.Path, e.Counts.Inside, e.Counts.NotIP, e.Dropped, e.Local)
+	writeTotals(t, e.Classes)
+	return t.Flush()
+}
+
+func writeTotals(t io.Writer, classes []watch.ClassTotal) {
+	fmt.Fprint(t, "class\tpackets\tkB\tmean probability\tfirst\tlast\twindows\n")
+	clock := func(ns int64) string { return time.Unix(0, ns).UTC().Format("15:04:05.000") }
+	for _, c := range classes {
+		fmt.Fprintf(t, "%s\t%d\t%.1f\t%.0f %%\t%s\t%s\t%d\n", c.Class, c.Packets, float64(c.Bytes)/1000, 100*c.MeanProbability, clock(c.FirstNs), clock(c.LastNs), c.Windows)
+	}
+}
+
+// observeView shows on a terminal what has been seen so far, written over twice a second; elsewhere it shows nothing.
+type observeView struct {
+	w        io.Writer
+	from     *watch.Watcher
+	terminal bool
+	last     time.Time
+	lines    int
+	recent   string
+}
+
+func newObserveView(w io.Writer, from *watch.Watcher) *observeView {
+	f, ok := w.(*os.File)
+	return &observeView{w: w, from: from, terminal: ok && term.IsTerminal(int(f.Fd()))}
+}
+
+func (v *observeView) window(win *watch.Window) {
+	if !v.terminal {
+		return
+	}
+	v.recent = fmt.Sprintf("the last %d packets:", win.Packets)
+	for _, p := range win.Present {
+		v.recent += fmt.Sprintf(" %s %d", p.Class, p.Packets)
+	}
+}
+
+func (v *observeView) tick() {
+	if !v.terminal || time.Since(v.last) < time.Second/2 {
+		return
+	}
+	v.last = time.Now()
+	v.clear()
+	c := v.from.Counts()
+	count := &lineCounter{w: v.w}
+	t := tabwriter.NewWriter(count, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "%d frames, %d labelled\n", c.Frames, c.Labeled)
+	writeTotals(t, v.from.Totals())
+	if v.recent != "" {
+		fmt.Fprintln(t, v.recent)
+	}
+	_ = t.Flush()
+	v.lines = count.n
+}
+
+func (v *observeView) clear() {
+	for range v.lines {
+		fmt.Fprint(v.w, "\x1b[A\x1b[2K")
+	}
+	v.lines = 0
+}
+
+func (v *observeView) done() { v.clear() }
+
+// lineCounter counts the lines that pass.
+type lineCounter struct {
+	w io.Writer
+	n int
+}
+
+func (c *lineCounter) Write(b []byte) (int, error) {
+	for _, x := range b {
+		if x == '\n' {
+			c.n++
+		}
+	}
+	return c.w.Write(b)
+}

@@ -1,0 +1,256 @@
+// Package watch labels the packets of captures and interfaces that we have not made, as they pass: the adversary at work, with
+// no truth beside it.
+//
+// A Watcher takes frames in order and gives each packet that crosses the edge of the home its label as soon as the model has
+// one, and each window of packets the classes that are in it. It does no I/O; used by one goroutine. Not modelled: several
+// homes behind one capture; fragments after the first show no ports.
+package watch
+
+import (
+	"fmt"
+	"slices"
+
+	"glasshouse/classifier"
+	"glasshouse/testbed/dataset"
+)
+
+// Packet is a labelled packet.
+type Packet struct {
+	dataset.Observation
+	Class       string
+	Probability float32
+}
+
+// Window is what a number of consecutive packets hold.
+type Window struct {
+	Index   int            `json:"window"` // from 1
+	FromNs  int64          `json:"from_ns"`
+	ToNs    int64          `json:"to_ns"`
+	Packets int            `json:"packets"`
+	Present []ClassPackets `json:"present"` // most packets first
+}
+
+// ClassPackets counts a class's packets.
+type ClassPackets struct {
+	Class   string `json:"class"`
+	Packets int    `json:"packets"`
+}
+
+// ClassTotal is what was seen of a class in all.
+type ClassTotal struct {
+	Class           string  `json:"class"`
+	Packets         int64   `json:"packets"`
+	Bytes           int64   `json:"bytes"` // with the Ethernet header
+	MeanProbability float64 `json:"mean_probability"`
+	FirstNs         int64   `json:"first_ns"`
+	LastNs          int64   `json:"last_ns"`
+	Windows         int     `json:"windows"` // that hold it
+}
+
+// Counts are the frames that were read.
+type Counts struct {
+	Frames  int64 `json:"frames"`  // in all
+	Labeled int64 `json:"labeled"` // that cross the edge of the home, and have their label
+	Inside  int64 `json:"inside"`  // both ends are the home's, or neither is, or sent to many
+	NotIP   int64 `json:"not_ip"`
+}
+
+// lookFirst is how many IP packets are looked at to tell which side is the home's, where nobody says.
+// Where packets are rare, a few of them do after a while.
+const (
+	lookFirst = 500
+	lookLeast = 20
+	lookLong  = 3e9 // ns
+)
+
+// Watcher labels frames as they come.
+type Watcher struct {
+	// OnPacket and OnWindow are given what is labelled, in order; nil is allowed. They must not keep Present's memory.
+	OnPacket func(*Packet) error
+	OnWindow func(*Window) error
+
+	local  Local
+	guess  sideGuess
+	held   []heldFrame // until the side is known
+	parser *dataset.Parser
+	label  *classifier.Labeller[dataset.Observation]
+	buf    []byte
+	window int
+	open   Window
+	inOpen map[string]int
+	totals map[string]*ClassTotal
+	counts Counts
+}
+
+type heldFrame struct {
+	number int64
+	tsNs   int64
+	data   []byte
+	length int
+}
+
+// New returns a watcher for one home; without local addresses the first packets tell which side is the home's.
+func New(m classifier.Model, local Local, window int) *Watcher {
+	if window <= 0 {
+		window = m.Meta().Window
+	}
+	if window <= 0 {
+		window = 100
+	}
+	w := &Watcher{
+		local: local, parser: dataset.NewParser(), window: window, inOpen: make(map[string]int), totals: make(map[string]*ClassTotal),
+	}
+	w.label = classifier.NewLabeller(m, w.labelled)
+	return w
+}
+
+// Local is which side is the home's; nil while it is not known.
+func (w *Watcher) Local() Local { return w.local }
+
+// Counts are the frames so far.
+func (w *Watcher) Counts() Counts { return w.counts }
+
+// Frame takes the next frame. Its data is the caller's again afterwards.
+func (w *Watcher) Frame(f dataset.Frame) error {
+	w.counts.Frames++
+	frame, length, ok := ethernetOf(f, &w.buf)
+	if !ok {
+		if !known(f.Link) {
+			return fmt.Errorf("frame %d: link type %d; Ethernet, raw IP, Linux cooked and BSD loopback are read", w.counts.Frames, f.Link)
+		}
+		w.counts.NotIP++
+		return nil
+	}
+	if w.local != nil {
+		return w.observe(w.counts.Frames, f.TsNs, frame, length)
+	}
+	w.guess.add(endsOf(frame))
+	w.held = append(w.held, heldFrame{w.counts.Frames, f.TsNs, slices.Clone(frame), length})
+	if len(w.held) < lookFirst {
+		if len(w.held) < lookLeast || f.TsNs-w.held[0].tsNs < lookLong {
+			return nil
+		}
+		if _, err := w.guess.local(); err != nil { // more packets may tell
+			return nil
+		}
+	}
+	return w.decide()
+}
+
+// decide tells the side, and labels what was held.
+func (w *Watcher) decide() error {
+	var err error
+	if w.local, err = w.guess.local(); err != nil {
+		return err
+	}
+	held := w.held
+	w.held = nil
+	for _, h := range held {
+		if err := w.observe(h.number, h.tsNs, h.data, h.length); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Watcher) observe(number, tsNs int64, frame []byte, length int) error {
+	src, dst, _ := endsOf(frame)
+	dir := w.local.dir(src, dst)
+	if dir == 0 {
+		w.counts.Inside++
+		return nil
+	}
+	o := w.parser.ObserveLen(tsNs, dir, frame[:min(len(frame), length)], length)
+	o.Frame = number
+	return w.label.Step(&o, o)
+}
+
+func (w *Watcher) labelled(o dataset.Observation, class string, p float32) error {
+	w.counts.Labeled++
+	t := w.totals[class]
+	if t == nil {
+		t = &ClassTotal{Class: class, FirstNs: o.TsNs}
+		w.totals[class] = t
+	}
+	t.Packets++
+	t.Bytes += int64(o.Length)
+	t.MeanProbability += float64(p)
+	t.LastNs = o.TsNs
+	if w.OnPacket != nil {
+		if err := w.OnPacket(&Packet{o, class, p}); err != nil {
+			return err
+		}
+	}
+	if w.open.Packets == 0 {
+		w.open.FromNs = o.TsNs
+	}
+	w.open.ToNs = o.TsNs
+	w.open.Packets++
+	w.inOpen[class]++
+	if w.open.Packets == w.window {
+		return w.closeWindow()
+	}
+	return nil
+}
+
+func (w *Watcher) closeWindow() error {
+	w.open.Index++
+	w.open.Present = w.open.Present[:0]
+	for c, n := range w.inOpen {
+		w.open.Present = append(w.open.Present, ClassPackets{c, n})
+		w.totals[c].Windows++
+	}
+	slices.SortFunc(w.open.Present, func(a, b ClassPackets) int {
+		if a.Packets != b.Packets {
+			return b.Packets - a.Packets
+		}
+		if a.Class < b.Class {
+			return -1
+		}
+		return 1
+	})
+	clear(w.inOpen)
+	var err error
+	if w.OnWindow != nil {
+		err = w.OnWindow(&w.open)
+	}
+	w.open.Packets = 0
+	return err
+}
+
+// Close labels what the model still holds back, and what waits for the side to be known. A last window that is not full is
+// given too.
+func (w *Watcher) Close() error {
+	if w.local == nil && w.counts.Frames > 0 {
+		if err := w.decide(); err != nil {
+			return err
+		}
+	}
+	if err := w.label.Flush(); err != nil {
+		return err
+	}
+	if w.open.Packets > 0 {
+		return w.closeWindow()
+	}
+	return nil
+}
+
+// Totals are the classes so far, most packets first.
+func (w *Watcher) Totals() []ClassTotal {
+	out := make([]ClassTotal, 0, len(w.totals))
+	for _, t := range w.totals {
+		c := *t
+		c.MeanProbability /= float64(c.Packets)
+		out = append(out, c)
+	}
+	slices.SortFunc(out, func(a, b ClassTotal) int {
+		if a.Packets != b.Packets {
+			return int(b.Packets - a.Packets)
+		}
+		if a.Class < b.Class {
+			return -1
+		}
+		return 1
+	})
+	return out
+}

@@ -1,0 +1,328 @@
+package watch
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"glasshouse/classifier"
+	"glasshouse/scenarios"
+	"glasshouse/testbed"
+	"glasshouse/testbed/dataset"
+)
+
+// datagram is an IPv4 packet with UDP.
+func datagram(src, dst string, ttl uint8, payload int) []byte {
+	b := make([]byte, 28+payload)
+	b[0], b[8], b[9] = 0x45, ttl, 17
+	binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
+	a, c := netip.MustParseAddr(src).As4(), netip.MustParseAddr(dst).As4()
+	copy(b[12:], a[:])
+	copy(b[16:], c[:])
+	binary.BigEndian.PutUint16(b[20:], 40000)
+	binary.BigEndian.PutUint16(b[22:], 51820)
+	binary.BigEndian.PutUint16(b[24:], uint16(8+payload))
+	return b
+}
+
+func datagram6(payload int) []byte {
+	b := make([]byte, 48+payload)
+	b[0], b[6], b[7] = 0x60, 17, 64
+	binary.BigEndian.PutUint16(b[4:], uint16(8+payload))
+	b[8], b[24] = 0xfd, 0x20
+	binary.BigEndian.PutUint16(b[44:], uint16(8+payload))
+	return b
+}
+
+func ethernet(ether uint16, tags []byte, ip []byte) []byte {
+	b := make([]byte, 12, 14+len(ip))
+	b = append(b, tags...)
+	b = binary.BigEndian.AppendUint16(b, ether)
+	return append(b, ip...)
+}
+
+// One packet is one observation, whatever link it was captured on.
+func TestLinkTypes(t *testing.T) {
+	ip := datagram("192.168.1.5", "198.18.3.4", 64, 4)
+	tag := []byte{0x81, 0, 0, 7}
+	cooked := append(make([]byte, 14), append([]byte{8, 0}, ip...)...)
+	cooked2 := append([]byte{8, 0}, append(make([]byte, 18), ip...)...)
+	for name, f := range map[string]dataset.Frame{
+		"Ethernet":          {Link: 1, Data: ethernet(0x800, nil, ip)},
+		"padded":            {Link: 1, Data: append(ethernet(0x800, nil, ip), make([]byte, 60-14-len(ip))...)},
+		"with a checksum":   {Link: 1, Data: append(ethernet(0x800, nil, ip), make([]byte, 64-14-len(ip))...)},
+		"VLAN":              {Link: 1, Data: ethernet(0x800, tag, ip)},
+		"two VLANs":         {Link: 1, Data: ethernet(0x800, slices.Concat([]byte{0x88, 0xa8, 0, 1}, tag), ip)},
+		"raw IP":            {Link: 101, Data: ip},
+		"raw IP of BSD":     {Link: 12, Data: ip},
+		"IPv4":              {Link: 228, Data: ip},
+		"loopback of BSD":   {Link: 0, Data: append([]byte{2, 0, 0, 0}, ip...)},
+		"Linux cooked":      {Link: 113, Data: cooked},
+		"Linux cooked 2":    {Link: 276, Data: cooked2},
+		"cut after headers": {Link: 101, Data: ip[:28], Length: len(ip)},
+	} {
+		f.Length = max(f.Length, len(f.Data))
+		var buf []byte
+		frame, length, ok := ethernetOf(f, &buf)
+		if !ok || length != 14+len(ip) {
+			t.Errorf("%s: %v, %d bytes", name, ok, length)
+			continue
+		}
+		src, dst, ttl := endsOf(frame)
+		got := dataset.NewParser().ObserveLen(1, homePrefixes().dir(src, dst), frame[:min(len(frame), length)], length)
+		want := dataset.Observation{
+			TsNs: 1, Dir: 1, Length: int32(14 + len(ip)), IPProto: 17, LocalPort: 40000, RemotePort: 51820, RemoteAddr: "198.18.3.4",
+			PayloadLength: 4, AppProto: "none",
+		}
+		if diff := cmp.Diff(want, got); diff != "" || ttl != 64 {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	var buf []byte
+	if frame, length, ok := ethernetOf(dataset.Frame{Link: 229, Data: datagram6(9)}, &buf); !ok || length != 14+57 || frame[12] != 0x86 {
+		t.Error("IPv6 is not read")
+	}
+	for _, f := range []dataset.Frame{{Link: 1, Data: ethernet(0x806, nil, make([]byte, 28))}, {Link: 101, Data: []byte{0x45}}, {Link: 1}, {Link: 0, Data: []byte{2}}, {Link: 105, Data: ip}} {
+		if _, _, ok := ethernetOf(f, &buf); ok {
+			t.Errorf("%v is IP", f)
+		}
+	}
+}
+
+func TestSide(t *testing.T) {
+	type pair struct {
+		src, dst string
+		ttl      uint8
+	}
+	for name, c := range map[string]struct {
+		seen []pair
+		want string // "" = cannot be told
+	}{
+		"a LAN":                {[]pair{{"192.168.1.5", "198.18.3.4", 64}, {"198.18.3.4", "192.168.1.5", 50}, {"192.168.1.6", "192.168.1.5", 64}}, homePrefixes().String()},
+		"a WAN":                {[]pair{{"203.0.113.9", "198.18.3.4", 63}, {"198.18.9.9", "203.0.113.9", 50}, {"203.0.113.9", "198.18.7.7", 63}}, "203.0.113.9"},
+		"a tunnel":             {[]pair{{"203.0.113.9", "198.18.3.4", 64}, {"198.18.3.4", "203.0.113.9", 52}}, "203.0.113.9"},
+		"a tunnel, to Windows": {[]pair{{"203.0.113.9", "198.18.3.4", 64}, {"198.18.3.4", "203.0.113.9", 117}}, "203.0.113.9"},
+		"a tunnel, no hops":    {[]pair{{"203.0.113.9", "198.18.3.4", 64}, {"198.18.3.4", "203.0.113.9", 64}}, ""},
+		"a backbone":           {[]pair{{"203.0.113.9", "198.18.3.4", 64}, {"198.18.3.5", "203.0.113.1", 64}}, ""},
+		"nothing":              {nil, ""},
+	} {
+		var g sideGuess
+		for _, p := range c.seen {
+			g.add(netip.MustParseAddr(p.src), netip.MustParseAddr(p.dst), p.ttl)
+		}
+		l, err := g.local()
+		if c.want == "" {
+			if !errors.Is(err, ErrSide) {
+				t.Errorf("%s: %v, %v", name, l, err)
+			}
+			continue
+		}
+		if err != nil || l.String() != c.want {
+			t.Errorf("%s: %v, %v", name, l, err)
+		}
+	}
+	l, err := ParseLocal([]string{"203.0.113.7", "10.1.2.3/8", "fd00::/8"})
+	if err != nil || l.String() != "203.0.113.7, 10.0.0.0/8, fd00::/8" {
+		t.Error(l, err)
+	}
+	for _, c := range []struct {
+		src, dst string
+		want     int8
+	}{{"10.9.9.9", "1.1.1.1", 1}, {"1.1.1.1", "203.0.113.7", -1}, {"10.0.0.1", "10.0.0.2", 0}, {"1.1.1.1", "8.8.8.8", 0}, {"10.0.0.1", "224.0.0.251", 0}, {"10.0.0.1", "255.255.255.255", 0}} {
+		if d := l.dir(netip.MustParseAddr(c.src), netip.MustParseAddr(c.dst)); d != c.want {
+			t.Errorf("%s to %s goes %d", c.src, c.dst, d)
+		}
+	}
+	if _, err := ParseLocal([]string{"home"}); err == nil {
+		t.Error("a word is no address")
+	}
+}
+
+// small lives two homes of a scenario in the virtual world, with captures.
+func small(tb testing.TB, scenario string) *dataset.Dataset {
+	tb.Helper()
+	sc, err := scenarios.Load(scenario)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	dir := filepath.Join(tb.TempDir(), "set")
+	if _, err := testbed.Generate(tb.Context(), testbed.GenerateOptions{
+		Scenario: sc, Seed: 5, Homes: 2, Duration: 3 * time.Minute, Workers: 2, Shard: 1, Of: 1, Out: dir, Captures: dataset.CapturesWAN,
+	}); err != nil {
+		tb.Fatal(err)
+	}
+	d, err := dataset.Open(dir)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
+// A capture without truth gives what the rows of its home give, packet by packet, behind NAPT and through the tunnel.
+func TestWatchingIsScoring(t *testing.T) {
+	for _, scenario := range []string{"noisy-napt", "noisy-vpn"} {
+		d := small(t, scenario)
+		m, err := classifier.Train(t.Context(), []*dataset.Dataset{d}, classifier.TrainOptions{Kind: "forest", Forest: classifier.ForestOptions{Trees: 5, Workers: 2}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []Packet
+		l := classifier.NewLabeller(m, func(o dataset.Observation, class string, p float32) error {
+			want = append(want, Packet{o, class, p})
+			return nil
+		})
+		if err := dataset.ReadRows(filepath.Join(d.HomePath(0), dataset.FilePackets), func(r *dataset.Row) error { return l.Step(&r.Observation, r.Observation) }); err != nil {
+			t.Fatal(err)
+		}
+		var got []Packet
+		w := New(m, nil, 0)
+		w.OnPacket = func(p *Packet) error {
+			got = append(got, *p)
+			return nil
+		}
+		windows, inWindows := 0, 0
+		w.OnWindow = func(win *Window) error {
+			windows++
+			for _, c := range win.Present {
+				inWindows += c.Packets
+			}
+			return nil
+		}
+		watchFile(t, w, filepath.Join(d.HomePath(0), dataset.FileWAN))
+		if len(want) < 500 {
+			t.Errorf("%s: only %d packets", scenario, len(want))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %.2000s", scenario, diff)
+		}
+		total := int64(0)
+		for _, c := range w.Totals() {
+			total += c.Packets
+		}
+		if n := w.Counts(); n.Labeled != total || n.Labeled != int64(inWindows) || windows != (len(want)+99)/100 || n.Frames != n.Labeled+n.Inside+n.NotIP {
+			t.Errorf("%s: %+v, %d in totals, %d in %d windows", scenario, n, total, inWindows, windows)
+		}
+	}
+}
+
+func watchFile(tb testing.TB, w *Watcher, path string) {
+	tb.Helper()
+	r, err := dataset.OpenAnyCapture(path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer r.Close()
+	for {
+		f, err := r.Read()
+		if err != nil {
+			break
+		}
+		if err := w.Frame(f); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// fixed is a model that knows one class.
+type fixed struct{ meta classifier.Meta }
+
+func (f *fixed) Classes() []string         { return []string{"x"} }
+func (f *fixed) Stream() classifier.Stream { return f }
+func (f *fixed) Meta() *classifier.Meta    { return &f.meta }
+func (f *fixed) Step(o *dataset.Observation, p []float32) (int64, bool) {
+	p[0] = 1
+	return o.Frame, true
+}
+func (f *fixed) Flush([]float32) (int64, bool) { return 0, false }
+func (f *fixed) Save(io.Writer) error          { return nil }
+
+// FuzzWatch: whatever a capture holds, watching it ends, without a panic, and no frame is counted twice.
+func FuzzWatch(f *testing.F) {
+	ip := datagram("192.168.1.5", "198.18.3.4", 64, 4)
+	for _, link := range []uint32{0, 1, 12, 101, 113, 228, 229, 276} {
+		head := []byte{0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0}
+		head = binary.LittleEndian.AppendUint32(head, link)
+		for _, data := range [][]byte{ip, ethernet(0x800, nil, ip), datagram6(3)} {
+			b := slices.Clone(head)
+			b = append(b, 1, 0, 0, 0, 1, 0, 0, 0)
+			b = binary.LittleEndian.AppendUint32(b, uint32(len(data)))
+			b = binary.LittleEndian.AppendUint32(b, uint32(len(data)))
+			f.Add(append(b, data...))
+		}
+	}
+	path := filepath.Join(f.TempDir(), "x")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := dataset.OpenAnyCapture(path)
+		if err != nil {
+			return
+		}
+		defer r.Close()
+		w := New(&fixed{}, nil, 3)
+		for {
+			f, err := r.Read()
+			if err != nil || w.Frame(f) != nil {
+				break
+			}
+		}
+		if err := w.Close(); err != nil {
+			return
+		}
+		if c := w.Counts(); c.Labeled+c.Inside+c.NotIP > c.Frames {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
+// BenchmarkFrameToLabel is the whole way: a frame of a capture in memory to its label, with a forest of 20 trees.
+func BenchmarkFrameToLabel(b *testing.B) {
+	for _, scenario := range []string{"noisy-napt", "noisy-vpn"} {
+		b.Run(scenario, func(b *testing.B) {
+			d := small(b, scenario)
+			m, err := classifier.Train(b.Context(), []*dataset.Dataset{d}, classifier.TrainOptions{Kind: "forest", Forest: classifier.ForestOptions{Trees: 20, Workers: 2}})
+			if err != nil {
+				b.Fatal(err)
+			}
+			r, err := dataset.OpenAnyCapture(filepath.Join(d.HomePath(0), dataset.FileWAN))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer r.Close()
+			var frames []dataset.Frame
+			for {
+				f, err := r.Read()
+				if err != nil {
+					break
+				}
+				f.Data = slices.Clone(f.Data)
+				frames = append(frames, f)
+			}
+			w := New(m, homePrefixes(), 0)
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if err := w.Frame(frames[i%len(frames)]); err != nil {
+					b.Fatal(err)
+				}
+				i++
+			}
+			if w.Counts().Labeled < int64(i)*9/10 {
+				b.Fatalf("%+v", w.Counts())
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "packets/s")
+		})
+	}
+}
