@@ -18,7 +18,7 @@ type Line struct {
 	deliver func(packet.Packet)
 
 	mu     clock.Guard
-	slots  []packet.Packet
+	slots  []packet.Packet // one that is free keeps its last buffer alive until it is used again
 	free   []uint32 // slots that hold nothing
 	held   int      // packets that wait or are being delivered
 	closed bool
@@ -40,9 +40,9 @@ func (l *Line) Send(p packet.Packet, at int64) {
 		l.mu.Unlock()
 		return
 	}
-	p.At = at
 	if l.InlineWhenDue && l.held == 0 && at <= l.clock.Now() {
 		l.mu.Unlock()
+		p.At = at
 		l.deliver(p)
 		return
 	}
@@ -54,6 +54,7 @@ func (l *Line) Send(p packet.Packet, at int64) {
 	} else {
 		l.slots = append(l.slots, p)
 	}
+	l.slots[slot].At = at // not in p before: a core does not like to copy what it has just written in other pieces
 	l.held++
 	l.lane.Schedule(at, uint64(slot)) // under the lock, so that equal times keep the order of sending
 	l.mu.Unlock()
@@ -67,7 +68,6 @@ func (l *Line) Fire(_ int64, slot uint64) {
 		return
 	}
 	p := l.slots[slot]
-	l.slots[slot].Data = nil
 	l.free = append(l.free, uint32(slot))
 	l.mu.Unlock()
 	l.deliver(p)

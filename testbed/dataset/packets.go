@@ -53,11 +53,17 @@ const (
 // page holds rows by column, texts as codes.
 type page struct {
 	n                                                 int
-	ts, event, lan                                    [pageRows]int64
-	dir, proto, local, remote, flags, length, payload [pageRows]uint32
-	addr, app, unit, activity, role                   [pageRows]uint32
+	ts, event, lan                                    [pageRows + cacheLine/8]int64
+	dir, proto, local, remote, flags, length, payload numberColumn
+	addr, app, unit, activity, role                   numberColumn
 	lost                                              [pageRows]uint16
 }
+
+// numberColumn ends with a cache line that is not used. Columns of a power of two would have the same place in a core's cache for
+// a row, and there are more of them than it has ways.
+type numberColumn [pageRows + cacheLine/4]uint32
+
+const cacheLine = 64 // bytes
 
 // Columns of packets.parquet, in order.
 const (
@@ -199,7 +205,7 @@ func (w *packetWriter) flush() error {
 	w.delta(colFrame, w.nums[:n])
 	for _, c := range [...]struct {
 		col int
-		v   *[pageRows]uint32
+		v   *numberColumn
 	}{
 		{colDir, &p.dir},
 		{colLength, &p.length},
@@ -214,7 +220,7 @@ func (w *packetWriter) flush() error {
 	}
 	for _, c := range [...]struct {
 		col int
-		v   *[pageRows]uint32
+		v   *numberColumn
 	}{{colAddr, &p.addr}, {colApp, &p.app}} {
 		for i, id := range c.v[:n] {
 			w.ids[i] = uint16(id)
