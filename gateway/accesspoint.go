@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"encoding/binary"
-	"math/rand/v2"
 	"net/netip"
 
 	"glasshouse/emulator/clock"
@@ -54,7 +53,8 @@ type AccessPoint struct {
 	down    *Line
 	mu      clock.Guard
 	ideal   bool
-	rng     *rand.Rand
+	dice    dice
+	loss    odds
 	leases  []uint32
 	awake   []int64 // per station: until when it listens
 	lastUp  []int64 // per station: keeps its frames in order under jitter
@@ -72,7 +72,7 @@ type APDrops struct {
 // NewAccessPoint returns an access point; Close ends its delay lines.
 func NewAccessPoint(c AccessPointConfig) *AccessPoint {
 	a := &AccessPoint{
-		c: c, byMAC: make(map[[6]byte]int), found: -1, rng: rand.New(rand.NewPCG(c.Seed, 0x77696669)),
+		c: c, byMAC: make(map[[6]byte]int), found: -1, dice: newDice(c.Seed, 0x77696669), loss: oddsOf(c.Medium.Loss),
 		awake: make([]int64, len(c.Stations)), lastUp: make([]int64, len(c.Stations)), lastDn: make([]int64, len(c.Stations)),
 	}
 	a.mu.For(c.Clock)
@@ -272,11 +272,11 @@ func (a *AccessPoint) deliver(p packet.Packet) { a.c.Stations[p.Lineage.Row].Del
 func (a *AccessPoint) airTime() int64 {
 	d := a.c.Medium.Delay
 	if j := a.c.Medium.Jitter; j > 0 {
-		d += a.rng.Int64N(j + 1)
+		d += a.dice.to(j)
 	}
 	return d
 }
 
 func (a *AccessPoint) lostInAir() bool {
-	return a.c.Medium.Loss > 0 && a.rng.Float64() < a.c.Medium.Loss
+	return a.loss > 0 && a.dice.lost(a.loss)
 }

@@ -19,8 +19,8 @@ type Line struct {
 
 	mu     clock.Guard
 	slots  []packet.Packet // one that is free keeps its last buffer alive until it is used again
-	free   []uint32 // slots that hold nothing
-	held   int      // packets that wait or are being delivered
+	free   []uint32        // slots that hold nothing
+	held   int             // packets that wait or are being delivered
 	closed bool
 }
 

@@ -1,7 +1,5 @@
 package gateway
 
-import "math/rand/v2"
-
 // Queue is the WAN queue of one direction: it sends at a rate and drops at its tail. Where the line is granted in cycles, as
 // homes share a cable's or a fibre's way up, what has come in one cycle leaves in the next, back to back. Pure: time is given
 // to it.
@@ -37,14 +35,14 @@ func (q *Queue) Send(now int64, size int) (leaves int64, ok bool) {
 // packet never overtakes another. Pure: time is given to it, and its draws come from its seed.
 type Path struct {
 	delay, jitter int64
-	loss          float64
-	rng           *rand.Rand
+	loss          odds
+	dice          dice
 	last          int64
 }
 
 // NewPath returns a path with a delay and a jitter in ns (uniform in [0, jitter], added) and a loss probability.
 func NewPath(delay, jitter int64, loss float64, seed1, seed2 uint64) *Path {
-	return &Path{delay: delay, jitter: jitter, loss: loss, rng: rand.New(rand.NewPCG(seed1, seed2))}
+	return &Path{delay: delay, jitter: jitter, loss: oddsOf(loss), dice: newDice(seed1, seed2)}
 }
 
 // Send passes a packet that enters at now (ns); ok is false if the path loses it. It draws as often for a lost packet as
@@ -52,9 +50,9 @@ func NewPath(delay, jitter int64, loss float64, seed1, seed2 uint64) *Path {
 func (p *Path) Send(now int64) (arrives int64, ok bool) {
 	at := now + p.delay
 	if p.jitter > 0 {
-		at += p.rng.Int64N(p.jitter + 1)
+		at += p.dice.to(p.jitter)
 	}
-	if p.loss > 0 && p.rng.Float64() < p.loss {
+	if p.loss > 0 && p.dice.lost(p.loss) {
 		return 0, false
 	}
 	p.last = max(at, p.last)

@@ -47,9 +47,11 @@ type Table struct {
 	swept [256]int // number of mappings, a protocol, at which those that have expired are thrown out
 	next  uint16
 
-	// What was found last each way: packets of one connection mostly follow each other.
-	out, in found
+	// What was found last each way, by the port's last bits: packets of few connections follow each other.
+	out, in [recent]found
 }
+
+const recent = 64
 
 // found is a session that lives, or none.
 type found struct {
@@ -143,7 +145,7 @@ const pruneAt = 64
 // Out returns the WAN endpoint for a packet from lan to remote, making a mapping if there is none; ok is false when the
 // table is full. flags are TCP's, 0 otherwise.
 func (t *Table) Out(now int64, proto uint8, lan, remote netip.AddrPort, flags uint8) (wan netip.AddrPort, ok bool) {
-	if f := &t.out; f.mapping != nil && f.lan == lan && f.remote == remote && f.proto == proto && f.session.expires > now {
+	if f := &t.out[lan.Port()%recent]; f.mapping != nil && f.lan == lan && f.remote == remote && f.proto == proto && f.session.expires > now {
 		f.session.see(flags, true)
 		t.refresh(now, f.mapping, f.session)
 		return netip.AddrPortFrom(t.c.WAN, f.mapping.port), true
@@ -167,13 +169,13 @@ func (t *Table) Out(now int64, proto uint8, lan, remote netip.AddrPort, flags ui
 	s := m.session(now, remote)
 	s.see(flags, true)
 	t.refresh(now, m, s)
-	t.out = found{proto: proto, lan: lan, remote: remote, mapping: m, session: s}
+	t.out[lan.Port()%recent] = found{proto: proto, lan: lan, remote: remote, mapping: m, session: s}
 	return netip.AddrPortFrom(t.c.WAN, m.port), true
 }
 
 // In returns the LAN endpoint for a packet from remote to a WAN port; ok is false where no mapping admits it.
 func (t *Table) In(now int64, proto uint8, port uint16, remote netip.AddrPort, flags uint8) (lan netip.AddrPort, ok bool) {
-	if f := &t.in; f.mapping != nil && f.port == port && f.remote == remote && f.proto == proto && f.session.expires > now {
+	if f := &t.in[port%recent]; f.mapping != nil && f.port == port && f.remote == remote && f.proto == proto && f.session.expires > now {
 		if proto == protoTCP {
 			f.session.see(flags, false)
 			t.refresh(now, f.mapping, f.session)
@@ -193,7 +195,7 @@ func (t *Table) In(now int64, proto uint8, port uint16, remote netip.AddrPort, f
 		t.refresh(now, m, s)
 	}
 	if s := m.remotes[remote]; s != nil {
-		t.in = found{proto: proto, port: port, remote: remote, mapping: m, session: s}
+		t.in[port%recent] = found{proto: proto, port: port, remote: remote, mapping: m, session: s}
 	}
 	return m.lan, true
 }
@@ -291,11 +293,11 @@ func (t *Table) refresh(now int64, m *mapping, s *session) {
 func (t *Table) retire(m *mapping) {
 	delete(t.byLAN, lanKey{m.proto, m.lan})
 	m.remotes = nil
-	if t.out.mapping == m {
-		t.out = found{}
+	if f := &t.out[m.lan.Port()%recent]; f.mapping == m {
+		*f = found{}
 	}
-	if t.in.mapping == m {
-		t.in = found{}
+	if f := &t.in[m.port%recent]; f.mapping == m {
+		*f = found{}
 	}
 	t.count[m.proto]--
 }

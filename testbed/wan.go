@@ -36,8 +36,7 @@ type wan struct {
 	// live world's has by itself.
 	turn func(due int64, t virtual.Task) int64
 
-	farFrom            [4]byte // of the packet before, and how far that is
-	farExtra           int64
+	farOf              [64]farOf // by an address' last bits: how far those are that packets came from lately
 	farLine            *gateway.Line
 	upLine, upPathLine *gateway.Line
 	downLine           *gateway.Line
@@ -50,6 +49,12 @@ type wan struct {
 	downPath  *gateway.Path
 	passed    int64 // ns: when the last packet passed the tap
 	drops     wanDrops
+}
+
+// farOf is how far an address is beyond the home's way to the internet, ns.
+type farOf struct {
+	from  [4]byte
+	extra int64
 }
 
 // wanDrops counts packets that ended inside the path, by cause.
@@ -163,10 +168,12 @@ func (w *wan) tapUp(p packet.Packet) {
 
 // down takes an IP packet that the internet sends to the home, and owns it.
 func (w *wan) down(p packet.Packet) {
-	if from := [4]byte(p.Data[12:16]); from != w.farFrom {
-		w.farFrom, w.farExtra = from, w.far[netip.AddrFrom4(from)]
+	from := [4]byte(p.Data[12:16])
+	f := &w.farOf[from[3]%uint8(len(w.farOf))]
+	if from != f.from {
+		*f = farOf{from, w.far[netip.AddrFrom4(from)]}
 	}
-	w.farLine.Send(p, p.At+w.farExtra)
+	w.farLine.Send(p, p.At+f.extra)
 }
 
 // arrived queues a packet at the home's side of the internet.

@@ -56,6 +56,7 @@ type Net struct {
 	router   *router
 	cloud    *cloud
 	chains   map[string]*wire.Chain
+	segs     [][]sent // of endpoints that are no more, for others
 	fills    int
 	unsummed bool
 	jobs     map[uint32]*datagrams
@@ -159,6 +160,10 @@ func (s *stack) forget(e *endpoint) {
 		delete(s.conns, e.key)
 	}
 	e.state = stateClosed
+	if cap(e.segs) > 0 { // nothing looks at what a closed endpoint has in flight
+		s.n.segs = append(s.n.segs, e.segs[:0])
+		e.segs, e.head, e.sackedN, e.lostN = nil, 0, 0, 0
+	}
 }
 
 // endpoint makes an end of a connection between two addresses.
@@ -169,6 +174,9 @@ func (s *stack) endpoint(key connKey, unit int32, dir int8, open tag, app applic
 	}
 	e.isn = uint32(s.draws.Uint64())
 	e.out.noise, e.out.place = s.n.noise, s.draws.Uint64()
+	if k := len(s.n.segs); k > 0 {
+		e.segs, s.n.segs = s.n.segs[k-1], s.n.segs[:k-1]
+	}
 	e.rcvMSS = defaultRcvMSS
 	s.conns[key] = e
 	return e

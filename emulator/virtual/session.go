@@ -27,6 +27,8 @@ type session struct {
 	flights [][]byte        // of the TLS handshake, the client's and the server's in turn
 	opened  func(err error) // told once: the device may use it
 	lost    func()          // told once, later on: it broke, or the far end closed it
+	asked   []byte          // the newest request in the clear, of a message of askedOf bytes
+	askedOf int
 	client  side
 	server  side
 }

@@ -26,6 +26,7 @@ type chunk struct {
 	byText  map[string]uint16
 	recent  [64]recentText
 	of      []uint16 // by code: the first code of the same name
+	told    []uint16 // by code: its name's number and 1; 0 = not in the page so far
 	body    []byte
 }
 
@@ -94,19 +95,28 @@ func (c *chunk) names(ids []uint16, codes []uint32, names []string) {
 	for k := len(c.of); k < len(names); k++ {
 		c.of = append(c.of, uint16(slices.Index(names, names[k])))
 	}
-	numbers := c.numbers
+	c.told = append(c.told[:0], make([]uint16, len(names))...)
 	for i, code := range codes {
-		x := uint32(c.of[code])
-		id := c.id[x]
-		if int(id) >= len(numbers) || numbers[id] != x {
-			id = uint16(len(numbers))
-			c.id[x] = id
-			numbers = append(numbers, x)
-			c.texts = append(c.texts, names[x])
+		id := c.told[code]
+		if id == 0 {
+			id = c.name(c.of[code], names) + 1
+			c.told[code] = id
 		}
-		ids[i] = id
+		ids[i] = id - 1
 	}
-	c.numbers = numbers
+}
+
+// name numbers one name, by the first of its codes.
+func (c *chunk) name(code uint16, names []string) uint16 {
+	x := uint32(code)
+	id := c.id[x]
+	if int(id) >= len(c.numbers) || c.numbers[id] != x {
+		id = uint16(len(c.numbers))
+		c.id[x] = id
+		c.numbers = append(c.numbers, x)
+		c.texts = append(c.texts, names[x])
+	}
+	return id
 }
 
 // span widens least and most.
