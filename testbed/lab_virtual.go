@@ -210,7 +210,9 @@ func (l *virtualLab) owner(p packet.Packet, r gateway.Result, kind gateway.Outer
 func (l *virtualLab) live(ctx context.Context) (cut bool) {
 	end := l.o.Duration.Nanoseconds()
 	l.agenda = l.o.Home.Agenda(l.o.Duration, l.o.Density)
-	l.air = pan.New(l.o.Home.Specimens, func(radio devices.Radio, at int64, frame []byte) { l.files.Air(string(radio), at, frame) })
+	if l.o.Options.Captures && l.o.Options.LAN { // nobody else hears it
+		l.air = pan.New(l.o.Home.Specimens, func(radio devices.Radio, at int64, frame []byte) { l.files.Air(string(radio), at, frame) })
+	}
 	l.next()
 	l.net.Poll(routerName(l.o.Home))
 	l.net.QueryGroups(l.o.Home.Router.IGMPQuery)
