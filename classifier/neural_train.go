@@ -16,7 +16,7 @@ import (
 const (
 	tcnWindow, tcnBatch = 512, 16
 	lstmBatch           = 64
-	validLimit          = 300000 // validation packets; of more, windows are taken at even distances
+	validLimit          = 300000 // validation packets; of more, each home's first ones are taken
 )
 
 func (o *NeuralOptions) defaults(kind string) error {
@@ -101,13 +101,10 @@ func teach(ctx context.Context, c *corpus, o *TrainOptions, inputs string) (*Neu
 		steps, size = max(o.Window, tcnWindow), tcnBatch
 	}
 	l.batch = nn.NewBatch(&spec, steps, size)
-	l.valid = cutWindows(valid, steps, func() int { return 0 })
-	if keep := max(validLimit/steps, 1); len(l.valid) > keep {
-		for i := range keep {
-			l.valid[i] = l.valid[i*len(l.valid)/keep]
-		}
-		l.valid = l.valid[:keep]
+	for i, v := range valid {
+		valid[i].to = min(v.to, v.from+max(validLimit/len(valid), steps))
 	}
+	l.valid = cutWindows(valid, steps, func() int { return 0 })
 	l.weigh()
 	l.tr = nn.NewTrainer(l.m.net, nn.TrainOptions{Rate: o.Neural.Rate, Workers: o.Neural.Workers, Seed: o.Seed})
 	if err := l.resume(); err != nil {
@@ -166,28 +163,16 @@ func (l *lesson) epoch(ctx context.Context) error {
 	spans := slices.Clone(l.train)
 	r.Shuffle(len(spans), func(i, j int) { spans[i], spans[j] = spans[j], spans[i] })
 	all := cutWindows(spans, l.batch.T, func() int { return r.IntN(l.batch.T) })
-	lanes := l.o.Kind != KindTCN
-	if !lanes {
+	if !l.lanes() {
 		r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	}
-	steps := (len(all) + l.batch.B - 1) / l.batch.B
+	steps := l.batches(all)
 	sum := 0.0
 	for step := range steps {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		for i := range l.batch.B {
-			k := step*l.batch.B + i
-			if lanes {
-				k = i*steps + step
-			}
-			w := span{}
-			if k < len(all) {
-				w = all[k]
-			}
-			l.c.fill(l.batch, i, w, &l.m.enc, l.weights)
-			l.batch.Fresh[i] = !lanes || step == 0 || k < len(all) && (all[k-1].home != w.home || all[k-1].to != w.from)
-		}
+		l.load(all, step)
 		l.tr.SetRate(l.o.Neural.Rate * l.cool(float64(l.at.Epoch)+float64(step)/float64(steps)))
 		sum += l.tr.Step(l.batch)
 		if l.o.Neural.Progress != nil && step+1 < steps {
@@ -210,6 +195,28 @@ func (l *lesson) epoch(ctx context.Context) error {
 	return l.save()
 }
 
+// lanes tells whether a sequence of a batch goes on where it ended in the batch before.
+func (l *lesson) lanes() bool { return l.o.Kind != KindTCN }
+
+func (l *lesson) batches(all []span) int { return (len(all) + l.batch.B - 1) / l.batch.B }
+
+// load fills the batch with the windows of a step.
+func (l *lesson) load(all []span, step int) {
+	steps, lanes := l.batches(all), l.lanes()
+	for i := range l.batch.B {
+		k := step*l.batch.B + i
+		if lanes {
+			k = i*steps + step
+		}
+		w := span{}
+		if k < len(all) {
+			w = all[k]
+		}
+		l.c.fill(l.batch, i, w, &l.m.enc, l.weights)
+		l.batch.Fresh[i] = !lanes || step == 0 || k < len(all) && (all[k-1].home != w.home || all[k-1].to != w.from)
+	}
+}
+
 // cool is the learning rate's share of its first value after so many epochs.
 func (l *lesson) cool(epochs float64) float64 {
 	return max(0.5+0.5*math.Cos(math.Pi*epochs/float64(l.o.Neural.Epochs)), 0.01)
@@ -221,15 +228,8 @@ func (l *lesson) validate() (loss, accuracy float64) {
 	classes := len(l.c.meta.Classes)
 	probs := make([]float32, l.batch.T*l.batch.B*classes)
 	weight, n, right := 0.0, 0, 0
-	for at := 0; at < len(l.valid); at += l.batch.B {
-		for i := range l.batch.B {
-			w := span{}
-			if at+i < len(l.valid) {
-				w = l.valid[at+i]
-			}
-			l.c.fill(l.batch, i, w, &l.m.enc, l.weights)
-			l.batch.Fresh[i] = true
-		}
+	for step := range l.batches(l.valid) {
+		l.load(l.valid, step)
 		run.Run(l.batch, probs)
 		for r, w := range l.batch.Weight {
 			if w == 0 {
