@@ -112,6 +112,7 @@ func (c *cell) backward(dy, dx []float32, ways, way int) {
 	n := a.in - c.skip // a row of part: gradients of inputs from skip on, and of the output before
 	clear(c.dh)
 	clear(c.dc)
+	few := max(gradRows/b, 1) // steps whose gradients of the sums are still in a near cache
 	for step := c.s.t - 1; step >= 0; step-- {
 		t := c.time(step)
 		g := c.g[step*b*4*u : (step+1)*b*4*u]
@@ -136,7 +137,13 @@ func (c *cell) backward(dy, dx []float32, ways, way int) {
 				}
 			}
 		}
+		if step%few == 0 {
+			rows := min(few, c.s.t-step) * b
+			c.dg.Pack(c.g[step*b*4*u:], rows, 4*u, 4*u)
+			c.s.n.kn.Mul(c.s.grad[a.at:], a.out, c.x[step*b*(a.in+1):], 1, a.in+1, a.in+1, &c.dg)
+		}
 	}
-	c.dg.Pack(c.g, c.s.t*b, 4*u, 4*u)
-	c.s.n.kn.Mul(c.s.grad[a.at:], a.out, c.x, 1, a.in+1, a.in+1, &c.dg)
 }
+
+// gradRows is how many rows the weights' gradients are made of at a time.
+const gradRows = 160

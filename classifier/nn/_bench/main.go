@@ -1,11 +1,12 @@
 // Command bench measures the neural models beside PyTorch and oneDNN, all on two threads and in one run:
 //
-//	go run ./classifier/nn/_bench [-rounds 5] [-layers 1]
+//	go run ./classifier/nn/_bench [-rounds 5] [-layers 1] [-cpu]
 //
 // BiLSTM, batches of 64 sequences of 64 steps of 16 features, hidden 128, 12 classes; training is forward, backward and Adam. Each round
 // takes every contender in turn, each in a process of its own; the best round of each counts, since all that disturbs makes
 // slower. PyTorch is Debian's (python3-torch), with OPENBLAS_NUM_THREADS=1. oneDNN's figure (libdnnl-dev, g++) is its LSTM primitives alone, without
-// output layer, loss or Adam. What is not installed is left out, with a word. Online figures are one packet at a time on one core.
+// output layer, loss or Adam. With -cpu each has one thread, and processor time counts instead of the wall's: for machines that
+// do other work meanwhile, where threads that wait for each other lose most. What is not installed is left out, with a word. Online figures are one packet at a time on one core.
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sort"
+	"syscall"
 	"time"
 
 	"glasshouse/classifier/nn"
@@ -24,28 +26,28 @@ import (
 
 const (
 	batch, steps, features, hidden, classes = 64, 64, 16, 128, 12
-	threads                                 = 2
-	dir                                     = "classifier/nn/_bench"
+	dir                                     = "classifier/nn/_bench/peers"
 )
 
 func main() {
 	rounds := flag.Int("rounds", 5, "rounds; the best counts")
 	layers := flag.Int("layers", 1, "layers of the BiLSTM")
 	seconds := flag.Float64("seconds", 1.5, "time of a measurement")
+	cpu := flag.Bool("cpu", false, "one thread, by processor time")
 	work := flag.Bool("work", false, "measure in this process (used by itself)")
 	flag.Parse()
 	if *work {
-		measure(*layers, *seconds)
+		measure(*layers, *seconds, *cpu)
 		return
 	}
-	if err := compare(*rounds, *layers, *seconds); err != nil {
+	if err := compare(*rounds, *layers, *seconds, *cpu); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
 // compare runs the contenders and prints the best of each.
-func compare(rounds, layers int, seconds float64) error {
+func compare(rounds, layers int, seconds float64, cpu bool) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -55,7 +57,11 @@ func compare(rounds, layers int, seconds float64) error {
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	l, s := fmt.Sprint(layers), fmt.Sprint(seconds)
+	l, s, c := fmt.Sprint(layers), fmt.Sprint(seconds), "wall"
+	omp := "OMP_NUM_THREADS=2"
+	if cpu {
+		c, omp = "cpu", "OMP_NUM_THREADS=1"
+	}
 	type contender struct {
 		name string
 		cmd  func() *exec.Cmd
@@ -70,16 +76,16 @@ func compare(rounds, layers int, seconds float64) error {
 		}})
 	}
 	for _, k := range []string{"avx512", "avx2"} {
-		add(k, []string{"GLASSHOUSE_KERNEL=" + k}, self, "-work", "-layers", l, "-seconds", s)
+		add(k, []string{"GLASSHOUSE_KERNEL=" + k}, self, "-work", "-layers", l, "-seconds", s, fmt.Sprintf("-cpu=%v", cpu))
 	}
 	if exec.Command("/usr/bin/python3", "-c", "import torch").Run() == nil {
-		add("pytorch", []string{"OPENBLAS_NUM_THREADS=1"}, "/usr/bin/python3", filepath.Join(dir, "lstm.py"), l, s)
+		add("pytorch", []string{"OPENBLAS_NUM_THREADS=1", omp}, "/usr/bin/python3", filepath.Join(dir, "lstm.py"), l, s, c)
 	} else {
 		fmt.Fprintln(os.Stderr, "no PyTorch: apt-get install python3-torch")
 	}
 	onednn := filepath.Join(tmp, "onednn")
 	if out, err := exec.Command("g++", "-O2", "-o", onednn, filepath.Join(dir, "onednn.cc"), "-ldnnl").CombinedOutput(); err == nil {
-		add("onednn", []string{"OMP_NUM_THREADS=2"}, onednn, l, s)
+		add("onednn", []string{omp}, onednn, l, s, c)
 	} else {
 		fmt.Fprintf(os.Stderr, "no oneDNN (apt-get install libdnnl-dev g++): %s\n", out)
 	}
@@ -128,8 +134,15 @@ func compare(rounds, layers int, seconds float64) error {
 }
 
 // measure prints packets per second of training, inference, and the online models.
-func measure(layers int, seconds float64) {
+func measure(layers int, seconds float64, cpu bool) {
+	threads := 2
+	now := func() float64 { return float64(time.Now().UnixNano()) / 1e9 }
+	if cpu {
+		threads = 1
+		now = processorTime
+	}
 	runtime.GOMAXPROCS(threads)
+	rate := func(seconds float64, packets int, f func()) float64 { return rate(now, seconds, packets, f) }
 	spec := nn.Spec{Kind: nn.BiLSTM, Dense: features, Units: hidden, Layers: layers, Classes: classes}
 	out := make(map[string]float64)
 	b := nn.NewBatch(&spec, steps, batch)
@@ -143,7 +156,7 @@ func measure(layers int, seconds float64) {
 		b.Fresh[i] = true
 	}
 	n := net(spec)
-	tr := nn.NewTrainer(n, nn.TrainOptions{Workers: threads, Shard: batch / threads})
+	tr := nn.NewTrainer(n, nn.TrainOptions{Workers: threads, Shard: batch / 2})
 	out["training"] = rate(seconds, batch*steps, func() { tr.Step(b) })
 	run, probs := nn.NewRunner(n, threads), make([]float32, batch*steps*classes)
 	out["inference"] = rate(seconds, batch*steps, func() { run.Run(b, probs) })
@@ -178,14 +191,14 @@ func net(s nn.Spec) *nn.Net {
 }
 
 // rate is packets a second in the best fifth of many short stretches.
-func rate(seconds float64, packets int, f func()) float64 {
+func rate(now func() float64, seconds float64, packets int, f func()) float64 {
 	f()
 	end := time.Now().Add(time.Duration(seconds * 1e9))
 	var took []float64
 	for time.Now().Before(end) {
-		t := time.Now()
+		t := now()
 		f()
-		took = append(took, time.Since(t).Seconds())
+		took = append(took, now()-t)
 	}
 	sort.Float64s(took)
 	took = took[:max(len(took)/5, 1)]
@@ -194,4 +207,11 @@ func rate(seconds float64, packets int, f func()) float64 {
 		sum += t
 	}
 	return float64(packets*len(took)) / sum
+}
+
+// processorTime is what this process has used, seconds.
+func processorTime() float64 {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }
