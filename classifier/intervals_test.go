@@ -125,3 +125,29 @@ func TestTrust(t *testing.T) {
 		t.Error("trust without probabilities")
 	}
 }
+
+// A small difference that every home shows is clear in pairs, though homes differ more than models do; no difference is not.
+func TestCompareInPairs(t *testing.T) {
+	score := func(r *rand.Rand, better float64) *Score {
+		s := newTwo()
+		for h := range 20 {
+			addHome(s, h, 2000, 0.5+0.02*float64(h)+better, r)
+		}
+		return s.Result()
+	}
+	figure := func(h HomeScore) float64 { return h.Accuracy }
+	r := rand.New(rand.NewPCG(5, 6))
+	good, bad, same := score(r, 0.04), score(r, 0), score(r, 0)
+	if d := Compare(good, bad, figure); !d.Clear() || math.Abs(d.Mean-0.04) > 0.01 {
+		t.Errorf("%+v", d)
+	}
+	if d := Compare(bad, good, figure); !d.Clear() || d.Mean > 0 {
+		t.Errorf("%+v", d)
+	}
+	if d := Compare(bad, same, figure); d.Clear() || math.Abs(d.Mean) > 0.01 {
+		t.Errorf("%+v", d)
+	}
+	if in := good.Intervals.Accuracy; in[0] > bad.Accuracy {
+		t.Error("without pairs the difference should be lost among homes: the test shows nothing")
+	}
+}

@@ -29,6 +29,7 @@ type Score struct {
 	Baseline         Baselines            `json:"baseline"`
 	Presence         Presence             `json:"presence"`
 	Intervals        *Intervals           `json:"intervals,omitempty"` // nil below two homes
+	PerHome          []HomeScore          `json:"per_home"`            // in the order of the data sets
 	First            []FirstTold          `json:"first_correct"`
 	Trust            *Trust               `json:"trust,omitempty"` // nil where guesses came without probabilities
 }
@@ -327,7 +328,9 @@ func (s *Scorer) Result() *Score {
 	for role, c := range s.roles {
 		res.ByRole[role] = RoleScore{N: c[0], Accuracy: ratio(c[1], c[0])}
 	}
-	res.addIntervals(s.tallies(labels), labels)
+	homes := s.tallies(labels)
+	res.PerHome = perHome(homes)
+	res.addIntervals(homes, labels)
 	return res
 }
 

@@ -1,0 +1,36 @@
+package reproduce
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+)
+
+// Write prints the table and the findings.
+func (r *HomeMole) Write(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "HomeMole's experiment on emulated homes; seed %d, %d homes to learn from, %d unseen ones, %s each\n", r.Options.Seed, r.Options.Learn, r.Options.Unseen, r.Options.Duration)
+	fmt.Fprintf(t, "profiles %s, fixed before the first home\n\n", r.Profiles[:12])
+	fmt.Fprint(t, "homes\tpath\tmodel\taccuracy, %\t95 %\tmacro-F1\tlook-up, %\tHamming\tconstant\ttraining\n")
+	for _, c := range r.Cells {
+		s := c.Score
+		in := ""
+		if s.Intervals != nil {
+			in = fmt.Sprintf("%.1f to %.1f", 100*s.Intervals.Accuracy[0], 100*s.Intervals.Accuracy[1])
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%.1f\t%s\t%.3f\t%.1f\t%.3f\t%.3f\t%.0f s\n", c.Environment, c.Path, c.Model, 100*s.Accuracy, in, s.MacroF1,
+			100*s.Baseline.LengthLookup.Accuracy, s.Presence.HammingLoss, s.Presence.BaselineConstant, c.TrainS)
+	}
+	fmt.Fprint(t, "\n")
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintf(w, "%s\n  paper: %s\n  ours:  %s\n  alike: %s", f.What, f.Paper, f.Ours, f.Alike)
+		if f.Why != "" {
+			fmt.Fprintf(w, " (%s)", f.Why)
+		}
+		fmt.Fprintln(w)
+	}
+	return nil
+}
