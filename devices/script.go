@@ -11,6 +11,9 @@ type ScriptOptions struct {
 	Duration int64   // ns: no activity starts at or after it
 	Density  float64 // factor on people's acts, never on protocol timers; 0 = nobody is at home
 	Peer     bool    // there is a phone on the LAN
+
+	People    *People // whose days decide when they act; nil: at one rate around the clock, and two of them
+	PeerOwner string  // whose the phone is: who acts through it
 }
 
 const (
@@ -44,7 +47,9 @@ type source struct {
 	// Of timers: beat k comes at base + phase + k periods, stretched by drift, and a jitter.
 	base, phase, period, drift, beat int64
 	// Of people's acts: ns between them on average.
-	mean int64
+	mean   int64
+	people *People
+	rhythm *rhythm // nil: one rate around the clock
 }
 
 // NewScript draws the script of a unit. Habit 0 stands for 1.
@@ -75,6 +80,12 @@ func NewScript(s Specimen, o ScriptOptions) *Script {
 			c.kits, c.which = s.kitsOf(r.Kit), NewDraws(s.Seed, "which:"+r.Name)
 		}
 		if r.Person() {
+			if c.people = o.People; c.people != nil {
+				if r.Peer && owner == "" {
+					c.owner = o.PeerOwner
+				}
+				c.rhythm = o.People.rhythm(r.Trigger, c.owner)
+			}
 			c.mean = meanGap(r.PerDay, habit, micros(o.Density))
 			c.at = c.arrive(base)
 		} else if len(r.Gaps) > 0 {
@@ -135,6 +146,9 @@ func (x *Script) Next() (Activity, bool) {
 		}
 		if c.at < x.busy {
 			c.at = x.busy
+			if c.rhythm != nil { // by then they may have left, or be asleep
+				c.at = c.rhythm.after(x.busy, 0)
+			}
 			continue
 		}
 		a := c.perform(x.profile)
@@ -160,7 +174,10 @@ func (c *source) arrive(after int64) int64 {
 	if c.mean == math.MaxInt64 {
 		return math.MaxInt64
 	}
-	if gap := c.when.Exponential(c.mean); gap < math.MaxInt64-after {
+	if gap := c.when.Exponential(c.mean); gap < math.MaxInt64/4-after {
+		if c.rhythm != nil {
+			return c.rhythm.after(after, gap)
+		}
 		return after + gap
 	}
 	return math.MaxInt64
@@ -188,7 +205,9 @@ func (c *source) perform(p *Profile) Activity {
 		a.Kit = c.kits[c.which.N(int64(len(c.kits)))]
 	}
 	if c.routine.Person() {
-		if a.Actor = c.owner; a.Actor == "" {
+		if c.people != nil {
+			a.Actor = c.people.actor(a.Trigger, c.owner, a.At, c.what)
+		} else if a.Actor = c.owner; a.Actor == "" {
 			a.Actor = fmt.Sprintf("resident-%d", 1+c.what.N(residents))
 		}
 	}

@@ -27,6 +27,7 @@ func (s *Scenario) Draw(seed uint64, home int) (*Home, error) {
 	if len(h.Specimens) == 0 {
 		return nil, errors.New("the scenario has no device")
 	}
+	h.drawPeople(s.Household, s.Start)
 	h.drawOwners()
 	h.drawClouds(a)
 	h.Varied = h.varied()
@@ -129,7 +130,15 @@ func (h *Home) move(r resident, a *addresses, alike bool) error {
 
 // drawOwners gives each phone and tablet to a person, in turns from a drawn one.
 func (h *Home) drawOwners() {
-	const people = 2
+	people := int64(2)
+	if h.People != nil {
+		people = 0
+		for i := range h.People.Persons {
+			if !h.People.Persons[i].Guest {
+				people++
+			}
+		}
+	}
 	next := devices.NewDraws(h.Seed, "owners").N(people)
 	for _, u := range h.Specimens {
 		if u.Profile.Kind != devices.KindIoT {
@@ -169,7 +178,7 @@ func (h *Home) varied() map[string]any {
 	for _, c := range h.Clouds {
 		clouds[c.Host] = map[string]any{"cloud": c.Cloud, "address": c.Addr.String(), "extra_ns": c.Extra}
 	}
-	return map[string]any{
+	all := map[string]any{
 		"units": units, "clouds": clouds, "lan": h.LAN.String(), "wan_address": h.WANAddr.String(), "isp_address": h.ISPAddr.String(),
 		"vpn_server": h.VPNServer.String(), "dns": h.DNS.String(), "ntp": h.NTP.String(),
 		"wan": map[string]any{
@@ -177,6 +186,10 @@ func (h *Home) varied() map[string]any {
 			"loss_ppm": h.WAN.Loss, "queue_bytes": h.WAN.Queue, "grant_ns": h.WAN.Grant, "unsolicited_per_hour_millionths": h.WAN.Unsolicited,
 		},
 	}
+	if h.people != nil {
+		all["people"] = h.people
+	}
+	return all
 }
 
 // drawClouds gives every host that the home's devices know an address. A cloud has about half as many addresses as

@@ -31,6 +31,9 @@ type Home struct {
 	DNS        netip.Addr
 	NTP        netip.Addr // what the cloud "ntp-pool" is
 
+	People *devices.People // nil: they act at one rate around the clock
+
+	people     map[string]any // what Varied says of them
 	activities []string
 	byHost     map[string]netip.Addr
 }
@@ -86,8 +89,9 @@ func (h *Home) Agenda(duration time.Duration, density float64) *devices.Agenda {
 
 // Scripts draws the scripts that Agenda merges, one for each specimen.
 func (h *Home) Scripts(duration time.Duration, density float64) []*devices.Script {
-	_, peer := h.Peer()
-	o := devices.ScriptOptions{Duration: int64(duration), Density: density, Peer: peer}
+	phone, peer := h.Peer()
+	o := devices.ScriptOptions{Duration: int64(duration), Density: density, Peer: peer, People: h.People}
+	o.PeerOwner, _ = phone.Options["owner"].(string)
 	scripts := make([]*devices.Script, len(h.Specimens))
 	for i, s := range h.Specimens {
 		scripts[i] = devices.NewScript(s, o)

@@ -17,6 +17,8 @@ const (
 	maxUnits = 50
 	maxHome  = 200 // units of one home: a /24 has room for them
 	maxText  = 600
+
+	maxResidents = 8
 )
 
 var nameShape = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
@@ -195,7 +197,7 @@ func (r *reader) household(n strictyaml.Node) {
 	if !known {
 		models, phones = maxHome, maxHome
 	}
-	m := n.Map("density", "alike", "at_least", "phones_at_least")
+	m := n.Map("density", "alike", "at_least", "phones_at_least", "residents", "guests")
 	h.Alike = m.Opt("alike").Bool()
 	if m.Has("density") {
 		h.Density = float64(m.Opt("density").Decimal(0, MaxDensity)) / strictyaml.Micro
@@ -205,6 +207,15 @@ func (r *reader) household(n strictyaml.Node) {
 	}
 	if m.Has("phones_at_least") {
 		h.PhonesAtLeast = int(m.Opt("phones_at_least").Int(0, int64(phones)))
+	}
+	if m.Has("residents") {
+		h.Residents.Min, h.Residents.Max = m.Opt("residents").IntRange(1, maxResidents)
+	}
+	if m.Has("guests") {
+		h.Guests = m.Opt("guests").Decimal(0, 100) / 100
+		if h.Residents.Max == 0 && h.Guests > 0 {
+			m.Opt("guests").Errorf("residents: 1 or more", "guests of nobody")
+		}
 	}
 	if known && h.AtLeast+h.PhonesAtLeast == 0 {
 		n.Errorf("at_least or phones_at_least: 1 or more", "a home may be empty")

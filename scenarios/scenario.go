@@ -4,7 +4,7 @@
 // A Scenario describes a population of homes; Draw picks one of them by a seed and an index. Everything that homes differ
 // in is drawn here (which devices, their phases, habits and clocks, addresses, the WAN) and listed in Home.Varied. Pure but
 // for Load, which reads files. A Scenario and a Home are read-only after they were made and may be shared by goroutines.
-// Not modelled: times of day (people act at one rate around the clock), seasons, people who leave.
+// Not modelled: seasons and holidays; a phone that its owner takes along (it stays, with its background traffic alone).
 package scenarios
 
 import (
@@ -60,6 +60,9 @@ type Household struct {
 	Alike         bool    // every device is used as often as is usual: no habits are drawn
 	AtLeast       int     // models of IoT device in a home
 	PhonesAtLeast int     // models of phone or tablet in a home
+
+	Residents devices.Range // people who live in a home, and whose days decide when they act; 0 = no routine
+	Guests    int64         // parts per million of evenings with a guest; twice that on Fridays and Saturdays
 }
 
 // WAN is the range of internet connections that homes have.

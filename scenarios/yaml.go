@@ -40,6 +40,10 @@ func (s *Scenario) text(device func(Entry) string) string {
 	line("  alike: %t", s.Household.Alike)
 	line("  at_least: %d", s.Household.AtLeast)
 	line("  phones_at_least: %d", s.Household.PhonesAtLeast)
+	if s.Household.Residents.Max > 0 {
+		line("  residents: %s", span(s.Household.Residents, integer))
+		line("  guests: %s", decimal(s.Household.Guests*100))
+	}
 	line("wan:")
 	line("  up_rate: %s", span(s.WAN.UpRate, bits))
 	line("  down_rate: %s", span(s.WAN.DownRate, bits))

@@ -30,7 +30,7 @@ const (
 	demoScene3     = 20 * time.Second
 	demoScene4     = 14 * time.Second
 	// demoDensity makes people act so much more often than in life that a minute sees what a few hours do.
-	demoDensity = 240
+	demoDensity = 80
 )
 
 type demoOptions struct {
