@@ -35,7 +35,7 @@ func TestRhythmKeepsTheRate(t *testing.T) {
 		{TriggerVoice, ""}, {TriggerMotion, ""}, {TriggerAppRemote, ""}, {TriggerTouch, "resident-1"}, {TriggerAppLocal, "resident-2"},
 	} {
 		r := p.rhythm(c.trigger, c.owner)
-		for day := int64(0); day < 2*PlanDays; day++ {
+		for day := range int64(2 * PlanDays) {
 			got := r.after(day*dayNs, dayNs-1000) // a rhythm loses less than a ns at each change
 			if got < day*dayNs || got >= (day+1)*dayNs {
 				t.Errorf("%v: a day after day %d is %v after its start", c, day, time.Duration(got-day*dayNs))
@@ -89,7 +89,8 @@ func TestPeopleActWhereTheyAre(t *testing.T) {
 			r := profile.Routine(a.Name)
 			is := who.is((a.At + p.Start) % planNs)
 			remote := a.Trigger == TriggerAppRemote && profile.Kind == KindIoT
-			if is != Awake && !(remote && is == Away && !who.Guest) && !(a.Trigger == TriggerMotion && is == Asleep) {
+			can := is == Awake || remote && is == Away && !who.Guest || a.Trigger == TriggerMotion && is == Asleep
+			if !can {
 				t.Errorf("%s: %s of %s by %s, who is %d, at %v", device, a.Name, a.Trigger, a.Actor, is, time.Duration(a.At))
 			}
 			if r.Peer && a.Actor != "resident-1" {
