@@ -225,6 +225,21 @@ func (p *Profile) ActivityNames() []string {
 	return names
 }
 
+// Bases counts the profile's entries, which are its services, kits and activities, by where their numbers come from.
+func (p *Profile) Bases() map[Basis]int {
+	n := make(map[Basis]int)
+	for i := range p.Services {
+		n[p.Services[i].Basis]++
+	}
+	for i := range p.Kits {
+		n[p.Kits[i].Basis]++
+	}
+	for i := range p.Activities {
+		n[p.Activities[i].Basis]++
+	}
+	return n
+}
+
 // Digest returns the SHA-256 of what the profile says; comments and layout don't count.
 func (p *Profile) Digest() [32]byte {
 	b, err := json.Marshal(p)

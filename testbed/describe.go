@@ -20,8 +20,14 @@ const (
 
 // manifestOf says what a run is; the homes and the vocabulary are for the caller to add.
 func manifestOf(sc *scenarios.Scenario, seed uint64, world string, startNs int64, duration time.Duration, density float64) dataset.Manifest {
+	basis := make(map[string]int)
+	for _, p := range sc.Profiles() {
+		for b, n := range p.Bases() {
+			basis[string(b)] += n
+		}
+	}
 	return dataset.Manifest{
-		Scenario: sc.Name, ScenarioDigest: sc.Digest(), Path: string(sc.Path), Seed: seed, World: world,
+		Basis: basis, Scenario: sc.Name, ScenarioDigest: sc.Digest(), Path: string(sc.Path), Seed: seed, World: world,
 		StartNs: startNs, DurationNs: int64(duration), WarmUpNs: int64(sc.WarmUp), TimeScale: density, Versions: versions(),
 	}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func newDevices() *cobra.Command {
-	return group("devices", "Look at the devices that can live in a home", newDevicesList(), newDevicesShow())
+	return group("devices", "Look at the devices that can live in a home", newDevicesList(), newDevicesShow(), newDevicesValidate(), newDevicesSchema())
 }
 
 func newDevicesList() *cobra.Command {
@@ -65,8 +65,8 @@ func newDevicesShow() *cobra.Command {
 			case asJSON:
 				return writeJSON(cmd.OutOrStdout(), struct {
 					*devices.Profile
-					Basis map[string]int `json:"basis"`
-				}{p, bases(p)})
+					Basis map[devices.Basis]int `json:"basis"`
+				}{p, p.Bases()})
 			case source:
 				b, err := devices.Source(args[0])
 				if err != nil {
@@ -83,16 +83,16 @@ func newDevicesShow() *cobra.Command {
 	return cmd
 }
 
-// bases counts the profile's entries by where their numbers come from.
-func bases(p *devices.Profile) map[string]int {
-	n := make(map[string]int)
-	for _, s := range p.Services {
-		n[string(s.Basis)]++
-	}
-	for _, r := range p.Activities {
-		n[string(r.Basis)]++
-	}
-	return n
+func newDevicesValidate() *cobra.Command {
+	return newValidate("validate PROFILE...", "Check device profiles: all errors at once, with file, line and what is allowed",
+		"  glasshouse devices validate mine.yaml", "device", func(name string) error {
+			_, err := devices.Resolve(name)
+			return err
+		})
+}
+
+func newDevicesSchema() *cobra.Command {
+	return newSchema("device profiles", "  glasshouse devices schema > device.schema.json", devices.Schema)
 }
 
 func showDevice(w io.Writer, p *devices.Profile) error {
@@ -107,12 +107,21 @@ func showDevice(w io.Writer, p *devices.Profile) error {
 		r := &p.Activities[i]
 		fmt.Fprintf(t, "%s\t%s\t%s\t\t%s\t%s\n", r.Name, r.Trigger, when(r), r.Basis, r.Source)
 	}
+	if p.HasKits() {
+		fmt.Fprint(t, "\nkit\tradio\tsenses\t\tbasis\tsource\n")
+		for i := range p.Kits {
+			k := &p.Kits[i]
+			fmt.Fprintf(t, "%s\t%s\t%s\t\t%s\t%s\n", k.Name, k.Radio, k.Sensor, k.Basis, k.Source)
+		}
+	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	n := bases(p)
-	total := n["measured"] + n["paper"] + n["assumed"]
-	_, err := fmt.Fprintf(w, "\nof %d entries %d are measured, %d are the paper's, %d assumed\n", total, n["measured"], n["paper"], n["assumed"])
+	n := p.Bases()
+	total := n[devices.BasisMeasured] + n[devices.BasisPaper] + n[devices.BasisAssumed]
+	share := func(b devices.Basis) float64 { return 100 * float64(n[b]) / float64(total) }
+	_, err := fmt.Fprintf(w, "\nof %d entries %.0f %% are measured, %.0f %% are the paper's, %.0f %% assumed\n",
+		total, share(devices.BasisMeasured), share(devices.BasisPaper), share(devices.BasisAssumed))
 	return err
 }
 

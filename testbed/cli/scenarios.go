@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -12,7 +11,7 @@ import (
 )
 
 func newScenarios() *cobra.Command {
-	return group("scenarios", "Look at the homes that can be run", newScenariosList(), newScenariosShow(), newScenariosValidate())
+	return group("scenarios", "Look at the homes that can be run", newScenariosList(), newScenariosShow(), newScenariosValidate(), newScenariosSchema(), newScenariosNew())
 }
 
 // scenarioItem is what is printed of a scenario.
@@ -86,45 +85,13 @@ func newScenariosShow() *cobra.Command {
 }
 
 func newScenariosValidate() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use: "validate SCENARIO...", Short: "Check scenario files: all errors at once, with file, line and what is allowed",
-		Example: "  glasshouse scenarios validate mine.yaml", Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			type outcome struct {
-				Scenario string `json:"scenario"`
-				OK       bool   `json:"ok"`
-				Error    string `json:"error,omitempty"`
-			}
-			var all []outcome
-			bad := 0
-			for _, a := range args {
-				o := outcome{Scenario: a, OK: true}
-				if _, err := scenarios.Load(a); err != nil {
-					o.OK, o.Error = false, strings.TrimSpace(err.Error())
-					bad++
-				}
-				all = append(all, o)
-			}
-			if asJSON {
-				if err := writeJSON(cmd.OutOrStdout(), all); err != nil {
-					return err
-				}
-			} else {
-				for _, o := range all {
-					if o.OK {
-						fmt.Fprintf(cmd.OutOrStdout(), "%s: ok\n", o.Scenario)
-					} else {
-						fmt.Fprintln(cmd.ErrOrStderr(), o.Error)
-					}
-				}
-			}
-			if bad > 0 {
-				return &codeError{code: exitUsage, err: fmt.Errorf("%d of %d scenarios are not valid", bad, len(args))}
-			}
-			return nil
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
-	return cmd
+	return newValidate("validate SCENARIO...", "Check scenario files: all errors at once, with file, line and what is allowed",
+		"  glasshouse scenarios validate mine.yaml", "scenario", func(name string) error {
+			_, err := scenarios.Load(name)
+			return err
+		})
+}
+
+func newScenariosSchema() *cobra.Command {
+	return newSchema("scenario files", "  glasshouse scenarios schema > scenario.schema.json", scenarios.Schema)
 }

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"fmt"
 	"text/template"
 	"time"
 )
@@ -103,7 +104,8 @@ from or was delivered to, followed through the router and the tunnel by its byte
 	"```python\nimport pandas as pd\npackets = pd.read_parquet('{{.First}}/packets.parquet')\n```\n" +
 	"{{if .M.HasWAN}}```sh\ntshark -r {{.First}}/wan.pcapng -Y 'frame.number == 42'  # the packet of row 42; Wireshark opens the file as it is\n```\n{{end}}" + `
 ## Limits
-Emulated devices, not real ones: sizes and rhythms follow their profiles, each number of which names its source. IPv4 only.
+Emulated devices, not real ones: sizes and rhythms follow their profiles, each number of which names its source.{{with .Basis}} Of their
+{{.}}.{{end}} The WAN is IPv4 only.
 The licence is for its maker to choose.
 `
 
@@ -121,8 +123,19 @@ func card(m *Manifest) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	err = t.Execute(&b, map[string]any{
-		"M": m, "Homes": homes, "Air": m.Counts.Zigbee+m.Counts.BLE > 0, "More": len(m.Homes) - len(homes), "First": first, "Columns": packetColumns(), "Events": eventColumns(), "Start": time.Unix(0, m.StartNs).UTC().Format(time.RFC3339),
+		"M": m, "Basis": basisText(m.Basis), "Homes": homes, "Air": m.Counts.Zigbee+m.Counts.BLE > 0, "More": len(m.Homes) - len(homes), "First": first, "Columns": packetColumns(), "Events": eventColumns(), "Start": time.Unix(0, m.StartNs).UTC().Format(time.RFC3339),
 		"Duration": time.Duration(m.DurationNs), "WarmUp": time.Duration(m.WarmUpNs),
 	})
 	return b.Bytes(), err
+}
+
+// basisText says what share of the profiles' entries is measured, the paper's and assumed; nothing where nobody counted.
+func basisText(n map[string]int) string {
+	total := n["measured"] + n["paper"] + n["assumed"]
+	if total == 0 {
+		return ""
+	}
+	share := func(b string) float64 { return 100 * float64(n[b]) / float64(total) }
+	return fmt.Sprintf("%d entries %.0f %% are measured in captures of real devices, %.0f %% are the HomeMole paper's, and %.0f %% are assumed",
+		total, share("measured"), share("paper"), share("assumed"))
 }

@@ -49,6 +49,7 @@ type Manifest struct {
 	Snaplen        int                 `json:"snaplen"`             // bytes kept of a captured frame; 0 = all
 	RunHomes       int                 `json:"run_homes,omitempty"` // homes of the whole run; a shard holds some of them
 	Shard          string              `json:"shard,omitempty"`     // I/N: which of them
+	Basis          map[string]int      `json:"basis,omitempty"`     // entries of the devices' profiles by where their numbers come from: measured, paper, assumed
 	Versions       map[string]string   `json:"versions"`
 	Vocabulary     map[string][]string `json:"vocabulary"` // of each label column
 	Counts         Counts              `json:"counts"`

@@ -1,0 +1,156 @@
+package devices
+
+import (
+	"github.com/invopop/jsonschema"
+
+	"glasshouse/devices/strictyaml"
+)
+
+// Schema returns the JSON schema of profile files, for editors. ParseProfile is stricter, and says what is wrong.
+func Schema() ([]byte, error) {
+	return strictyaml.Schema(&schemaProfile{}, "Glasshouse device profile")
+}
+
+// The shapes of a profile file. A test holds their keys against the reader's.
+type (
+	schemaProfile struct {
+		Device     strictyaml.AName `json:"device" jsonschema_description:"the name in labels, files and scenarios"`
+		About      string           `json:"about" jsonschema:"maxLength=600"`
+		Kind       schemaKind       `json:"kind"`
+		Category   schemaCategory   `json:"category" jsonschema_description:"what the device is for"`
+		Class      strictyaml.AName `json:"class,omitempty" jsonschema_description:"what a classifier is asked for; the device, or noise for phones and tablets"`
+		OUI        schemaOUI        `json:"oui"`
+		Stack      *schemaStack     `json:"stack,omitempty" jsonschema_description:"how its TCP/IP behaves"`
+		WiFi       *schemaWiFi      `json:"wifi,omitempty" jsonschema_description:"how its radio behaves"`
+		Services   []schemaService  `json:"services" jsonschema:"minItems=1" jsonschema_description:"its peers"`
+		Kits       []schemaKit      `json:"kits,omitempty" jsonschema_description:"of a hub: sensors without Wi-Fi that reach the internet through it"`
+		Activities []schemaRoutine  `json:"activities" jsonschema:"minItems=1" jsonschema_description:"what it does, when"`
+	}
+	schemaStack struct {
+		TTL           int                  `json:"ttl,omitempty" jsonschema:"minimum=1,maximum=255" jsonschema_description:"64 unless told"`
+		TCPTimestamps bool                 `json:"tcp_timestamps,omitempty"`
+		MSS           int                  `json:"mss,omitempty" jsonschema:"minimum=536,maximum=1460" jsonschema_description:"bytes; 1460 unless told"`
+		Keepalive     strictyaml.ADuration `json:"keepalive,omitempty" jsonschema_description:"between TCP keepalives of an idle connection; 0 is none"`
+		IPv6          bool                 `json:"ipv6,omitempty"`
+		ARP           strictyaml.ADuration `json:"arp,omitempty" jsonschema_description:"how long an ARP entry is believed"`
+	}
+	schemaWiFi struct {
+		PowerSave bool                    `json:"power_save,omitempty" jsonschema_description:"dozes between beacons: what is sent to it waits"`
+		Latency   strictyaml.DurationSpan `json:"latency,omitempty" jsonschema_description:"that its radio adds to a frame up"`
+	}
+	schemaService struct {
+		Name      strictyaml.AName `json:"name"`
+		Host      string           `json:"host,omitempty" jsonschema_description:"a DNS name; peer or broadcast for lan-udp"`
+		Port      int              `json:"port,omitempty" jsonschema:"minimum=1,maximum=65535"`
+		Transport schemaTransport  `json:"transport"`
+		Cloud     strictyaml.AName `json:"cloud,omitempty" jsonschema_description:"hosts of one cloud share addresses"`
+		Reply     *schemaReply     `json:"reply,omitempty"`
+		Login     *schemaLogin     `json:"login,omitempty" jsonschema_description:"how a lasting connection begins, application bytes"`
+		Lasting   bool             `json:"lasting,omitempty" jsonschema_description:"one connection for as long as the device lives"`
+		Basis     schemaBasis      `json:"basis"`
+		Source    string           `json:"source" jsonschema:"maxLength=600"`
+	}
+	schemaReply struct {
+		Latency strictyaml.DurationSpan `json:"latency" jsonschema_description:"from a message's arrival at the far end to its reply"`
+	}
+	schemaLogin struct {
+		Up   int `json:"up" jsonschema:"minimum=16"`
+		Down int `json:"down" jsonschema:"minimum=1"`
+	}
+	schemaKit struct {
+		Name   strictyaml.AName        `json:"name"`
+		About  string                  `json:"about" jsonschema:"maxLength=600"`
+		Radio  schemaRadio             `json:"radio"`
+		Sensor schemaSensor            `json:"sensor"`
+		OUI    schemaOUI               `json:"oui"`
+		Units  strictyaml.IntSpan      `json:"units,omitempty" jsonschema_description:"how many a hub has"`
+		Every  strictyaml.DurationSpan `json:"every" jsonschema_description:"between frames that it sends unasked"`
+		Basis  schemaBasis             `json:"basis"`
+		Source string                  `json:"source" jsonschema:"maxLength=600"`
+	}
+	schemaRoutine struct {
+		Name       strictyaml.AName        `json:"name"`
+		Trigger    schemaTrigger           `json:"trigger"`
+		Mode       strictyaml.AName        `json:"mode,omitempty" jsonschema_description:"only in units of this mode"`
+		Needs      schemaNeeds             `json:"needs,omitempty" jsonschema_description:"a phone on the LAN, or none"`
+		Every      strictyaml.DurationSpan `json:"every,omitempty" jsonschema_description:"of timers: the period, drawn once a unit"`
+		Jitter     strictyaml.ADuration    `json:"jitter,omitempty" jsonschema_description:"of timers: each way around the beat"`
+		Phase      strictyaml.DurationSpan `json:"phase,omitempty" jsonschema_description:"of timers: from boot to the first beat"`
+		Gaps       []strictyaml.ADuration  `json:"gaps,omitempty" jsonschema:"minItems=2,maxItems=101" jsonschema_description:"of timers without a period: quantiles of the time between beats"`
+		PerDay     *float64                `json:"per_day,omitempty" jsonschema:"minimum=0,maximum=100000" jsonschema_description:"of people's acts: how often in a day"`
+		Refractory strictyaml.DurationSpan `json:"refractory,omitempty" jsonschema_description:"of people's acts: quiet after one"`
+		Kit        strictyaml.AName        `json:"kit,omitempty" jsonschema_description:"of a hub: the kit whose act it is"`
+		Steps      []schemaStep            `json:"steps" jsonschema:"minItems=1"`
+		Basis      schemaBasis             `json:"basis"`
+		Source     string                  `json:"source" jsonschema:"maxLength=600"`
+	}
+	schemaStep struct {
+		Service  strictyaml.AName        `json:"service"`
+		Op       schemaOp                `json:"op,omitempty" jsonschema_description:"dialogue unless told"`
+		After    strictyaml.DurationSpan `json:"after,omitempty" jsonschema_description:"the activity's start"`
+		Repeat   strictyaml.IntSpan      `json:"repeat,omitempty"`
+		Gap      strictyaml.DurationSpan `json:"gap,omitempty" jsonschema_description:"from one repetition's start to the next one's"`
+		Chance   *float64                `json:"chance,omitempty" jsonschema:"minimum=0,maximum=100" jsonschema_description:"percent"`
+		Fresh    bool                    `json:"fresh,omitempty" jsonschema_description:"on a connection of its own"`
+		Messages []schemaItem            `json:"messages,omitempty" jsonschema:"minItems=1"`
+	}
+	schemaItem struct {
+		Up        strictyaml.IntSpan      `json:"up,omitempty" jsonschema_description:"application bytes from the device"`
+		Down      strictyaml.IntSpan      `json:"down,omitempty" jsonschema_description:"application bytes to the device"`
+		UpFrame   strictyaml.IntSpan      `json:"up_frame,omitempty" jsonschema_description:"bytes of the Ethernet frame from the device"`
+		DownFrame strictyaml.IntSpan      `json:"down_frame,omitempty" jsonschema_description:"bytes of the Ethernet frame to the device"`
+		Wait      strictyaml.DurationSpan `json:"wait,omitempty" jsonschema_description:"after the message before"`
+		Repeat    strictyaml.IntSpan      `json:"repeat,omitempty"`
+		Messages  []schemaItem            `json:"messages,omitempty" jsonschema:"minItems=1" jsonschema_description:"a group that repeats"`
+		Stream    *schemaStream           `json:"stream,omitempty" jsonschema_description:"audio or video"`
+	}
+	schemaStream struct {
+		Dir      schemaDirection         `json:"dir"`
+		FPS      int                     `json:"fps,omitempty" jsonschema:"minimum=1,maximum=240"`
+		Every    strictyaml.ADuration    `json:"every,omitempty" jsonschema_description:"between frames, in the place of fps"`
+		Size     strictyaml.IntSpan      `json:"size" jsonschema_description:"application bytes of a frame"`
+		KeyEvery int                     `json:"key_every,omitempty" jsonschema:"minimum=1" jsonschema_description:"each such frame is a key frame"`
+		KeySize  strictyaml.IntSpan      `json:"key_size,omitempty" jsonschema_description:"application bytes of a key frame"`
+		Duration strictyaml.DurationSpan `json:"duration"`
+		Chunk    strictyaml.IntSpan      `json:"chunk,omitempty" jsonschema_description:"application bytes of a message"`
+	}
+
+	schemaKind      string
+	schemaCategory  string
+	schemaOUI       string
+	schemaBasis     string
+	schemaTransport string
+	schemaTrigger   string
+	schemaNeeds     string
+	schemaOp        string
+	schemaRadio     string
+	schemaSensor    string
+	schemaDirection string
+)
+
+func (schemaKind) JSONSchema() *jsonschema.Schema {
+	return strictyaml.Vocabulary(string(KindIoT), string(KindPhone), string(KindTablet))
+}
+
+func (schemaCategory) JSONSchema() *jsonschema.Schema { return strictyaml.Vocabulary(Categories()...) }
+
+func (schemaOUI) JSONSchema() *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "string", Pattern: "^([0-9A-Fa-f]{2}:){2}[0-9A-Fa-f]{2}$", Description: `the vendor's half of the address, in quotes, as in "50:c7:bf"`}
+}
+
+func (schemaBasis) JSONSchema() *jsonschema.Schema {
+	s := strictyaml.Vocabulary(string(BasisMeasured), string(BasisPaper), string(BasisAssumed))
+	s.Description = "where the numbers come from"
+	return s
+}
+
+func (schemaTransport) JSONSchema() *jsonschema.Schema { return strictyaml.Vocabulary(Transports()...) }
+func (schemaTrigger) JSONSchema() *jsonschema.Schema   { return strictyaml.Vocabulary(Triggers()...) }
+func (schemaNeeds) JSONSchema() *jsonschema.Schema     { return strictyaml.Vocabulary("peer", "no-peer") }
+func (schemaOp) JSONSchema() *jsonschema.Schema        { return strictyaml.Vocabulary(opNames[:]...) }
+func (schemaSensor) JSONSchema() *jsonschema.Schema    { return strictyaml.Vocabulary(Sensors()...) }
+func (schemaDirection) JSONSchema() *jsonschema.Schema { return strictyaml.Vocabulary("up", "down") }
+
+func (schemaRadio) JSONSchema() *jsonschema.Schema {
+	return strictyaml.Vocabulary(string(RadioZigbee), string(RadioBLE))
+}
