@@ -145,10 +145,15 @@ func (schemaBasis) JSONSchema() *jsonschema.Schema {
 }
 
 func (schemaTransport) JSONSchema() *jsonschema.Schema { return strictyaml.Vocabulary(Transports()...) }
-func (schemaTrigger) JSONSchema() *jsonschema.Schema   { return strictyaml.Vocabulary(Triggers()...) }
-func (schemaNeeds) JSONSchema() *jsonschema.Schema     { return strictyaml.Vocabulary("peer", "no-peer") }
-func (schemaOp) JSONSchema() *jsonschema.Schema        { return strictyaml.Vocabulary(opNames[:]...) }
-func (schemaSensor) JSONSchema() *jsonschema.Schema    { return strictyaml.Vocabulary(Sensors()...) }
+
+func (schemaTrigger) JSONSchema() *jsonschema.Schema { return strictyaml.Vocabulary(Triggers()...) }
+
+func (schemaNeeds) JSONSchema() *jsonschema.Schema { return strictyaml.Vocabulary("peer", "no-peer") }
+
+func (schemaOp) JSONSchema() *jsonschema.Schema { return strictyaml.Vocabulary(opNames[:]...) }
+
+func (schemaSensor) JSONSchema() *jsonschema.Schema { return strictyaml.Vocabulary(Sensors()...) }
+
 func (schemaDirection) JSONSchema() *jsonschema.Schema { return strictyaml.Vocabulary("up", "down") }
 
 func (schemaRadio) JSONSchema() *jsonschema.Schema {

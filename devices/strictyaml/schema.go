@@ -11,15 +11,15 @@ import (
 // values, and all messages, are the reader's.
 type (
 	// ADuration is what Duration takes.
-	ADuration struct{}
+	ADuration string
 	// DurationSpan is what DurationRange takes.
-	DurationSpan struct{}
+	DurationSpan string
 	// IntSpan is what IntRange takes.
-	IntSpan struct{}
+	IntSpan string
 	// DecimalSpan is what DecimalRange takes.
-	DecimalSpan struct{}
+	DecimalSpan string
 	// QuantitySpan is what Quantity takes.
-	QuantitySpan struct{}
+	QuantitySpan string
 	// AName is one to 32 lower-case letters and digits in words joined by hyphens.
 	AName string
 )
@@ -39,7 +39,7 @@ func (ADuration) JSONSchema() *jsonschema.Schema {
 
 // JSONSchema implements the generator's interface.
 func (DurationSpan) JSONSchema() *jsonschema.Schema {
-	return orPair(ADuration{}.JSONSchema(), "a duration, or [from, to] to draw from")
+	return orPair(ADuration("").JSONSchema(), "a duration, or [from, to] to draw from")
 }
 
 // JSONSchema implements the generator's interface.
