@@ -7,7 +7,7 @@ import (
 )
 
 func (r *profileReader) routine(n strictyaml.Node) (a Routine) {
-	m := n.Map("name", "trigger", "mode", "needs", "every", "jitter", "phase", "gaps", "per_day", "refractory", "kit", "steps", "basis", "source")
+	m := n.Map("name", "trigger", "mode", "needs", "every", "jitter", "phase", "gaps", "at", "per_day", "refractory", "kit", "steps", "basis", "source")
 	a.Trigger = m.Need("trigger").Enum(Triggers()...)
 	a.Name = readName(m.Need("name"), "none")
 	if a.Name != "" && a.Trigger != "" && (a.Name == ActivityBoot) != (a.Trigger == TriggerBoot) {
@@ -55,6 +55,12 @@ func (r *profileReader) when(m strictyaml.Map, a *Routine) {
 			m.Opt(key).Errorf("a person's trigger: voice, app-local, app-remote, motion, touch", "%q has no meaning with trigger %s", key, a.Trigger)
 		}
 	}
+	if m.Has("at") {
+		daily(m, a)
+	}
+	if a.Daily {
+		return
+	}
 	if periodic && m.Has("gaps") {
 		gaps(m, a)
 	} else if periodic {
@@ -71,6 +77,30 @@ func (r *profileReader) when(m strictyaml.Map, a *Routine) {
 		if m.Has("refractory") {
 			a.Refractory = durations(m.Opt("refractory"), 0, maxPeriod)
 		}
+	}
+}
+
+// daily reads the time of day of a schedule.
+func daily(m strictyaml.Map, a *Routine) {
+	n := m.Opt("at")
+	if a.Trigger != TriggerSchedule {
+		if a.Trigger != "" {
+			n.Errorf("trigger: schedule", "\"at\" has no meaning with trigger %s", a.Trigger)
+		}
+		return
+	}
+	for _, key := range []string{"every", "phase", "gaps"} {
+		if m.Has(key) {
+			m.Opt(key).Errorf("one of every, gaps, at", "%q beside \"at\"", key)
+		}
+	}
+	a.Daily = true
+	a.Jitter = m.Opt("jitter").Duration(0, time.Hour)
+	s := n.String(5)
+	if t, err := time.Parse("15:04", s); err == nil && len(s) == 5 {
+		a.At = int64(time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute)
+	} else if s != "" {
+		n.Errorf("a time of day in quotes, as in \"07:30\"", "%q is none", s)
 	}
 }
 

@@ -52,7 +52,7 @@ func TestRhythmKeepsTheRate(t *testing.T) {
 
 // On average an activity happens as often as without people; those who act are where the act wants them.
 func TestPeopleActWhereTheyAre(t *testing.T) {
-	const days = 2 * PlanDays
+	const days = PlanDays
 	for _, device := range []string{"echo-dot", "360-camera", "tplink-plug", "xiaomi-mobile"} {
 		profile, err := Load(device)
 		if err != nil {
@@ -106,7 +106,7 @@ func TestPeopleActWhereTheyAre(t *testing.T) {
 			switch {
 			case !r.Person() && a != b:
 				t.Errorf("%s: %v beats of %s, and %v with people", device, a, r.Name, b)
-			case r.Person() && a > 300 && (b < 0.85*a || b > 1.15*a):
+			case r.Person() && a > 200 && (b < 0.8*a || b > 1.2*a):
 				t.Errorf("%s: %s %v times in %d days, and %v times with people", device, r.Name, a, days, b)
 			}
 		}

@@ -39,6 +39,10 @@ type Routine struct {
 	// of the ns from one beat to the next. Each gap is drawn anew, straight lines lying between the quantiles.
 	Gaps []int64 `json:"gaps,omitempty"`
 
+	// Of schedules that name a time of day, in the place of Every.
+	Daily bool  `json:"daily,omitempty"`
+	At    int64 `json:"at,omitempty"` // ns since midnight
+
 	// Of people's acts.
 	PerDay     int64 `json:"per_day"`    // millionths of acts a day, in life
 	Refractory Range `json:"refractory"` // ns of quiet after the act before its people's next one

@@ -77,6 +77,7 @@ type (
 		Jitter     strictyaml.ADuration    `json:"jitter,omitempty" jsonschema_description:"of timers: each way around the beat"`
 		Phase      strictyaml.DurationSpan `json:"phase,omitempty" jsonschema_description:"of timers: from boot to the first beat"`
 		Gaps       []strictyaml.ADuration  `json:"gaps,omitempty" jsonschema:"minItems=2,maxItems=101" jsonschema_description:"of timers without a period: quantiles of the time between beats"`
+		At         schemaClock             `json:"at,omitempty" jsonschema_description:"of schedules: a time of day in the place of a period, in quotes"`
 		PerDay     *float64                `json:"per_day,omitempty" jsonschema:"minimum=0,maximum=100000" jsonschema_description:"of people's acts: how often in a day"`
 		Refractory strictyaml.DurationSpan `json:"refractory,omitempty" jsonschema_description:"of people's acts: quiet after one"`
 		Kit        strictyaml.AName        `json:"kit,omitempty" jsonschema_description:"of a hub: the kit whose act it is"`
@@ -115,6 +116,7 @@ type (
 		Chunk    strictyaml.IntSpan      `json:"chunk,omitempty" jsonschema_description:"application bytes of a message"`
 	}
 
+	schemaClock     string
 	schemaKind      string
 	schemaCategory  string
 	schemaOUI       string
@@ -133,6 +135,10 @@ func (schemaKind) JSONSchema() *jsonschema.Schema {
 }
 
 func (schemaCategory) JSONSchema() *jsonschema.Schema { return strictyaml.Vocabulary(Categories()...) }
+
+func (schemaClock) JSONSchema() *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "string", Pattern: "^([01][0-9]|2[0-3]):[0-5][0-9]$"}
+}
 
 func (schemaOUI) JSONSchema() *jsonschema.Schema {
 	return &jsonschema.Schema{Type: "string", Pattern: "^([0-9A-Fa-f]{2}:){2}[0-9A-Fa-f]{2}$", Description: `the vendor's half of the address, in quotes, as in "50:c7:bf"`}

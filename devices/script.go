@@ -12,6 +12,7 @@ type ScriptOptions struct {
 	Density  float64 // factor on people's acts, never on protocol timers; 0 = nobody is at home
 	Peer     bool    // there is a phone on the LAN
 
+	Clock     int64   // ns since midnight at script time 0, for what is scheduled at a time of day
 	People    *People // whose days decide when they act; nil: at one rate around the clock, and two of them
 	PeerOwner string  // whose the phone is: who acts through it
 }
@@ -88,6 +89,10 @@ func NewScript(s Specimen, o ScriptOptions) *Script {
 			}
 			c.mean = meanGap(r.PerDay, habit, micros(o.Density))
 			c.at = c.arrive(base)
+		} else if r.Daily {
+			c.period, c.drift = dayNs, 0 // by a clock that NTP keeps
+			c.phase = ((r.At-o.Clock-base)%dayNs + dayNs) % dayNs
+			c.tick()
 		} else if len(r.Gaps) > 0 {
 			if c.phase = c.when.In(r.Phase); r.Phase.Max == 0 {
 				c.phase = c.when.N(c.when.Quantile(r.Gaps))

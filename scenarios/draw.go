@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"glasshouse/devices"
 )
@@ -27,6 +28,7 @@ func (s *Scenario) Draw(seed uint64, home int) (*Home, error) {
 	if len(h.Specimens) == 0 {
 		return nil, errors.New("the scenario has no device")
 	}
+	h.clock = int64(s.Start.Sub(s.Start.Truncate(24 * time.Hour)))
 	h.drawPeople(s.Household, s.Start)
 	h.drawOwners()
 	h.drawClouds(a)

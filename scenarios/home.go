@@ -33,6 +33,7 @@ type Home struct {
 
 	People *devices.People // nil: they act at one rate around the clock
 
+	clock      int64          // ns since midnight at script time 0
 	people     map[string]any // what Varied says of them
 	activities []string
 	byHost     map[string]netip.Addr
@@ -90,7 +91,7 @@ func (h *Home) Agenda(duration time.Duration, density float64) *devices.Agenda {
 // Scripts draws the scripts that Agenda merges, one for each specimen.
 func (h *Home) Scripts(duration time.Duration, density float64) []*devices.Script {
 	phone, peer := h.Peer()
-	o := devices.ScriptOptions{Duration: int64(duration), Density: density, Peer: peer, People: h.People}
+	o := devices.ScriptOptions{Duration: int64(duration), Density: density, Peer: peer, People: h.People, Clock: h.clock}
 	o.PeerOwner, _ = phone.Options["owner"].(string)
 	scripts := make([]*devices.Script, len(h.Specimens))
 	for i, s := range h.Specimens {

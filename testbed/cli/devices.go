@@ -132,6 +132,10 @@ func when(r *devices.Routine) string {
 	if r.Trigger == devices.TriggerBoot {
 		return "at boot"
 	}
+	if r.Daily {
+		at := time.Duration(r.At)
+		return fmt.Sprintf("daily at %02d:%02d", int(at.Hours()), int(at.Minutes())%60)
+	}
 	if n := len(r.Gaps); n > 0 {
 		return fmt.Sprintf("%s to %s apart", time.Duration(r.Gaps[0]), time.Duration(r.Gaps[n-1]))
 	}
