@@ -87,7 +87,7 @@ func classOf(l *dataset.Label, mode string) string {
 
 // scored tells whether a row counts: sent by or for a device, after the home's start-up.
 func scored(m *dataset.Manifest, r *dataset.Row) bool {
-	return r.Device != ownGateway && r.Device != ownInternet && r.TsNs >= m.StartNs+m.WarmUpNs
+	return !r.Passed && r.Device != ownGateway && r.Device != ownInternet && r.TsNs >= m.StartNs+m.WarmUpNs
 }
 
 // Train trains a model on data sets.

@@ -36,6 +36,7 @@ type Label struct {
 type Row struct {
 	Observation
 	Label
+	Passed bool // a selection (Dataset.Select) does not count it; no column
 }
 
 // Event is one row of events.parquet.

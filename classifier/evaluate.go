@@ -1,0 +1,233 @@
+package classifier
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"glasshouse/testbed/dataset"
+)
+
+// EvaluationOptions say what is trained and judged.
+type EvaluationOptions struct {
+	Split   string // one of Splits
+	Seeds   int    // models of each kind, of seeds that follow each other; 1 or more
+	Kinds   []string
+	Control bool // one more model of the first kind, of shuffled labels
+	Leaks   bool
+	Train   TrainOptions
+	Tell    func(line string) // progress
+}
+
+// Evaluation is an honest look at models.
+type Evaluation struct {
+	Split   string          `json:"split"`
+	Models  []ModelResult   `json:"models"`
+	Against []ModelAgainst  `json:"against_first,omitempty"` // the other models less the first, in pairs of homes
+	LeftOut []LeftOut       `json:"left_out,omitempty"`      // by device
+	Control *ShuffledResult `json:"control,omitempty"`
+	Leaks   []Leak          `json:"leaks,omitempty"`
+}
+
+// ModelResult is one kind of model over its seeds.
+type ModelResult struct {
+	Model    string    `json:"model"`
+	Accuracy []float64 `json:"accuracy"` // of each seed
+	MacroF1  []float64 `json:"macro_f1"`
+	// Mean is over seeds, and over homes that count alike; intervals are over homes. Nil below two homes.
+	MeanAccuracy float64   `json:"mean_accuracy"`
+	Interval     *Interval `json:"interval,omitempty"`
+	Score        *Score    `json:"score"` // of the first seed
+	homes        []HomeScore
+}
+
+// ModelAgainst compares two models.
+type ModelAgainst struct {
+	Model    string     `json:"model"`
+	Accuracy Difference `json:"accuracy"`
+}
+
+// LeftOut says what becomes of a device that was never learned. Its packets are called something that they are not; a model
+// that is less sure of them than of others can tell (AUC above 0.5).
+type LeftOut struct {
+	Class      string         `json:"class"`
+	Model      string         `json:"model"`
+	N          int            `json:"n"`
+	Called     map[string]int `json:"called"`
+	Mean       float64        `json:"mean_probability"`       // of the guess, for its packets
+	MeanOthers float64        `json:"mean_probability_known"` // for those of learned classes
+	AUC        float64        `json:"auc"`                    // of "less sure" as a sign of a device that was not learned
+}
+
+// ShuffledResult is a model that has learned shuffled labels.
+type ShuffledResult struct {
+	Model            string  `json:"model"`
+	BalancedAccuracy float64 `json:"balanced_accuracy"`
+	Chance           float64 `json:"chance"` // one in the number of classes
+	AtChance         bool    `json:"at_chance"`
+}
+
+// nearChance is how far from chance a balanced accuracy may be: what a class of few packets can do by luck.
+const nearChance = 0.1
+
+// RunEvaluation trains and judges.
+func RunEvaluation(ctx context.Context, sets []*dataset.Dataset, o EvaluationOptions) (*Evaluation, error) {
+	if o.Train.Classes == "" {
+		o.Train.Classes = ClassPaper
+	}
+	folds, err := SplitSets(sets, o.Split, o.Train.Classes, o.Train.Seed)
+	if err != nil {
+		return nil, err
+	}
+	e := &Evaluation{Split: o.Split}
+	if o.Leaks {
+		if e.Leaks, err = Leaks(sets); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range folds {
+		for _, kind := range o.Kinds {
+			if err := e.judge(ctx, kind, f, &o); err != nil {
+				return nil, fmt.Errorf("%s: %w", kind, err)
+			}
+		}
+	}
+	for i := 1; i < len(e.Models); i++ {
+		e.Against = append(e.Against, ModelAgainst{e.Models[i].Model, Compare(&Score{PerHome: e.Models[i].homes}, &Score{PerHome: e.Models[0].homes}, homeAccuracy)})
+	}
+	if o.Control {
+		err = e.control(ctx, folds[0], &o)
+	}
+	return e, err
+}
+
+func homeAccuracy(h HomeScore) float64 { return h.Accuracy }
+
+// judge trains a kind of model on a fold, once for each seed.
+func (e *Evaluation) judge(ctx context.Context, kind string, f Fold, o *EvaluationOptions) error {
+	r := ModelResult{Model: kind}
+	for seed := range o.Seeds {
+		t := o.Train
+		t.Kind, t.Seed = kind, o.Train.Seed+uint64(seed)
+		m, err := Train(ctx, f.Learn, t)
+		if err != nil {
+			return err
+		}
+		if f.LeftOut != "" {
+			l, err := leftOut(m, f)
+			if err != nil {
+				return err
+			}
+			o.Tell(fmt.Sprintf("%s without %s: AUC %.2f", kind, f.LeftOut, l.AUC))
+			e.LeftOut = append(e.LeftOut, l)
+			return nil
+		}
+		s, err := Evaluate(m, f.Judge, nil)
+		if err != nil {
+			return err
+		}
+		o.Tell(fmt.Sprintf("%s, seed %d: right %.1f %% of %d", kind, t.Seed, 100*s.Accuracy, s.N))
+		r.add(s)
+	}
+	r.close(o.Seeds)
+	e.Models = append(e.Models, r)
+	return nil
+}
+
+func (r *ModelResult) add(s *Score) {
+	r.Accuracy, r.MacroF1 = append(r.Accuracy, s.Accuracy), append(r.MacroF1, s.MacroF1)
+	if r.Score == nil {
+		r.Score = s
+		r.homes = make([]HomeScore, len(s.PerHome))
+	}
+	for i := range r.homes {
+		r.homes[i].Accuracy += s.PerHome[i].Accuracy
+	}
+}
+
+func (r *ModelResult) close(seeds int) {
+	zero := make([]HomeScore, len(r.homes))
+	for i := range r.homes {
+		r.homes[i].Accuracy /= float64(seeds)
+	}
+	d := Compare(&Score{PerHome: r.homes}, &Score{PerHome: zero}, homeAccuracy)
+	r.MeanAccuracy, r.Interval = d.Mean, d.Interval
+}
+
+func (e *Evaluation) control(ctx context.Context, f Fold, o *EvaluationOptions) error {
+	learn, err := Shuffled(f.Learn, o.Train.Seed)
+	if err != nil {
+		return err
+	}
+	t := o.Train
+	t.Kind = o.Kinds[0]
+	m, err := Train(ctx, learn, t)
+	if err != nil {
+		return err
+	}
+	s, err := Evaluate(m, f.Judge, nil)
+	if err != nil {
+		return err
+	}
+	c := &ShuffledResult{Model: t.Kind, BalancedAccuracy: s.BalancedAccuracy, Chance: 1 / float64(max(len(s.PerClass), 1))}
+	c.AtChance = math.Abs(c.BalancedAccuracy-c.Chance) <= nearChance
+	e.Control = c
+	o.Tell(fmt.Sprintf("shuffled labels: balanced accuracy %.3f, chance %.3f", c.BalancedAccuracy, c.Chance))
+	return nil
+}
+
+// leftOut judges a model that has not learned a class.
+func leftOut(m Model, f Fold) (LeftOut, error) {
+	r := LeftOut{Class: f.LeftOut, Model: m.Meta().Kind, Called: make(map[string]int)}
+	var strange, known []float64
+	for _, d := range f.Judge {
+		at := -1
+		var l *Labeller[dataset.Row]
+		flush := func() error {
+			if l == nil {
+				return nil
+			}
+			return l.Flush()
+		}
+		err := d.Rows(func(home int, row *dataset.Row) error {
+			if home != at {
+				if err := flush(); err != nil {
+					return err
+				}
+				at = home
+				l = NewLabeller(m, func(of dataset.Row, class string, p float32) error {
+					switch {
+					case !scored(&d.Manifest, &of):
+					case classOf(&of.Label, m.Meta().ClassMode) == f.LeftOut:
+						r.N++
+						r.Called[class]++
+						strange = append(strange, -float64(p))
+					default:
+						known = append(known, -float64(p))
+					}
+					return nil
+				})
+			}
+			return l.Step(&row.Observation, *row)
+		})
+		if err == nil {
+			err = flush()
+		}
+		if err != nil {
+			return r, err
+		}
+	}
+	r.Mean, r.MeanOthers = -mean(strange), -mean(known)
+	if len(strange) > 0 && len(known) > 0 {
+		r.AUC = AUC(known, strange)
+	}
+	return r, nil
+}
+
+func mean(v []float64) float64 {
+	sum := 0.0
+	for _, x := range v {
+		sum += x
+	}
+	return sum / float64(max(len(v), 1))
+}

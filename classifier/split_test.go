@@ -1,0 +1,184 @@
+package classifier
+
+import (
+	"errors"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"glasshouse/emulator/packet"
+	"glasshouse/testbed/dataset"
+)
+
+// village writes a data set of homes with two plugs of one model, a camera and a hub, each with lengths of its own; behind
+// the path, in the world.
+func village(tb testing.TB, path, world string, homes int) *dataset.Dataset {
+	tb.Helper()
+	names := []string{"plug", "camera", "hub", "gateway", "internet"}
+	m := dataset.Manifest{
+		Scenario: "village-" + path, ScenarioDigest: path, Path: path, Seed: 7, World: world, StartNs: 1767571200e9, DurationNs: 900e9, TimeScale: 1,
+		Captures: dataset.CapturesNone, RunHomes: homes,
+		Vocabulary: map[string][]string{
+			"label_device": names, "label_unit": append([]string{"plug-2"}, names...), "label_class": names, "label_kind": {"iot", "infrastructure"},
+			"label_category": {"plug", "infrastructure"}, "label_activity": {"none"}, "label_role": dataset.RoleNames(),
+		},
+	}
+	set, _, err := dataset.OpenOrCreate(filepath.Join(tb.TempDir(), "set"), m, []byte("name: village\n"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	units := []dataset.Label{
+		{Device: "plug", Unit: "plug", Class: "plug", Kind: "iot", Category: "plug"},
+		{Device: "plug", Unit: "plug-2", Class: "plug", Kind: "iot", Category: "plug"},
+		{Device: "camera", Unit: "camera", Class: "camera", Kind: "iot", Category: "plug"},
+		{Device: "hub", Unit: "hub", Class: "hub", Kind: "iot", Category: "plug"},
+	}
+	for home := range homes {
+		d, err := dataset.CreateDirectHome(set.PartPath(home), dataset.DirectOptions{HomeOptions: dataset.HomeOptions{EpochNs: m.StartNs}, Units: units, Activities: []string{"none"}})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		for i := range int64(900) {
+			u := int(i) % len(units)
+			ip := make([]byte, 100+100*u+int(i*7%11))
+			ip[0], ip[2], ip[3], ip[8], ip[9] = 0x45, byte(len(ip)>>8), byte(len(ip)), 64, 17
+			copy(ip[12:], []byte{100, 64, 0, 1, 198, 18, byte(home), byte(u), 0x9c, 0x40, 0x1f, 0x90}) // servers differ by home
+			ip[24], ip[25] = byte((len(ip)-20)>>8), byte(len(ip)-20)
+			var o dataset.Observation
+			x := packet.Lineage{Unit: int32(u), Role: packet.RoleData, Event: packet.EventNone, LANFrame: i + 1}
+			d.WAN(&o, i*1e9, packet.Up, ip, len(ip))
+			d.Row(&o, x, false)
+		}
+		if err := d.Close(); err != nil {
+			tb.Fatal(err)
+		}
+		info := dataset.HomeInfo{Home: home, Seed: m.Seed}
+		for _, u := range units {
+			info.Devices = append(info.Devices, dataset.DeviceInfo{Name: u.Device, Unit: u.Unit, Class: u.Class})
+		}
+		if err := set.HomeDone(info, d.Counts(), dataset.Fidelity{}, d.Hashes()); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if err := set.FinishHomes(true, nil); err != nil {
+		tb.Fatal(err)
+	}
+	d, err := dataset.Open(filepath.Dir(set.HomePath(0)))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
+// counted is what a view's rows that count hold.
+type counted struct {
+	homes, units, classes map[string]bool
+	from, to              int64
+	n, passed             int
+}
+
+func countRows(tb testing.TB, sets []*dataset.Dataset) counted {
+	tb.Helper()
+	c := counted{homes: map[string]bool{}, units: map[string]bool{}, classes: map[string]bool{}, from: 1 << 62}
+	for _, d := range sets {
+		if err := d.Rows(func(home int, r *dataset.Row) error {
+			if !scored(&d.Manifest, r) {
+				c.passed++
+				return nil
+			}
+			at := r.TsNs - d.Manifest.StartNs
+			c.n, c.from, c.to = c.n+1, min(c.from, at), max(c.to, at)
+			c.homes[string(rune('a'+home))], c.units[r.Unit], c.classes[r.Class] = true, true, true
+			return nil
+		}); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return c
+}
+
+func TestSplits(t *testing.T) {
+	napt, vpn := village(t, "napt", "virtual", 6), village(t, "vpn", "live", 6)
+	both := []*dataset.Dataset{napt, vpn}
+	fold := func(split string, sets []*dataset.Dataset) (Fold, counted, counted) {
+		t.Helper()
+		f, err := SplitSets(sets, split, ClassPaper, 1)
+		if err != nil {
+			t.Fatalf("%s: %v", split, err)
+		}
+		return f[0], countRows(t, f[0].Learn), countRows(t, f[0].Judge)
+	}
+	for _, split := range []string{SplitHome, SplitPath, SplitWorld} {
+		f, learn, judge := fold(split, both)
+		if len(learn.homes) != 4 || len(judge.homes) != 2 {
+			t.Errorf("%s: %d homes teach, %d judge", split, len(learn.homes), len(judge.homes))
+		}
+		for h := range judge.homes { // nor their twins
+			if learn.homes[h] {
+				t.Errorf("%s: home %s teaches and judges", split, h)
+			}
+		}
+		if split != SplitHome && (len(f.Learn) != 1 || f.Learn[0].Manifest.Path != "napt" || f.Judge[0].Manifest.Path != "vpn") {
+			t.Errorf("%s: %+v", split, f)
+		}
+	}
+	_, learn, judge := fold(SplitTime, both)
+	if learn.to >= int64(5*time.Minute) || judge.from < int64(10*time.Minute) || learn.n == 0 || judge.n == 0 || len(judge.homes) != 6 {
+		t.Errorf("time: %+v %+v", learn, judge)
+	}
+	_, learn, judge = fold(SplitUnit, both)
+	if !learn.units["plug"] || len(learn.units) != 1 || !judge.units["plug-2"] || len(judge.units) != 1 || learn.passed == 0 {
+		t.Errorf("unit: %+v %+v", learn, judge)
+	}
+	folds, err := SplitSets(both, SplitDevice, ClassPaper, 1)
+	if err != nil || len(folds) != 3 {
+		t.Fatal(len(folds), err)
+	}
+	for _, f := range folds {
+		if c := countRows(t, f.Learn); c.classes[f.LeftOut] || len(c.classes) != 2 || c.passed == 0 {
+			t.Errorf("without %s: %+v", f.LeftOut, c)
+		}
+		if c := countRows(t, f.Judge); len(c.classes) != 3 {
+			t.Errorf("without %s: %+v judges", f.LeftOut, c)
+		}
+	}
+	if _, err := SplitSets([]*dataset.Dataset{napt}, SplitPath, ClassPaper, 1); !errors.Is(err, ErrSplit) {
+		t.Error(err)
+	}
+}
+
+func TestEvaluation(t *testing.T) {
+	sets := []*dataset.Dataset{village(t, "napt", "virtual", 6)}
+	o := EvaluationOptions{Split: SplitHome, Seeds: 2, Kinds: []string{"forest", "boost"}, Control: true, Leaks: true, Train: TrainOptions{Forest: ForestOptions{Trees: 10}}, Tell: func(string) {}}
+	e, err := RunEvaluation(t.Context(), sets, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := e.Models[0]; m.MeanAccuracy < 0.95 || len(m.Accuracy) != 2 || m.Interval == nil || len(e.Against) != 1 {
+		t.Errorf("%+v %+v", m, e.Against)
+	}
+	// The labels carry it all: shuffled, the same forest on the same homes knows nothing.
+	if c := e.Control; !c.AtChance || c.Chance != 1./3 {
+		t.Errorf("%+v", c)
+	}
+	tells := func(feature string) bool {
+		i := slices.IndexFunc(e.Leaks, func(l Leak) bool { return l.Feature == feature })
+		return e.Leaks[i].Tells
+	}
+	if !tells("remote_addr") || tells("length") || tells("interval") || tells("local_port") {
+		t.Errorf("%+v", e.Leaks)
+	}
+	o.Split, o.Control, o.Leaks, o.Seeds = SplitDevice, false, false, 1
+	if e, err = RunEvaluation(t.Context(), sets, o); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range e.LeftOut {
+		if l.N == 0 || l.Called[l.Class] > 0 || len(l.Called) == 0 {
+			t.Errorf("%+v", l)
+		}
+	}
+	if len(e.LeftOut) != 6 {
+		t.Errorf("%d results", len(e.LeftOut))
+	}
+}

@@ -1,0 +1,164 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"glasshouse/classifier"
+)
+
+type evaluateOptions struct {
+	models  []string
+	split   string
+	seeds   int
+	classes string
+	control bool
+	leaks   bool
+	seed    seedFlag
+	json    bool
+}
+
+func newEvaluate() *cobra.Command {
+	var o evaluateOptions
+	cmd := &cobra.Command{
+		Use:   "evaluate DATASET...",
+		Short: "Train and score models in one go, split by home, time, unit, path, world or device",
+		Long: `Parts data sets into packets that teach and packets that judge, trains models of several seeds on the one and scores them on
+the other, with intervals over homes. Ways to split:
+
+  home     a third of the homes judges
+  time     the same homes: the first third of their time teaches, the last judges (of three weeks, week 1 and week 3)
+  unit     the same homes: of devices that are there more than once, the first unit teaches, the others judge
+  path     homes behind NAPT teach, others behind a VPN judge
+  world    virtual homes teach, others that were lived live judge
+  device   each class in turn is not learned: what is it called, and is the model less sure of it?
+
+--control trains one more model on shuffled labels, whose balanced accuracy must end within 0.1 of chance. --leaks looks whether
+any one feature tells which home a packet is from, in the second half of each home's packets by its first; in homes of some
+minutes what people happen to do tells it too, so use long ones.`,
+		Example: `  glasshouse evaluate many --seeds 3 --control --leaks
+  glasshouse evaluate napt-homes vpn-homes --split path -m forest,boost
+  glasshouse evaluate three-weeks --split time --json`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runEvaluate(cmd.Context(), &o, args, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringSliceVarP(&o.models, "models", "m", []string{"forest"}, "`KINDS` of model: "+strings.Join(classifier.Kinds(), ", "))
+	f.StringVar(&o.split, "split", classifier.SplitHome, "how to split: "+strings.Join(classifier.Splits(), ", "))
+	f.IntVar(&o.seeds, "seeds", 1, "how many models of each kind, of seeds that follow --seed")
+	f.StringVar(&o.classes, "classes", classifier.ClassPaper, "what to tell apart: "+strings.Join(classifier.ClassModes(), ", "))
+	f.BoolVar(&o.control, "control", false, "one more model, of shuffled labels")
+	f.BoolVar(&o.leaks, "leaks", false, "look whether one feature tells homes or data sets apart")
+	o.seed.add(cmd)
+	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	return cmd
+}
+
+func runEvaluate(ctx context.Context, o *evaluateOptions, dirs []string, stdout, stderr io.Writer) error {
+	for _, m := range o.models {
+		if !slices.Contains(classifier.Kinds(), m) {
+			return usagef("-m %s is not known; there are %s", m, strings.Join(classifier.Kinds(), ", "))
+		}
+	}
+	switch {
+	case len(o.models) == 0:
+		return usagef("-m names no model")
+	case !slices.Contains(classifier.Splits(), o.split):
+		return usagef("--split %s is not known; there are %s", o.split, strings.Join(classifier.Splits(), ", "))
+	case !slices.Contains(classifier.ClassModes(), o.classes):
+		return usagef("--classes %s are not known; there are %s", o.classes, strings.Join(classifier.ClassModes(), ", "))
+	case o.seeds < 1:
+		return usagef("--seeds must be 1 or more")
+	}
+	sets, err := openSets(dirs)
+	if err != nil {
+		return err
+	}
+	began, workers := time.Now(), runtime.NumCPU()
+	fmt.Fprintf(stderr, "seed %d\n", o.seed.get())
+	e, err := classifier.RunEvaluation(ctx, sets, classifier.EvaluationOptions{
+		Split: o.split, Seeds: o.seeds, Kinds: o.models, Control: o.control, Leaks: o.leaks,
+		Train: classifier.TrainOptions{
+			Classes: o.classes, Seed: o.seed.get(), Forest: classifier.ForestOptions{Workers: workers},
+			Boost: classifier.BoostOptions{Workers: workers}, Neural: classifier.NeuralOptions{Workers: workers},
+		},
+		Tell: func(line string) { fmt.Fprintf(stderr, "%s: %s\n", time.Since(began).Round(time.Second), line) },
+	})
+	if errors.Is(err, classifier.ErrSplit) {
+		return usage(err)
+	}
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return writeJSON(stdout, e)
+	}
+	return writeEvaluation(stdout, e)
+}
+
+func writeEvaluation(w io.Writer, e *classifier.Evaluation) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "split by %s\n", e.Split)
+	if len(e.Models) > 0 {
+		fmt.Fprint(t, "\nmodel\taccuracy of each home, mean\t95 %\tof all packets, by seed\tmacro-F1\tlook-up\n")
+	}
+	for _, m := range e.Models {
+		fmt.Fprintf(t, "%s\t%.1f %%\t%s\t%s\t%s\t%.1f %%\n", m.Model, 100*m.MeanAccuracy, points(m.Interval), list(m.Accuracy), list(m.MacroF1), 100*m.Score.Baseline.LengthLookup.Accuracy)
+	}
+	for _, a := range e.Against {
+		fmt.Fprintf(t, "%s less %s: %+.1f points (95 %%: %s)\n", a.Model, e.Models[0].Model, 100*a.Accuracy.Mean, points(a.Accuracy.Interval))
+	}
+	if len(e.LeftOut) > 0 {
+		fmt.Fprint(t, "\nnot learned\tmodel\tn\tmostly called\tprobability\tof others\tAUC\n")
+	}
+	for _, l := range e.LeftOut {
+		most := "-"
+		for _, c := range slices.Sorted(maps.Keys(l.Called)) {
+			if most == "-" || l.Called[c] > l.Called[most] {
+				most = c
+			}
+		}
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%.2f\t%.2f\t%.2f\n", l.Class, l.Model, l.N, most, l.Mean, l.MeanOthers, l.AUC)
+	}
+	if c := e.Control; c != nil {
+		verdict := "at chance"
+		if !c.AtChance {
+			verdict = "NOT at chance: something else than the labels is learned"
+		}
+		fmt.Fprintf(t, "\nshuffled labels, %s: balanced accuracy %.3f, chance %.3f: %s\n", c.Model, c.BalancedAccuracy, c.Chance, verdict)
+	}
+	if len(e.Leaks) > 0 {
+		fmt.Fprint(t, "\nfeature\tof\ttold\tchance\tlearned\tidentifies\n")
+	}
+	for _, l := range e.Leaks {
+		fmt.Fprintf(t, "%s\t%s\t%.3f\t%.3f\t%t\t%t\n", l.Feature, l.Of, l.Accuracy, l.Chance, l.Learned, l.Tells)
+	}
+	return t.Flush()
+}
+
+func points(i *classifier.Interval) string {
+	if i == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f to %.1f", 100*i[0], 100*i[1])
+}
+
+func list(v []float64) string {
+	var out []string
+	for _, x := range v {
+		out = append(out, fmt.Sprintf("%.3f", x))
+	}
+	return strings.Join(out, " ")
+}
