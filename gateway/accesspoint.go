@@ -122,12 +122,12 @@ func (a *AccessPoint) Transmit(i int, p packet.Packet) {
 		a.c.Pool.Put(p.Data)
 		return
 	}
-	p.Lineage.Row = int64(i)
 	if a.ideal && at <= a.c.Clock.Now() {
+		p.Lineage.Row = int64(i)
 		a.received(p)
 		return
 	}
-	a.up.Send(p, at)
+	a.up.send(p, at, int64(i))
 }
 
 // received handles a frame that has crossed the air. Row carries the station's index until here.
@@ -153,7 +153,7 @@ func (a *AccessPoint) received(p packet.Packet) {
 		a.flood(p.Data, i)
 		a.c.ToGateway(p)
 	default:
-		a.toStation(p, dst)
+		a.toStation(p, p.Lineage.LANFrame, dst)
 	}
 }
 
@@ -197,24 +197,25 @@ func (a *AccessPoint) FromGatewayAt(p packet.Packet) {
 		a.c.Pool.Put(p.Data)
 		return
 	}
-	p.Lineage.LANFrame = a.c.Capture(p.At, p.Data)
+	number := a.c.Capture(p.At, p.Data)
 	if p.Data[0]&1 != 0 {
 		a.flood(p.Data, -1)
 		a.c.Pool.Put(p.Data)
 		return
 	}
-	a.toStation(p, [6]byte(p.Data[:6]))
+	a.toStation(p, number, [6]byte(p.Data[:6]))
 }
 
 func (a *AccessPoint) flood(frame []byte, from int) {
 	for i := range a.c.Stations {
 		if i != from {
-			a.toStation(packet.Packet{Data: a.c.Pool.Copy(frame), At: a.c.Clock.Now()}, a.c.Stations[i].MAC)
+			a.toStation(packet.Packet{Data: a.c.Pool.Copy(frame), At: a.c.Clock.Now()}, 0, a.c.Stations[i].MAC)
 		}
 	}
 }
 
-func (a *AccessPoint) toStation(p packet.Packet, mac [6]byte) {
+// toStation sends a frame, whose number is given, to the station that has an address.
+func (a *AccessPoint) toStation(p packet.Packet, number int64, mac [6]byte) {
 	now := p.At
 	a.mu.Lock()
 	i, known := a.station(mac)
@@ -229,19 +230,19 @@ func (a *AccessPoint) toStation(p packet.Packet, mac [6]byte) {
 		at = a.arrival(i, now)
 	}
 	a.mu.Unlock()
-	if p.Lineage.Row != 0 {
-		a.c.Downlink(p.Lineage, lost)
+	if l := p.Lineage; l.Row != 0 {
+		l.LANFrame = number
+		a.c.Downlink(l, lost)
 	}
 	if lost {
 		a.c.Pool.Put(p.Data)
 		return
 	}
-	p.Lineage.Row = int64(i)
 	if a.ideal && at <= a.c.Clock.Now() {
-		a.deliver(p)
+		a.c.Stations[i].Deliver(p.Data)
 		return
 	}
-	a.down.Send(p, at)
+	a.down.send(p, at, int64(i))
 }
 
 // station finds a station by its address: mostly it is the one before. a.mu is held.

@@ -34,7 +34,11 @@ func NewLine(c clock.Clock, deliver func(packet.Packet)) *Line {
 
 // Send delivers p at time at (ns of script time), with p.At set to it: a clock that lets timers off late does not change when
 // the line has delivered, only when its far end hears of it. It owns p from now on.
-func (l *Line) Send(p packet.Packet, at int64) {
+func (l *Line) Send(p packet.Packet, at int64) { l.send(p, at, p.Lineage.Row) }
+
+// send is Send with another Row in the lineage. What changes in p is set in its slot and not before: a core stalls where it copies
+// what it has just written in other pieces.
+func (l *Line) send(p packet.Packet, at, row int64) {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
@@ -42,7 +46,7 @@ func (l *Line) Send(p packet.Packet, at int64) {
 	}
 	if l.InlineWhenDue && l.held == 0 && at <= l.clock.Now() {
 		l.mu.Unlock()
-		p.At = at
+		p.At, p.Lineage.Row = at, row
 		l.deliver(p)
 		return
 	}
@@ -54,7 +58,7 @@ func (l *Line) Send(p packet.Packet, at int64) {
 	} else {
 		l.slots = append(l.slots, p)
 	}
-	l.slots[slot].At = at // not in p before: a core does not like to copy what it has just written in other pieces
+	l.slots[slot].At, l.slots[slot].Lineage.Row = at, row
 	l.held++
 	l.lane.Schedule(at, uint64(slot)) // under the lock, so that equal times keep the order of sending
 	l.mu.Unlock()

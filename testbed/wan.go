@@ -212,9 +212,8 @@ func (w *wan) tapDown(p packet.Packet) {
 		w.pool.Put(p.Data)
 		return
 	}
-	p.At = w.done(virtual.TaskTapDown)
+	at := w.done(virtual.TaskTapDown)
 	l := w.owner(p, r, gateway.OuterUnknown, gateway.OuterKey{})
-	l.Row = row
 	switch {
 	case r.Verdict != gateway.Translated:
 		w.rows.complete(row, l, true)
@@ -225,7 +224,8 @@ func (w *wan) tapDown(p packet.Packet) {
 	default:
 		w.rows.attribute(row, l)
 	}
-	p.Lineage = l
+	l.Row = row
+	p.At, p.Lineage = at, l
 	w.toHome(p)
 }
 

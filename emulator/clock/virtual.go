@@ -50,9 +50,9 @@ type ref struct {
 
 func (r *ref) before(o *ref) bool { return r.at < o.at || (r.at == o.at && r.seq < o.seq) }
 
-// The wheel reaches slots * slotSpan = 134 ms ahead: a packet's way through a home.
+// The wheel reaches slots * slotSpan = 1 s ahead: a packet's way through a home, and most of TCP's timers.
 const (
-	slotShift = 14 // a slot spans 2^14 ns
+	slotShift = 17 // a slot spans 2^17 ns
 	slots     = 1 << 13
 	noSlot    = Forever
 )

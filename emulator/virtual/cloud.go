@@ -31,8 +31,9 @@ func newCloud(n *Net) *cloud {
 
 func (c *cloud) transmit(ip []byte, l packet.Lineage) {
 	at := max(c.n.clock.Now()+c.n.lag, c.free)
+	p := packet.Packet{Data: ip, At: at, Lineage: l} // not last: a core stalls where it copies what it has just put together
 	c.free = at + c.n.Spacing()
-	c.n.c.ToHome(packet.Packet{Data: ip, At: at, Lineage: l})
+	c.n.c.ToHome(p)
 }
 
 // expect says that a device is about to connect.

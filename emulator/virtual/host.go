@@ -96,11 +96,11 @@ func (h *Host) transmit(ip []byte, l packet.Lineage) {
 
 // frame puts the Ethernet header before what it sends and hands it to the radio. A device's frames leave one after the other.
 func (h *Host) frame(b []byte, to [6]byte, kind uint16, l packet.Lineage) {
-	f := packet.Framed(b)
-	putEthernet(f, to, h.mac, kind)
 	at := max(h.n.clock.Now(), h.free)
+	p := packet.Packet{Data: packet.Framed(b), At: at, Lineage: l}
+	putEthernet(p.Data, to, h.mac, kind)
 	h.free = at + h.n.Spacing()
-	h.n.c.FromStation(h.index, packet.Packet{Data: f, At: at, Lineage: l})
+	h.n.c.FromStation(h.index, p)
 }
 
 // Receive takes a frame from the radio, and owns it.

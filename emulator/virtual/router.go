@@ -34,11 +34,11 @@ func newRouter(n *Net) *router {
 
 // frame sends to the LAN. Row is the WAN packet that is carried, or 0.
 func (r *router) frame(b []byte, to [6]byte, kind uint16, l packet.Lineage) {
-	f := packet.Framed(b)
-	putEthernet(f, to, r.mac, kind)
 	at := max(r.n.clock.Now()+r.n.lag, r.free)
+	p := packet.Packet{Data: packet.Framed(b), At: at, Lineage: l}
+	putEthernet(p.Data, to, r.mac, kind)
 	r.free = at + r.n.Spacing()
-	r.n.c.FromRouter(packet.Packet{Data: f, At: at, Lineage: l})
+	r.n.c.FromRouter(p)
 }
 
 // FromLAN takes a frame that the access point has for the gateway, and owns it.
@@ -59,9 +59,8 @@ func (n *Net) FromLAN(p packet.Packet) {
 	case b[9] == protoUDP && len(b) >= ipv4Size+udpSize && be16(b[ipv4Size+2:]) == dhcpServer:
 		r.serveLease(b)
 	case f[0]&1 == 0 && !n.onLAN(dst) && b[8] > 1:
+		p.Data, p.At = b, r.leaves(p.At)
 		forward(b)
-		p.Data = b
-		p.At = r.leaves(p.At)
 		n.c.ToWAN(p)
 		return
 	}
