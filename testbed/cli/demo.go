@@ -29,8 +29,8 @@ const (
 	demoWatched    = 85 * time.Second
 	demoScene3     = 20 * time.Second
 	demoScene4     = 14 * time.Second
-	// demoDensity makes people act so much more often than in life that a minute sees what a few hours do.
-	demoDensity = 80
+	// demoDensity makes people act so much more often than in life that a minute of an evening sees what a few hours do.
+	demoDensity = 140
 )
 
 type demoOptions struct {
