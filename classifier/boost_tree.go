@@ -30,7 +30,8 @@ type openLeaf struct {
 	hist     []int64 // features x (maxBins+1); nil if it cannot be split
 	gain     float64 // of its best split; 0: there is none
 	feature  int
-	bin      uint8
+	bin      int
+	next     int // bin with rows
 }
 
 func newBooster(t *table, o *BoostOptions) *booster {
@@ -133,10 +134,13 @@ func (g *booster) seek(l *openLeaf) {
 	whole := sg * sg / (sh + lambda)
 	for f := range g.t.cols {
 		one := l.hist[f*(maxBins+1):][:maxBins+1]
-		left := int64(0)
-		for b := range len(g.t.cuts[f]) {
+		left, fresh := int64(0), false
+		for b := range len(g.t.cuts[f]) + 1 {
 			if one[b] == 0 {
 				continue
+			}
+			if fresh {
+				l.next, fresh = b, false
 			}
 			left += one[b]
 			lg, lh := g.parts(left)
@@ -145,7 +149,7 @@ func (g *booster) seek(l *openLeaf) {
 				continue
 			}
 			if gain := lg*lg/(lh+lambda) + rg*rg/(rh+lambda) - whole; gain > l.gain {
-				l.gain, l.feature, l.bin = gain, f, uint8(b)
+				l.gain, l.feature, l.bin, fresh = gain, f, b, true
 			}
 		}
 	}
@@ -158,7 +162,7 @@ func (g *booster) divide(at int) {
 	rows := g.rows[l.from:l.to]
 	mid, behind := 0, 0
 	for _, r := range rows {
-		if col[r] <= l.bin {
+		if int(col[r]) <= l.bin {
 			rows[mid] = r
 			mid++
 		} else {
@@ -169,7 +173,7 @@ func (g *booster) divide(at int) {
 	copy(rows[mid:], g.spare[:behind])
 	child := len(g.out.nodes)
 	g.out.nodes = append(g.out.nodes, node{}, node{})
-	g.out.nodes[l.node] = node{feature: int16(l.feature), cut: g.t.cuts[l.feature][l.bin], left: int32(child)}
+	g.out.nodes[l.node] = node{feature: int16(l.feature), cut: g.t.cut(l.feature, l.bin, l.next), left: int32(child)}
 	a := openLeaf{node: child, from: l.from, to: l.from + mid}
 	b := openLeaf{node: child + 1, from: l.from + mid, to: l.to}
 	small, large := &a, &b

@@ -127,6 +127,36 @@ func TestQuantileCutsSeparateDistinctValues(t *testing.T) {
 	})
 }
 
+// A very common value can be told from its neighbours on either side, however rare they are; there are never too many bins.
+func TestCommonValuesHaveBinsOfTheirOwn(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		heavy := rapid.SliceOfNDistinct(rapid.IntRange(0, 999), 1, 120, rapid.ID).Draw(t, "heavy")
+		var v []float32
+		for i := range 1000 {
+			v = append(v, float32(i))
+		}
+		for _, h := range heavy {
+			for range 40_000 / len(heavy) {
+				v = append(v, float32(h))
+			}
+		}
+		slices.Sort(v)
+		cuts := quantileCuts(v)
+		if len(cuts) >= maxBins {
+			t.Fatalf("%d cuts", len(cuts))
+		}
+		for _, h := range heavy {
+			if 40_000/len(heavy)*(maxBins/2) < len(v) {
+				continue
+			}
+			b := binOf(cuts, float32(h))
+			if h > 0 && binOf(cuts, float32(h-1)) == b || h < 999 && binOf(cuts, float32(h+1)) == b {
+				t.Fatalf("%d shares its bin", h)
+			}
+		}
+	})
+}
+
 func model(tb testing.TB) *TreeModel {
 	tb.Helper()
 	x, y := clusters(500, 3, 0.1, 1)

@@ -113,9 +113,9 @@ func (g *grower) split(at int, rows []int32, depth int) {
 		counts[c] += int32(k)
 		n += int(k)
 	}
-	f, bin := -1, 0
+	f, bin, next := -1, 0, 0
 	if depth < g.o.MaxDepth && n >= 2*g.o.MinLeaf && !slices.Contains(counts, int32(n)) {
-		f, bin = g.best(rows, counts, n)
+		f, bin, next = g.best(rows, counts, n)
 	}
 	if f < 0 {
 		g.leaf(at, counts, n)
@@ -124,7 +124,7 @@ func (g *grower) split(at int, rows []int32, depth int) {
 	mid := g.partition(rows, g.t.cols[f], uint8(bin))
 	left := int32(len(g.out.nodes))
 	g.out.nodes = append(g.out.nodes, node{}, node{})
-	g.out.nodes[at] = node{feature: int16(f), cut: g.t.cuts[f][bin], left: left}
+	g.out.nodes[at] = node{feature: int16(f), cut: g.t.cut(f, bin, next), left: left}
 	g.split(int(left), rows[:mid], depth+1)
 	g.split(int(left)+1, rows[mid:], depth+1)
 }
@@ -154,7 +154,7 @@ func (g *grower) partition(rows []int32, col []uint8, bin uint8) int {
 
 // best returns the split of least Gini impurity among features drawn at random; features that are constant here are drawn
 // again, as long as there are any.
-func (g *grower) best(rows []int32, counts []int32, n int) (feature, bin int) {
+func (g *grower) best(rows []int32, counts []int32, n int) (feature, bin, next int) {
 	order := g.order
 	for i := range order {
 		order[i] = i
@@ -165,22 +165,23 @@ func (g *grower) best(rows []int32, counts []int32, n int) (feature, bin int) {
 	for k := 0; k < len(order) && tried < g.o.Try; k++ {
 		j := k + g.r.IntN(len(order)-k)
 		order[k], order[j] = order[j], order[k]
-		b, gini, ok := g.scan(order[k], rows, counts, n)
+		b, after, gini, ok := g.scan(order[k], rows, counts, n)
 		if !ok {
 			continue
 		}
 		tried++
 		if gini < least {
-			least, feature, bin = gini, order[k], b
+			least, feature, bin, next = gini, order[k], b, after
 		}
 	}
-	return feature, bin
+	return feature, bin, next
 }
 
-// scan finds the best cut of one feature: gini is the weighted impurity of both sides, times the number of packets, n.
-func (g *grower) scan(f int, rows []int32, counts []int32, n int) (bin int, gini float64, ok bool) {
+// scan finds the best cut of one feature, above bin and below next, the next that holds a row: gini is the weighted impurity of
+// both sides, times the number of packets, n.
+func (g *grower) scan(f int, rows []int32, counts []int32, n int) (bin, next int, gini float64, ok bool) {
 	if len(g.t.cuts[f]) == 0 {
-		return 0, 0, false
+		return 0, 0, 0, false
 	}
 	classes := g.t.classes
 	col, what, hist := g.t.cols[f], g.what[:len(rows)], g.hist
@@ -196,11 +197,14 @@ func (g *grower) scan(f int, rows []int32, counts []int32, n int) (bin int, gini
 		rightSquares += int64(k) * int64(k)
 	}
 	gini = math.Inf(1)
-	nl := 0
+	nl, fresh := 0, false
 	for word, set := range used {
 		used[word] = 0
 		for ; set != 0; set &= set - 1 {
 			b := word<<6 + bits.TrailingZeros64(set)
+			if fresh {
+				next, fresh = b, false
+			}
 			h := hist[b*classes:][:classes]
 			left, right := g.left[:len(h)], g.right[:len(h)]
 			for c, moved := range h {
@@ -220,11 +224,11 @@ func (g *grower) scan(f int, rows []int32, counts []int32, n int) (bin int, gini
 				continue
 			}
 			if v := float64(n) - float64(leftSquares)/float64(nl) - float64(rightSquares)/float64(nr); v < gini {
-				gini, bin, ok = v, b, true
+				gini, bin, ok, fresh = v, b, true, true
 			}
 		}
 	}
-	return bin, gini, ok
+	return bin, next, gini, ok
 }
 
 // predict writes the mean of the trees' class probabilities to probs. It allocates nothing.

@@ -168,21 +168,4 @@ func checkModelPath(path string) error {
 }
 
 // saveModel writes a model to a new file, and puts it in its place when it is whole.
-func saveModel(m classifier.Model, path string) error {
-	f, err := os.CreateTemp(filepath.Dir(absolute(path)), ".model-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if err := m.Save(f); err != nil {
-		_ = f.Close()
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Chmod(f.Name(), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}
+func saveModel(m classifier.Model, path string) error { return writeWhole(path, m.Save) }

@@ -1,0 +1,110 @@
+package classifier
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// Card says what a model is, for those who are handed it.
+type Card struct {
+	Kind      string       `json:"kind"`
+	About     string       `json:"about"`
+	Classes   []string     `json:"classes"` // in the order of the probabilities
+	ClassMode string       `json:"class_mode"`
+	Features  []Feature    `json:"features"` // in the order of the input
+	Training  CardTraining `json:"training"`
+	Limits    []string     `json:"limits"`
+}
+
+// Feature is an input of a model.
+type Feature struct {
+	Name    string `json:"name"`
+	Meaning string `json:"meaning"`
+}
+
+// CardTraining says what a model has learned from.
+type CardTraining struct {
+	Packets  int      `json:"packets"`
+	Homes    []HomeID `json:"homes"`
+	Path     string   `json:"path"` // napt, vpn or mixed
+	Seed     uint64   `json:"seed"`
+	Majority string   `json:"majority"` // the commonest class
+}
+
+// NewCard returns the card of a model that was made as meta says.
+func NewCard(meta *Meta) *Card {
+	c := &Card{
+		Kind: meta.Kind, About: kindAbout(meta.Kind), Classes: meta.Classes, ClassMode: meta.ClassMode,
+		Training: CardTraining{Packets: meta.Packets, Homes: meta.TrainedOn, Path: meta.Path, Seed: meta.Seed, Majority: meta.Majority},
+		Limits: []string{
+			"It has learned from emulated homes. What it says of real homes must be measured on real homes.",
+			"A score counts on homes that it has not learned from; `glasshouse score` refuses the others.",
+			"It knows the classes above and no other: a device that is none of them is called one of them.",
+			"Homes on another path (NAPT or VPN) than those it has learned from look different to it.",
+		},
+	}
+	for _, name := range meta.Features {
+		c.Features = append(c.Features, Feature{name, featureMeaning(name)})
+	}
+	return c
+}
+
+func kindAbout(kind string) string {
+	switch kind {
+	case KindForest:
+		return "Random forest (Breiman 2001): the mean of the class shares in the leaves that a packet falls into."
+	case KindBoost:
+		return "Gradient-boosted trees (Friedman 2001): the softmax of sums, one of trees for each class."
+	}
+	return "Neural network over the sequence of packets: " + kind + "."
+}
+
+// featureMeaning says how a feature is computed from a home's packets in their order.
+func featureMeaning(name string) string {
+	if port, ok := strings.CutPrefix(name, hotPrefix); ok {
+		return "1 if the port of the far end is " + port + ", else 0"
+	}
+	names := append(FeatureNames(), sequenceNames()...)
+	meanings := []string{
+		"port of the far end, either way; 0: none", "1 if it is IP, else 0", "1 if it is TCP, else 0", "1 if it is UDP, else 0",
+		"1 if its own bytes show TLS, else 0", "1 if its own bytes show HTTP, else 0", "1 if its own bytes show DNS, else 0",
+		"1 if it is neither TCP nor UDP, else 0", "1 up, -1 down", "bytes of the frame, Ethernet header included, check sequence and padding not",
+		"seconds since the packet before it, either way; 0: it is the first",
+		"packets since the last pause of 0.1 s or more; 1 is the first", "bytes of those packets, this one included",
+		"seconds since the last packet of this length and direction; -1: none", "since_length as it was for that packet; -1: none",
+		"seconds since the last packet of this direction; -1: none", "length of the packet before, negative if it went down; 0: none",
+		"length of the packet 2 before, negative if it went down; 0: none", "length of the packet 3 before, negative if it went down; 0: none",
+		"length of the packet 4 before, negative if it went down; 0: none", "seconds between the two packets before this one; 0: none",
+		"seconds from the first to the last of the last 8 packets", "seconds from the first to the last of the last 32 packets",
+		"seconds from the first to the last of the last 128 packets", "packets up among the last 32", "bytes of the last 32 packets",
+		"packets of this length and direction among the last 128, this one included",
+	}
+	if i := slices.Index(names, name); i >= 0 {
+		return meanings[i]
+	}
+	return "see the package classifier"
+}
+
+// WriteMarkdown writes the card for people.
+func (c *Card) WriteMarkdown(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# A Glasshouse model: %s\n\n%s\nIt labels each packet that an observer on a home's WAN sees with the class (%s) that it came from.\n", c.Kind, c.About, c.ClassMode)
+	fmt.Fprintf(&b, "\n## Classes\n\nIn the order of the probabilities: %s.\n", strings.Join(c.Classes, ", "))
+	b.WriteString("\n## Input\n\nA row a packet, of these numbers in this order:\n\n| feature | meaning |\n|---|---|\n")
+	for _, f := range c.Features {
+		fmt.Fprintf(&b, "| %s | %s |\n", f.Name, f.Meaning)
+	}
+	fmt.Fprintf(&b, "\n## Training\n\n%d packets of %d homes (%s), seed %d. The commonest class is %s.\n", c.Training.Packets, len(c.Training.Homes), c.Training.Path, c.Training.Seed, c.Training.Majority)
+	b.WriteString("\n| scenario digest | seed | home |\n|---|---|---|\n")
+	for _, h := range c.Training.Homes {
+		fmt.Fprintf(&b, "| %s | %d | %d |\n", h.ScenarioDigest, h.Seed, h.Home)
+	}
+	b.WriteString("\n## Limits\n\n")
+	for _, l := range c.Limits {
+		fmt.Fprintf(&b, "- %s\n", l)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

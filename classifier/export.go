@@ -1,0 +1,92 @@
+package classifier
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"glasshouse/classifier/onnx"
+)
+
+// ErrNoONNX means that a model has no form in ONNX.
+var ErrNoONNX = errors.New("the model cannot be exported to ONNX")
+
+// ExportONNX writes a model as ONNX. Its input is "features", a row a packet of the numbers that Meta lists, in that order; its
+// outputs are "label", the class, and "probabilities", a column a class in the order of Meta. What the model has learned from
+// and more of Meta is in the file's metadata.
+func ExportONNX(w io.Writer, m Model) error {
+	t, ok := m.(*TreeModel)
+	if !ok {
+		return fmt.Errorf("%w: kind %s; forest and boost can", ErrNoONNX, m.Meta().Kind)
+	}
+	if len(t.meta.Classes) < 2 {
+		return fmt.Errorf("%w: it knows one class only", ErrNoONNX)
+	}
+	features, err := json.Marshal(t.meta.Features)
+	if err != nil {
+		return err
+	}
+	classes, err := json.Marshal(t.meta.Classes)
+	if err != nil {
+		return err
+	}
+	k := int64(len(t.meta.Classes))
+	g := &onnx.Graph{
+		Name: "glasshouse-" + t.meta.Kind, Doc: "Labels a packet seen on a home's WAN with the class that it came from.",
+		Inputs:  []onnx.Value{{Name: "features", Type: onnx.Float, Dims: []int64{-1, int64(len(t.meta.Features))}}},
+		Outputs: []onnx.Value{{Name: "label", Type: onnx.String, Dims: []int64{-1}}, {Name: "probabilities", Type: onnx.Float, Dims: []int64{-1, k}}},
+		Meta:    [][2]string{{"kind", t.meta.Kind}, {"features", string(features)}, {"classes", string(classes)}, {"path", t.meta.Path}},
+	}
+	switch p := t.p.(type) {
+	case *forest:
+		ensemble(g, p.trees, t.meta.Classes, func(tr *tree, at int32, add func(class int, v float32)) {
+			for c := range p.classes {
+				add(c, tr.values[int(at)+c]/float32(len(p.trees)))
+			}
+		}, onnx.StringAttr("post_transform", "NONE"))
+	case *boost:
+		of := make(map[*tree]int, len(p.trees))
+		for i := range p.trees {
+			of[&p.trees[i]] = i % len(p.base)
+		}
+		ensemble(g, p.trees, t.meta.Classes, func(tr *tree, at int32, add func(class int, v float32)) {
+			add(of[tr], tr.values[at])
+		}, onnx.StringAttr("post_transform", "SOFTMAX"), onnx.FloatsAttr("base_values", p.base))
+	}
+	_, err = w.Write(g.Marshal())
+	return err
+}
+
+// ensemble adds a TreeEnsembleClassifier; leaf gives what a leaf adds to which class.
+func ensemble(g *onnx.Graph, trees []tree, classes []string, leaf func(t *tree, at int32, add func(class int, v float32)), more ...onnx.Attr) {
+	var treeIDs, nodeIDs, features, yes, no, leafTrees, leafNodes, leafClasses []int64
+	var cuts, weights []float32
+	var modes []string
+	for i := range trees {
+		t := &trees[i]
+		for k, n := range t.nodes {
+			treeIDs, nodeIDs = append(treeIDs, int64(i)), append(nodeIDs, int64(k))
+			if n.feature >= 0 {
+				modes, features, cuts = append(modes, "BRANCH_LEQ"), append(features, int64(n.feature)), append(cuts, n.cut)
+				yes, no = append(yes, int64(n.left)), append(no, int64(n.left)+1)
+				continue
+			}
+			modes, features, cuts = append(modes, "LEAF"), append(features, 0), append(cuts, 0)
+			yes, no = append(yes, 0), append(no, 0)
+			leaf(t, n.left, func(class int, v float32) {
+				leafTrees, leafNodes = append(leafTrees, int64(i)), append(leafNodes, int64(k))
+				leafClasses, weights = append(leafClasses, int64(class)), append(weights, v)
+			})
+		}
+	}
+	attrs := append([]onnx.Attr{
+		onnx.StringsAttr("classlabels_strings", classes),
+		onnx.IntsAttr("nodes_treeids", treeIDs), onnx.IntsAttr("nodes_nodeids", nodeIDs), onnx.IntsAttr("nodes_featureids", features),
+		onnx.FloatsAttr("nodes_values", cuts), onnx.StringsAttr("nodes_modes", modes),
+		onnx.IntsAttr("nodes_truenodeids", yes), onnx.IntsAttr("nodes_falsenodeids", no),
+		onnx.IntsAttr("class_treeids", leafTrees), onnx.IntsAttr("class_nodeids", leafNodes), onnx.IntsAttr("class_ids", leafClasses),
+		onnx.FloatsAttr("class_weights", weights),
+	}, more...)
+	g.Node(onnx.ML, "TreeEnsembleClassifier", []string{"features"}, []string{"label", "probabilities"}, attrs...)
+}

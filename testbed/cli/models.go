@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"glasshouse/classifier"
+)
+
+func newModels() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "models",
+		Short: "Look at models, and take them elsewhere",
+		Long:  "Says what a model is and what it has learned from, and writes models as ONNX, which other programs run.",
+		Example: `  glasshouse models card vpn.model
+  glasshouse models export vpn.model -o vpn.onnx`,
+	}
+	cmd.AddCommand(newModelsCard(), newModelsExport())
+	return cmd
+}
+
+func newModelsCard() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "card MODEL",
+		Short: "Print what a model is: its classes, its input, what it has learned from, its limits",
+		Example: `  glasshouse models card vpn.model > vpn.md
+  glasshouse models card vpn.model --json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := classifier.LoadFile(args[0])
+			if err != nil {
+				return usage(err)
+			}
+			card := classifier.NewCard(m.Meta())
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), card)
+			}
+			return card.WriteMarkdown(cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the card as JSON")
+	return cmd
+}
+
+func newModelsExport() *cobra.Command {
+	var out string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "export MODEL",
+		Short: "Write a model of trees as ONNX, and its card beside it",
+		Long: `Writes a model of trees (forest, boost) as ONNX, and its card to a file of the same name that ends in .md. The input,
+"features", is a row of numbers a packet, in the order of the card; the outputs are "label" and "probabilities".`,
+		Example: `  glasshouse models export vpn.model -o vpn.onnx`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if out == "" {
+				return usagef("-o FILE.onnx is needed: where the model goes")
+			}
+			if err := checkModelPath(out); err != nil {
+				return usage(err)
+			}
+			m, err := classifier.LoadFile(args[0])
+			if err != nil {
+				return usage(err)
+			}
+			if err := writeWhole(out, func(w io.Writer) error { return classifier.ExportONNX(w, m) }); err != nil {
+				return usage(err)
+			}
+			card := strings.TrimSuffix(out, filepath.Ext(out)) + ".md"
+			if err := writeWhole(card, classifier.NewCard(m.Meta()).WriteMarkdown); err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), map[string]any{"model": out, "card": card, "features": m.Meta().Features, "classes": m.Meta().Classes})
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s and %s\n", out, card)
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&out, "output", "o", "", "`FILE` of the ONNX model (required)")
+	f.BoolVar(&asJSON, "json", false, "print the result as JSON")
+	return cmd
+}
+
+// writeWhole writes a new file, and puts it in its place when it is whole.
+func writeWhole(path string, write func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(absolute(path)), ".part-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if err := write(f); err != nil {
+		_ = f.Close()
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Chmod(f.Name(), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
