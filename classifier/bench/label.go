@@ -51,6 +51,7 @@ func measure(set string, m classifier.Model, frames []dataset.Frame, dirs []int8
 		best := 0.0
 		for range turns {
 			r := testing.Benchmark(func(b *testing.B) {
+				b.Helper()
 				s := m.Stream()
 				i := 0
 				for b.Loop() {
