@@ -32,6 +32,14 @@ func (s *Scenario) Draw(seed uint64, home int) (*Home, error) {
 	h.drawPeople(s.Household, s.Start)
 	h.drawOwners()
 	h.drawClouds(a)
+	if s.Exact {
+		for i := range h.Specimens {
+			h.Specimens[i].Drift = 0
+		}
+		for i := range h.Clouds {
+			h.Clouds[i].Extra = 0
+		}
+	}
 	h.Varied = h.varied()
 	return h, nil
 }

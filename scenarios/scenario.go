@@ -39,6 +39,10 @@ type Scenario struct {
 	WiFi      WiFi
 	Router    Router
 
+	// Exact homes have clocks that do not err and clouds at no distance: for the comparison with a capture, from which the
+	// profile has both already. No file can ask for it.
+	Exact bool
+
 	source string
 }
 

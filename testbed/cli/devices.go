@@ -12,7 +12,7 @@ import (
 )
 
 func newDevices() *cobra.Command {
-	return group("devices", "Look at the devices that can live in a home", newDevicesList(), newDevicesShow(), newDevicesValidate(), newDevicesSchema())
+	return group("devices", "Look at the devices that can live in a home", newDevicesList(), newDevicesShow(), newDevicesLearn(), newDevicesCompare(), newDevicesValidate(), newDevicesSchema())
 }
 
 func newDevicesList() *cobra.Command {

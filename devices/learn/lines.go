@@ -1,0 +1,346 @@
+package learn
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Activity is a learned activity.
+type Activity struct {
+	Name    string `json:"name"`
+	Service string `json:"service"`
+	Op      string `json:"op"` // dialogue, reconnect, resolve, time-sync, ping
+	Boot    bool   `json:"boot,omitempty"`
+	Seen    int    `json:"seen"`
+	Shape   string `json:"shape"` // sizes above TCP, UDP or TLS of one of them: >12 <34
+	Rhythm  Rhythm `json:"rhythm"`
+	items   []item
+	also    []Activity // further steps
+	after   int64      // ns from the activity's start
+}
+
+// most is how many shapes are learned of one service.
+const most = 12
+
+// line learns what is said on a lasting line: its log-in, how often it is opened anew, and each shape of dialogue.
+func (l *learner) line(p *peer, s *Service) []Activity {
+	var all, others []dialogue
+	var starts []int64
+	count := make(map[string]int)
+	for _, k := range p.talks {
+		if k.opened {
+			starts = append(starts, k.start)
+		}
+		for _, d := range k.dialogues() {
+			all = append(all, d)
+			count[shape(d.messages)]++
+		}
+	}
+	// What is said soon after a line was opened belongs to its opening, but for what is said all the time.
+	openings := make(map[*talk][]dialogue)
+	var order []*talk
+	for _, d := range all {
+		k := d.talk
+		if p.proto == 6 && k.opened && (d.opening || d.at()-k.start < openingTime && count[shape(d.messages)] < len(all)/20) {
+			if len(openings[k]) == 0 {
+				order = append(order, k)
+			}
+			openings[k] = append(openings[k], d)
+		} else {
+			others = append(others, d)
+		}
+	}
+	s.Latency = latency(others, l.rtt)
+	var acts []Activity
+	if p.proto == 6 {
+		var told [][]dialogue
+		for _, k := range order {
+			told = append(told, openings[k])
+		}
+		acts = l.openings(s, told, starts)
+	}
+	cs := clusters(others)
+	for i, c := range cs {
+		if i >= most || len(c.members) < 2 {
+			continue
+		}
+		items := c.script(s.over, l.rtt)
+		items = p.fit(items, s.Lasting)
+		if items == nil {
+			continue
+		}
+		a := Activity{Op: "dialogue", Seen: len(c.members), Shape: sketch(c.members[0].messages, s.over), items: items}
+		a.Rhythm = rhythmOf(c.gaps(p.proto == 6))
+		if a.Rhythm.Period == 0 {
+			a.Rhythm = rhythmOf(l.round(c.times()))
+		}
+		switch {
+		case a.Rhythm.N == 0:
+			continue
+		case p.lan:
+			a.Name = "notice"
+		case len(c.members[0].messages) > exactShape:
+			a.Name = "burst"
+		case a.Rhythm.Period > 0:
+			a.Name = "heartbeat"
+		default:
+			a.Name = "message"
+		}
+		for _, m := range c.members {
+			l.used += len(m.messages)
+		}
+		acts = append(acts, a)
+	}
+	return acts
+}
+
+// openingTime is how long after a line's opening what is said is taken for part of it.
+const openingTime = int64(120e9)
+
+// openings learns the log-in of a line, what follows it, and how often the line is opened. The opening with the median number of
+// bytes stands for all.
+func (l *learner) openings(s *Service, told [][]dialogue, starts []int64) []Activity {
+	s.Login = [2]int{64, 64}
+	if len(told) == 0 {
+		return nil
+	}
+	total := func(ds []dialogue) (n int) {
+		for _, d := range ds {
+			n += volume(d.messages)
+		}
+		return n
+	}
+	for _, ds := range told {
+		for _, d := range ds {
+			l.used += len(d.messages)
+		}
+	}
+	slices.SortStableFunc(told, func(a, b []dialogue) int { return int(sign(int64(total(a) - total(b)))) })
+	median := told[len(told)/2]
+	ms := median[0].messages
+	if s.over > 0 {
+		ms = afterHandshake(ms)
+	}
+	up, down := slices.IndexFunc(ms, func(m message) bool { return m.up }), slices.IndexFunc(ms, func(m message) bool { return !m.up })
+	if up >= 0 && down >= 0 {
+		s.Login = [2]int{max(16, app(ms[up].size, s.over)), app(ms[down].size, s.over)}
+		a, b := ms[up], ms[down]
+		ms = slices.DeleteFunc(slices.Clone(ms), func(m message) bool { return m == a || m == b })
+	}
+	var steps []Activity
+	add := func(ms []message, after int64) {
+		if len(ms) > 0 {
+			steps = append(steps, Activity{Op: "dialogue", Boot: true, Name: "boot", Seen: len(told), Shape: sketch(ms, s.over), items: runs(ms, s.over, l.rtt), after: after})
+		}
+	}
+	add(ms, 500e6)
+	for _, d := range median[1:] {
+		add(d.messages, d.at()-d.talk.start)
+	}
+	acts := slices.Clone(steps)
+	if len(starts) >= 2 {
+		a := Activity{Name: "reopen", Op: "reconnect", Seen: len(starts), Shape: fmt.Sprintf("%d connections", len(starts)), Rhythm: rhythmOf(l.round(starts))}
+		a.also = steps
+		acts = append(acts, a)
+	}
+	return acts
+}
+
+// afterHandshake leaves out the messages of a TLS handshake: two each way.
+func afterHandshake(ms []message) []message {
+	var n [2]int
+	for i, m := range ms {
+		d := 1
+		if m.up {
+			d = 0
+		}
+		if n[d]++; n[0] > 2 && n[1] >= 1 || n[1] > 2 {
+			return ms[i:]
+		}
+	}
+	return nil
+}
+
+// sessions learns a service that has a connection for each thing that it does.
+func (l *learner) sessions(p *peer, s *Service) []Activity {
+	var ds []dialogue
+	for _, k := range p.talks {
+		ms := k.messages
+		if s.over > 0 {
+			ms = afterHandshake(ms)
+		}
+		if len(ms) == 0 {
+			l.used += len(k.messages)
+			continue
+		}
+		ds = append(ds, dialogue{talk: k, messages: ms})
+	}
+	if len(ds) < 2 {
+		if len(ds) == 1 {
+			l.doubt(p.name, "one connection only, of %d messages: left out", len(ds[0].messages))
+		}
+		return nil
+	}
+	s.Latency = latency(ds, l.rtt)
+	c := &cluster{members: ds}
+	items := c.script(s.over, l.rtt)
+	if items = p.fit(items, false); items == nil {
+		return nil
+	}
+	for _, d := range ds {
+		l.used += len(d.talk.messages)
+	}
+	return []Activity{{Name: "session", Op: "dialogue", Seen: len(ds), Shape: sketch(ds[0].messages, s.over), items: items, Rhythm: rhythmOf(l.round(c.times()))}}
+}
+
+// fit makes a dialogue one that a profile can hold: a connection, or a UDP flow, begins with 16 bytes or more up; each datagram
+// has 16 to 1472.
+func (p *peer) fit(items []item, lasting bool) []item {
+	if p.lan {
+		items = slices.DeleteFunc(items, func(i item) bool { return !i.up && len(i.group) == 0 })
+	}
+	if len(items) == 0 {
+		return nil
+	}
+	if p.proto == 17 {
+		clip(items)
+	}
+	if p.proto == 6 && lasting {
+		return items
+	}
+	first := items[0]
+	for len(first.group) > 0 {
+		first = first.group[0]
+	}
+	switch {
+	case !first.up:
+		items = append([]item{{up: true, size: [2]int{16, 16}, repeat: [2]int{1, 1}}}, items...)
+	case len(items[0].group) == 0:
+		items[0].size = [2]int{max(16, items[0].size[0]), max(16, items[0].size[1])}
+	}
+	return items
+}
+
+func clip(items []item) {
+	for i := range items {
+		items[i].size = [2]int{min(max(16, items[i].size[0]), 1472), min(max(16, items[i].size[1]), 1472)}
+		clip(items[i].group)
+	}
+}
+
+// latency returns how long the far end thinks before it answers: p10 and p90, without the network's way.
+func latency(ds []dialogue, rtt int64) [2]int64 {
+	var lags []int64
+	for _, d := range ds {
+		for i := 1; i < len(d.messages); i++ {
+			if d.messages[i-1].up && !d.messages[i].up {
+				lags = append(lags, d.messages[i].at-d.messages[i-1].end)
+			}
+		}
+	}
+	lags = sorted(lags)
+	return turnWait(quantile(lags, 0.1), quantile(lags, 0.9), false, true, rtt)
+}
+
+// sketch writes a dialogue for a reader.
+func sketch(ms []message, over int) string {
+	s := ""
+	for i, m := range ms {
+		if i == exactShape {
+			return fmt.Sprintf("%s... %d messages", s, len(ms))
+		}
+		sign := "<"
+		if m.up {
+			sign = ">"
+		}
+		s += fmt.Sprintf("%s%d ", sign, app(m.size, over))
+	}
+	return s[:max(0, len(s)-1)]
+}
+
+// opened is how long after a look-up a connection may follow for the look-up to be its own.
+const opened = int64(5e9)
+
+// lookups learns the DNS queries that no connection follows: the emulated hosts make the others by themselves.
+func (l *learner) lookups() {
+	if len(l.r.Services) == 0 {
+		return
+	}
+	var opens []int64
+	for i := range l.t.Packets {
+		if p := &l.t.Packets[i]; p.Proto == 6 && p.Up && p.Flags&(flagSYN|flagACK) == flagSYN {
+			opens = append(opens, p.At)
+		}
+	}
+	var at []int64
+	for _, q := range l.t.Lookups {
+		i, _ := slices.BinarySearch(opens, q.At)
+		if i < len(opens) && opens[i]-q.At < opened || len(at) > 0 && q.At-at[len(at)-1] < 100e6 {
+			continue
+		}
+		at = append(at, q.At)
+	}
+	for _, s := range l.r.Services {
+		if s.Transport != "lan-udp" {
+			l.timer("name-lookup", "resolve", s.Name, at)
+			return
+		}
+	}
+}
+
+// times learns the NTP queries.
+func (l *learner) times() {
+	if len(l.t.Times) < 2 {
+		return
+	}
+	name := l.name("clock")
+	if l.timer("time-sync", "time-sync", name, l.t.Times) {
+		l.r.Services = append(l.r.Services, Service{Name: name, Host: "pool.ntp.org", Named: true, Port: 123, Transport: "ntp", Cloud: "ntp-pool"})
+	}
+}
+
+// echoes learns the device's pings.
+func (l *learner) echoes() {
+	var at []int64
+	size := 0
+	for i := range l.t.Packets {
+		if p := &l.t.Packets[i]; p.Echo && p.Up && !private(p.Remote) {
+			at, size = append(at, p.At), p.Payload
+		}
+	}
+	if len(at) < 2 {
+		return
+	}
+	name := l.name("reach")
+	if l.timer("reach", "ping", name, at) {
+		a := &l.r.Activities[len(l.r.Activities)-1]
+		a.items = []item{{up: true, size: [2]int{max(16, size), max(16, size)}, repeat: [2]int{1, 1}}}
+		l.r.Services = append(l.r.Services, Service{Name: name, Host: "echo.example.net", Transport: "icmp", Cloud: "unknown-echo"})
+	}
+}
+
+// round returns the gaps between times. Where they keep no period the trace is closed to a ring: the time before the first and
+// after the last is a gap, too, or what came in a short hour of a long capture would be taken for what always comes.
+func (l *learner) round(at []int64) []int64 {
+	var gaps []int64
+	for i := 1; i < len(at); i++ {
+		gaps = append(gaps, at[i]-at[i-1])
+	}
+	if rhythmOf(gaps).Period == 0 || len(gaps) < 3 {
+		gaps = append(gaps, l.t.Span()-(at[len(at)-1]-at[0]))
+	}
+	return gaps
+}
+
+func (l *learner) timer(name, op, service string, at []int64) bool {
+	if len(at) < 2 {
+		return false
+	}
+	gaps := l.round(at)
+	a := Activity{Name: l.name(name), Op: op, Service: service, Seen: len(at), Rhythm: rhythmOf(gaps)}
+	if len(gaps) < 3 {
+		l.doubt(a.Name, "seen %d times only: its rhythm is a guess", len(at))
+	}
+	l.r.Activities = append(l.r.Activities, a)
+	return true
+}

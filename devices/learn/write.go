@@ -1,0 +1,174 @@
+package learn
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// write writes the profile.
+func (l *learner) write() []byte {
+	var b strings.Builder
+	r := &l.r
+	fmt.Fprintf(&b, "# Learned from %s: %d packets in %s.\n", oneLine(l.o.Source), r.Packets, time.Duration(r.Span*1e9).Round(time.Second))
+	fmt.Fprintf(&b, "# %.0f %% of the messages are in the activities below.\n", 100*r.Explained)
+	for _, d := range r.Doubts {
+		fmt.Fprintf(&b, "# Not sure of %s: %s.\n", oneLine(d.About), oneLine(d.Why))
+	}
+	m := l.t.MAC
+	fmt.Fprintf(&b, "device: %s\nabout: A device learned from a capture.\nkind: iot\ncategory: %s\n", r.Device, l.o.Category)
+	fmt.Fprintf(&b, "oui: \"%02x:%02x:%02x\"\n", m[0]&0xfe, m[1], m[2])
+	fmt.Fprintf(&b, "stack: {ttl: %d, mss: %d, tcp_timestamps: %t", r.Stack.TTL, r.Stack.MSS, r.Stack.Timestamps)
+	if r.Stack.Keepalive > 0 {
+		fmt.Fprintf(&b, ", keepalive: %s", duration(r.Stack.Keepalive))
+	}
+	b.WriteString("}\n\nservices:\n")
+	for i := range r.Services {
+		l.service(&b, &r.Services[i])
+	}
+	b.WriteString("\nactivities:\n")
+	l.boot(&b)
+	for i := range r.Activities {
+		if a := &r.Activities[i]; !a.Boot {
+			l.activity(&b, a)
+		}
+	}
+	return []byte(b.String())
+}
+
+func (l *learner) service(b *strings.Builder, s *Service) {
+	host := s.Host
+	if s.Transport == "lan-udp" {
+		host = "broadcast"
+	}
+	fmt.Fprintf(b, "  - name: %s\n    host: %s\n", s.Name, host)
+	if s.Transport != "icmp" {
+		fmt.Fprintf(b, "    port: %d\n", s.Port)
+	}
+	fmt.Fprintf(b, "    transport: %s\n", s.Transport)
+	if s.Transport != "lan-udp" {
+		fmt.Fprintf(b, "    cloud: %s\n", s.Cloud)
+	}
+	if s.Lasting {
+		b.WriteString("    lasting: true\n")
+		if s.Transport != "udp" {
+			fmt.Fprintf(b, "    login: {up: %d, down: %d}\n", s.Login[0], s.Login[1])
+		}
+	}
+	if s.Latency[1] > 0 {
+		fmt.Fprintf(b, "    reply: {latency: %s}\n", durations(s.Latency))
+	}
+	fmt.Fprintf(b, "    basis: measured\n    source: %q\n", cut(fmt.Sprintf("%s, %d talks", oneLine(l.o.Source), s.Talks)))
+}
+
+// boot writes one activity of all that follows the lines' first opening.
+func (l *learner) boot(b *strings.Builder) {
+	first := true
+	for i := range l.r.Activities {
+		a := &l.r.Activities[i]
+		if !a.Boot {
+			continue
+		}
+		if first {
+			fmt.Fprintf(b, "  - name: boot\n    trigger: boot\n    basis: measured\n    source: %q\n    steps:\n", cut(oneLine(l.o.Source)+", what follows the log-ins"))
+			first = false
+		}
+		l.step(b, a, a.Service, a.after)
+	}
+}
+
+func (l *learner) activity(b *strings.Builder, a *Activity) {
+	fmt.Fprintf(b, "  - name: %s\n    trigger: timer\n", a.Name)
+	r := &a.Rhythm
+	if len(r.Gaps) > 0 {
+		parts := make([]string, len(r.Gaps))
+		for i, g := range r.Gaps {
+			parts[i] = duration(g)
+		}
+		fmt.Fprintf(b, "    gaps: [%s]\n", strings.Join(parts, ", "))
+	} else {
+		fmt.Fprintf(b, "    every: %s\n", duration(max(r.Period, 100e6)))
+		if r.Jitter > 0 {
+			fmt.Fprintf(b, "    jitter: %s\n", duration(min(r.Jitter, max(r.Period, 100e6)/2)))
+		}
+	}
+	source := fmt.Sprintf("%s, %d times, p10 %s, p50 %s, p90 %s apart", oneLine(l.o.Source), a.Seen, duration(r.P10), duration(r.P50), duration(r.P90))
+	if a.Shape != "" {
+		source += "; " + a.Shape
+	}
+	fmt.Fprintf(b, "    basis: measured\n    source: %q\n    steps:\n", cut(source))
+	l.step(b, a, a.Service, 0)
+	for i := range a.also {
+		l.step(b, &a.also[i], a.Service, a.also[i].after)
+	}
+}
+
+func (l *learner) step(b *strings.Builder, a *Activity, service string, after int64) {
+	fmt.Fprintf(b, "      - service: %s\n", service)
+	if a.Op != "dialogue" {
+		fmt.Fprintf(b, "        op: %s\n", a.Op)
+	}
+	if after > 0 {
+		fmt.Fprintf(b, "        after: %s\n", duration(after))
+	}
+	if len(a.items) > 0 {
+		b.WriteString("        messages:\n")
+		items(b, a.items, "          ")
+	}
+}
+
+func items(b *strings.Builder, list []item, indent string) {
+	for _, i := range list {
+		if len(i.group) > 0 {
+			fmt.Fprintf(b, "%s- repeat: %s\n%s  messages:\n", indent, numbers(i.repeat), indent)
+			items(b, i.group, indent+"    ")
+			continue
+		}
+		dir := "down"
+		if i.up {
+			dir = "up"
+		}
+		fmt.Fprintf(b, "%s- {%s: %s", indent, dir, numbers(i.size))
+		if i.waits {
+			fmt.Fprintf(b, ", wait: %s", durations(i.wait))
+		}
+		if i.repeat != [2]int{1, 1} {
+			fmt.Fprintf(b, ", repeat: %s", numbers(i.repeat))
+		}
+		b.WriteString("}\n")
+	}
+}
+
+func numbers(r [2]int) string {
+	if r[0] == r[1] {
+		return fmt.Sprint(r[0])
+	}
+	return fmt.Sprintf("[%d, %d]", r[0], r[1])
+}
+
+func durations(r [2]int64) string {
+	if r[0] == r[1] {
+		return duration(r[0])
+	}
+	return fmt.Sprintf("[%s, %s]", duration(r[0]), duration(r[1]))
+}
+
+// duration writes whole microseconds.
+func duration(ns int64) string { return time.Duration(ns).Round(time.Microsecond).String() }
+
+// oneLine makes a text that cannot leave its comment or string.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == '"' || r == '\\' || r > '~' {
+			return '_'
+		}
+		return r
+	}, s)
+	if s == "" {
+		return "a capture"
+	}
+	return s
+}
+
+// cut keeps a source within what a profile allows.
+func cut(s string) string { return s[:min(len(s), 500)] }

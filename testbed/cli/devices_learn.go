@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"glasshouse/devices"
+	"glasshouse/devices/learn"
+	"glasshouse/testbed"
+)
+
+// captureFlags say whose packets of a capture are meant.
+type captureFlags struct{ mac, ip string }
+
+func (c *captureFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&c.mac, "mac", "", "the device's MAC address, as in 24:6f:28:ab:42:97")
+	cmd.Flags().StringVar(&c.ip, "ip", "", "the device's IPv4 address, instead of --mac")
+	cmd.MarkFlagsMutuallyExclusive("mac", "ip")
+	cmd.MarkFlagsOneRequired("mac", "ip")
+}
+
+func (c *captureFlags) options() (o testbed.TraceOptions, err error) {
+	if c.ip != "" {
+		if o.Addr, err = netip.ParseAddr(c.ip); err != nil || !o.Addr.Is4() {
+			return o, usage(fmt.Errorf("--ip %s is no IPv4 address", c.ip))
+		}
+		return o, nil
+	}
+	b, err := hex.DecodeString(strings.NewReplacer(":", "", "-", "").Replace(c.mac))
+	if err != nil || len(b) != 6 {
+		return o, usage(fmt.Errorf("--mac %s is no MAC address: six bytes, as in 24:6f:28:ab:42:97", c.mac))
+	}
+	o.MAC = [6]byte(b)
+	return o, nil
+}
+
+func newDevicesLearn() *cobra.Command {
+	var c captureFlags
+	var out, name, category string
+	var until time.Duration
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "learn CAPTURE", Short: "Make a profile of a device from a capture of its traffic",
+		Long: `Make a profile of a device from a capture of its traffic: pcap or pcapng, of Ethernet frames, taken in the home (on the
+access point, or a mirror port). Payloads may be cut. An hour shows the heartbeats, a day what comes each few hours.
+
+The profile goes to stdout, or to the file of -o; what the learner is not sure of goes to stderr and into its comments.`,
+		Example: "  glasshouse devices learn kettle.pcap --mac 0c:2a:69:0e:91:16 -o kettle.yaml\n  glasshouse devices learn home.pcapng --ip 192.168.1.23 --name my-lamp --category light",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o, err := c.options()
+			if err != nil {
+				return err
+			}
+			t, err := testbed.ReadTrace(args[0], o)
+			if err != nil {
+				return usage(err)
+			}
+			if until > 0 {
+				t = t.Part(t.Packets[0].At, t.Packets[0].At+int64(until))
+			}
+			r, err := learn.Learn(t, learn.Options{Device: name, Category: category, Source: baseName(args[0])})
+			if err != nil {
+				return usage(fmt.Errorf("%s: %w", args[0], err))
+			}
+			if _, err := devices.ParseProfile(name+".yaml", r.YAML); err != nil {
+				return fmt.Errorf("the learned profile is not valid, which is a mistake of the learner's: %w", err)
+			}
+			if out != "" {
+				if err := writeNew(out, r.YAML); err != nil {
+					return usage(err)
+				}
+			}
+			for _, d := range r.Doubts {
+				fmt.Fprintf(cmd.ErrOrStderr(), "not sure of %s: %s\n", d.About, d.Why)
+			}
+			switch {
+			case asJSON:
+				return writeJSON(cmd.OutOrStdout(), r)
+			case out != "":
+				return writeLearned(cmd.OutOrStdout(), r, out)
+			}
+			_, err = cmd.OutOrStdout().Write(r.YAML)
+			return err
+		},
+	}
+	c.add(cmd)
+	cmd.Flags().StringVarP(&out, "output", "o", "", "file of the profile; it must not exist")
+	cmd.Flags().StringVar(&name, "name", "learned-device", "name of the device in the profile")
+	cmd.Flags().StringVar(&category, "category", "sensor", "what the device is for")
+	cmd.Flags().DurationVar(&until, "until", 0, "learn from so much of the capture's beginning only")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print what was learned as JSON")
+	return cmd
+}
+
+func writeLearned(w io.Writer, r *learn.Result, out string) error {
+	fmt.Fprintf(w, "%d packets in %s; %d services, %d activities hold %.0f %% of the messages\n",
+		r.Packets, time.Duration(r.Span*1e9).Round(time.Second), len(r.Services), len(r.Activities), 100*r.Explained)
+	for i := range r.Activities {
+		a := &r.Activities[i]
+		when := "at boot"
+		switch {
+		case a.Rhythm.Period > 0:
+			when = "each " + time.Duration(a.Rhythm.Period).Round(time.Millisecond).String()
+		case a.Rhythm.N > 0:
+			when = fmt.Sprintf("%s to %s apart", time.Duration(a.Rhythm.P10).Round(time.Millisecond), time.Duration(a.Rhythm.P90).Round(time.Millisecond))
+		}
+		fmt.Fprintf(w, "  %-20s %-12s %s, seen %d times  %s\n", a.Name, a.Op, when, a.Seen, a.Shape)
+	}
+	_, err := fmt.Fprintf(w, "profile: %s\n", out)
+	return err
+}
+
+func baseName(path string) string { return path[strings.LastIndexAny(path, `/\`)+1:] }
+
+// writeNew writes a file that does not exist yet.
+func writeNew(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	return errors.Join(err, f.Close())
+}
