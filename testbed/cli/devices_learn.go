@@ -23,11 +23,12 @@ type captureFlags struct{ mac, ip string }
 func (c *captureFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.mac, "mac", "", "the device's MAC address, as in 24:6f:28:ab:42:97")
 	cmd.Flags().StringVar(&c.ip, "ip", "", "the device's IPv4 address, instead of --mac")
-	cmd.MarkFlagsMutuallyExclusive("mac", "ip")
-	cmd.MarkFlagsOneRequired("mac", "ip")
 }
 
 func (c *captureFlags) options() (o testbed.TraceOptions, err error) {
+	if (c.ip == "") == (c.mac == "") {
+		return o, usage(errors.New("whose packets? Give one of --mac and --ip"))
+	}
 	if c.ip != "" {
 		if o.Addr, err = netip.ParseAddr(c.ip); err != nil || !o.Addr.Is4() {
 			return o, usage(fmt.Errorf("--ip %s is no IPv4 address", c.ip))
