@@ -111,3 +111,31 @@ func TestResolve(t *testing.T) {
 		t.Errorf("error %v does not suggest the name that was meant", err)
 	}
 }
+
+// No host tells on the wire what a device is, or what it does: what the data set's check would find.
+func TestHostsTellNothing(t *testing.T) {
+	var words []string
+	var all []*Profile
+	for _, name := range Names() {
+		p, err := Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+		words = append(words, p.Device)
+		for _, a := range p.ActivityNames() {
+			if len(a) >= 8 {
+				words = append(words, a)
+			}
+		}
+	}
+	for _, p := range all {
+		for _, s := range p.Services {
+			for _, w := range words {
+				if s.WAN() && strings.Contains(s.Host, w) {
+					t.Errorf("%s: the host %s holds %q", p.Device, s.Host, w)
+				}
+			}
+		}
+	}
+}

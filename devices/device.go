@@ -20,6 +20,7 @@ const (
 	OpQuery               // one multicast question on the LAN: mDNS for a kind of service, or an SSDP search
 	OpAnnounce            // one multicast message of what the device offers: an mDNS answer, or an SSDP notification
 	OpARP                 // one ARP request for the router's address
+	OpScan                // an ARP request for each other address of the LAN, as an app makes that looks for things in the home
 	OpReconnect           // close the service's lasting connection, if it is open, and open it again as OpConnect does
 )
 

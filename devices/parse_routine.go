@@ -127,7 +127,7 @@ func gaps(m strictyaml.Map, a *Routine) {
 
 var opNames = [...]string{
 	OpDialogue: "dialogue", OpConnect: "connect", OpResolve: "resolve", OpTimeSync: "time-sync", OpPing: "ping", OpQuery: "query",
-	OpAnnounce: "announce", OpARP: "arp", OpReconnect: "reconnect",
+	OpAnnounce: "announce", OpARP: "arp", OpScan: "arp-scan", OpReconnect: "reconnect",
 }
 
 // String returns the op's name in profiles.
@@ -204,6 +204,9 @@ func checkOp(m strictyaml.Map, s *Step, svc *Service) {
 		return
 	}
 	want, special := only[svc.Transport]
+	if s.Op == OpScan && svc.Transport == TransportARP {
+		want = OpScan
+	}
 	switch {
 	case s.Op == OpResolve && !svc.WAN():
 		at.Errorf("a service with a DNS name", "%q is on the LAN", svc.Name)

@@ -15,6 +15,7 @@ type ScriptOptions struct {
 	Clock     int64   // ns since midnight at script time 0, for what is scheduled at a time of day
 	People    *People // whose days decide when they act; nil: at one rate around the clock, and two of them
 	PeerOwner string  // whose the phone is: who acts through it
+	Steady    bool    // people's acts come evenly, as when somebody tries a device out by a plan; otherwise at random
 }
 
 const (
@@ -51,6 +52,8 @@ type source struct {
 	mean   int64
 	people *People
 	rhythm *rhythm // nil: one rate around the clock
+	steady bool
+	plan   int64 // of the last act, without its lateness
 }
 
 // NewScript draws the script of a unit. Habit 0 stands for 1.
@@ -81,6 +84,7 @@ func NewScript(s Specimen, o ScriptOptions) *Script {
 			c.kits, c.which = s.kitsOf(r.Kit), NewDraws(s.Seed, "which:"+r.Name)
 		}
 		if r.Person() {
+			c.steady = o.Steady
 			if c.people = o.People; c.people != nil {
 				if r.Peer && owner == "" {
 					c.owner = o.PeerOwner
@@ -179,6 +183,9 @@ func (c *source) arrive(after int64) int64 {
 	if c.mean == math.MaxInt64 {
 		return math.MaxInt64
 	}
+	if c.steady {
+		return c.planned(after)
+	}
 	if gap := c.when.Exponential(c.mean); gap < math.MaxInt64/4-after {
 		if c.rhythm != nil {
 			return c.rhythm.after(after, gap)
@@ -186,6 +193,17 @@ func (c *source) arrive(after int64) int64 {
 		return after + gap
 	}
 	return math.MaxInt64
+}
+
+// planned returns the next act of a plan: one in each stretch of the mean gap, by up to a tenth of it late, or after what is
+// still being done.
+func (c *source) planned(after int64) int64 {
+	if c.plan == 0 {
+		c.plan = after + c.when.N(c.mean-c.mean/10)
+	} else if c.plan += c.mean; c.plan < 0 {
+		return math.MaxInt64
+	}
+	return max(after, c.plan+c.when.N(c.mean/10+1))
 }
 
 // tick moves a timer to its next beat.

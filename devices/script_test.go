@@ -304,3 +304,32 @@ func TestMQTTLogIn(t *testing.T) {
 		}
 	}
 }
+
+// Acts by a plan: as many as a day has, for any seed, and one in each stretch of the mean gap.
+func TestSteadyActsComeEvenly(t *testing.T) {
+	p, err := Load("echo-dot")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(20) {
+		s := NewScript(Specimen{Profile: p, Seed: seed}, ScriptOptions{Duration: int64(24 * time.Hour), Density: 2, Steady: true})
+		var last, n int64
+		const gap = int64(24*time.Hour) / 40 // of 20 a day, twice as often
+		for {
+			a, ok := s.Next()
+			if !ok {
+				break
+			}
+			if a.Name != "voice-command" {
+				continue
+			}
+			if n++; n > 1 && (a.At-last < gap/2 || a.At-last > 2*gap) {
+				t.Errorf("seed %d: act %d comes %s after the one before", seed, n, time.Duration(a.At-last))
+			}
+			last = a.At
+		}
+		if n != 40 {
+			t.Errorf("seed %d: %d acts, want 40", seed, n)
+		}
+	}
+}

@@ -49,6 +49,20 @@ func NewDiscovery(op devices.Op, s *devices.Service, spec *devices.Specimen, add
 	return d
 }
 
+// ScanPace is what passes between two questions of a scan of the LAN, ns: assumed, a second for a /24.
+const ScanPace = int64(4e6)
+
+// Neighbours returns the addresses of a LAN that a scan asks for, in order: all but the network's, the broadcast's and one's own.
+func Neighbours(lan netip.Prefix, own netip.Addr) []netip.Addr {
+	var all []netip.Addr
+	for a := lan.Masked().Addr().Next(); lan.Contains(a.Next()); a = a.Next() {
+		if a != own {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
 // Groups returns the groups of a family that a device listens to for as long as it lives, the newest first, as Linux lists them;
 // those that every host is in are not among them.
 func Groups(p *devices.Profile, six bool) []netip.Addr {

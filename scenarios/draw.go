@@ -15,13 +15,13 @@ func (s *Scenario) Draw(seed uint64, home int) (*Home, error) {
 	if home < 0 {
 		return nil, fmt.Errorf("home %d: homes count from 0", home)
 	}
-	h := &Home{Index: home, WiFi: s.WiFi, Router: s.Router, activities: s.Activities()}
+	h := &Home{Index: home, WiFi: s.WiFi, Router: s.Router, steady: s.Household.Steady, activities: s.Activities()}
 	h.Seed = devices.NewDraws(seed, fmt.Sprintf("home:%d", home)).Uint64()
 	h.drawWAN(s.WAN)
 	a := newAddresses(h.Seed)
 	h.drawNetwork(a)
 	for _, e := range s.present(h.Seed) {
-		if err := h.move(e, a, s.Household.Alike); err != nil {
+		if err := h.move(e, a, s.Household.Steady); err != nil {
 			return nil, err
 		}
 	}
@@ -107,7 +107,7 @@ func UnitName(device string, n int64) string {
 }
 
 // move puts an entry's units into the home.
-func (h *Home) move(r resident, a *addresses, alike bool) error {
+func (h *Home) move(r resident, a *addresses, steady bool) error {
 	p := r.entry.Profile
 	h.Profiles = append(h.Profiles, p)
 	for n := int64(1); n <= r.units; n++ {
@@ -121,7 +121,7 @@ func (h *Home) move(r resident, a *addresses, alike bool) error {
 		q := habits()
 		i := d.N(int64(len(q) - 1))
 		u.Habit = float64(q[i]+d.N(q[i+1]-q[i])) / 1000
-		if alike {
+		if steady {
 			u.Habit = 1
 		}
 		if r.entry.Mode != "" {

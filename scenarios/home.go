@@ -35,6 +35,7 @@ type Home struct {
 
 	clock      int64          // ns since midnight at script time 0
 	people     map[string]any // what Varied says of them
+	steady     bool           // acts come evenly
 	activities []string
 	byHost     map[string]netip.Addr
 }
@@ -91,7 +92,7 @@ func (h *Home) Agenda(duration time.Duration, density float64) *devices.Agenda {
 // Scripts draws the scripts that Agenda merges, one for each specimen.
 func (h *Home) Scripts(duration time.Duration, density float64) []*devices.Script {
 	phone, peer := h.Peer()
-	o := devices.ScriptOptions{Duration: int64(duration), Density: density, Peer: peer, People: h.People, Clock: h.clock}
+	o := devices.ScriptOptions{Duration: int64(duration), Density: density, Peer: peer, People: h.People, Clock: h.clock, Steady: h.steady}
 	o.PeerOwner, _ = phone.Options["owner"].(string)
 	scripts := make([]*devices.Script, len(h.Specimens))
 	for i, s := range h.Specimens {

@@ -197,8 +197,8 @@ func (r *reader) household(n strictyaml.Node) {
 	if !known {
 		models, phones = maxHome, maxHome
 	}
-	m := n.Map("density", "alike", "at_least", "phones_at_least", "residents", "guests")
-	h.Alike = m.Opt("alike").Bool()
+	m := n.Map("density", "steady", "at_least", "phones_at_least", "residents", "guests")
+	h.Steady = m.Opt("steady").Bool()
 	if m.Has("density") {
 		h.Density = float64(m.Opt("density").Decimal(0, MaxDensity)) / strictyaml.Micro
 	}

@@ -61,7 +61,7 @@ const MaxDensity = 10_000
 // Household is the people.
 type Household struct {
 	Density       float64 // factor on people's acts: 1 = as often as in life
-	Alike         bool    // every device is used as often as is usual: no habits are drawn
+	Steady        bool    // devices are tried out by a plan: acts come evenly, none by a habit of its home
 	AtLeast       int     // models of IoT device in a home
 	PhonesAtLeast int     // models of phone or tablet in a home
 

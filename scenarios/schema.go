@@ -34,7 +34,7 @@ type (
 	}
 	schemaHousehold struct {
 		Density       *float64           `json:"density,omitempty" jsonschema:"minimum=0,maximum=10000" jsonschema_description:"factor on people's acts; 1 is life"`
-		Alike         bool               `json:"alike,omitempty" jsonschema_description:"no habits: every device is used as often as is usual"`
+		Steady        bool               `json:"steady,omitempty" jsonschema_description:"devices are tried out by a plan: acts come evenly, none by a habit of its home"`
 		AtLeast       *int               `json:"at_least,omitempty" jsonschema:"minimum=0" jsonschema_description:"models of IoT device in a home"`
 		PhonesAtLeast *int               `json:"phones_at_least,omitempty" jsonschema:"minimum=0" jsonschema_description:"models of phone or tablet in a home"`
 		Residents     strictyaml.IntSpan `json:"residents,omitempty" jsonschema_description:"people whose days decide when they act; none: one rate around the clock"`

@@ -37,7 +37,7 @@ func (s *Scenario) text(device func(Entry) string) string {
 	}
 	line("household:")
 	line("  density: %s", strconv.FormatFloat(s.Household.Density, 'f', -1, 64))
-	line("  alike: %t", s.Household.Alike)
+	line("  steady: %t", s.Household.Steady)
 	line("  at_least: %d", s.Household.AtLeast)
 	line("  phones_at_least: %d", s.Household.PhonesAtLeast)
 	if s.Household.Residents.Max > 0 {

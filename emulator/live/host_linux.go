@@ -223,6 +223,8 @@ func (h *Host) once(ctx context.Context, s *devices.Service, x *devices.Exchange
 		return h.discover(x.Op, s)
 	case devices.OpARP:
 		return h.askRouter()
+	case devices.OpScan:
+		return h.scan(ctx)
 	case devices.OpDialogue, devices.OpConnect, devices.OpReconnect:
 	}
 	switch s.Transport {

@@ -123,32 +123,76 @@ const arpFrame = 14 + 28
 // askRouter asks by ARP whether the router is still there. The kernel takes the answer for its own table.
 func (h *Host) askRouter() error {
 	var b [arpFrame]byte
+	h.arpRequest(b[:], h.routerMAC())
+	copy(b[38:], h.lease.router.AsSlice())
+	s, err := h.openPackets()
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return s.send(b[:])
+}
+
+// scan asks by ARP for one address of the LAN after the other. The kernel takes no answer that it has not asked for.
+func (h *Host) scan(ctx context.Context) error {
+	s, err := h.openPackets()
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	var b [arpFrame]byte
+	h.arpRequest(b[:], nil)
+	at := h.c.Clock.Now()
+	for _, target := range emulator.Neighbours(h.lease.prefix, h.lease.prefix.Addr()) {
+		copy(b[38:], target.AsSlice())
+		if err := s.send(b[:]); err != nil {
+			return err
+		}
+		at += emulator.ScanPace
+		if err := h.c.Clock.Sleep(ctx, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// arpRequest writes a question to one machine, or to everybody, whose target is still to be set.
+func (h *Host) arpRequest(b []byte, to net.HardwareAddr) {
 	mac := h.c.Specimen.MAC
 	for i := range 6 {
 		b[i] = 0xff
 	}
-	if to := h.routerMAC(); to != nil {
-		copy(b[:], to)
-	}
+	copy(b, to)
 	copy(b[6:], mac[:])
 	binary.BigEndian.PutUint16(b[12:], unix.ETH_P_ARP)
 	copy(b[14:], "\x00\x01\x08\x00\x06\x04\x00\x01")
 	copy(b[22:], mac[:])
 	copy(b[28:], h.lease.prefix.Addr().AsSlice())
-	copy(b[38:], h.lease.router.AsSlice())
-	return h.c.NS.Do(func() error {
+}
+
+// packetSocket sends whole frames from a device's interface.
+type packetSocket struct {
+	fd int
+	to unix.SockaddrLinklayer
+}
+
+func (h *Host) openPackets() (*packetSocket, error) {
+	s := &packetSocket{}
+	return s, h.c.NS.Do(func() error {
 		wlan, err := net.InterfaceByName("wlan0")
 		if err != nil {
 			return err
 		}
-		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
+		s.to.Ifindex = wlan.Index
+		if s.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
 			return fmt.Errorf("opening a packet socket: %w", err)
 		}
-		defer func() { _ = unix.Close(fd) }()
-		return unix.Sendto(fd, b[:], 0, &unix.SockaddrLinklayer{Ifindex: wlan.Index})
+		return nil
 	})
 }
+
+func (s *packetSocket) send(frame []byte) error { return unix.Sendto(s.fd, frame, 0, &s.to) }
+func (s *packetSocket) close()                  { _ = unix.Close(s.fd) }
 
 // routerMAC returns the router's MAC address, if the kernel knows it.
 func (h *Host) routerMAC() net.HardwareAddr {

@@ -239,6 +239,8 @@ func (h *Host) once(s *devices.Service, x *devices.Exchange, at int64, t tag, do
 	switch {
 	case s.Multicast():
 		h.discoverLAN(s, x.Op, t, done)
+	case x.Op == devices.OpScan:
+		h.scan(done)
 	case s.Transport == devices.TransportARP:
 		h.askRouter(done)
 	case x.Op == devices.OpResolve:

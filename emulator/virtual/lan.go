@@ -83,6 +83,21 @@ func (h *Host) askRouter(done func(error)) {
 	done(nil)
 }
 
+// scan asks by ARP for one address of the LAN after the other.
+func (h *Host) scan(done func(error)) {
+	targets := emulator.Neighbours(h.n.c.LAN, h.spec.Addr)
+	var next func()
+	next = func() {
+		h.near.message(1, broadcastMAC, [6]byte{}, u32(targets[0]))
+		if targets = targets[1:]; len(targets) == 0 {
+			done(nil)
+			return
+		}
+		h.n.at(h.n.clock.Now()+emulator.ScanPace, next)
+	}
+	next()
+}
+
 func (h *Host) linkLocal() netip.Addr { return wire.LinkLocal(h.mac) }
 
 // send6 sends an IPv6 packet to a group.

@@ -149,11 +149,11 @@ func demoDir(out string) (string, error) {
 // from the given one on whose home has both.
 func (d *demo) cast(seed uint64) error {
 	d.asked = seed
-	napt, err := scenarios.Load("noisy-napt")
+	napt, err := scenarios.Load("demo-napt")
 	if err != nil {
 		return err
 	}
-	vpn, err := scenarios.Load("noisy-vpn")
+	vpn, err := scenarios.Load("demo-vpn")
 	if err != nil {
 		return err
 	}

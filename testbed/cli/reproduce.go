@@ -1,7 +1,103 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"glasshouse/testbed"
+	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/report"
+)
 
 func newReproduce() *cobra.Command {
-	return group("reproduce", "Repeat experiments of the paper behind the project, and set its results beside ours", newReproduceHomemole())
+	return group("reproduce", "Repeat experiments of the paper behind the project, and set its results beside ours", newReproduceTable1(), newReproduceHomemole())
+}
+
+// Table 1 is measured over a day; quickly, over so much of it.
+const (
+	table1Day   = 24 * time.Hour
+	table1Quick = 3 * time.Hour
+)
+
+type table1Options struct {
+	seed     seedFlag
+	duration time.Duration
+	quick    bool
+	out      string
+	rows     string
+	json     bool
+}
+
+func newReproduceTable1() *cobra.Command {
+	var o table1Options
+	cmd := &cobra.Command{
+		Use:   "table1",
+		Short: "Table 1: which protocols each device's packets are",
+		Long: `Lives a virtual day of each of the paper's devices in a scenario that mimics its capture, a device in use (table1-ROW in
+"glasshouse scenarios list"), and counts the frames in lan.pcapng by protocol: those to or from the device alone, and its own
+broadcasts. A frame is what tshark 4.0 says of it by default. O is what is not IPv4.
+
+Table 1 is a marginal: it is no evidence about timing.`,
+		Example: "  glasshouse reproduce table1\n  glasshouse reproduce table1 --seed 7 -o table1 --json\n  glasshouse reproduce table1 --rows echo-dot,tplink-plug",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runTable1(cmd.Context(), &o, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	o.seed.add(cmd)
+	f.Var(durationFlag{&o.duration}, "duration", "how long each device is watched (default 1d; below about 12h chance moves the cells)")
+	f.BoolVar(&o.quick, "quick", false, "three hours instead of a day")
+	f.StringVarP(&o.out, "output", "o", "", "`DIR` that keeps the data sets, one a row (default they are thrown away)")
+	f.StringVar(&o.rows, "rows", "", "only these `ROWS`, joined by commas")
+	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	return cmd
+}
+
+func runTable1(ctx context.Context, o *table1Options, stdout, stderr io.Writer) error {
+	x := testbed.Table1Options{Seed: o.seed.get(), Duration: o.duration, Workers: runtime.NumCPU()}
+	switch {
+	case o.duration > 0 && o.quick:
+		return usage(errors.New("--duration or --quick, not both"))
+	case o.quick:
+		x.Duration = table1Quick
+	case o.duration == 0:
+		x.Duration = table1Day
+	}
+	known := make([]string, 0)
+	for _, r := range testbed.PaperTable1() {
+		known = append(known, r.Device)
+	}
+	if o.rows != "" {
+		x.Rows = strings.Split(o.rows, ",")
+		for _, r := range x.Rows {
+			if !slices.Contains(known, r) {
+				return usagef("--rows: table 1 has no row %q (allowed: %s)", r, strings.Join(known, ", "))
+			}
+		}
+	}
+	if o.out != "" {
+		x.Out = absolute(o.out)
+		if err := dataset.CheckEmpty(x.Out); err != nil {
+			return usage(err)
+		}
+	}
+	fmt.Fprintf(stderr, "table 1, seed %d, %s of each row\n", x.Seed, x.Duration)
+	x.Progress = func(row string) { fmt.Fprintf(stderr, "  %s is counted\n", row) }
+	t, err := testbed.ReproduceTable1(ctx, x)
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return writeJSON(stdout, t)
+	}
+	return report.WriteTable1(stdout, t)
 }

@@ -1,0 +1,153 @@
+// Package mix counts which protocols the frames of one device are, as the paper's table 1 does: each frame is what tshark 4.0
+// says of it by default. It dissects a capture by itself; a test compares it with tshark, frame by frame.
+//
+// Not modelled: what tshark makes of a stream with holes (a segment that was lost before the capture, or came out of order):
+// there it takes some segments for records that they are not. Ports: tshark knows many hundred, this package those on which the
+// catalogue's devices talk, and TLS and HTTP by their first bytes on any other.
+package mix
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"glasshouse/testbed/dataset"
+)
+
+// Protocol is what the frame's own bytes, and those before it in its stream, show above TCP or UDP.
+type Protocol uint8
+
+// The protocols that table 1 tells apart. A segment that only carries a part of a record, or of a message, is Plain.
+const (
+	Plain Protocol = iota
+	TLS
+	HTTP
+	DNS
+)
+
+// Mix counts frames.
+type Mix struct {
+	Frames, IPv4, UDP, TCP, TLS, HTTP, DNS int64
+}
+
+// Columns are table 1's, in its order.
+func Columns() []string { return []string{"IPv4", "UDP", "TCP", "TLS", "HTTP", "DNS", "O"} }
+
+// Percent returns a column as a share of all frames; O is what is not IPv4.
+func (m *Mix) Percent(column string) float64 {
+	if m.Frames == 0 {
+		return 0
+	}
+	n := map[string]int64{
+		"IPv4": m.IPv4, "UDP": m.UDP, "TCP": m.TCP, "TLS": m.TLS, "HTTP": m.HTTP, "DNS": m.DNS, "O": m.Frames - m.IPv4,
+	}[column]
+	return 100 * float64(n) / float64(m.Frames)
+}
+
+// Count counts the frames of a capture that one of the devices has sent, to whomever, or that were sent to it alone.
+func Count(path string, macs map[[6]byte]bool) (*Mix, error) {
+	m := &Mix{}
+	err := Walk(path, macs, func(_ int64, f *Frame) error {
+		m.add(f)
+		return nil
+	})
+	return m, err
+}
+
+// Frame is one frame as it was dissected.
+type Frame struct {
+	EtherType uint16
+	IPProto   uint8 // 0 where it is not IPv4
+	Protocol  Protocol
+}
+
+func (m *Mix) add(f *Frame) {
+	m.Frames++
+	if f.EtherType != typeIPv4 {
+		return
+	}
+	m.IPv4++
+	switch f.IPProto {
+	case protoUDP:
+		m.UDP++
+	case protoTCP:
+		m.TCP++
+	}
+	switch f.Protocol {
+	case TLS:
+		m.TLS++
+	case HTTP:
+		m.HTTP++
+	case DNS:
+		m.DNS++
+	case Plain:
+	}
+}
+
+const (
+	etherSize = 14
+	typeIPv4  = 0x0800
+	protoTCP  = 6
+	protoUDP  = 17
+	portDNS   = 53
+)
+
+// Walk calls each for the frames that Count counts, or for all where macs is nil: number is the frame's in the capture, from 1.
+func Walk(path string, macs map[[6]byte]bool, each func(number int64, f *Frame) error) error {
+	r, err := dataset.OpenCapture(path)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	s := newStreams()
+	for n := int64(1); ; n++ {
+		c, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if len(c.Data) < c.Length {
+			return fmt.Errorf("%s: frame %d is cut: records cannot be told apart; capture whole frames", path, n)
+		}
+		if len(c.Data) < etherSize {
+			continue
+		}
+		f := s.dissect(c.Data)
+		if macs != nil && !macs[[6]byte(c.Data[6:12])] && !macs[[6]byte(c.Data[:6])] {
+			continue
+		}
+		if err := each(n, &f); err != nil {
+			return err
+		}
+	}
+}
+
+// dissect says what a frame is. All frames of a capture pass it, in their order: streams are put together.
+func (s *streams) dissect(b []byte) (f Frame) {
+	f.EtherType = binary.BigEndian.Uint16(b[12:])
+	ip := b[etherSize:]
+	if f.EtherType != typeIPv4 || len(ip) < 20 {
+		return f
+	}
+	head, total := int(ip[0]&15)*4, int(binary.BigEndian.Uint16(ip[2:]))
+	if head < 20 || total < head || len(ip) < total {
+		return f
+	}
+	f.IPProto = ip[9]
+	if binary.BigEndian.Uint16(ip[6:])&0x3fff != 0 { // a fragment
+		return f
+	}
+	p := ip[head:total]
+	switch {
+	case f.IPProto == protoUDP && len(p) >= 8:
+		if len(p) >= 8+12 && (binary.BigEndian.Uint16(p) == portDNS || binary.BigEndian.Uint16(p[2:]) == portDNS) {
+			f.Protocol = DNS
+		}
+	case f.IPProto == protoTCP && len(p) >= 20:
+		f.Protocol = s.segment(ip, p)
+	}
+	return f
+}

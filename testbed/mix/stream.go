@@ -1,0 +1,153 @@
+package mix
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// streams puts TCP connections together, as far as is needed to see where records and messages end.
+type streams struct {
+	m map[flow]*connection
+}
+
+// flow names a direction of a connection: source address and port, destination address and port.
+type flow [12]byte
+
+type connection struct {
+	kind Protocol // Plain until its first bytes are known, or for ever
+	seen bool     // its first bytes are known
+	chat bool     // by its port tshark takes it for XMPP, and shows no TLS in it
+	ends [2]half
+}
+
+// half is one direction.
+type half struct {
+	known bool
+	next  uint32 // sequence number that is due
+	held  []piece
+	tls   records
+	http  messages
+}
+
+// piece is a segment that came too early.
+type piece struct {
+	seq  uint32
+	data []byte
+}
+
+const portXMPP = 5222
+
+// mostHeld bounds what is kept behind a hole.
+const mostHeld = 4096
+
+func newStreams() *streams { return &streams{m: make(map[flow]*connection)} }
+
+// segment takes a TCP segment and says what its frame shows.
+func (s *streams) segment(ip, tcp []byte) Protocol {
+	head := int(tcp[12]>>4) * 4
+	if head < 20 || len(tcp) < head {
+		return Plain
+	}
+	var k flow
+	copy(k[:], ip[12:16])
+	copy(k[4:], tcp[:2])
+	copy(k[6:], ip[16:20])
+	copy(k[10:], tcp[2:4])
+	c, dir := s.find(k, tcp[13])
+	seq, flags, data := binary.BigEndian.Uint32(tcp[4:]), tcp[13], tcp[head:]
+	h := &c.ends[dir]
+	const syn = 2
+	if flags&syn != 0 {
+		h.known, h.next = true, seq+1
+		return Plain
+	}
+	if len(data) == 0 {
+		return Plain
+	}
+	if !h.known {
+		h.known, h.next = true, seq
+	}
+	if behind := int32(h.next - seq); behind > 0 { // sent again, or a keepalive
+		if int(behind) >= len(data) {
+			return Plain
+		}
+		data = data[behind:]
+		seq = h.next
+	}
+	if seq != h.next {
+		if len(h.held) < mostHeld {
+			h.held = append(h.held, piece{seq, bytes.Clone(data)})
+		}
+		return Plain
+	}
+	shown := c.take(h, dir, data)
+	for progress := true; progress; {
+		progress = false
+		for i, p := range h.held {
+			if behind := int32(h.next - p.seq); behind >= 0 {
+				if int(behind) < len(p.data) {
+					shown = max(shown, c.take(h, dir, p.data[behind:]))
+				}
+				h.held = append(h.held[:i], h.held[i+1:]...)
+				progress = true
+				break
+			}
+		}
+	}
+	return shown
+}
+
+// find returns the connection of a direction, 0 being the side that was seen first: the client's. A SYN without ACK begins anew.
+func (s *streams) find(k flow, flags byte) (*connection, int) {
+	const synAck = 0x12
+	var back flow
+	copy(back[:], k[6:])
+	copy(back[6:], k[:6])
+	fresh := flags&synAck == 2
+	if c := s.m[k]; c != nil && (!fresh || !c.seen) {
+		return c, 0
+	}
+	if c := s.m[back]; c != nil && !fresh {
+		return c, 1
+	}
+	c := &connection{chat: binary.BigEndian.Uint16(k[4:]) == portXMPP || binary.BigEndian.Uint16(k[10:]) == portXMPP}
+	delete(s.m, back)
+	s.m[k] = c
+	return c, 0
+}
+
+// take takes the bytes that are due.
+func (c *connection) take(h *half, dir int, data []byte) Protocol {
+	h.next += uint32(len(data))
+	if !c.seen {
+		c.seen = true
+		if !c.chat {
+			c.kind = kindOf(data)
+		}
+	}
+	switch c.kind {
+	case TLS:
+		if h.tls.take(data) {
+			return TLS
+		}
+	case HTTP:
+		if h.http.take(data, dir == 0) {
+			return HTTP
+		}
+	case Plain, DNS:
+	}
+	return Plain
+}
+
+// kindOf tells by its first bytes what a connection speaks: a TLS handshake record (RFC 8446, section 5.1), or an HTTP request.
+func kindOf(b []byte) Protocol {
+	if len(b) >= 3 && b[0] == 22 && b[1] == 3 && b[2] <= 4 {
+		return TLS
+	}
+	for _, method := range []string{"GET ", "POST ", "HEAD ", "PUT ", "OPTIONS ", "DELETE "} {
+		if bytes.HasPrefix(b, []byte(method)) {
+			return HTTP
+		}
+	}
+	return Plain
+}

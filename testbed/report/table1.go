@@ -1,0 +1,43 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"text/tabwriter"
+
+	"glasshouse/testbed"
+	"glasshouse/testbed/mix"
+)
+
+// WriteTable1 prints table 1, ours beneath the paper's; a star marks a cell that is too far away.
+func WriteTable1(w io.Writer, t *testbed.Table1) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprint(tw, "percent of packets\t")
+	for _, c := range mix.Columns() {
+		fmt.Fprintf(tw, "\t%s", c)
+	}
+	fmt.Fprintln(tw, "\tframes")
+	n := len(mix.Columns())
+	for i := 0; i+n <= len(t.Cells); i += n {
+		cells := t.Cells[i : i+n]
+		fmt.Fprintf(tw, "%s\tpaper", cells[0].Device)
+		for _, c := range cells {
+			fmt.Fprintf(tw, "\t%.1f", c.Paper)
+		}
+		fmt.Fprint(tw, "\t\n\tours")
+		for _, c := range cells {
+			mark := ""
+			if math.Abs(c.Ours-c.Paper) > testbed.Table1Within {
+				mark = "*"
+			}
+			fmt.Fprintf(tw, "\t%.2f%s", c.Ours, mark)
+		}
+		fmt.Fprintf(tw, "\t%d\n", t.Frames[cells[0].Device])
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%d of %d cells within %.1f points of the paper's; the farthest is %.2f away\n", t.Within, t.Of, testbed.Table1Within, t.MaxDiff)
+	return err
+}
