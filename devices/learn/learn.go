@@ -239,11 +239,9 @@ func (l *learner) peer(p *peer) {
 	s := Service{Port: int(p.port), Talks: len(p.talks)}
 	s.Host, s.Cloud, s.Named = l.host(p)
 	s.Transport, s.over = transportOf(p)
-	base := p.name
+	base, _, _ := strings.Cut(p.name, ".")
 	if !p.named || p.lan {
 		base = fmt.Sprintf("%s-%d", map[uint8]string{6: "tcp", 17: "udp"}[p.proto], p.port)
-	} else {
-		base = strings.SplitN(p.name, ".", 2)[0]
 	}
 	s.Lasting = !p.lan && lasting(p)
 	if p.lan {
