@@ -61,6 +61,7 @@ func dissect(t *testing.T, d *dataset.Dataset, file string, each func(dissected)
 		"-n", "-r", filepath.Join(d.HomePath(0), file), "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE",
 		"-o", "udp.check_checksum:TRUE", "-o", "tcp.reassemble_out_of_order:TRUE",
 		"--disable-protocol", "thrift", // it takes random bytes for its own
+		"--disable-protocol", "ecatf", // and this one any datagram at port 34980
 		"--disable-protocol", "xmpp", // the port's usual protocol, where a phone speaks TLS from the first byte
 		"-T", "fields", "-E", "occurrence=a", "-E", "aggregator=|",
 	}
