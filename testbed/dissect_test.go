@@ -51,20 +51,24 @@ func (d dissected) again() bool {
 	return d.any("tcp.analysis.retransmission", "tcp.analysis.fast_retransmission", "tcp.analysis.spurious_retransmission", "tcp.analysis.out_of_order")
 }
 
+// strictly are tshark's options under which it looks at every checksum, puts segments in order before it reads them, and does not
+// guess protocols from random bytes.
+func strictly() []string {
+	return []string{
+		"-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-o", "tcp.reassemble_out_of_order:TRUE",
+		"--disable-protocol", "thrift", // it takes random bytes for its own
+		"--disable-protocol", "ecatf", // and this one any datagram at port 34980
+		"--disable-protocol", "xmpp", // the port's usual protocol, where a phone speaks TLS from the first byte
+	}
+}
+
 // dissect has tshark look at all frames of a capture.
 func dissect(t *testing.T, d *dataset.Dataset, file string, each func(dissected)) {
 	t.Helper()
 	if _, err := exec.LookPath("tshark"); err != nil {
 		skip(t, "tshark is not installed")
 	}
-	args := []string{
-		"-n", "-r", filepath.Join(d.HomePath(0), file), "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE",
-		"-o", "udp.check_checksum:TRUE", "-o", "tcp.reassemble_out_of_order:TRUE",
-		"--disable-protocol", "thrift", // it takes random bytes for its own
-		"--disable-protocol", "ecatf", // and this one any datagram at port 34980
-		"--disable-protocol", "xmpp", // the port's usual protocol, where a phone speaks TLS from the first byte
-		"-T", "fields", "-E", "occurrence=a", "-E", "aggregator=|",
-	}
+	args := append([]string{"-n", "-r", filepath.Join(d.HomePath(0), file), "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=|"}, strictly()...)
 	for _, f := range dissectFields {
 		args = append(args, "-e", f)
 	}

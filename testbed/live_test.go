@@ -93,10 +93,9 @@ func TestNoisyHomes(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			_, d := run(t, testbed.Options{Scenario: load(t, "noisy-"+path), Seed: 7, Duration: 25 * time.Second, TimeScale: 300})
-			bad := []string{
-				"-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-Y",
+			bad := append(strictly(), "-Y",
 				"_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0 || frame.len > 1514",
-			}
+				"-T", "fields", "-e", "frame.number", "-e", "frame.protocols", "-e", "frame.len", "-e", "tcp.checksum.status", "-e", "_ws.malformed")
 			for _, file := range []string{dataset.FileLAN, dataset.FileWAN} {
 				if lines := tshark(t, d, file, bad...); len(lines) > 0 {
 					t.Errorf("%s: %d frames are malformed, too long, or have a bad checksum: %s", file, len(lines), lines[0])
