@@ -1,0 +1,180 @@
+package virtual
+
+import "glasshouse/emulator/packet"
+
+// resend sends what is marked as lost.
+func (e *endpoint) resend(now int64) {
+	for i := e.head; i < len(e.segs) && e.lostN > 0; i++ {
+		s := &e.segs[i]
+		if !s.lost {
+			continue
+		}
+		if e.inFlight() >= e.cwnd {
+			return
+		}
+		s.lost = false
+		e.lostN--
+		e.again(s, now)
+	}
+}
+
+// again sends a segment once more.
+func (e *endpoint) again(s *sent, now int64) {
+	s.again, s.at = true, now
+	n := int(s.n)
+	fin := s.off+int64(n) > e.out.end
+	t := e.out.tagAt(s.off, e.open).as(packet.RoleRetransmission)
+	if fin {
+		n--
+		t = e.out.newest(e.open).as(packet.RoleClose)
+		if n > 0 {
+			t = t.as(packet.RoleRetransmission)
+		}
+	}
+	e.sendData(s.off, n, t, false, fin)
+	e.lastSent = now
+}
+
+// selective marks what SACK blocks cover and returns how many segments are new.
+func (e *endpoint) selective(s *segment) int {
+	n := 0
+	for i := range s.sacks {
+		from := e.una + int64(int32(s.sack[i][0]-e.seqOut(e.una)))
+		to := e.una + int64(int32(s.sack[i][1]-e.seqOut(e.una)))
+		for k := e.head; k < len(e.segs); k++ {
+			x := &e.segs[k]
+			if x.off >= from && x.off+int64(x.n) <= to && !x.sacked {
+				x.sacked = true
+				if x.lost {
+					x.lost = false
+					e.lostN--
+				}
+				e.sackedN++
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// reordering is how many segments beyond a gap tell that it is a loss (RFC 6675's DupThresh).
+const reordering = 3
+
+// markLost marks the segments that so many later ones have overtaken; true if there is a new one.
+func (e *endpoint) markLost(now int64) bool {
+	above, found := 0, false
+	for k := len(e.segs) - 1; k >= e.head; k-- {
+		x := &e.segs[k]
+		if x.sacked {
+			above++
+			continue
+		}
+		if x.lost || above == 0 || (above < reordering && e.recover == 0) || (x.again && now-x.at < e.srtt) {
+			continue
+		}
+		x.lost = true
+		e.lostN++
+		found = true
+	}
+	return found
+}
+
+func (e *endpoint) enterRecovery(timeout bool) {
+	if !timeout || e.recover == 0 {
+		e.ssthresh = max(e.cwnd*717/1024, 2) // CUBIC's beta in Linux
+	}
+	e.recover = e.nxt
+	e.inLoss = timeout
+	if timeout {
+		e.cwnd = 1
+	} else {
+		e.cwnd = e.ssthresh
+	}
+	e.round = hystart{}
+}
+
+// armLoss sets the timer for the oldest segment in flight: a tail loss probe after two round trips (RFC 8985, section 7), or a
+// retransmission.
+func (e *endpoint) armLoss(now int64) {
+	if len(e.segs) == e.head {
+		e.sendAt = 0
+		return
+	}
+	rto := min(e.rto<<min(e.backoff, 20), maxRTO)
+	e.probe = false
+	at := now + rto
+	if e.recover == 0 && e.backoff == 0 && e.sackedN == 0 && e.srtt > 0 {
+		pto := 2 * e.srtt
+		if len(e.segs)-e.head == 1 {
+			pto += minRTO
+		} else {
+			pto += int64(2e6)
+		}
+		if pto < rto {
+			e.probe, at = true, now+pto
+		}
+	}
+	e.armSend(at)
+}
+
+// armSend sets the one timer of the sender. A pending one that fires too early sets itself anew.
+func (e *endpoint) armSend(at int64) {
+	if e.sendSet && e.sendPending <= at {
+		e.sendAt = at
+		return
+	}
+	e.sendAt, e.sendPending, e.sendSet = at, at, true
+	e.st.n.clock.Schedule(at, e, timerSend)
+}
+
+func (e *endpoint) sendTimer(now int64) {
+	if now < e.sendPending { // an earlier moment was asked for since
+		return
+	}
+	e.sendSet = false
+	switch {
+	case e.state == stateClosed || e.sendAt == 0:
+		return
+	case now < e.sendAt:
+		e.armSend(e.sendAt)
+		return
+	}
+	e.sendAt = 0
+	if e.state != stateOpen {
+		if e.syns >= synTries {
+			e.fail()
+			return
+		}
+		e.rto *= 2
+		e.sendSYN()
+		return
+	}
+	if len(e.segs) == e.head {
+		return
+	}
+	if e.probe {
+		e.probe = false
+		e.again(&e.segs[len(e.segs)-1], now)
+		e.armSend(now + e.rto)
+		return
+	}
+	e.timeout(now)
+}
+
+// timeout takes all that is in flight for lost.
+func (e *endpoint) timeout(now int64) {
+	if e.backoff++; e.backoff > sendTries {
+		e.fail()
+		return
+	}
+	e.enterRecovery(true)
+	e.lostN = 0
+	for k := e.head; k < len(e.segs); k++ {
+		if x := &e.segs[k]; !x.sacked {
+			x.lost = true
+			e.lostN++
+		}
+	}
+	e.push()
+	e.armLoss(now)
+}
