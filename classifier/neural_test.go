@@ -280,7 +280,7 @@ func TestNeuralStreamsAllocateNothing(t *testing.T) {
 		for range 200 {
 			step()
 		}
-		if n := testing.AllocsPerRun(300, step); n != 0 {
+		if n := testing.AllocsPerRun(300, step); n != 0 && !raceDetector {
 			t.Errorf("%s allocates %v times a packet", kind, n)
 		}
 	}
