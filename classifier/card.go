@@ -13,7 +13,8 @@ type Card struct {
 	About     string       `json:"about"`
 	Classes   []string     `json:"classes"` // in the order of the probabilities
 	ClassMode string       `json:"class_mode"`
-	Features  []Feature    `json:"features"` // in the order of the input
+	Input     string       `json:"input"`
+	Features  []Feature    `json:"features"` // in the order of the input, as an export takes them
 	Training  CardTraining `json:"training"`
 	Limits    []string     `json:"limits"`
 }
@@ -36,7 +37,7 @@ type CardTraining struct {
 // NewCard returns the card of a model that was made as meta says.
 func NewCard(meta *Meta) *Card {
 	c := &Card{
-		Kind: meta.Kind, About: kindAbout(meta.Kind), Classes: meta.Classes, ClassMode: meta.ClassMode,
+		Kind: meta.Kind, About: kindAbout(meta.Kind), Input: kindInput(meta.Kind), Classes: meta.Classes, ClassMode: meta.ClassMode,
 		Training: CardTraining{Packets: meta.Packets, Homes: meta.TrainedOn, Path: meta.Path, Seed: meta.Seed, Majority: meta.Majority},
 		Limits: []string{
 			"It has learned from emulated homes. What it says of real homes must be measured on real homes.",
@@ -45,10 +46,25 @@ func NewCard(meta *Meta) *Card {
 			"Homes on another path (NAPT or VPN) than those it has learned from look different to it.",
 		},
 	}
-	for _, name := range meta.Features {
-		c.Features = append(c.Features, Feature{name, featureMeaning(name)})
+	for _, name := range InputNames(meta) {
+		c.Features = append(c.Features, Feature{name, featureMeaning(meta.Kind, name)})
 	}
 	return c
+}
+
+// kindInput says what an exported model takes.
+func kindInput(kind string) string {
+	const row = "A row a packet, of these numbers in this order"
+	const sequence = row + "; rows are one home's packets, all of them, in their order. Embeddings, logarithms, means and scales are in the model"
+	switch kind {
+	case KindLSTM:
+		return sequence + ". An answer looks at the packets before it."
+	case KindBiLSTM:
+		return sequence + ". An exported model looks at all packets before and after; Glasshouse itself at those before and 32 to 63 after, which is the same for up to 63 packets."
+	case KindTCN:
+		return sequence + ". An answer looks at 63 packets before and 63 after."
+	}
+	return row + "."
 }
 
 func kindAbout(kind string) string {
@@ -62,7 +78,12 @@ func kindAbout(kind string) string {
 }
 
 // featureMeaning says how a feature is computed from a home's packets in their order.
-func featureMeaning(name string) string {
+func featureMeaning(kind, name string) string {
+	if slices.Contains(neuralKinds(), kind) {
+		if i := slices.Index(richNames(), name); i >= 0 {
+			return richMeanings()[i]
+		}
+	}
 	if port, ok := strings.CutPrefix(name, hotPrefix); ok {
 		return "1 if the port of the far end is " + port + ", else 0"
 	}
@@ -87,12 +108,26 @@ func featureMeaning(name string) string {
 	return "see the package classifier"
 }
 
+// richMeanings says what richNames are, as an exported model takes them; one that asks how long ago something was is given 10000 at most,
+// and for what has not been.
+func richMeanings() []string {
+	return []string{
+		"logarithm of the length",
+		"seconds since the last packet of this length and direction; at most 10000, which also stands for none",
+		"seconds since the one before that, likewise", "seconds since the one before that, likewise",
+		"seconds since the last packet of this direction, likewise", "seconds since the last packet to or from this address and port, either way, likewise",
+		"packets since the last pause of 0.1 s or more; 1 is the first",
+		"length of the packet before, negative if it went down; 0: none", "length of the packet 2 before, negative if it went down; 0: none",
+	}
+}
+
 // WriteMarkdown writes the card for people.
 func (c *Card) WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# A Glasshouse model: %s\n\n%s\nIt labels each packet that an observer on a home's WAN sees with the class (%s) that it came from.\n", c.Kind, c.About, c.ClassMode)
 	fmt.Fprintf(&b, "\n## Classes\n\nIn the order of the probabilities: %s.\n", strings.Join(c.Classes, ", "))
-	b.WriteString("\n## Input\n\nA row a packet, of these numbers in this order:\n\n| feature | meaning |\n|---|---|\n")
+	fmt.Fprintf(&b, "\n## Input\n\n%s\n", c.Input)
+	b.WriteString("\n| feature | meaning |\n|---|---|\n")
 	for _, f := range c.Features {
 		fmt.Fprintf(&b, "| %s | %s |\n", f.Name, f.Meaning)
 	}

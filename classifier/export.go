@@ -12,32 +12,44 @@ import (
 // ErrNoONNX means that a model has no form in ONNX.
 var ErrNoONNX = errors.New("the model cannot be exported to ONNX")
 
-// ExportONNX writes a model as ONNX. Its input is "features", a row a packet of the numbers that Meta lists, in that order; its
-// outputs are "label", the class, and "probabilities", a column a class in the order of Meta. What the model has learned from
-// and more of Meta is in the file's metadata.
+// ExportONNX writes a model as ONNX. Its input is "features", a row a packet of the numbers that InputNames lists, in that order; its
+// outputs are "label", the class, and "probabilities", a column a class in the order of Meta. Rows of a neural model are one
+// home's packets in their order; those of trees may be any. More of Meta is in the file's metadata.
 func ExportONNX(w io.Writer, m Model) error {
-	t, ok := m.(*TreeModel)
-	if !ok {
-		return fmt.Errorf("%w: kind %s; forest and boost can", ErrNoONNX, m.Meta().Kind)
-	}
-	if len(t.meta.Classes) < 2 {
+	meta := m.Meta()
+	if len(meta.Classes) < 2 {
 		return fmt.Errorf("%w: it knows one class only", ErrNoONNX)
 	}
-	features, err := json.Marshal(t.meta.Features)
+	names := InputNames(meta)
+	features, err := json.Marshal(names)
 	if err != nil {
 		return err
 	}
-	classes, err := json.Marshal(t.meta.Classes)
+	classes, err := json.Marshal(meta.Classes)
 	if err != nil {
 		return err
 	}
-	k := int64(len(t.meta.Classes))
+	k := int64(len(meta.Classes))
 	g := &onnx.Graph{
-		Name: "glasshouse-" + t.meta.Kind, Doc: "Labels a packet seen on a home's WAN with the class that it came from.",
-		Inputs:  []onnx.Value{{Name: "features", Type: onnx.Float, Dims: []int64{-1, int64(len(t.meta.Features))}}},
+		Name: "glasshouse-" + meta.Kind, Doc: "Labels a packet seen on a home's WAN with the class that it came from.",
+		Inputs:  []onnx.Value{{Name: "features", Type: onnx.Float, Dims: []int64{-1, int64(len(names))}}},
 		Outputs: []onnx.Value{{Name: "label", Type: onnx.String, Dims: []int64{-1}}, {Name: "probabilities", Type: onnx.Float, Dims: []int64{-1, k}}},
-		Meta:    [][2]string{{"kind", t.meta.Kind}, {"features", string(features)}, {"classes", string(classes)}, {"path", t.meta.Path}},
+		Meta:    [][2]string{{"kind", meta.Kind}, {"features", string(features)}, {"classes", string(classes)}, {"path", meta.Path}},
 	}
+	switch m := m.(type) {
+	case *TreeModel:
+		exportTrees(g, m)
+	case *NeuralModel:
+		exportNeural(g, m)
+	default:
+		return fmt.Errorf("%w: kind %s", ErrNoONNX, meta.Kind)
+	}
+	_, err = w.Write(g.Marshal())
+	return err
+}
+
+// exportTrees adds the nodes of a model of trees.
+func exportTrees(g *onnx.Graph, t *TreeModel) {
 	switch p := t.p.(type) {
 	case *forest:
 		ensemble(g, p.trees, t.meta.Classes, func(tr *tree, at int32, add func(class int, v float32)) {
@@ -54,8 +66,6 @@ func ExportONNX(w io.Writer, m Model) error {
 			add(of[tr], tr.values[at])
 		}, onnx.StringAttr("post_transform", "SOFTMAX"), onnx.FloatsAttr("base_values", p.base))
 	}
-	_, err = w.Write(g.Marshal())
-	return err
 }
 
 // ensemble adds a TreeEnsembleClassifier; leaf gives what a leaf adds to which class.

@@ -1,6 +1,6 @@
 // Package onnx writes models as ONNX files (https://onnx.ai/onnx/repo-docs/IR.html): graphs of nodes, which ONNX Runtime and
 // others execute. It knows the format and nothing of what the graphs compute; it is pure, and for one goroutine a graph.
-// Not here: reading, external data, tensors of other types than float and int64.
+// Not here: reading, external data, tensors of other types than float, byte, int64 and string.
 package onnx
 
 import (
@@ -23,6 +23,7 @@ type Type int
 // The element types, by their numbers in TensorProto.DataType.
 const (
 	Float  Type = 1
+	Uint8  Type = 2
 	Int64  Type = 7
 	String Type = 8
 )
@@ -120,6 +121,18 @@ func (g *Graph) Ints(name string, v []int64, dims ...int64) {
 		raw = binary.LittleEndian.AppendUint64(raw, uint64(x))
 	}
 	g.tensor(name, Int64, raw, dims)
+}
+
+// Bytes adds a constant tensor of bytes.
+func (g *Graph) Bytes(name string, v []byte, dims ...int64) { g.tensor(name, Uint8, v, dims) }
+
+// Strings adds a constant tensor of one dimension.
+func (g *Graph) Strings(name string, v []string) {
+	b := number(number(nil, 1, int64(len(v))), 2, int64(String))
+	for _, s := range v {
+		b = text(b, 6, s)
+	}
+	g.tensors = message(g.tensors, 5, text(b, 8, name))
 }
 
 func (g *Graph) tensor(name string, t Type, raw []byte, dims []int64) {

@@ -53,9 +53,10 @@ func newModelsExport() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "export MODEL",
-		Short: "Write a model of trees as ONNX, and its card beside it",
-		Long: `Writes a model of trees (forest, boost) as ONNX, and its card to a file of the same name that ends in .md. The input,
-"features", is a row of numbers a packet, in the order of the card; the outputs are "label" and "probabilities".`,
+		Short: "Write a model as ONNX, and its card beside it",
+		Long: `Writes a model of any kind as ONNX, and its card to a file of the same name that ends in .md. The input, "features", is a row
+of plain numbers a packet, in the order of the card; rows of a neural model are one home's packets in their order. The outputs are
+"label" and "probabilities".`,
 		Example: `  glasshouse models export vpn.model -o vpn.onnx`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -77,7 +78,7 @@ func newModelsExport() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return writeJSON(cmd.OutOrStdout(), map[string]any{"model": out, "card": card, "features": m.Meta().Features, "classes": m.Meta().Classes})
+				return writeJSON(cmd.OutOrStdout(), map[string]any{"model": out, "card": card, "features": classifier.InputNames(m.Meta()), "classes": m.Meta().Classes})
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s and %s\n", out, card)
 			return err
