@@ -16,7 +16,9 @@ type Card struct {
 	Input     string       `json:"input"`
 	Features  []Feature    `json:"features"` // in the order of the input, as an export takes them
 	Training  CardTraining `json:"training"`
-	Limits    []string     `json:"limits"`
+	// Calibration is nil where probabilities are not calibrated.
+	Calibration *Calibration `json:"calibration,omitempty"`
+	Limits      []string     `json:"limits"`
 }
 
 // Feature is an input of a model.
@@ -37,7 +39,7 @@ type CardTraining struct {
 // NewCard returns the card of a model that was made as meta says.
 func NewCard(meta *Meta) *Card {
 	c := &Card{
-		Kind: meta.Kind, About: kindAbout(meta.Kind), Input: kindInput(meta.Kind), Classes: meta.Classes, ClassMode: meta.ClassMode,
+		Kind: meta.Kind, About: kindAbout(meta.Kind), Input: kindInput(meta.Kind), Calibration: meta.Calibration, Classes: meta.Classes, ClassMode: meta.ClassMode,
 		Training: CardTraining{Packets: meta.Packets, Homes: meta.TrainedOn, Path: meta.Path, Seed: meta.Seed, Majority: meta.Majority},
 		Limits: []string{
 			"It has learned from emulated homes. What it says of real homes must be measured on real homes.",
@@ -135,6 +137,14 @@ func (c *Card) WriteMarkdown(w io.Writer) error {
 	b.WriteString("\n| scenario digest | seed | home |\n|---|---|---|\n")
 	for _, h := range c.Training.Homes {
 		fmt.Fprintf(&b, "| %s | %d | %d |\n", h.ScenarioDigest, h.Seed, h.Home)
+	}
+	if k := c.Calibration; k != nil {
+		on := fmt.Sprintf("%d homes", k.Homes)
+		if k.Homes == 0 {
+			on = "the end of the only home"
+		}
+		fmt.Fprintf(&b, "\n## Probabilities\n\nCalibrated by a temperature of %.3f, fitted on %d packets of %s that did not teach: log loss %.3f before and %.3f after, calibration error %.3f and %.3f.\n",
+			k.Temperature, k.Packets, on, k.Before.LogLoss, k.After.LogLoss, k.Before.CalibrationError, k.After.CalibrationError)
 	}
 	b.WriteString("\n## Limits\n\n")
 	for _, l := range c.Limits {

@@ -52,24 +52,33 @@ func ExportONNX(w io.Writer, m Model) error {
 func exportTrees(g *onnx.Graph, t *TreeModel) {
 	switch p := t.p.(type) {
 	case *forest:
-		ensemble(g, p.trees, t.meta.Classes, func(tr *tree, at int32, add func(class int, v float32)) {
+		out, power := "probabilities", t.power()
+		if power != 1 {
+			out = "shares"
+		}
+		ensemble(g, out, p.trees, t.meta.Classes, func(tr *tree, at int32, add func(class int, v float32)) {
 			for c := range p.classes {
 				add(c, tr.values[int(at)+c]/float32(len(p.trees)))
 			}
 		}, onnx.StringAttr("post_transform", "NONE"))
+		if power != 1 { // temper
+			b := &netGraph{g: g}
+			logs := b.node("Log", []string{b.node("Clip", []string{out, b.number(leastTempered), b.number(1)})})
+			g.Node("", "Softmax", []string{b.node("Mul", []string{logs, b.number(float32(power))})}, []string{"probabilities"}, onnx.IntAttr("axis", 1))
+		}
 	case *boost:
 		of := make(map[*tree]int, len(p.trees))
 		for i := range p.trees {
 			of[&p.trees[i]] = i % len(p.base)
 		}
-		ensemble(g, p.trees, t.meta.Classes, func(tr *tree, at int32, add func(class int, v float32)) {
+		ensemble(g, "probabilities", p.trees, t.meta.Classes, func(tr *tree, at int32, add func(class int, v float32)) {
 			add(of[tr], tr.values[at])
 		}, onnx.StringAttr("post_transform", "SOFTMAX"), onnx.FloatsAttr("base_values", p.base))
 	}
 }
 
 // ensemble adds a TreeEnsembleClassifier; leaf gives what a leaf adds to which class.
-func ensemble(g *onnx.Graph, trees []tree, classes []string, leaf func(t *tree, at int32, add func(class int, v float32)), more ...onnx.Attr) {
+func ensemble(g *onnx.Graph, out string, trees []tree, classes []string, leaf func(t *tree, at int32, add func(class int, v float32)), more ...onnx.Attr) {
 	var treeIDs, nodeIDs, features, yes, no, leafTrees, leafNodes, leafClasses []int64
 	var cuts, weights []float32
 	var modes []string
@@ -98,5 +107,5 @@ func ensemble(g *onnx.Graph, trees []tree, classes []string, leaf func(t *tree, 
 		onnx.IntsAttr("class_treeids", leafTrees), onnx.IntsAttr("class_nodeids", leafNodes), onnx.IntsAttr("class_ids", leafClasses),
 		onnx.FloatsAttr("class_weights", weights),
 	}, more...)
-	g.Node(onnx.ML, "TreeEnsembleClassifier", []string{"features"}, []string{"label", "probabilities"}, attrs...)
+	g.Node(onnx.ML, "TreeEnsembleClassifier", []string{"features"}, []string{"label", out}, attrs...)
 }

@@ -29,6 +29,9 @@ func NewLabeller[T any](m Model, answer func(of T, class string, p float32) erro
 	return &Labeller[T]{classes: m.Classes(), stream: m.Stream(), probs: make([]float32, len(m.Classes())), answer: answer}
 }
 
+// Probs are the probabilities of the classes for the packet that is being answered; they are valid until answer returns.
+func (l *Labeller[T]) Probs() []float32 { return l.probs }
+
 // Step takes the next packet, of which the caller keeps of.
 func (l *Labeller[T]) Step(o *dataset.Observation, of T) error {
 	l.waiting = append(l.waiting, held[T]{o.Frame, of})

@@ -48,6 +48,8 @@ type Meta struct {
 	TrainedOn []HomeID       `json:"trained_on"`
 	Majority  string         `json:"majority"`       // commonest class in training
 	Lengths   map[string]int `json:"length_look_up"` // "dir length" to the index of the class that is commonest for it
+
+	Calibration *Calibration `json:"calibration,omitempty"` // nil: probabilities are as the model was trained to give them
 }
 
 // argmax returns the index of the largest value; the first of equals.

@@ -13,8 +13,11 @@ import (
 )
 
 // A model file: magic, length and JSON of the Meta, length and body, sha256 of all before it. Integers are little-endian.
+// Version 2 has what version 1 has, and what must not be overlooked: how probabilities are calibrated.
 const (
-	modelMagic = "GLASSHOUSE MODEL 1\n"
+	modelMagic = "GLASSHOUSE MODEL 2\n"
+	firstMagic = "GLASSHOUSE MODEL 1\n"
+	anyMagic   = "GLASSHOUSE MODEL "
 	maxMeta    = 64 << 20
 	maxBody    = 4 << 30
 )
@@ -58,6 +61,13 @@ func LoadFile(path string) (Model, error) {
 func Load(b []byte) (Model, error) {
 	rest, ok := bytes.CutPrefix(b, []byte(modelMagic))
 	if !ok {
+		rest, ok = bytes.CutPrefix(b, []byte(firstMagic))
+	}
+	switch {
+	case ok:
+	case bytes.HasPrefix(b, []byte(anyMagic)):
+		return nil, fmt.Errorf("%w that this version reads: versions 1 and 2 are read", ErrNotModel)
+	default:
 		return nil, fmt.Errorf("%w: it does not begin as one", ErrNotModel)
 	}
 	if len(b) < len(modelMagic)+sha256.Size+16 {
@@ -111,6 +121,9 @@ func parseModel(b []byte) (Model, error) {
 func (m *Meta) check() error {
 	if len(m.Features) == 0 || len(m.Features) > 1000 || len(m.Classes) == 0 || len(m.Classes) > maxClasses {
 		return fmt.Errorf("%d features, %d classes", len(m.Features), len(m.Classes))
+	}
+	if c := m.Calibration; c != nil && (c.Method != calibrateTemperature || !(c.Temperature >= coldest && c.Temperature <= hottest)) {
+		return fmt.Errorf("calibration by %q, %v", c.Method, c.Temperature)
 	}
 	for k, c := range m.Lengths {
 		if c < 0 || c >= len(m.Classes) {

@@ -101,12 +101,21 @@ func collectHomes(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions,
 // span is a stretch of a home's packets.
 type span struct{ home, from, to int }
 
-// split sets homes aside for validation: every sixth, at least one, drawn by the seed. Of a single home it is the last fifth of
-// the packets.
+// split sets homes aside for validation.
 func (c *corpus) split(seed uint64) (train, valid []span) {
-	all := make([]span, len(c.homes))
+	sizes := make([]int, len(c.homes))
+	for i := range sizes {
+		sizes[i] = len(c.homes[i].class)
+	}
+	return splitHomes(sizes, seed)
+}
+
+// splitHomes sets homes of so many packets aside for validation: every sixth, at least one, drawn by the seed. Of a single home it is the
+// last fifth of the packets.
+func splitHomes(sizes []int, seed uint64) (train, valid []span) {
+	all := make([]span, len(sizes))
 	for i := range all {
-		all[i] = span{i, 0, len(c.homes[i].class)}
+		all[i] = span{i, 0, sizes[i]}
 	}
 	if len(all) == 1 {
 		cut := all[0].to * 4 / 5

@@ -64,7 +64,27 @@ func trainNeural(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions) 
 	if err != nil {
 		return nil, err
 	}
-	return teach(ctx, c, o, inputs)
+	m, err := teach(ctx, c, o, inputs)
+	if err != nil || o.Uncalibrated {
+		return m, err
+	}
+	_, valid := c.split(o.Seed)
+	return m, m.calibrate(ctx, heldBack(valid), sets)
+}
+
+// calibrate calibrates a net on the homes that it has not learned from.
+func (m *NeuralModel) calibrate(ctx context.Context, v *validation, sets []*dataset.Dataset) error {
+	j, err := v.judge(ctx, m, sets, calibrateMost)
+	if err != nil {
+		return err
+	}
+	c := j.fit(v)
+	if c == nil {
+		return nil
+	}
+	m.meta.Calibration = c
+	m.net, err = calibrateNet(m.net, c.Temperature)
+	return err
 }
 
 // lesson is a training as it goes.

@@ -1,14 +1,9 @@
 package classifier
 
 import (
-	"bufio"
-	"errors"
-	"fmt"
-	"io"
 	"math"
 	"slices"
 	"sort"
-	"strconv"
 
 	"glasshouse/testbed/dataset"
 )
@@ -73,18 +68,6 @@ type Baselines struct {
 	LengthLookup Plain `json:"length_lookup"`
 }
 
-// Presence says how well the model tells which classes are active in a window of packets. Hamming loss is the share of
-// (window, class) pairs that are told wrongly, over the classes of model and truth.
-type Presence struct {
-	Window           int     `json:"window"` // packets
-	Windows          int     `json:"windows"`
-	ClassesPerWindow float64 `json:"classes_per_window"`
-	HammingLoss      float64 `json:"hamming_loss"`
-	MacroF1          float64 `json:"macro_f1"`
-	BaselineAbsent   float64 `json:"baseline_absent"`   // Hamming loss of "nobody"
-	BaselineConstant float64 `json:"baseline_constant"` // Hamming loss of the best constant set
-}
-
 // matrix counts pairs of names.
 type matrix map[[2]string]int
 
@@ -143,6 +126,8 @@ type Scorer struct {
 	out    int
 	paths  map[string]bool
 	trust  trustTally
+	before trustTally // as the model said without its calibration
+	undone []float32
 }
 
 // homeTally is what was counted of one home. Homes are what is resampled for intervals, so each is counted by itself.
@@ -154,21 +139,11 @@ type homeTally struct {
 	open                   presenceWindow
 }
 
-// presenceCount counts the windows of one class.
-type presenceCount struct{ both, truthOnly, guessOnly int }
-
 // firstCount is when a class of the truth first came, and when it was first told.
 type firstCount struct {
 	fromNs, toNs int64
 	packets      int // of the class, up to the one that was told
 	told         bool
-}
-
-// presenceWindow is a home's current window.
-type presenceWindow struct {
-	n            int
-	truth, guess map[string]bool
-	counted      int
 }
 
 // NewScorer returns a scorer for the guesses of a model that was made as meta says.
@@ -199,6 +174,11 @@ const noProbability = -1
 // Add scores a guess for a row of a data set. Every WAN packet of a home is given, in order: windows run over all of them,
 // but only those that count are scored. p is the probability that came with the guess, below zero where there is none.
 func (s *Scorer) Add(m *dataset.Manifest, home int, r *dataset.Row, guess string, p float32) {
+	s.add(m, home, r, guess, p, nil)
+}
+
+// add takes the probabilities of all of the model's classes, too, where there are any.
+func (s *Scorer) add(m *dataset.Manifest, home int, r *dataset.Row, guess string, p float32, probs []float32) {
 	s.paths[m.Path] = true
 	h := s.home(home)
 	if scored(m, r) {
@@ -212,7 +192,7 @@ func (s *Scorer) Add(m *dataset.Manifest, home int, r *dataset.Row, guess string
 			role[1]++
 		}
 		s.roles[r.Role] = role
-		s.trust.add(p, truth == guess)
+		s.trusted(truth, guess, p, probs)
 		h.see(truth, guess, r.TsNs)
 		h.open.truth[truth], h.open.guess[guess] = true, true
 		h.open.counted++
@@ -221,6 +201,21 @@ func (s *Scorer) Add(m *dataset.Manifest, home int, r *dataset.Row, guess string
 	}
 	if h.open.n++; h.open.n == s.window {
 		h.closeWindow()
+	}
+}
+
+// trusted counts what the probabilities of a guess are worth, with the model's calibration and without it.
+func (s *Scorer) trusted(truth, guess string, p float32, probs []float32) {
+	if probs == nil {
+		s.trust.add(p, truth == guess)
+		return
+	}
+	i := slices.Index(s.meta.Classes, truth)
+	s.trust.addAll(probs, i)
+	if c := s.meta.Calibration; c != nil {
+		s.undone = append(s.undone[:0], probs...)
+		untemper(s.undone, c.Temperature)
+		s.before.addAll(s.undone, i)
 	}
 }
 
@@ -238,37 +233,6 @@ func (h *homeTally) see(truth, guess string, at int64) {
 	if truth == guess {
 		f.told, f.toNs = true, at
 	}
-}
-
-func (h *homeTally) closeWindow() {
-	w := &h.open
-	if w.counted > 0 {
-		h.windows++
-		for c := range w.truth {
-			if p := h.presence(c); w.guess[c] {
-				p.both++
-			} else {
-				p.truthOnly++
-			}
-		}
-		for c := range w.guess {
-			if !w.truth[c] {
-				h.presence(c).guessOnly++
-			}
-		}
-	}
-	w.n, w.counted = 0, 0
-	clear(w.truth)
-	clear(w.guess)
-}
-
-func (h *homeTally) presence(class string) *presenceCount {
-	p := h.present[class]
-	if p == nil {
-		p = &presenceCount{}
-		h.present[class] = p
-	}
-	return p
 }
 
 // NextSet says that what follows is another data set: its homes may bear the same numbers. Unfinished windows are forgotten.
@@ -316,6 +280,9 @@ func (s *Scorer) Result() *Score {
 		Baseline: Baselines{Majority: major.plain(classes), LengthLookup: lookup.plain(classes)},
 		Presence: s.presence(labels), First: s.first(classes), Trust: s.trust.result(),
 	}
+	if b := s.before.result(); b != nil && res.Trust != nil {
+		res.Trust.Before = &Reliability{LogLoss: b.LogLoss, CalibrationError: b.CalibrationError}
+	}
 	for _, c := range res.PerClass {
 		res.BalancedAccuracy += c.Recall / float64(len(classes))
 	}
@@ -339,122 +306,4 @@ func (s *Scorer) path() string {
 		return sorted(s.paths)[0]
 	}
 	return "mixed"
-}
-
-func (s *Scorer) presence(labels []string) Presence {
-	p := Presence{Window: s.window}
-	for _, h := range s.homes {
-		p.Windows += h.windows
-	}
-	if p.Windows == 0 {
-		return p
-	}
-	var wrong, present, best int
-	f1, in := 0.0, 0
-	for _, c := range labels {
-		var n presenceCount
-		for _, h := range s.homes {
-			if k := h.present[c]; k != nil {
-				n.both, n.truthOnly, n.guessOnly = n.both+k.both, n.truthOnly+k.truthOnly, n.guessOnly+k.guessOnly
-			}
-		}
-		there := n.both + n.truthOnly
-		wrong += n.guessOnly + n.truthOnly
-		present += there
-		best += min(there, p.Windows-there)
-		if there > 0 {
-			in++
-			f1 += ratio(2*n.both, 2*n.both+n.guessOnly+n.truthOnly)
-		}
-	}
-	pairs := float64(p.Windows * len(labels))
-	p.ClassesPerWindow = float64(present) / float64(p.Windows)
-	p.HammingLoss, p.BaselineAbsent, p.BaselineConstant = float64(wrong)/pairs, float64(present)/pairs, float64(best)/pairs
-	p.MacroF1 = f1 / math.Max(float64(in), 1)
-	return p
-}
-
-// ErrSeen means that a model was trained on what it should be scored on.
-var ErrSeen = errors.New("the model was trained on this home")
-
-// CheckUnseen returns an error that wraps ErrSeen if a model has learned from a home of the data set.
-func CheckUnseen(meta *Meta, d *dataset.Dataset) error {
-	for _, h := range d.Manifest.Homes {
-		if slices.Contains(meta.TrainedOn, HomeID{d.Manifest.ScenarioDigest, d.Manifest.Seed, h.Home}) {
-			return fmt.Errorf("%s, home %d (seed %d): %w", d.Dir, h.Home, d.Manifest.Seed, ErrSeen)
-		}
-	}
-	return nil
-}
-
-// CheckApart returns an error that wraps ErrSeen if a home is in both.
-func CheckApart(learned, judged []*dataset.Dataset) error {
-	var m Meta
-	for _, d := range learned {
-		for _, h := range d.Manifest.Homes {
-			m.TrainedOn = append(m.TrainedOn, HomeID{d.Manifest.ScenarioDigest, d.Manifest.Seed, h.Home})
-		}
-	}
-	for _, d := range judged {
-		if err := CheckUnseen(&m, d); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Evaluate scores a model on data sets. Each guess goes to predictions, as CSV, if that is not nil.
-func Evaluate(m Model, sets []*dataset.Dataset, predictions io.Writer) (*Score, error) {
-	meta := m.Meta()
-	s := NewScorer(meta)
-	var out *bufio.Writer
-	if predictions != nil {
-		out = bufio.NewWriter(predictions)
-		_, _ = out.WriteString("home,frame,class,probability\n")
-	}
-	for _, d := range sets {
-		var l *Labeller[dataset.Row]
-		at := -1
-		end := func() error {
-			if l == nil {
-				return nil
-			}
-			return l.Flush()
-		}
-		err := d.Rows(func(home int, r *dataset.Row) error { // home by home
-			if home != at {
-				if err := end(); err != nil {
-					return err
-				}
-				at, l = home, NewLabeller(m, func(of dataset.Row, class string, p float32) error {
-					s.Add(&d.Manifest, home, &of, class, p)
-					if out == nil {
-						return nil
-					}
-					_, err := fmt.Fprintf(out, "%d,%d,%s,%s\n", home, of.Frame, class, strconv.FormatFloat(float64(p), 'g', -1, 32))
-					return err
-				})
-			}
-			return l.Step(&r.Observation, *r)
-		})
-		if err == nil {
-			err = end()
-		}
-		if err != nil {
-			return nil, err
-		}
-		s.NextSet()
-	}
-	if out != nil {
-		if err := out.Flush(); err != nil {
-			return nil, fmt.Errorf("writing predictions: %w", err)
-		}
-	}
-	return s.Result(), nil
-}
-
-// Guess returns the class with the highest probability, and that probability.
-func Guess(m Model, probs []float32) (string, float32) {
-	i := argmax(probs)
-	return m.Classes()[i], probs[i]
 }

@@ -66,6 +66,7 @@ func (o TransferOptions) filled() TransferOptions {
 	if o.Train.Kind == "" {
 		o.Train.Kind = "forest"
 	}
+	o.Train.Uncalibrated = true // only what is guessed counts
 	if o.Folds <= 0 {
 		o.Folds = 3
 	}

@@ -50,19 +50,31 @@ func (m *TreeModel) Save(w io.Writer) error { return writeModel(w, &m.meta, m.p.
 
 // Stream implements Model.
 func (m *TreeModel) Stream() Stream {
-	return &treeStream{p: m.p, r: reader{c: m.cols}, x: make([]float32, len(m.meta.Features))}
+	return &treeStream{p: m.p, power: m.power(), r: reader{c: m.cols}, x: make([]float32, len(m.meta.Features))}
+}
+
+// power is what a forest's probabilities are taken to; boosted trees have it in them.
+func (m *TreeModel) power() float64 {
+	if c := m.meta.Calibration; c != nil && m.meta.Kind == KindForest {
+		return 1 / c.Temperature
+	}
+	return 1
 }
 
 type treeStream struct {
-	p predictor
-	r reader
-	x []float32
+	p     predictor
+	power float64
+	r     reader
+	x     []float32
 }
 
 // Step implements Stream: trees need no look-ahead.
 func (s *treeStream) Step(o *dataset.Observation, probs []float32) (int64, bool) {
 	s.r.step(o, s.x)
 	s.p.predict(s.x, probs)
+	if s.power != 1 {
+		temper(probs, s.power)
+	}
 	return o.Frame, true
 }
 

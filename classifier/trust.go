@@ -11,6 +11,10 @@ type Trust struct {
 	// probability is from how often it is right, on average.
 	CalibrationError float64 `json:"calibration_error"`
 	Brier            float64 `json:"brier"` // mean square of (probability of the guess - 1 if it is right, else 0)
+	// LogLoss is the mean of -ln p of the true class, p at least 1e-6; 0 where only the guess has a probability.
+	LogLoss float64 `json:"log_loss,omitempty"`
+	// Before is the same without the model's calibration; nil where it has none.
+	Before *Reliability `json:"before_calibration,omitempty"`
 }
 
 const trustBins = 15
@@ -20,6 +24,8 @@ type trustTally struct {
 	n, right [trustBins]int
 	p        [trustBins]float64
 	brier    float64
+	loss     float64
+	losses   int
 }
 
 func (t *trustTally) add(p float32, right bool) {
@@ -37,6 +43,18 @@ func (t *trustTally) add(p float32, right bool) {
 	t.brier += miss * miss
 }
 
+// addAll counts a guess that comes with the probabilities of all classes; truth is the index of the right one, below 0 where there is none.
+func (t *trustTally) addAll(probs []float32, truth int) {
+	best := argmax(probs)
+	t.add(probs[best], best == truth)
+	p := leastProbability
+	if truth >= 0 {
+		p = max(float64(probs[truth]), p)
+	}
+	t.loss -= logFast(p)
+	t.losses++
+}
+
 func (t *trustTally) result() *Trust {
 	r := &Trust{}
 	right, off := 0, 0.0
@@ -51,6 +69,9 @@ func (t *trustTally) result() *Trust {
 	}
 	n := float64(r.N)
 	r.MeanProbability /= n
+	if t.losses > 0 {
+		r.LogLoss = t.loss / float64(t.losses)
+	}
 	r.Accuracy, r.CalibrationError, r.Brier = ratio(right, r.N), off/n, t.brier/n
 	return r
 }

@@ -47,7 +47,10 @@ all packets, as the port is behind a tunnel, are dropped. Kinds of model:
 All can also learn from the sequence of packets (--features sequence): bursts, the time since a packet of the same length,
 the lengths before, counts over the last packets; tcn always does.
 
-Neural models set every sixth home aside and stop when they do no better on it. After each epoch their state goes to
+Probabilities are calibrated by a temperature (Guo et al. 2017), fitted on every sixth home of the training data: nets don't learn
+from these, and for trees a smaller model is trained without them. What is guessed does not change; ` + "`score`" + ` tells the calibration error.
+
+Neural models stop when they do no better on the homes set aside. After each epoch their state goes to
 MODEL.checkpoint; the same command goes on from there.`,
 		Example: `  glasshouse train home1 home2 home3 -m forest -o napt.model
   glasshouse train runs/* -m forest --classes category -o kinds.model --json

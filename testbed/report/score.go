@@ -37,7 +37,14 @@ func WriteScore(w io.Writer, s *classifier.Score) error {
 		fmt.Fprintf(t, "95 %% interval: Hamming loss %s, macro-F1 %s\n", span(&in.HammingLoss), span(&in.PresenceMacroF1))
 	}
 	if r := s.Trust; r != nil {
-		fmt.Fprintf(t, "\nprobability of the guess: %s on average, right %s; calibration error %.3f, Brier %.3f\n", percent(r.MeanProbability), percent(r.Accuracy), r.CalibrationError, r.Brier)
+		fmt.Fprintf(t, "\nprobability of the guess: %s on average, right %s; calibration error %.3f, Brier %.3f", percent(r.MeanProbability), percent(r.Accuracy), r.CalibrationError, r.Brier)
+		if r.LogLoss > 0 {
+			fmt.Fprintf(t, ", log loss %.3f", r.LogLoss)
+		}
+		if b := r.Before; b != nil {
+			fmt.Fprintf(t, "\nwithout calibration: calibration error %.3f, log loss %.3f", b.CalibrationError, b.LogLoss)
+		}
+		fmt.Fprintln(t)
 	}
 	fmt.Fprint(t, "\ntruth \\ guess")
 	for i := range s.Confusion.Labels {

@@ -1,0 +1,165 @@
+package classifier
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"glasshouse/testbed/dataset"
+)
+
+// sure draws packets whose classes follow the probabilities, and gives the probabilities to a power: too sure of themselves above 1.
+func sure(n int, power float64) *judged {
+	r := rand.New(rand.NewPCG(4, 4))
+	j := &judged{}
+	for range n {
+		p := make([]float32, 4)
+		sum := float32(0)
+		for i := range p {
+			p[i] = float32(math.Exp(2 * r.NormFloat64()))
+			sum += p[i]
+		}
+		at, class := r.Float32()*sum, 0
+		for class < 3 && at >= p[class] {
+			at -= p[class]
+			class++
+		}
+		sum = 0
+		for i := range p {
+			p[i] = float32(math.Pow(float64(p[i]), power))
+			sum += p[i]
+		}
+		for i := range p {
+			p[i] /= sum
+		}
+		j.probs, j.class = append(j.probs, p...), append(j.class, int32(class))
+	}
+	return j
+}
+
+func TestCalibrationFindsHowSureToBe(t *testing.T) {
+	v := &validation{homes: map[int]bool{0: true, 1: true}}
+	for _, power := range []float64{0.5, 1, 2} {
+		c := sure(20_000, power).fit(v)
+		if c == nil || math.Abs(c.Temperature-power) > 0.05*power || c.Homes != 2 {
+			t.Fatalf("power %v: %+v", power, c)
+		}
+		if c.After.CalibrationError > 0.015 || c.After.LogLoss > c.Before.LogLoss+1e-6 || power != 1 && c.Before.CalibrationError < 0.05 {
+			t.Errorf("power %v: %+v", power, c)
+		}
+	}
+	if c := sure(calibrateLeast-1, 2).fit(v); c != nil {
+		t.Errorf("a calibration from next to nothing: %+v", c)
+	}
+}
+
+func TestTemperKeepsTheGuessAndIsUndone(t *testing.T) {
+	for _, temperature := range []float64{0.4, 1, 2.5} {
+		p := []float32{0.05, 0.6, 0.3, 0.05}
+		temper(p, 1/temperature)
+		if argmax(p) != 1 || math.Abs(float64(p[0]+p[1]+p[2]+p[3])-1) > 1e-6 || (temperature > 1) != (p[1] < 0.6) && temperature != 1 {
+			t.Errorf("temperature %v: %v", temperature, p)
+		}
+		untemper(p, temperature)
+		if math.Abs(float64(p[1])-0.6) > 1e-5 || math.Abs(float64(p[0])-0.05) > 1e-5 {
+			t.Errorf("temperature %v undone: %v", temperature, p)
+		}
+	}
+	for _, x := range []float64{1e-30, 1e-4, 0.3, 1, 7, 1e9} {
+		if got := logFast(x); math.Abs(got-math.Log(x)) > 1e-12*max(1, math.Abs(got)) {
+			t.Errorf("log %v is %v, not %v", x, got, math.Log(x))
+		}
+	}
+}
+
+// calibrated are models with a temperature of every kind.
+func calibrated(t *testing.T, temperature float64) []Model {
+	t.Helper()
+	c := &Calibration{Method: calibrateTemperature, Temperature: temperature, Homes: 1, Packets: 1000}
+	f, b := model(t), boosted(t)
+	f.meta.Calibration, b.meta.Calibration = c, c
+	calibrateBoost(b.p.(*boost), temperature)
+	n := mustTeach(t, talks(4, 800, inputsPaper, false), neuralOptions(KindLSTM, 3))
+	net, err := calibrateNet(n.net, temperature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []Model{f, b, &NeuralModel{meta: Meta{Kind: KindLSTM, Classes: n.meta.Classes, Features: n.meta.Features, Calibration: c}, enc: n.enc, net: net}}
+}
+
+// The temperature is applied where packets are labelled, lasts in a file, and is what an untempered twin gives when it is tempered.
+func TestCalibrationIsAppliedAndKept(t *testing.T) {
+	const temperature = 1.7
+	plain := []Model{model(t), boosted(t), mustTeach(t, talks(4, 800, inputsPaper, false), neuralOptions(KindLSTM, 3))}
+	for i, m := range calibrated(t, temperature) {
+		kind := m.Meta().Kind
+		loaded, err := Load(saved(t, m))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := loaded.Meta().Calibration; c == nil || c.Temperature != temperature {
+			t.Errorf("%s: %+v", kind, c)
+		}
+		a, b, l := plain[i].Stream(), m.Stream(), loaded.Stream()
+		want, got, again := make([]float32, len(m.Classes())), make([]float32, len(m.Classes())), make([]float32, len(m.Classes()))
+		talk(9, 200, func(o *dataset.Observation, _ int16) {
+			a.Step(o, want)
+			b.Step(o, got)
+			l.Step(o, again)
+			if !slices.Equal(got, again) {
+				t.Fatalf("%s: the loaded model says something else", kind)
+			}
+			temper(want, 1/temperature)
+			for c := range want {
+				if want[c] > 0.01 && math.Abs(float64(want[c]-got[c])) > 2e-3 {
+					t.Fatalf("%s: %v, not %v", kind, got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestExportedCalibrationAgreesWithONNXRuntime(t *testing.T) {
+	env := onnxRuntime(t)
+	m := calibrated(t, 1.7)[0].(*TreeModel)
+	x, _ := clusters(300, 6, 0, 5)
+	x = x[:len(x)/len(m.meta.Features)*len(m.meta.Features)]
+	var want []float32
+	probs := make([]float32, len(m.meta.Classes))
+	for at := 0; at < len(x); at += len(m.meta.Features) {
+		m.p.predict(x[at:at+len(m.meta.Features)], probs)
+		temper(probs, m.power())
+		want = append(want, probs...)
+	}
+	labels, got := runONNX(t, env, m, x)
+	agree(t, m, labels, got, want)
+}
+
+// Files of the first version are read, those of a later one refused, and so is a calibration that makes no sense.
+func TestModelFileVersions(t *testing.T) {
+	reseal := func(b []byte) []byte {
+		b = b[:len(b)-sha256.Size]
+		sum := sha256.Sum256(b)
+		return append(b, sum[:]...)
+	}
+	b := saved(t, model(t))
+	old := reseal(append([]byte(firstMagic), b[len(modelMagic):]...))
+	if m, err := Load(old); err != nil || m.Meta().Calibration != nil {
+		t.Errorf("a file of version 1: %v", err)
+	}
+	if _, err := Load(append([]byte(anyMagic+"3\n"), b[len(modelMagic):]...)); !errors.Is(err, ErrNotModel) || !strings.Contains(err.Error(), "versions 1 and 2") {
+		t.Errorf("a file of version 3: %v", err)
+	}
+	m := model(t)
+	for _, c := range []Calibration{{Method: "guess", Temperature: 1}, {Method: calibrateTemperature}, {Method: calibrateTemperature, Temperature: 1e9}} {
+		m.meta.Calibration = &c
+		if _, err := Load(bytes.Clone(saved(t, m))); !errors.Is(err, ErrNotModel) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package classifier
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+
+	"glasshouse/testbed/dataset"
+)
+
+// ErrSeen means that a model was trained on what it should be scored on.
+var ErrSeen = errors.New("the model was trained on this home")
+
+// CheckUnseen returns an error that wraps ErrSeen if a model has learned from a home of the data set.
+func CheckUnseen(meta *Meta, d *dataset.Dataset) error {
+	for _, h := range d.Manifest.Homes {
+		if slices.Contains(meta.TrainedOn, HomeID{d.Manifest.ScenarioDigest, d.Manifest.Seed, h.Home}) {
+			return fmt.Errorf("%s, home %d (seed %d): %w", d.Dir, h.Home, d.Manifest.Seed, ErrSeen)
+		}
+	}
+	return nil
+}
+
+// CheckApart returns an error that wraps ErrSeen if a home is in both.
+func CheckApart(learned, judged []*dataset.Dataset) error {
+	var m Meta
+	for _, d := range learned {
+		for _, h := range d.Manifest.Homes {
+			m.TrainedOn = append(m.TrainedOn, HomeID{d.Manifest.ScenarioDigest, d.Manifest.Seed, h.Home})
+		}
+	}
+	for _, d := range judged {
+		if err := CheckUnseen(&m, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Evaluate scores a model on data sets. Each guess goes to predictions, as CSV, if that is not nil.
+func Evaluate(m Model, sets []*dataset.Dataset, predictions io.Writer) (*Score, error) {
+	meta := m.Meta()
+	s := NewScorer(meta)
+	var out *bufio.Writer
+	if predictions != nil {
+		out = bufio.NewWriter(predictions)
+		_, _ = out.WriteString("home,frame,class,probability\n")
+	}
+	for _, d := range sets {
+		var l *Labeller[dataset.Row]
+		at := -1
+		end := func() error {
+			if l == nil {
+				return nil
+			}
+			return l.Flush()
+		}
+		err := d.Rows(func(home int, r *dataset.Row) error { // home by home
+			if home != at {
+				if err := end(); err != nil {
+					return err
+				}
+				at = home
+				l = NewLabeller(m, func(of dataset.Row, class string, p float32) error {
+					s.add(&d.Manifest, home, &of, class, p, l.Probs())
+					if out == nil {
+						return nil
+					}
+					_, err := fmt.Fprintf(out, "%d,%d,%s,%s\n", home, of.Frame, class, strconv.FormatFloat(float64(p), 'g', -1, 32))
+					return err
+				})
+			}
+			return l.Step(&r.Observation, *r)
+		})
+		if err == nil {
+			err = end()
+		}
+		if err != nil {
+			return nil, err
+		}
+		s.NextSet()
+	}
+	if out != nil {
+		if err := out.Flush(); err != nil {
+			return nil, fmt.Errorf("writing predictions: %w", err)
+		}
+	}
+	return s.Result(), nil
+}
+
+// Guess returns the class with the highest probability, and that probability.
+func Guess(m Model, probs []float32) (string, float32) {
+	i := argmax(probs)
+	return m.Classes()[i], probs[i]
+}
