@@ -208,3 +208,15 @@ func studentT(df int) float64 {
 	const z = 1.959964
 	return z + (z*z*z+z)/(4*float64(df))
 }
+
+// Bootstrap gives the 95 % interval of a figure over homes, as Intervals do. figure is asked for the homes that are drawn, as
+// many as there are, with replacement. The draws depend on the number of homes alone: figures of one number of homes are drawn
+// in pairs, so the difference of two is a figure, too. It is false below two homes.
+func Bootstrap(homes int, figure func(drawn []int) float64) (Interval, bool) {
+	if homes < 2 {
+		return Interval{}, false
+	}
+	v := make([]float64, 0, resamples)
+	resample(homes, func(drawn []int) { v = append(v, figure(drawn)) })
+	return interval(v, homes), true
+}

@@ -29,3 +29,6 @@ func FitRows(ctx context.Context, x []float32, features int, y []uint8, classes 
 
 // Predict writes the probabilities of the classes for a row to probs. It allocates nothing.
 func (f *RowForest) Predict(x, probs []float32) { f.f.predict(x, probs) }
+
+// Marshal returns the trees as bytes: equal forests have equal ones.
+func (f *RowForest) Marshal() []byte { return f.f.marshal() }

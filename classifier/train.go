@@ -30,12 +30,6 @@ const (
 // Kinds lists the models that Train makes.
 func Kinds() []string { return append([]string{KindForest, KindBoost}, neuralKinds()...) }
 
-// Labels of packets that no device sent: they are never scored, nor learned from.
-const (
-	ownGateway  = "gateway"
-	ownInternet = "internet"
-)
-
 // maxClasses is how many classes a model tells apart at most.
 const maxClasses = 255
 
@@ -89,7 +83,7 @@ func classOf(l *dataset.Label, mode string) string {
 
 // scored tells whether a row counts: sent by or for a device, after the home's start-up.
 func scored(m *dataset.Manifest, r *dataset.Row) bool {
-	return !r.Passed && r.Device != ownGateway && r.Device != ownInternet && r.TsNs >= m.StartNs+m.WarmUpNs
+	return !r.Passed && r.Owned() && r.TsNs >= m.StartNs+m.WarmUpNs
 }
 
 // Train trains a model on data sets.

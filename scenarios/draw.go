@@ -21,7 +21,7 @@ func (s *Scenario) Draw(seed uint64, home int) (*Home, error) {
 	a := newAddresses(h.Seed)
 	h.drawNetwork(a)
 	for _, e := range s.present(h.Seed) {
-		if err := h.move(e, a, s.Household.Steady); err != nil {
+		if err := h.move(e, a, s); err != nil {
 			return nil, err
 		}
 	}
@@ -107,7 +107,7 @@ func UnitName(device string, n int64) string {
 }
 
 // move puts an entry's units into the home.
-func (h *Home) move(r resident, a *addresses, steady bool) error {
+func (h *Home) move(r resident, a *addresses, s *Scenario) error {
 	p := r.entry.Profile
 	h.Profiles = append(h.Profiles, p)
 	for n := int64(1); n <= r.units; n++ {
@@ -121,8 +121,11 @@ func (h *Home) move(r resident, a *addresses, steady bool) error {
 		q := habits()
 		i := d.N(int64(len(q) - 1))
 		u.Habit = float64(q[i]+d.N(q[i+1]-q[i])) / 1000
-		if steady {
+		if s.Household.Steady {
 			u.Habit = 1
+		}
+		if s.PhoneUse > 0 && p.Kind != devices.KindIoT {
+			u.Habit *= s.PhoneUse
 		}
 		if r.entry.Mode != "" {
 			u.Options["mode"] = r.entry.Mode

@@ -43,6 +43,10 @@ type Scenario struct {
 	// profile has both already. No file can ask for it.
 	Exact bool
 
+	// PhoneUse is a factor on how often people use phones and tablets; 0 stands for 1. What these do by themselves stays. For
+	// experiments: no file can ask for it.
+	PhoneUse float64
+
 	source string
 }
 

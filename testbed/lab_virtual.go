@@ -33,6 +33,8 @@ type virtualOrder struct {
 	Progress func(simulated time.Duration, n Counts) // now and then; may be nil
 	OnRow    func(*dataset.Row)                      // each WAN packet, in order; may be nil
 	OnEvent  func(dataset.Event)
+	OnTap    func(o *dataset.Observation, ip []byte) // each WAN packet when it passes the tap, its row comes later; may be nil
+	Look     int                                     // bytes of a frame that OnTap looks at, at most; 0 = headers
 }
 
 // virtualResult is what came of a home.
@@ -105,7 +107,7 @@ func (l *virtualLab) tunnelled() bool { return l.o.Scenario.Path == "vpn" }
 func (l *virtualLab) fill() int {
 	switch {
 	case !l.o.Options.Captures:
-		return 1 // headers, and what an observer looks at
+		return max(1, l.o.Look) // headers, and what an observer looks at
 	case l.o.Options.Snaplen > 0:
 		return l.o.Options.Snaplen
 	}
@@ -118,7 +120,12 @@ func (l *virtualLab) build() error {
 	for _, s := range h.Specimens {
 		l.byAddr[s.Addr] = s.Index
 	}
-	l.rows = newRows(func(at int64, dir int8, ip []byte, o *dataset.Observation) { l.files.WAN(o, at, dir, ip, len(ip)) }, l.emit)
+	l.rows = newRows(func(at int64, dir int8, ip []byte, o *dataset.Observation) {
+		l.files.WAN(o, at, dir, ip, len(ip))
+		if l.o.OnTap != nil {
+			l.o.OnTap(o, ip)
+		}
+	}, l.emit)
 	l.rows.mu.For(l.clock)
 	noise := packet.NewNoise(h.Seed, 0x6e6f697365)
 	l.wan = newWAN(h, l.tunnelled(), l.clock, l.pool, l.rows)

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
 
 	"glasshouse/testbed"
+	"glasshouse/testbed/sweep"
 )
 
 // progress shows how far a run is: one line that is written over on a terminal, a line now and then elsewhere.
@@ -56,6 +58,42 @@ func (p *progress) generate(r testbed.GenerateProgress) {
 		left = time.Duration(float64(r.Wall) * float64(r.Left) / float64(r.Simulated)).Round(time.Second).String()
 	}
 	line := fmt.Sprintf("%d of %d homes, %s lived, %d WAN packets, %.0f/s, %s left", r.Homes, r.Of, r.Simulated.Round(time.Minute), r.Packets, rate, left)
+	if p.terminal {
+		fmt.Fprintf(p.w, "\r\x1b[K%s", line)
+		p.shown = true
+		return
+	}
+	fmt.Fprintln(p.w, line)
+}
+
+// sweep shows how far a sweep is, and each point that is finished.
+func (p *progress) sweep(r sweep.Progress, wall time.Duration) {
+	if r.Finished != nil {
+		p.done()
+		p.shown = false
+		var figures []string
+		for _, a := range r.Finished.Attackers {
+			figures = append(figures, fmt.Sprintf("%s %.1f %%", a.Attacker, 100*a.BalancedAccuracy))
+		}
+		if r.Finished.Reason != "" {
+			figures = append(figures, r.Finished.Reason)
+		}
+		fmt.Fprintf(p.w, "%s: %s\n", r.Finished.Point, strings.Join(figures, ", "))
+		return
+	}
+	every := sparse
+	if p.terminal {
+		every = time.Second / 5
+	}
+	if p.last >= 0 && wall-p.last < every {
+		return
+	}
+	p.last = wall
+	left := "?"
+	if r.Worked > 0.005 {
+		left = time.Duration(float64(wall) * r.Left / r.Worked).Round(time.Second).String()
+	}
+	line := fmt.Sprintf("%s: %d of %d homes; %d of %d points, %s left", r.Point, r.Homes, r.Of, r.Done, r.Total, left)
 	if p.terminal {
 		fmt.Fprintf(p.w, "\r\x1b[K%s", line)
 		p.shown = true

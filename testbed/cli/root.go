@@ -107,7 +107,7 @@ Exit codes: 0 ok, 1 failed, 2 bad usage or input, 3 the run is not valid.`,
 		return usagef("%w%s; see %s --help", err, meantFlag(cmd, err), cmd.CommandPath())
 	})
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newDemo(), newRun(), newGenerate(), newTrain(), newScore(), newModels(), newObserve(), newEvaluate(), newReproduce(), newDevices(), newScenarios(), newDataset(), newDoctor(), newShell())
+	root.AddCommand(newDemo(), newRun(), newGenerate(), newTrain(), newScore(), newModels(), newObserve(), newEvaluate(), newReproduce(), newSweep(), newDevices(), newScenarios(), newDataset(), newDoctor(), newShell())
 	for _, c := range root.Commands() {
 		classify(c)
 	}

@@ -20,6 +20,7 @@ const (
 // DirectOptions say how a DirectHome writes.
 type DirectOptions struct {
 	HomeOptions
+	Nowhere    bool     // write no file at all: observations and counts alone
 	Captures   bool     // write wan.pcapng
 	LAN        bool     // and lan.pcapng, and those of the radios
 	Units      []Label  // by packet.Lineage.Unit: Device, Unit, Class, Kind and Category of each
@@ -52,12 +53,16 @@ type DirectHome struct {
 
 // CreateDirectHome makes a home's directory and opens its files, over those of a home that was not finished.
 func CreateDirectHome(dir string, o DirectOptions) (*DirectHome, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
 	d := &DirectHome{
 		dir: dir, o: o, parser: NewParser(), frame: make([]byte, EthernetHeader, EthernetHeader+packet.MaxSize),
 		units: len(o.Units), hashes: make(map[string]string),
+	}
+	d.byUnit = make([]int64, d.units+3)
+	if o.Nowhere {
+		return d, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
 	}
 	var err error
 	if d.rows, err = createPackets(filepath.Join(dir, FilePackets)); err != nil {
@@ -70,7 +75,6 @@ func CreateDirectHome(dir string, o DirectOptions) (*DirectHome, error) {
 		d.rows.unit(Label{Device: own, Unit: own, Class: own, Kind: nameInfrastructure, Category: nameInfrastructure})
 	}
 	d.rows.unit(Label{Device: unknown, Unit: unknown, Class: unknown, Kind: unknown, Category: unknown})
-	d.byUnit = make([]int64, d.units+3)
 	for _, a := range o.Activities {
 		d.rows.activity(a)
 	}
@@ -156,14 +160,24 @@ func (d *DirectHome) Row(o *Observation, x packet.Lineage, lost bool) {
 	if x.LANFrame == 0 {
 		d.withoutLAN++
 	}
+	if d.rows == nil {
+		return
+	}
 	d.fail(d.rows.append(o, uint16(unit), activity, uint8(x.Role), x.Event, x.LANFrame, lost))
 }
 
 // Event adds an event; they come in any order, and each once.
-func (d *DirectHome) Event(e *Event) { d.fail(d.events.add(e)) }
+func (d *DirectHome) Event(e *Event) {
+	if d.events != nil {
+		d.fail(d.events.add(e))
+	}
+}
 
 // Close writes what is left and closes the files. It returns the first error of the home.
 func (d *DirectHome) Close() error {
+	if d.o.Nowhere {
+		return d.err
+	}
 	d.closeCaptures()
 	if d.rows != nil {
 		d.fail(d.rows.close())
@@ -203,6 +217,9 @@ func (d *DirectHome) closeCaptures() {
 
 // Abort closes the files and removes the home.
 func (d *DirectHome) Abort() error {
+	if d.o.Nowhere {
+		return nil
+	}
 	d.closeCaptures()
 	if d.rows != nil {
 		_ = d.rows.f.close()
@@ -221,7 +238,10 @@ func (d *DirectHome) Hashes() map[string]string { return maps.Clone(d.hashes) }
 func (d *DirectHome) Counts() Counts {
 	c := Counts{
 		LAN: d.lanN, WAN: d.wanN, Up: d.up, Down: d.wanN - d.up, WithoutLAN: d.withoutLAN, Drops: map[string]int64{},
-		Zigbee: d.airN[0], BLE: d.airN[1], Events: d.events.n, ByDevice: make(map[string]int64),
+		Zigbee: d.airN[0], BLE: d.airN[1], ByDevice: make(map[string]int64),
+	}
+	if d.events != nil {
+		c.Events = d.events.n
 	}
 	for unit, n := range d.byUnit {
 		if n > 0 {

@@ -32,6 +32,10 @@ type Label struct {
 	Lost     bool  // died after the tap
 }
 
+// Owned tells whether a device sent the packet, or it was for one: what the gateway and the internet do by themselves is scored
+// nowhere.
+func (l *Label) Owned() bool { return l.Device != nameGateway && l.Device != nameInternet }
+
 // Row is one row of packets.parquet.
 type Row struct {
 	Observation

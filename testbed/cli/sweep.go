@@ -1,0 +1,190 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"glasshouse/scenarios"
+	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/sweep"
+)
+
+type sweepOptions struct {
+	vary      []string
+	targets   []string
+	attackers []string
+	out       string
+	homes     int
+	unseen    int
+	duration  time.Duration
+	packets   int
+	trees     int
+	workers   int
+	csv       string
+	seed      seedFlag
+	json      bool
+}
+
+func newSweep() *cobra.Command {
+	var o sweepOptions
+	cmd := &cobra.Command{
+		Use:   "sweep SCENARIO --vary NAME=A..B[,STEP]",
+		Short: "How well an attacker does against how many devices and phones there are, loss and delay",
+		Long: `Lives homes in the virtual world, varies one or several things, and tells how well an attacker labels packets at each point of
+that grid. The attacker is trained anew at each point, on homes of that point, and scored on others. All else is held fixed:
+the classes (the target devices, and "other"), the packets of each class to learn from, and the life of the targets: home
+number i has the same targets with the same habits at every point, and the same people and internet connection. So points
+are compared in pairs of homes, and their differences have intervals of their own.
+
+What can be varied:
+
+  devices     IoT devices in a home, 1 to 100: targets, and others of the scenario and the catalogue. Where they are fewer than
+              the targets, several homes share the targets out
+  phones      phones and tablets in a home, 0 to 50
+  intensity   how often people use phones and tablets, as a factor
+  loss        percent of packets, each way
+  delay       of the internet connection, one way
+  path        napt, vpn
+
+Values are A..B, A..B,STEP or A,B,C. A range without a step has all of up to nine whole numbers, else some spread over it
+(intensity goes in doublings). What is not varied is as in the scenario; of devices there are two more than targets, of
+phones as many as its homes have on average.
+
+With -o DIR finished points are kept, the same command goes on where it was stopped, and DIR gets the result as JSON and CSV.`,
+		Example: `  glasshouse sweep noisy-vpn --vary devices=1..30 --seed 1
+  glasshouse sweep noisy-vpn --vary phones=0..8,4 --vary intensity=0.25..4 --seed 1 -o noise
+  glasshouse sweep noisy-napt --vary loss=0,0.1,1,5 --vary path=napt,vpn --targets echo-dot,orvibo-plug --json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runSweep(cmd.Context(), &o, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&o.vary, "vary", nil, "what to vary, and its `VALUES`; more than once for a grid (required)")
+	f.StringSliceVar(&o.targets, "targets", nil, "IoT `DEVICES` of the scenario that the attacker looks for (default all of them)")
+	f.StringSliceVar(&o.attackers, "attackers", sweep.Attackers(), "`KINDS` of attacker: "+strings.Join(sweep.Attackers(), ", "))
+	f.StringVarP(&o.out, "output", "o", "", "`DIR` of finished points and results: new, empty, or of the same sweep")
+	f.IntVar(&o.homes, "homes", 12, "how many homes are learned from at each point")
+	f.IntVar(&o.unseen, "unseen", 0, "how many other homes judge (default as many)")
+	o.duration = time.Hour
+	f.Var(durationFlag{&o.duration}, "duration", "how long each home is lived")
+	f.IntVar(&o.packets, "packets", 0, "packets of each class to learn from (default what the quietest target surely has, at most 1000)")
+	f.IntVar(&o.trees, "trees", 60, "trees of the forest that is trained at each point")
+	f.IntVar(&o.workers, "workers", runtime.NumCPU(), "how many homes are lived at once; the result does not depend on it")
+	f.StringVar(&o.csv, "csv", "", "write the points to a CSV `FILE`, too")
+	o.seed.add(cmd)
+	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	return cmd
+}
+
+func (o *sweepOptions) check() ([]sweep.Axis, error) {
+	axes, err := sweep.ParseAxes(o.vary)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("--vary %w", err)
+	case o.homes < 1 || o.homes > 10_000:
+		return nil, fmt.Errorf("--homes %d: from 1 to 10000", o.homes)
+	case o.unseen < 0 || o.unseen > 10_000:
+		return nil, fmt.Errorf("--unseen %d: from 1 to 10000", o.unseen)
+	case o.packets < 0 || o.packets > 100_000:
+		return nil, fmt.Errorf("--packets %d: from 1 to 100000", o.packets)
+	case o.trees < 1 || o.trees > 10_000:
+		return nil, fmt.Errorf("--trees %d: from 1 to 10000", o.trees)
+	case o.workers < 1:
+		return nil, fmt.Errorf("--workers %d: 1 or more", o.workers)
+	case len(o.attackers) == 0:
+		return nil, errors.New("--attackers names none")
+	}
+	for i, a := range o.attackers {
+		if !slices.Contains(sweep.Attackers(), a) || slices.Contains(o.attackers[:i], a) {
+			return nil, fmt.Errorf("--attackers %s: each once, of %s", strings.Join(o.attackers, ","), strings.Join(sweep.Attackers(), ", "))
+		}
+	}
+	return axes, nil
+}
+
+func runSweep(ctx context.Context, o *sweepOptions, scenario string, stdout, stderr io.Writer) error {
+	axes, err := o.check()
+	if err != nil {
+		return usage(err)
+	}
+	sc, err := scenarios.Load(scenario)
+	if err != nil {
+		return usage(err)
+	}
+	if o.duration <= sc.WarmUp {
+		return usagef("--duration %s: longer than the scenario's start-up of %s, which does not count", o.duration, sc.WarmUp)
+	}
+	if o.unseen == 0 {
+		o.unseen = o.homes
+	}
+	points := 1
+	for i := range axes {
+		points *= len(axes[i].Values)
+		fmt.Fprintf(stderr, "%s: %s\n", axes[i].Name, axes[i].List())
+	}
+	fmt.Fprintf(stderr, "%s, seed %d, %d points\n", sc.Name, o.seed.get(), points)
+	collectSeldom(o.workers)
+	bar := newProgress(stderr)
+	began := time.Now()
+	r, err := sweep.Run(ctx, sweep.Options{
+		Scenario: sc, Axes: axes, Targets: o.targets, Attackers: o.attackers, Seed: o.seed.get(), Learn: o.homes, Unseen: o.unseen,
+		Duration: o.duration, Packets: o.packets, Trees: o.trees, Out: o.out, Workers: o.workers,
+		Tell: func(p sweep.Progress) { bar.sweep(p, time.Since(began)) },
+	})
+	bar.done()
+	switch {
+	case errors.Is(err, sweep.ErrTargets), errors.Is(err, sweep.ErrOther), errors.Is(err, dataset.ErrOccupied):
+		return usage(err)
+	case errors.Is(err, context.Canceled) && o.out != "":
+		return fmt.Errorf("stopped; finished points are in %s, and the same command goes on from there", o.out)
+	case errors.Is(err, context.Canceled):
+		return errors.New("stopped; with -o DIR finished points are kept")
+	case err != nil:
+		return err
+	}
+	return o.show(r, stdout)
+}
+
+// show prints a result, and writes it where it was asked for.
+func (o *sweepOptions) show(r *sweep.Result, stdout io.Writer) error {
+	if err := writeTo(o.csv, r.WriteCSV); err != nil {
+		return err
+	}
+	var err error
+	if o.json {
+		err = writeJSON(stdout, r)
+	} else {
+		err = r.Write(stdout)
+	}
+	if err != nil {
+		return err
+	}
+	for _, p := range r.Points {
+		if p.Reason != "" {
+			return &codeError{code: exitInvalid, err: fmt.Errorf("%s: %s; --packets asks for fewer, --homes and --duration give more", p.Point, p.Reason)}
+		}
+	}
+	return nil
+}
+
+// writeTo writes a file, if one is named.
+func writeTo(path string, write func(io.Writer) error) error {
+	if path == "" {
+		return nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
+}

@@ -1,0 +1,269 @@
+package sweep
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+
+	"glasshouse/classifier"
+)
+
+// Attackers, by what they know of a packet.
+const (
+	AttackerPaper = "paper" // HomeMole's eleven numbers
+)
+
+// Attackers lists them.
+func Attackers() []string { return []string{AttackerPaper} }
+
+// confusion counts, for the packets of each class that were scored, what they were taken for: [truth][guess].
+type confusion [][]int
+
+// familyScore is what became of the packets of one unseen family. Intervals and comparisons are made of these.
+type familyScore struct {
+	Homes []homeScore `json:"homes"`
+}
+
+type homeScore struct {
+	Packets []int       `json:"packets"` // that there were, by class
+	Guesses []confusion `json:"guesses"` // by attacker, of those that were scored; the last is the look-up by length
+}
+
+// judge trains attackers on samples and scores them on others.
+type judge struct {
+	classes   []string
+	attackers []string
+	packets   int // of each class to learn from
+	trees     int
+	seed      uint64
+	workers   int
+}
+
+// training is what an attacker learns from: rows of features, the same number of each class.
+type training struct {
+	x []float32
+	y []uint8
+}
+
+// errFew means that a class has not enough packets to learn from.
+type errFew struct {
+	class   string
+	n, want int
+}
+
+func (e *errFew) Error() string {
+	return fmt.Sprintf("%s has %d packets to learn from, and each class needs %d", e.class, e.n, e.want)
+}
+
+// least returns the class with the fewest packets, and how many there are of it to choose from.
+func least(samples []*sample, classes []string) (string, int) {
+	class, n := "", 0
+	for c, name := range classes {
+		sum := 0
+		for _, s := range samples {
+			sum += s.classes[c].kept
+		}
+		if class == "" || sum < n {
+			class, n = name, sum
+		}
+	}
+	return class, n
+}
+
+// collect chooses j.packets packets of each class: from each home alike, as far as it has them.
+func (j *judge) collect(samples []*sample) (*training, error) {
+	if class, n := least(samples, j.classes); n < j.packets {
+		return nil, &errFew{class, n, j.packets}
+	}
+	t := &training{}
+	r := rand.New(rand.NewPCG(j.seed, 0x6c6561726e))
+	have := make([]int, len(samples))
+	for c := range j.classes {
+		for i, s := range samples {
+			have[i] = s.classes[c].kept
+		}
+		for i, n := range shares(have, j.packets) {
+			cs := &samples[i].classes[c]
+			for _, k := range r.Perm(cs.kept)[:n] {
+				t.x = append(t.x, cs.row(k, width)...)
+				t.y = append(t.y, uint8(c))
+			}
+		}
+	}
+	return t, nil
+}
+
+// shares parts total among those that have so much to give: alike, and what some cannot give is given by the others. There is
+// enough.
+func shares(have []int, total int) []int {
+	out := make([]int, len(have))
+	for total > 0 {
+		var open []int
+		for i, n := range have {
+			if out[i] < n {
+				open = append(open, i)
+			}
+		}
+		if total < len(open) {
+			open = open[:total]
+		}
+		step := total / len(open)
+		for _, i := range open {
+			step = min(step, have[i]-out[i])
+		}
+		for _, i := range open {
+			out[i] += step
+			total -= step
+		}
+	}
+	return out
+}
+
+// columns returns the numbers of the features that an attacker has.
+func columns(string) []int {
+	out := make([]int, classifier.NumFeatures)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+// trained is an attacker who has learned.
+type trained struct {
+	columns []int
+	forest  *classifier.RowForest
+	digest  string
+}
+
+func (j *judge) train(ctx context.Context, t *training, attacker string) (*trained, error) {
+	a := &trained{columns: columns(attacker)}
+	x := make([]float32, 0, len(t.y)*len(a.columns))
+	for i := range t.y {
+		for _, c := range a.columns {
+			x = append(x, t.x[i*width+c])
+		}
+	}
+	var err error
+	a.forest, err = classifier.FitRows(ctx, x, len(a.columns), t.y, len(j.classes), classifier.ForestOptions{Trees: j.trees, Seed: j.seed, Workers: j.workers})
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(a.forest.Marshal())
+	a.digest = hex.EncodeToString(sum[:])
+	return a, nil
+}
+
+// guesses labels the packets of a home.
+func (a *trained) guesses(s *sample, classes int) confusion {
+	x, p := make([]float32, len(a.columns)), make([]float32, classes)
+	return s.confuse(func(row []float32) int {
+		for i, c := range a.columns {
+			x[i] = row[c]
+		}
+		a.forest.Predict(x, p)
+		best := 0
+		for c, v := range p {
+			if v > p[best] {
+				best = c
+			}
+		}
+		return best
+	})
+}
+
+// confuse asks for the class of each packet that was kept.
+func (s *sample) confuse(guess func(row []float32) int) confusion {
+	out := make(confusion, len(s.classes))
+	for c := range s.classes {
+		out[c] = make([]int, len(s.classes))
+		for i := range s.classes[c].kept {
+			out[c][guess(s.classes[c].row(i, width))]++
+		}
+	}
+	return out
+}
+
+// lookUp is what anybody could do: the commonest class for a direction and length. What was never seen is other.
+func lookUp(t *training, classes int) func(row []float32) int {
+	counts := make(map[[2]float32][]int)
+	key := func(row []float32) [2]float32 { return [2]float32{row[featDir], row[featLength]} }
+	for i, y := range t.y {
+		k := key(t.x[i*width:])
+		if counts[k] == nil {
+			counts[k] = make([]int, classes)
+		}
+		counts[k][y]++
+	}
+	return func(row []float32) int {
+		n := counts[key(row)]
+		if n == nil {
+			return classes - 1
+		}
+		return slices.Index(n, slices.Max(n))
+	}
+}
+
+// Places of features that a look-up uses.
+var (
+	featDir    = slices.Index(classifier.FeatureNames(), "dir")
+	featLength = slices.Index(classifier.FeatureNames(), "length")
+)
+
+// score trains the attackers on some homes and scores them on others; families come in the order of the samples.
+func (j *judge) score(ctx context.Context, learn, unseen []*sample) ([]familyScore, []*trained, error) {
+	t, err := j.collect(learn)
+	if err != nil {
+		return nil, nil, err
+	}
+	var all []*trained
+	for _, a := range j.attackers {
+		m, err := j.train(ctx, t, a)
+		if err != nil {
+			return nil, nil, err
+		}
+		all = append(all, m)
+	}
+	byLength := lookUp(t, len(j.classes))
+	homes := make([]homeScore, len(unseen))
+	share(len(unseen), j.workers, func(i int) {
+		h := &homes[i]
+		for _, c := range unseen[i].classes {
+			h.Packets = append(h.Packets, c.n)
+		}
+		for _, m := range all {
+			h.Guesses = append(h.Guesses, m.guesses(unseen[i], len(j.classes)))
+		}
+		h.Guesses = append(h.Guesses, unseen[i].confuse(byLength))
+	})
+	var out []familyScore
+	for i, s := range unseen {
+		if i == 0 || s.family != unseen[i-1].family {
+			out = append(out, familyScore{})
+		}
+		f := &out[len(out)-1]
+		f.Homes = append(f.Homes, homes[i])
+	}
+	return out, all, ctx.Err()
+}
+
+// share does the jobs 0 to n-1 on some workers.
+func share(n, workers int, do func(int)) {
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range min(max(workers, 1), n) {
+		wg.Go(func() {
+			for i := range next {
+				do(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}

@@ -1,0 +1,275 @@
+package sweep
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"glasshouse/classifier"
+	"glasshouse/scenarios"
+)
+
+// small is a sweep of some seconds: packets are told, so that points do not hang together by how many there are of the first.
+func small(t *testing.T, vary ...string) Options {
+	t.Helper()
+	sc, err := scenarios.Load("noisy-vpn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	axes, err := ParseAxes(vary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Options{
+		Scenario: sc, Axes: axes, Targets: []string{"echo-dot", "xiaobai-camera", "google-home"}, Attackers: Attackers(), Seed: 5,
+		Learn: 3, Unseen: 3, Duration: 5 * time.Minute, Packets: 20, Trees: 10, Workers: 2,
+	}
+}
+
+func run(t *testing.T, o Options) *Result {
+	t.Helper()
+	r, err := Run(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func asJSON(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// Classes and packets to learn from are the same at each point, and the attacker is trained on each point's own homes: what is found
+// at a point does not depend on which others were looked at before.
+func TestOnlyWhatIsVariedVaries(t *testing.T) {
+	together := run(t, small(t, "devices=2,8", "phones=1,2"))
+	models := make(map[string]bool)
+	for _, p := range together.Points {
+		if len(p.Learned) != 4 {
+			t.Errorf("%s: learned %v", p.Point, p.Learned)
+		}
+		for _, class := range together.Classes {
+			if p.Learned[class] != 20 {
+				t.Errorf("%s: learned %v", p.Point, p.Learned)
+			}
+		}
+		for _, a := range p.Attackers {
+			var classes []string
+			for _, c := range a.PerClass {
+				classes = append(classes, c.Class)
+				if c.Support == 0 {
+					t.Errorf("%s: no packet of %s is scored", p.Point, c.Class)
+				}
+			}
+			if diff := cmp.Diff(together.Classes, classes); diff != "" {
+				t.Errorf("%s: %s", p.Point, diff)
+			}
+			if a.Model != "" && models[a.Model] {
+				t.Errorf("%s: a model of another point", p.Point)
+			}
+			models[a.Model] = true
+		}
+	}
+	alone := run(t, small(t, "devices=8", "phones=2"))
+	last := *together.Points[3]
+	for i := range last.Attackers { // to the first point: alone it has none
+		last.Attackers[i].Difference = nil
+	}
+	if diff := cmp.Diff(asJSON(t, alone.Points[0]), asJSON(t, last)); diff != "" {
+		t.Errorf("a point by itself is not what it is among others: %s", diff)
+	}
+}
+
+// An attacker who keeps to what it learned elsewhere is lost where lengths mean something else; one who is retrained is not.
+func TestAttackersAreTrainedOnTheirOwnPoint(t *testing.T) {
+	j := judge{classes: []string{"a", "b", classOther}, attackers: []string{AttackerPaper}, packets: 20, trees: 5, seed: 1, workers: 2}
+	homes := func(lengths ...float32) []*sample {
+		var out []*sample
+		for family := range 2 {
+			s := &sample{family: family}
+			for _, length := range lengths {
+				c := classSample{n: 30, kept: 30}
+				for range 30 {
+					row := make([]float32, width)
+					row[featLength], row[featDir] = length, 1
+					c.x = append(c.x, row...)
+				}
+				s.classes = append(s.classes, c)
+			}
+			out = append(out, s)
+		}
+		return out
+	}
+	var before string
+	for _, lengths := range [][]float32{{100, 200, 300}, {200, 300, 100}} {
+		h := homes(lengths...)
+		families, models, err := j.score(context.Background(), h, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := figures(AttackerPaper, j.classes, families, 0); a.BalancedAccuracy != 1 || a.MacroF1 != 1 {
+			t.Errorf("lengths %v: balanced accuracy %.2f", lengths, a.BalancedAccuracy)
+		}
+		if models[0].digest == before {
+			t.Error("the attacker was not trained anew")
+		}
+		before = models[0].digest
+	}
+}
+
+func TestHomesThatJudgeTeachNobody(t *testing.T) {
+	o := small(t, "devices=1,5")
+	c, err := newCast(o.Scenario, o.Targets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &sweeper{o: o, cast: c, points: points(o.Axes, c.setting())}
+	taught := make(map[uint64]bool)
+	for point := range w.points {
+		for _, x := range w.orders(point, 0, 50) {
+			h, err := x.scenario.Draw(o.Seed, x.family)
+			if err != nil {
+				t.Fatal(err)
+			}
+			taught[h.Seed] = true
+		}
+	}
+	for point := range w.points {
+		for _, x := range w.orders(point, unseenFrom, 50) {
+			h, err := x.scenario.Draw(o.Seed, x.family)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if taught[h.Seed] {
+				t.Fatalf("home %d judges and teaches", x.family)
+			}
+		}
+	}
+	if len(taught) != 50 {
+		t.Errorf("%d homes teach, at all points together", len(taught))
+	}
+}
+
+func TestSharesAreAlikeAsFarAsTheyCanBe(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		have := rapid.SliceOfN(rapid.IntRange(0, 50), 1, 20).Draw(t, "have")
+		sum := 0
+		for _, n := range have {
+			sum += n
+		}
+		total := rapid.IntRange(0, sum).Draw(t, "total")
+		got := shares(have, total)
+		most := 0
+		for i, n := range got {
+			total -= n
+			most = max(most, n)
+			if n < 0 || n > have[i] {
+				t.Fatalf("%v of %v", got, have)
+			}
+		}
+		if total != 0 {
+			t.Fatalf("%v of %v: %d are missing", got, have, total)
+		}
+		for i, n := range got {
+			if n < have[i] && n < most-1 {
+				t.Fatalf("%v of %v: not alike", got, have)
+			}
+		}
+	})
+}
+
+func TestTooFewPacketsAreNoFigure(t *testing.T) {
+	o := small(t, "phones=0,1")
+	o.Packets = 500
+	r := run(t, o)
+	for _, p := range r.Points {
+		if p.Reason == "" || len(p.Attackers) > 0 {
+			t.Errorf("%s: %q, %d attackers", p.Point, p.Reason, len(p.Attackers))
+		}
+	}
+	o.Packets, o.Duration = 0, 20*time.Second
+	if _, err := Run(context.Background(), o); !errors.Is(err, ErrFew) {
+		t.Errorf("homes of 20 s: %v", err)
+	}
+}
+
+// Equal options give equal results, whoever does the work, and however often it was stopped.
+func TestResultsDoNotDependOnWorkersNorOnStops(t *testing.T) {
+	o := small(t, "phones=0,2", "path=napt,vpn")
+	o.Packets = 0
+	o.Workers = 1
+	want := asJSON(t, run(t, o))
+	o.Workers = 2
+	o.Out = filepath.Join(t.TempDir(), "out")
+	ctx, stop := context.WithCancel(context.Background())
+	o.Tell = func(p Progress) {
+		if p.Done == 2 {
+			stop()
+		}
+	}
+	if _, err := Run(ctx, o); !errors.Is(err, context.Canceled) {
+		t.Fatalf("stopped: %v", err)
+	}
+	lived := 0
+	o.Tell = func(p Progress) {
+		if p.Finished == nil {
+			lived++
+		}
+	}
+	if diff := cmp.Diff(want, asJSON(t, run(t, o))); diff != "" {
+		t.Error(diff)
+	}
+	if lived != 2*6 {
+		t.Errorf("%d homes were lived after the stop, of two points", lived)
+	}
+	csv, err := os.ReadFile(filepath.Join(o.Out, FilePoints))
+	if err != nil || bytes.Count(csv, []byte("\n")) != 1+4*(1+len(Attackers())) {
+		t.Errorf("%v\n%s", err, csv)
+	}
+	o.Seed++
+	if _, err := Run(context.Background(), o); !errors.Is(err, ErrOther) {
+		t.Errorf("another sweep in the same directory: %v", err)
+	}
+}
+
+// Figures against counts done by hand: packets that were not scored are stood for by those that were.
+func TestFiguresWeighWhatWasNotScored(t *testing.T) {
+	families := []familyScore{
+		{Homes: []homeScore{{Packets: []int{10, 100}, Guesses: []confusion{{{4, 1}, {5, 15}}}}}},
+		{Homes: []homeScore{{Packets: []int{0, 20}, Guesses: []confusion{{{0, 0}, {0, 20}}}}}},
+	}
+	a := figures("x", []string{"a", classOther}, families, 0)
+	// truth a: 8 right, 2 as other; other: 25 as a, 75 + 20 right
+	for what, v := range map[string][2]float64{
+		"balanced accuracy": {a.BalancedAccuracy, (0.8 + 95.0/120) / 2},
+		"accuracy":          {a.Accuracy, 103.0 / 130},
+		"macro-F1":          {a.MacroF1, (16.0/(10+33) + 190.0/(120+97)) / 2},
+		"target recall":     {a.TargetRecall, 0.8},
+		"other recall":      {a.OtherRecall, 95.0 / 120},
+		"precision of a":    {a.PerClass[0].Precision, 8.0 / 33},
+	} {
+		if d := v[0] - v[1]; d > 1e-12 || d < -1e-12 {
+			t.Errorf("%s: %v, want %v", what, v[0], v[1])
+		}
+	}
+	if a.PerClass[1].Support != 120 || a.PerClass[1].Scored != 40 || a.Interval == nil {
+		t.Errorf("%+v", a)
+	}
+	d := difference("x", families, families, 0, 0, 2)
+	if d.BalancedAccuracy != 0 || *d.Interval != (classifier.Interval{}) {
+		t.Errorf("a sweep differs from itself: %+v", d)
+	}
+}

@@ -1,0 +1,115 @@
+package sweep
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"glasshouse/classifier"
+)
+
+// Write prints the result as a table.
+func (r *Result) Write(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "%s, seed %d: %d targets, %d packets of each class to learn from at each point, %d homes to learn from and %d unseen ones of %s\n",
+		r.Scenario, r.Seed, len(r.Targets), r.Packets, r.Learn, r.Unseen, time.Duration(r.DurationS*float64(time.Second)))
+	fmt.Fprintf(t, "balanced accuracy: the share of packets labelled rightly, each class alike, in %%; a blind guess has %.1f\n\n", 100*r.Chance)
+	for _, a := range r.Axes {
+		name := a.Name
+		if a.Unit != "" {
+			name += ", " + a.Unit
+		}
+		fmt.Fprintf(t, "%s\t", name)
+	}
+	fmt.Fprint(t, "attacker\tbalanced\t95 %\tless the first\t95 %\tmacro-F1\t95 %\tless the first\t95 %\n")
+	for _, p := range r.Points {
+		for k := range max(len(p.Attackers), 1) {
+			for _, a := range r.Axes {
+				fmt.Fprintf(t, "%s\t", p.Values[a.Name])
+			}
+			if p.Reason != "" {
+				fmt.Fprintf(t, "-\tno figure: %s\n", p.Reason)
+				continue
+			}
+			a := &p.Attackers[k]
+			less := "-\t-"
+			lessF1 := less
+			if d := a.Difference; d != nil {
+				less = fmt.Sprintf("%+.1f\t%s", 100*d.BalancedAccuracy, ends(d.Interval, "%+.1f to %+.1f", 100))
+				lessF1 = fmt.Sprintf("%+.3f\t%s", d.MacroF1, ends(d.F1Interval, "%+.3f to %+.3f", 1))
+			}
+			fmt.Fprintf(t, "%s\t%.1f\t%s\t%s\t%.3f\t%s\t%s\n", a.Attacker, 100*a.BalancedAccuracy, ends(a.Interval, "%.1f to %.1f", 100), less,
+				a.MacroF1, ends(a.F1Interval, "%.3f to %.3f", 1), lessF1)
+		}
+	}
+	return t.Flush()
+}
+
+// ends writes an interval, scaled.
+func ends(i *classifier.Interval, format string, scale float64) string {
+	if i == nil {
+		return "-"
+	}
+	return fmt.Sprintf(format, scale*i[0], scale*i[1])
+}
+
+// WriteCSV writes a line for each point and attacker.
+func (r *Result) WriteCSV(w io.Writer) error {
+	c := csv.NewWriter(w)
+	var head []string
+	for _, a := range r.Axes {
+		name := a.Name
+		switch a.Unit {
+		case "%":
+			name += "_percent"
+		case "ms":
+			name += "_ms"
+		}
+		head = append(head, name)
+	}
+	head = append(head, "attacker", "balanced_accuracy", "balanced_accuracy_low", "balanced_accuracy_high", "difference", "difference_low",
+		"difference_high", "over_paper", "over_paper_low", "over_paper_high", "macro_f1", "macro_f1_low", "macro_f1_high", "accuracy",
+		"accuracy_low", "accuracy_high", "target_recall", "other_recall", "chance",
+		"train_packets_per_class", "homes", "packets")
+	_ = c.Write(head) // Flush tells
+	for _, p := range r.Points {
+		for k := range p.Attackers {
+			a := &p.Attackers[k]
+			var line []string
+			for _, x := range r.Axes {
+				line = append(line, p.Values[x.Name])
+			}
+			line = append(line, a.Attacker, number(a.BalancedAccuracy))
+			line = append(line, both(a.Interval)...)
+			line = append(line, a.Difference.fields()...)
+			line = append(line, a.OverPaper.fields()...)
+			line = append(line, number(a.MacroF1))
+			line = append(line, both(a.F1Interval)...)
+			line = append(line, number(a.Accuracy))
+			line = append(line, both(a.AccuracyInterval)...)
+			line = append(line, number(a.TargetRecall), number(a.OtherRecall), number(r.Chance), strconv.Itoa(r.Packets), strconv.Itoa(p.Homes), strconv.FormatInt(p.Traffic, 10))
+			_ = c.Write(line)
+		}
+	}
+	c.Flush()
+	return c.Error()
+}
+
+func number(f float64) string { return strconv.FormatFloat(f, 'f', 6, 64) }
+
+func both(i *classifier.Interval) []string {
+	if i == nil {
+		return []string{"", ""}
+	}
+	return []string{number(i[0]), number(i[1])}
+}
+
+func (d *Difference) fields() []string {
+	if d == nil {
+		return []string{"", "", ""}
+	}
+	return append([]string{number(d.BalancedAccuracy)}, both(d.Interval)...)
+}

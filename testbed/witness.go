@@ -1,0 +1,52 @@
+package testbed
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"glasshouse/scenarios"
+	"glasshouse/testbed/dataset"
+)
+
+// WitnessOptions say which home is lived in the virtual world, for whom. Nothing is written.
+type WitnessOptions struct {
+	Scenario *scenarios.Scenario
+	Seed     uint64
+	Home     int
+	Duration time.Duration
+
+	// OnTap sees each WAN packet as an observer does, when it passes the tap: what its bytes show, and the IP packet, which is the
+	// callee's for the call. Of a frame Look bytes are surely what they are on the wire, where that is more than its headers; the
+	// rest may be left over from other packets.
+	OnTap func(o *dataset.Observation, ip []byte)
+	Look  int
+	// OnRow is called later for the same packets, in the same order, with their truth.
+	OnRow func(*dataset.Row)
+}
+
+// Witness lives a home, deterministically, on the goroutine of the caller. It returns how many packets its WAN had. A home with a packet that could not
+// be attributed is an error.
+func Witness(ctx context.Context, o WitnessOptions) (int64, error) {
+	h, err := o.Scenario.Draw(o.Seed, o.Home)
+	if err != nil {
+		return 0, err
+	}
+	names := newLabeller(h.Specimens, h.Activities())
+	options, err := homeOptions(o.Scenario, h, o.Seed, worldVirtual, o.Scenario.Start.UnixNano())
+	if err != nil {
+		return 0, err
+	}
+	r, err := runVirtual(ctx, virtualOrder{
+		Scenario: o.Scenario, Home: h, Names: names, Duration: o.Duration, Density: o.Scenario.Household.Density,
+		Options: dataset.DirectOptions{HomeOptions: options, Nowhere: true, Units: names.units, Activities: names.activities},
+		OnRow:   o.OnRow, OnTap: o.OnTap, Look: o.Look,
+	})
+	if err != nil {
+		return 0, err
+	}
+	if len(r.Reasons) > 0 {
+		return 0, fmt.Errorf("the home is not valid: %v", r.Reasons)
+	}
+	return r.Packets.WAN, nil
+}
