@@ -53,9 +53,10 @@ type NeuralProgress struct {
 
 // NeuralModel is a neural net with what turns observations into its inputs.
 type NeuralModel struct {
-	meta Meta
-	enc  encoder
-	net  *nn.Net
+	meta  Meta
+	enc   encoder
+	net   *nn.Net
+	quick bool // streams are quick ones
 }
 
 var _ Model = (*NeuralModel)(nil)
@@ -71,7 +72,11 @@ func (m *NeuralModel) Net() *nn.Net { return m.net }
 
 // Stream implements Model.
 func (m *NeuralModel) Stream() Stream {
-	s := &neuralStream{m: m, h: newHistory(m.enc.Inputs), s: m.net.NewStream(), ids: make([]int32, m.enc.numIDs())}
+	stream := m.net.NewStream
+	if m.quick {
+		stream = m.net.NewQuickStream
+	}
+	s := &neuralStream{m: m, h: newHistory(m.enc.Inputs), s: stream(), ids: make([]int32, m.enc.numIDs())}
 	s.x = make([]float32, s.h.numbers())
 	s.frames = make([]int64, s.s.Delay()+1)
 	return s

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -267,9 +268,42 @@ func FuzzParseNeuralModel(f *testing.F) {
 	})
 }
 
+// A quick LSTM gives the labels of the exact one but for one packet in a thousand at most, and probabilities within a hundredth.
+func TestQuickModelLabelsAlike(t *testing.T) {
+	m := mustTeach(t, talks(4, 1500, inputsPaper, false), neuralOptions(KindLSTM, 3))
+	exact, quick := m.Stream(), Quick(m).Stream()
+	a, b := make([]float32, 3), make([]float32, 3)
+	n, other, far := 0, 0, 0.0
+	talk(99, 4000, func(o *dataset.Observation, _ int16) {
+		exact.Step(o, a)
+		quick.Step(o, b)
+		n++
+		if argmax(a) != argmax(b) {
+			other++
+		}
+		for i := range a {
+			far = max(far, math.Abs(float64(a[i]-b[i])))
+		}
+	})
+	if other*1000 > n || far > 0.01 || far == 0 {
+		t.Errorf("of %d packets %d have other labels; probabilities are up to %v off", n, other, far)
+	}
+	for _, kind := range []string{KindBiLSTM, KindTCN} {
+		if m := mustTeach(t, talks(2, 300, inputsOf(kind), false), neuralOptions(kind, 1)); Quick(m) != Model(m) {
+			t.Errorf("%s has no quick form", kind)
+		}
+	}
+}
+
 func TestNeuralStreamsAllocateNothing(t *testing.T) {
-	for _, kind := range neuralKinds() {
-		s := mustTeach(t, talks(2, 300, inputsOf(kind), false), neuralOptions(kind, 1)).Stream()
+	kinds := neuralKinds()
+	for i := range len(kinds) + 1 {
+		kind := kinds[i%len(kinds)]
+		var m Model = mustTeach(t, talks(2, 300, inputsOf(kind), false), neuralOptions(kind, 1))
+		if i == len(kinds) {
+			m = Quick(m) // the first is the LSTM
+		}
+		s := m.Stream()
 		probs := make([]float32, 3)
 		o := dataset.Observation{Dir: 1, Length: 120, IPProto: 17, RemotePort: 51820, RemoteAddr: "198.18.0.1"}
 		step := func() {

@@ -321,22 +321,11 @@ func softmax(x []float32) {
 	}
 	sum := float32(0)
 	for i, v := range x {
-		e := exp(v - top)
+		e := kernel.Exp(v - top)
 		x[i] = e
 		sum += e
 	}
 	for i := range x {
 		x[i] /= sum
 	}
-}
-
-// exp is e to the x for x up to 0, at most 4e-6 of it off: 2 to the whole part, and a polynomial (Taylor, sixth power) for the rest.
-func exp(x float32) float32 {
-	if x < -87 {
-		return 0
-	}
-	k := math.Floor(float64(x)*math.Log2E + 0.5)
-	r := x - float32(k*math.Ln2)
-	p := 1 + r*(1+r*(0.5+r*(1.0/6+r*(1.0/24+r*(1.0/120+r*(1.0/720))))))
-	return p * math.Float32frombits(uint32(int32(k)+127)<<23)
 }

@@ -228,9 +228,14 @@ func TestStateIsCarried(t *testing.T) {
 }
 
 func TestStreamsAllocateNothing(t *testing.T) {
-	for _, s := range specs() {
+	all := specs()
+	for i := range 2 * len(all) {
+		s := all[i%len(all)]
 		n := made(t, s)
 		st := n.NewStream()
+		if i >= len(all) {
+			st = n.NewQuickStream()
+		}
 		dense, ids, p := make([]float32, s.Dense), make([]int32, len(s.Embed)), make([]float32, s.Classes)
 		for range 200 {
 			st.Step(dense, ids, p)
@@ -241,14 +246,42 @@ func TestStreamsAllocateNothing(t *testing.T) {
 	}
 }
 
-func TestExp(t *testing.T) {
-	for x := -87.0; x <= 0; x += 0.003 {
-		if d := math.Abs(float64(exp(float32(x)))/math.Exp(float64(float32(x))) - 1); d > 4e-6 {
-			t.Fatalf("exp(%v) is %v off", x, d)
+// A quick stream is nearly the exact one: outputs are rounded to a 4096th, weights to less.
+func TestQuickStreamIsNearlyExact(t *testing.T) {
+	const most = 2e-3 // of a probability
+	for _, s := range []Spec{
+		{Kind: LSTM, Dense: 7, Embed: []Embedding{{5, 3}, {4, 2}}, Units: 64, Layers: 3, Classes: 70},
+		{Kind: LSTM, Dense: 4, Units: 16, Layers: 1, Classes: 3},
+		{Kind: LSTM, Dense: 1, Embed: []Embedding{{5, 3}}, Units: 48, Layers: 2, Classes: 16},
+	} {
+		n := made(t, s)
+		for i := range n.theta { // as sure of itself as a trained one
+			n.theta[i] *= 2
+		}
+		n.pack()
+		b := problem(&s, 300, 2, 5)
+		for i := range b.Dense {
+			b.Dense[i] *= 3
+		}
+		st := n.NewQuickStream()
+		for i := range 2 {
+			want, got := stream(n, n.NewStream(), b, i), stream(n, st, b, i)
+			far := 0.0
+			for k := range want {
+				far = max(far, math.Abs(float64(got[k]-want[k])))
+			}
+			if far > most || far == 0 || len(got) != len(want) {
+				t.Errorf("%d units, %d layers: probabilities are up to %v off", s.Units, s.Layers, far)
+			}
+			if again := stream(n, st, b, i); !slices.Equal(again, got) {
+				t.Error("after Flush the stream is not as new")
+			}
 		}
 	}
-	if exp(-1000) != 0 {
-		t.Error("exp(-1000)")
+	for _, s := range specs()[1:3] {
+		if _, ok := made(t, s).NewQuickStream().(*quick); ok {
+			t.Errorf("%s has no quick stream", s.Kind)
+		}
 	}
 }
 

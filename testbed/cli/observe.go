@@ -142,7 +142,7 @@ func runObserve(ctx context.Context, o *observeOptions, file string, stdout, std
 		return usage(err)
 	}
 	out := bufio.NewWriterSize(stdout, 1<<16)
-	w := watch.New(m, local, o.window)
+	w := watch.New(classifier.Quick(m), local, o.window)
 	view := newObserveView(stderr, w)
 	enc := json.NewEncoder(out)
 	if o.json && (o.only == "" || o.only == "packets") {

@@ -23,6 +23,10 @@ type Kernel struct {
 	parts   sync.Pool
 	gates   func(g *float32, n int, prev, cell, tc, h *float32, units int)
 	back    func(g *float32, n int, prev, tc, dh, dc *float32, units int)
+
+	whole      func(y, scale *float32, x, w *int16, pairs, panels int)
+	gatesWhole func(g *float32, n int, cell, h *float32, whole *int16, units int)
+	exp        func(x *float32, n int)
 }
 
 // wide is a product of a row with several panels at once.

@@ -1115,22 +1115,293 @@ endnarrowAVX512:
 	VZEROUPPER
 	RET
 
+// func wholeAVX512(y *float32, scale *float32, x *int16, w *int16, pairs int, panels int)
+// Requires: AVX, AVX512F, AVX512VNNI
+TEXT ·wholeAVX512(SB), NOSPLIT, $0-48
+	MOVQ y+0(FP), AX
+	MOVQ scale+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ w+24(FP), BX
+	MOVQ pairs+32(FP), SI
+	MOVQ panels+40(FP), DI
+
+panelwholeAVX512:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   DX, R8
+	MOVQ   SI, R9
+
+loopwholeAVX512:
+	VPBROADCASTD (R8), Z4
+	VPDPWSSD     (BX), Z4, Z0
+	VPDPWSSD     64(BX), Z4, Z1
+	VPDPWSSD     128(BX), Z4, Z2
+	VPDPWSSD     192(BX), Z4, Z3
+	ADDQ         $0x04, R8
+	ADDQ         $0x00000100, BX
+	DECQ         R9
+	JNZ          loopwholeAVX512
+	VMOVUPS      (AX), Z4
+	VCVTDQ2PS    Z0, Z0
+	VFMADD231PS  (CX), Z0, Z4
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      64(AX), Z4
+	VCVTDQ2PS    Z1, Z1
+	VFMADD231PS  64(CX), Z1, Z4
+	VMOVUPS      Z4, 64(AX)
+	VMOVUPS      128(AX), Z4
+	VCVTDQ2PS    Z2, Z2
+	VFMADD231PS  128(CX), Z2, Z4
+	VMOVUPS      Z4, 128(AX)
+	VMOVUPS      192(AX), Z4
+	VCVTDQ2PS    Z3, Z3
+	VFMADD231PS  192(CX), Z3, Z4
+	VMOVUPS      Z4, 192(AX)
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000100, CX
+	DECQ         DI
+	JNZ          panelwholeAVX512
+	VZEROUPPER
+	RET
+
+DATA gatesWholeAVX512consts<>+0(SB)/4, $0x40fcf84f
+DATA gatesWholeAVX512consts<>+4(SB)/4, $0xc0fcf84f
+DATA gatesWholeAVX512consts<>+8(SB)/4, $0x3f000000
+DATA gatesWholeAVX512consts<>+12(SB)/4, $0x3f800000
+DATA gatesWholeAVX512consts<>+16(SB)/4, $0x45800000
+DATA gatesWholeAVX512consts<>+20(SB)/4, $0xa59f25c0
+DATA gatesWholeAVX512consts<>+24(SB)/4, $0x2a61337e
+DATA gatesWholeAVX512consts<>+28(SB)/4, $0xaebd37ff
+DATA gatesWholeAVX512consts<>+32(SB)/4, $0x335c0041
+DATA gatesWholeAVX512consts<>+36(SB)/4, $0x3779434a
+DATA gatesWholeAVX512consts<>+40(SB)/4, $0x3a270ded
+DATA gatesWholeAVX512consts<>+44(SB)/4, $0x3ba059dc
+DATA gatesWholeAVX512consts<>+48(SB)/4, $0x35a0d3d8
+DATA gatesWholeAVX512consts<>+52(SB)/4, $0x38f895d6
+DATA gatesWholeAVX512consts<>+56(SB)/4, $0x3b14aa05
+DATA gatesWholeAVX512consts<>+60(SB)/4, $0x3ba059dd
+GLOBL gatesWholeAVX512consts<>(SB), RODATA|NOPTR, $64
+
+// func gatesWholeAVX512(sums *float32, n int, cell *float32, h *float32, whole *int16, units int)
+// Requires: AVX, AVX512F
+TEXT ·gatesWholeAVX512(SB), NOSPLIT, $0-48
+	MOVQ         sums+0(FP), AX
+	MOVQ         n+8(FP), CX
+	MOVQ         cell+16(FP), DX
+	MOVQ         h+24(FP), BX
+	MOVQ         whole+32(FP), SI
+	MOVQ         units+40(FP), DI
+	SHLQ         $0x02, DI
+	LEAQ         (DI)(DI*2), R8
+	VBROADCASTSS gatesWholeAVX512consts<>+0(SB), Z0
+	VBROADCASTSS gatesWholeAVX512consts<>+4(SB), Z1
+	VBROADCASTSS gatesWholeAVX512consts<>+8(SB), Z2
+	VBROADCASTSS gatesWholeAVX512consts<>+16(SB), Z3
+	VBROADCASTSS gatesWholeAVX512consts<>+20(SB), Z4
+	VBROADCASTSS gatesWholeAVX512consts<>+24(SB), Z5
+	VBROADCASTSS gatesWholeAVX512consts<>+28(SB), Z6
+	VBROADCASTSS gatesWholeAVX512consts<>+32(SB), Z7
+	VBROADCASTSS gatesWholeAVX512consts<>+36(SB), Z8
+	VBROADCASTSS gatesWholeAVX512consts<>+40(SB), Z9
+	VBROADCASTSS gatesWholeAVX512consts<>+44(SB), Z10
+	VBROADCASTSS gatesWholeAVX512consts<>+48(SB), Z11
+	VBROADCASTSS gatesWholeAVX512consts<>+52(SB), Z12
+	VBROADCASTSS gatesWholeAVX512consts<>+56(SB), Z13
+	VBROADCASTSS gatesWholeAVX512consts<>+60(SB), Z14
+	SHRQ         $0x04, CX
+	JZ           endgatesWholeAVX512
+
+loopgatesWholeAVX512:
+	VMOVUPS     (AX), Z15
+	VMULPS      Z2, Z15, Z15
+	VMINPS      Z0, Z15, Z15
+	VMAXPS      Z1, Z15, Z15
+	VMULPS      Z15, Z15, Z16
+	VMOVAPS     Z4, Z17
+	VFMADD213PS Z5, Z16, Z17
+	VFMADD213PS Z6, Z16, Z17
+	VFMADD213PS Z7, Z16, Z17
+	VFMADD213PS Z8, Z16, Z17
+	VFMADD213PS Z9, Z16, Z17
+	VFMADD213PS Z10, Z16, Z17
+	VMULPS      Z15, Z17, Z17
+	VMOVAPS     Z11, Z15
+	VFMADD213PS Z12, Z16, Z15
+	VFMADD213PS Z13, Z16, Z15
+	VFMADD213PS Z14, Z16, Z15
+	VADDPS      Z15, Z17, Z17
+	VMOVUPS     (AX)(R8*1), Z16
+	VMINPS      Z0, Z16, Z16
+	VMAXPS      Z1, Z16, Z16
+	VMULPS      Z16, Z16, Z18
+	VMOVAPS     Z4, Z19
+	VFMADD213PS Z5, Z18, Z19
+	VFMADD213PS Z6, Z18, Z19
+	VFMADD213PS Z7, Z18, Z19
+	VFMADD213PS Z8, Z18, Z19
+	VFMADD213PS Z9, Z18, Z19
+	VFMADD213PS Z10, Z18, Z19
+	VMULPS      Z16, Z19, Z19
+	VMOVAPS     Z11, Z16
+	VFMADD213PS Z12, Z18, Z16
+	VFMADD213PS Z13, Z18, Z16
+	VFMADD213PS Z14, Z18, Z16
+	VMULPS      Z19, Z17, Z17
+	VMULPS      Z16, Z15, Z15
+	VMOVUPS     (AX)(DI*1), Z16
+	VMULPS      Z2, Z16, Z16
+	VMINPS      Z0, Z16, Z16
+	VMAXPS      Z1, Z16, Z16
+	VMULPS      Z16, Z16, Z18
+	VMOVAPS     Z4, Z19
+	VFMADD213PS Z5, Z18, Z19
+	VFMADD213PS Z6, Z18, Z19
+	VFMADD213PS Z7, Z18, Z19
+	VFMADD213PS Z8, Z18, Z19
+	VFMADD213PS Z9, Z18, Z19
+	VFMADD213PS Z10, Z18, Z19
+	VMULPS      Z16, Z19, Z19
+	VMOVAPS     Z11, Z16
+	VFMADD213PS Z12, Z18, Z16
+	VFMADD213PS Z13, Z18, Z16
+	VFMADD213PS Z14, Z18, Z16
+	VADDPS      Z16, Z19, Z19
+	VMULPS      (DX), Z19, Z19
+	VMULPS      Z16, Z17, Z17
+	VFMADD231PS Z19, Z15, Z17
+	VMULPS      Z16, Z15, Z15
+	VDIVPS      Z15, Z17, Z17
+	VMULPS      Z2, Z17, Z17
+	VMOVUPS     Z17, (DX)
+	VMINPS      Z0, Z17, Z17
+	VMAXPS      Z1, Z17, Z17
+	VMULPS      Z17, Z17, Z15
+	VMOVAPS     Z4, Z16
+	VFMADD213PS Z5, Z15, Z16
+	VFMADD213PS Z6, Z15, Z16
+	VFMADD213PS Z7, Z15, Z16
+	VFMADD213PS Z8, Z15, Z16
+	VFMADD213PS Z9, Z15, Z16
+	VFMADD213PS Z10, Z15, Z16
+	VMULPS      Z17, Z16, Z16
+	VMOVAPS     Z11, Z17
+	VFMADD213PS Z12, Z15, Z17
+	VFMADD213PS Z13, Z15, Z17
+	VFMADD213PS Z14, Z15, Z17
+	VMOVUPS     (AX)(DI*2), Z15
+	VMULPS      Z2, Z15, Z15
+	VMINPS      Z0, Z15, Z15
+	VMAXPS      Z1, Z15, Z15
+	VMULPS      Z15, Z15, Z18
+	VMOVAPS     Z4, Z19
+	VFMADD213PS Z5, Z18, Z19
+	VFMADD213PS Z6, Z18, Z19
+	VFMADD213PS Z7, Z18, Z19
+	VFMADD213PS Z8, Z18, Z19
+	VFMADD213PS Z9, Z18, Z19
+	VFMADD213PS Z10, Z18, Z19
+	VMULPS      Z15, Z19, Z19
+	VMOVAPS     Z11, Z15
+	VFMADD213PS Z12, Z18, Z15
+	VFMADD213PS Z13, Z18, Z15
+	VFMADD213PS Z14, Z18, Z15
+	VADDPS      Z15, Z19, Z19
+	VMULPS      Z19, Z16, Z16
+	VMULPS      Z15, Z17, Z17
+	VDIVPS      Z17, Z16, Z16
+	VMULPS      Z2, Z16, Z16
+	VMOVUPS     Z16, (BX)
+	VMULPS      Z3, Z16, Z16
+	VCVTPS2DQ   Z16, Z16
+	VPMOVSDW    Z16, (SI)
+	ADDQ        $0x20, SI
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	DECQ        CX
+	JNZ         loopgatesWholeAVX512
+
+endgatesWholeAVX512:
+	VZEROUPPER
+	RET
+
+DATA expAVX512consts<>+0(SB)/4, $0xc2ac0000
+DATA expAVX512consts<>+4(SB)/4, $0x3fb8aa3b
+DATA expAVX512consts<>+8(SB)/4, $0x3f318000
+DATA expAVX512consts<>+12(SB)/4, $0xb95e8083
+DATA expAVX512consts<>+16(SB)/4, $0x3ab60b61
+DATA expAVX512consts<>+20(SB)/4, $0x3c088889
+DATA expAVX512consts<>+24(SB)/4, $0x3d2aaaab
+DATA expAVX512consts<>+28(SB)/4, $0x3e2aaaab
+DATA expAVX512consts<>+32(SB)/4, $0x3f000000
+DATA expAVX512consts<>+36(SB)/4, $0x3f800000
+DATA expAVX512consts<>+40(SB)/4, $0x3f800000
+GLOBL expAVX512consts<>(SB), RODATA|NOPTR, $44
+
+// func expAVX512(x *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·expAVX512(SB), NOSPLIT, $0-16
+	MOVQ x+0(FP), AX
+	MOVQ n+8(FP), CX
+	SHRQ $0x04, CX
+	JZ   endexpAVX512
+
+loopexpAVX512:
+	VMOVUPS      (AX), Z0
+	VBROADCASTSS expAVX512consts<>+0(SB), Z1
+	VMAXPS       Z1, Z0, Z0
+	VBROADCASTSS expAVX512consts<>+4(SB), Z1
+	VMULPS       Z1, Z0, Z1
+	VCVTPS2DQ    Z1, Z2
+	VCVTDQ2PS    Z2, Z1
+	VBROADCASTSS expAVX512consts<>+8(SB), Z3
+	VFNMADD231PS Z3, Z1, Z0
+	VBROADCASTSS expAVX512consts<>+12(SB), Z3
+	VFNMADD231PS Z3, Z1, Z0
+	VBROADCASTSS expAVX512consts<>+16(SB), Z1
+	VMOVAPS      Z1, Z1
+	VBROADCASTSS expAVX512consts<>+20(SB), Z3
+	VFMADD213PS  Z3, Z0, Z1
+	VBROADCASTSS expAVX512consts<>+24(SB), Z3
+	VFMADD213PS  Z3, Z0, Z1
+	VBROADCASTSS expAVX512consts<>+28(SB), Z3
+	VFMADD213PS  Z3, Z0, Z1
+	VBROADCASTSS expAVX512consts<>+32(SB), Z3
+	VFMADD213PS  Z3, Z0, Z1
+	VBROADCASTSS expAVX512consts<>+40(SB), Z3
+	VFMADD213PS  Z3, Z0, Z1
+	VBROADCASTSS expAVX512consts<>+40(SB), Z3
+	VFMADD213PS  Z3, Z0, Z1
+	VPSLLD       $0x17, Z2, Z2
+	VPADDD       Z2, Z1, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         $0x40, AX
+	DECQ         CX
+	JNZ          loopexpAVX512
+
+endexpAVX512:
+	VZEROUPPER
+	RET
+
 DATA gatesAVX512consts<>+0(SB)/4, $0x40fcf84f
 DATA gatesAVX512consts<>+4(SB)/4, $0xc0fcf84f
 DATA gatesAVX512consts<>+8(SB)/4, $0x3f000000
 DATA gatesAVX512consts<>+12(SB)/4, $0x3f800000
-DATA gatesAVX512consts<>+16(SB)/4, $0xa59f25c0
-DATA gatesAVX512consts<>+20(SB)/4, $0x2a61337e
-DATA gatesAVX512consts<>+24(SB)/4, $0xaebd37ff
-DATA gatesAVX512consts<>+28(SB)/4, $0x335c0041
-DATA gatesAVX512consts<>+32(SB)/4, $0x3779434a
-DATA gatesAVX512consts<>+36(SB)/4, $0x3a270ded
-DATA gatesAVX512consts<>+40(SB)/4, $0x3ba059dc
-DATA gatesAVX512consts<>+44(SB)/4, $0x35a0d3d8
-DATA gatesAVX512consts<>+48(SB)/4, $0x38f895d6
-DATA gatesAVX512consts<>+52(SB)/4, $0x3b14aa05
-DATA gatesAVX512consts<>+56(SB)/4, $0x3ba059dd
-GLOBL gatesAVX512consts<>(SB), RODATA|NOPTR, $60
+DATA gatesAVX512consts<>+16(SB)/4, $0x45800000
+DATA gatesAVX512consts<>+20(SB)/4, $0xa59f25c0
+DATA gatesAVX512consts<>+24(SB)/4, $0x2a61337e
+DATA gatesAVX512consts<>+28(SB)/4, $0xaebd37ff
+DATA gatesAVX512consts<>+32(SB)/4, $0x335c0041
+DATA gatesAVX512consts<>+36(SB)/4, $0x3779434a
+DATA gatesAVX512consts<>+40(SB)/4, $0x3a270ded
+DATA gatesAVX512consts<>+44(SB)/4, $0x3ba059dc
+DATA gatesAVX512consts<>+48(SB)/4, $0x35a0d3d8
+DATA gatesAVX512consts<>+52(SB)/4, $0x38f895d6
+DATA gatesAVX512consts<>+56(SB)/4, $0x3b14aa05
+DATA gatesAVX512consts<>+60(SB)/4, $0x3ba059dd
+GLOBL gatesAVX512consts<>(SB), RODATA|NOPTR, $64
 
 // func gatesAVX512(sums *float32, n int, prev *float32, cell *float32, tc *float32, h *float32, units int)
 // Requires: AVX, AVX512F
@@ -1147,17 +1418,17 @@ TEXT ·gatesAVX512(SB), NOSPLIT, $0-56
 	VBROADCASTSS gatesAVX512consts<>+0(SB), Z0
 	VBROADCASTSS gatesAVX512consts<>+4(SB), Z1
 	VBROADCASTSS gatesAVX512consts<>+8(SB), Z2
-	VBROADCASTSS gatesAVX512consts<>+16(SB), Z3
-	VBROADCASTSS gatesAVX512consts<>+20(SB), Z4
-	VBROADCASTSS gatesAVX512consts<>+24(SB), Z5
-	VBROADCASTSS gatesAVX512consts<>+28(SB), Z6
-	VBROADCASTSS gatesAVX512consts<>+32(SB), Z7
-	VBROADCASTSS gatesAVX512consts<>+36(SB), Z8
-	VBROADCASTSS gatesAVX512consts<>+40(SB), Z9
-	VBROADCASTSS gatesAVX512consts<>+44(SB), Z10
-	VBROADCASTSS gatesAVX512consts<>+48(SB), Z11
-	VBROADCASTSS gatesAVX512consts<>+52(SB), Z12
-	VBROADCASTSS gatesAVX512consts<>+56(SB), Z13
+	VBROADCASTSS gatesAVX512consts<>+20(SB), Z3
+	VBROADCASTSS gatesAVX512consts<>+24(SB), Z4
+	VBROADCASTSS gatesAVX512consts<>+28(SB), Z5
+	VBROADCASTSS gatesAVX512consts<>+32(SB), Z6
+	VBROADCASTSS gatesAVX512consts<>+36(SB), Z7
+	VBROADCASTSS gatesAVX512consts<>+40(SB), Z8
+	VBROADCASTSS gatesAVX512consts<>+44(SB), Z9
+	VBROADCASTSS gatesAVX512consts<>+48(SB), Z10
+	VBROADCASTSS gatesAVX512consts<>+52(SB), Z11
+	VBROADCASTSS gatesAVX512consts<>+56(SB), Z12
+	VBROADCASTSS gatesAVX512consts<>+60(SB), Z13
 	SHRQ         $0x04, CX
 	JZ           endgatesAVX512
 
@@ -1278,18 +1549,19 @@ DATA backAVX512consts<>+0(SB)/4, $0x40fcf84f
 DATA backAVX512consts<>+4(SB)/4, $0xc0fcf84f
 DATA backAVX512consts<>+8(SB)/4, $0x3f000000
 DATA backAVX512consts<>+12(SB)/4, $0x3f800000
-DATA backAVX512consts<>+16(SB)/4, $0xa59f25c0
-DATA backAVX512consts<>+20(SB)/4, $0x2a61337e
-DATA backAVX512consts<>+24(SB)/4, $0xaebd37ff
-DATA backAVX512consts<>+28(SB)/4, $0x335c0041
-DATA backAVX512consts<>+32(SB)/4, $0x3779434a
-DATA backAVX512consts<>+36(SB)/4, $0x3a270ded
-DATA backAVX512consts<>+40(SB)/4, $0x3ba059dc
-DATA backAVX512consts<>+44(SB)/4, $0x35a0d3d8
-DATA backAVX512consts<>+48(SB)/4, $0x38f895d6
-DATA backAVX512consts<>+52(SB)/4, $0x3b14aa05
-DATA backAVX512consts<>+56(SB)/4, $0x3ba059dd
-GLOBL backAVX512consts<>(SB), RODATA|NOPTR, $60
+DATA backAVX512consts<>+16(SB)/4, $0x45800000
+DATA backAVX512consts<>+20(SB)/4, $0xa59f25c0
+DATA backAVX512consts<>+24(SB)/4, $0x2a61337e
+DATA backAVX512consts<>+28(SB)/4, $0xaebd37ff
+DATA backAVX512consts<>+32(SB)/4, $0x335c0041
+DATA backAVX512consts<>+36(SB)/4, $0x3779434a
+DATA backAVX512consts<>+40(SB)/4, $0x3a270ded
+DATA backAVX512consts<>+44(SB)/4, $0x3ba059dc
+DATA backAVX512consts<>+48(SB)/4, $0x35a0d3d8
+DATA backAVX512consts<>+52(SB)/4, $0x38f895d6
+DATA backAVX512consts<>+56(SB)/4, $0x3b14aa05
+DATA backAVX512consts<>+60(SB)/4, $0x3ba059dd
+GLOBL backAVX512consts<>(SB), RODATA|NOPTR, $64
 
 // func backAVX512(sums *float32, n int, prev *float32, tc *float32, dh *float32, dc *float32, units int)
 // Requires: AVX, AVX512F
@@ -1741,22 +2013,383 @@ endvectorAVX2:
 	VZEROUPPER
 	RET
 
+// func wholeAVX2(y *float32, scale *float32, x *int16, w *int16, pairs int, panels int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·wholeAVX2(SB), NOSPLIT, $0-48
+	MOVQ y+0(FP), AX
+	MOVQ scale+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ w+24(FP), BX
+	MOVQ pairs+32(FP), SI
+	MOVQ panels+40(FP), DI
+
+panelwholeAVX2:
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	MOVQ  DX, R8
+	MOVQ  SI, R9
+
+loopwholeAVX2:
+	VPBROADCASTD (R8), Y8
+	VPMADDWD     (BX), Y8, Y9
+	VPADDD       Y9, Y0, Y0
+	VPMADDWD     32(BX), Y8, Y9
+	VPADDD       Y9, Y1, Y1
+	VPMADDWD     64(BX), Y8, Y9
+	VPADDD       Y9, Y2, Y2
+	VPMADDWD     96(BX), Y8, Y9
+	VPADDD       Y9, Y3, Y3
+	VPMADDWD     128(BX), Y8, Y9
+	VPADDD       Y9, Y4, Y4
+	VPMADDWD     160(BX), Y8, Y9
+	VPADDD       Y9, Y5, Y5
+	VPMADDWD     192(BX), Y8, Y9
+	VPADDD       Y9, Y6, Y6
+	VPMADDWD     224(BX), Y8, Y8
+	VPADDD       Y8, Y7, Y7
+	ADDQ         $0x04, R8
+	ADDQ         $0x00000100, BX
+	DECQ         R9
+	JNZ          loopwholeAVX2
+	VMOVUPS      (AX), Y8
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  (CX), Y0, Y8
+	VMOVUPS      Y8, (AX)
+	VMOVUPS      32(AX), Y0
+	VCVTDQ2PS    Y1, Y1
+	VFMADD231PS  32(CX), Y1, Y0
+	VMOVUPS      Y0, 32(AX)
+	VMOVUPS      64(AX), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  64(CX), Y2, Y0
+	VMOVUPS      Y0, 64(AX)
+	VMOVUPS      96(AX), Y0
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  96(CX), Y3, Y0
+	VMOVUPS      Y0, 96(AX)
+	VMOVUPS      128(AX), Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  128(CX), Y4, Y0
+	VMOVUPS      Y0, 128(AX)
+	VMOVUPS      160(AX), Y0
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  160(CX), Y5, Y0
+	VMOVUPS      Y0, 160(AX)
+	VMOVUPS      192(AX), Y0
+	VCVTDQ2PS    Y6, Y6
+	VFMADD231PS  192(CX), Y6, Y0
+	VMOVUPS      Y0, 192(AX)
+	VMOVUPS      224(AX), Y0
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  224(CX), Y7, Y0
+	VMOVUPS      Y0, 224(AX)
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000100, CX
+	DECQ         DI
+	JNZ          panelwholeAVX2
+	VZEROUPPER
+	RET
+
+DATA gatesWholeAVX2consts<>+0(SB)/4, $0x40fcf84f
+DATA gatesWholeAVX2consts<>+4(SB)/4, $0xc0fcf84f
+DATA gatesWholeAVX2consts<>+8(SB)/4, $0x3f000000
+DATA gatesWholeAVX2consts<>+12(SB)/4, $0x3f800000
+DATA gatesWholeAVX2consts<>+16(SB)/4, $0x45800000
+DATA gatesWholeAVX2consts<>+20(SB)/4, $0xa59f25c0
+DATA gatesWholeAVX2consts<>+24(SB)/4, $0x2a61337e
+DATA gatesWholeAVX2consts<>+28(SB)/4, $0xaebd37ff
+DATA gatesWholeAVX2consts<>+32(SB)/4, $0x335c0041
+DATA gatesWholeAVX2consts<>+36(SB)/4, $0x3779434a
+DATA gatesWholeAVX2consts<>+40(SB)/4, $0x3a270ded
+DATA gatesWholeAVX2consts<>+44(SB)/4, $0x3ba059dc
+DATA gatesWholeAVX2consts<>+48(SB)/4, $0x35a0d3d8
+DATA gatesWholeAVX2consts<>+52(SB)/4, $0x38f895d6
+DATA gatesWholeAVX2consts<>+56(SB)/4, $0x3b14aa05
+DATA gatesWholeAVX2consts<>+60(SB)/4, $0x3ba059dd
+GLOBL gatesWholeAVX2consts<>(SB), RODATA|NOPTR, $64
+
+// func gatesWholeAVX2(sums *float32, n int, cell *float32, h *float32, whole *int16, units int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gatesWholeAVX2(SB), NOSPLIT, $0-48
+	MOVQ sums+0(FP), AX
+	MOVQ n+8(FP), CX
+	MOVQ cell+16(FP), DX
+	MOVQ h+24(FP), BX
+	MOVQ whole+32(FP), SI
+	MOVQ units+40(FP), DI
+	SHLQ $0x02, DI
+	LEAQ (DI)(DI*2), R8
+	SHRQ $0x03, CX
+	JZ   endgatesWholeAVX2
+
+loopgatesWholeAVX2:
+	VMOVUPS      (AX), Y0
+	VBROADCASTSS gatesWholeAVX2consts<>+8(SB), Y1
+	VMULPS       Y1, Y0, Y0
+	VBROADCASTSS gatesWholeAVX2consts<>+0(SB), Y1
+	VMINPS       Y1, Y0, Y0
+	VBROADCASTSS gatesWholeAVX2consts<>+4(SB), Y1
+	VMAXPS       Y1, Y0, Y0
+	VMULPS       Y0, Y0, Y1
+	VBROADCASTSS gatesWholeAVX2consts<>+20(SB), Y2
+	VMOVAPS      Y2, Y2
+	VBROADCASTSS gatesWholeAVX2consts<>+24(SB), Y3
+	VFMADD213PS  Y3, Y1, Y2
+	VBROADCASTSS gatesWholeAVX2consts<>+28(SB), Y3
+	VFMADD213PS  Y3, Y1, Y2
+	VBROADCASTSS gatesWholeAVX2consts<>+32(SB), Y3
+	VFMADD213PS  Y3, Y1, Y2
+	VBROADCASTSS gatesWholeAVX2consts<>+36(SB), Y3
+	VFMADD213PS  Y3, Y1, Y2
+	VBROADCASTSS gatesWholeAVX2consts<>+40(SB), Y3
+	VFMADD213PS  Y3, Y1, Y2
+	VBROADCASTSS gatesWholeAVX2consts<>+44(SB), Y3
+	VFMADD213PS  Y3, Y1, Y2
+	VMULPS       Y0, Y2, Y2
+	VBROADCASTSS gatesWholeAVX2consts<>+48(SB), Y0
+	VMOVAPS      Y0, Y0
+	VBROADCASTSS gatesWholeAVX2consts<>+52(SB), Y3
+	VFMADD213PS  Y3, Y1, Y0
+	VBROADCASTSS gatesWholeAVX2consts<>+56(SB), Y3
+	VFMADD213PS  Y3, Y1, Y0
+	VBROADCASTSS gatesWholeAVX2consts<>+60(SB), Y3
+	VFMADD213PS  Y3, Y1, Y0
+	VADDPS       Y0, Y2, Y2
+	VMOVUPS      (AX)(R8*1), Y1
+	VBROADCASTSS gatesWholeAVX2consts<>+0(SB), Y3
+	VMINPS       Y3, Y1, Y1
+	VBROADCASTSS gatesWholeAVX2consts<>+4(SB), Y3
+	VMAXPS       Y3, Y1, Y1
+	VMULPS       Y1, Y1, Y3
+	VBROADCASTSS gatesWholeAVX2consts<>+20(SB), Y4
+	VMOVAPS      Y4, Y4
+	VBROADCASTSS gatesWholeAVX2consts<>+24(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS gatesWholeAVX2consts<>+28(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS gatesWholeAVX2consts<>+32(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS gatesWholeAVX2consts<>+36(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS gatesWholeAVX2consts<>+40(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS gatesWholeAVX2consts<>+44(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VMULPS       Y1, Y4, Y4
+	VBROADCASTSS gatesWholeAVX2consts<>+48(SB), Y1
+	VMOVAPS      Y1, Y1
+	VBROADCASTSS gatesWholeAVX2consts<>+52(SB), Y5
+	VFMADD213PS  Y5, Y3, Y1
+	VBROADCASTSS gatesWholeAVX2consts<>+56(SB), Y5
+	VFMADD213PS  Y5, Y3, Y1
+	VBROADCASTSS gatesWholeAVX2consts<>+60(SB), Y5
+	VFMADD213PS  Y5, Y3, Y1
+	VMULPS       Y4, Y2, Y2
+	VMULPS       Y1, Y0, Y0
+	VMOVUPS      (AX)(DI*1), Y1
+	VBROADCASTSS gatesWholeAVX2consts<>+8(SB), Y3
+	VMULPS       Y3, Y1, Y1
+	VBROADCASTSS gatesWholeAVX2consts<>+0(SB), Y3
+	VMINPS       Y3, Y1, Y1
+	VBROADCASTSS gatesWholeAVX2consts<>+4(SB), Y3
+	VMAXPS       Y3, Y1, Y1
+	VMULPS       Y1, Y1, Y3
+	VBROADCASTSS gatesWholeAVX2consts<>+20(SB), Y4
+	VMOVAPS      Y4, Y4
+	VBROADCASTSS gatesWholeAVX2consts<>+24(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS gatesWholeAVX2consts<>+28(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS gatesWholeAVX2consts<>+32(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS gatesWholeAVX2consts<>+36(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS gatesWholeAVX2consts<>+40(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS gatesWholeAVX2consts<>+44(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VMULPS       Y1, Y4, Y4
+	VBROADCASTSS gatesWholeAVX2consts<>+48(SB), Y1
+	VMOVAPS      Y1, Y1
+	VBROADCASTSS gatesWholeAVX2consts<>+52(SB), Y5
+	VFMADD213PS  Y5, Y3, Y1
+	VBROADCASTSS gatesWholeAVX2consts<>+56(SB), Y5
+	VFMADD213PS  Y5, Y3, Y1
+	VBROADCASTSS gatesWholeAVX2consts<>+60(SB), Y5
+	VFMADD213PS  Y5, Y3, Y1
+	VADDPS       Y1, Y4, Y4
+	VMULPS       (DX), Y4, Y4
+	VMULPS       Y1, Y2, Y2
+	VFMADD231PS  Y4, Y0, Y2
+	VMULPS       Y1, Y0, Y0
+	VDIVPS       Y0, Y2, Y2
+	VBROADCASTSS gatesWholeAVX2consts<>+8(SB), Y0
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      Y2, (DX)
+	VBROADCASTSS gatesWholeAVX2consts<>+0(SB), Y0
+	VMINPS       Y0, Y2, Y2
+	VBROADCASTSS gatesWholeAVX2consts<>+4(SB), Y0
+	VMAXPS       Y0, Y2, Y2
+	VMULPS       Y2, Y2, Y0
+	VBROADCASTSS gatesWholeAVX2consts<>+20(SB), Y1
+	VMOVAPS      Y1, Y1
+	VBROADCASTSS gatesWholeAVX2consts<>+24(SB), Y3
+	VFMADD213PS  Y3, Y0, Y1
+	VBROADCASTSS gatesWholeAVX2consts<>+28(SB), Y3
+	VFMADD213PS  Y3, Y0, Y1
+	VBROADCASTSS gatesWholeAVX2consts<>+32(SB), Y3
+	VFMADD213PS  Y3, Y0, Y1
+	VBROADCASTSS gatesWholeAVX2consts<>+36(SB), Y3
+	VFMADD213PS  Y3, Y0, Y1
+	VBROADCASTSS gatesWholeAVX2consts<>+40(SB), Y3
+	VFMADD213PS  Y3, Y0, Y1
+	VBROADCASTSS gatesWholeAVX2consts<>+44(SB), Y3
+	VFMADD213PS  Y3, Y0, Y1
+	VMULPS       Y2, Y1, Y1
+	VBROADCASTSS gatesWholeAVX2consts<>+48(SB), Y2
+	VMOVAPS      Y2, Y2
+	VBROADCASTSS gatesWholeAVX2consts<>+52(SB), Y3
+	VFMADD213PS  Y3, Y0, Y2
+	VBROADCASTSS gatesWholeAVX2consts<>+56(SB), Y3
+	VFMADD213PS  Y3, Y0, Y2
+	VBROADCASTSS gatesWholeAVX2consts<>+60(SB), Y3
+	VFMADD213PS  Y3, Y0, Y2
+	VMOVUPS      (AX)(DI*2), Y0
+	VBROADCASTSS gatesWholeAVX2consts<>+8(SB), Y3
+	VMULPS       Y3, Y0, Y0
+	VBROADCASTSS gatesWholeAVX2consts<>+0(SB), Y3
+	VMINPS       Y3, Y0, Y0
+	VBROADCASTSS gatesWholeAVX2consts<>+4(SB), Y3
+	VMAXPS       Y3, Y0, Y0
+	VMULPS       Y0, Y0, Y3
+	VBROADCASTSS gatesWholeAVX2consts<>+20(SB), Y4
+	VMOVAPS      Y4, Y4
+	VBROADCASTSS gatesWholeAVX2consts<>+24(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS gatesWholeAVX2consts<>+28(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS gatesWholeAVX2consts<>+32(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS gatesWholeAVX2consts<>+36(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS gatesWholeAVX2consts<>+40(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VBROADCASTSS gatesWholeAVX2consts<>+44(SB), Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VMULPS       Y0, Y4, Y4
+	VBROADCASTSS gatesWholeAVX2consts<>+48(SB), Y0
+	VMOVAPS      Y0, Y0
+	VBROADCASTSS gatesWholeAVX2consts<>+52(SB), Y5
+	VFMADD213PS  Y5, Y3, Y0
+	VBROADCASTSS gatesWholeAVX2consts<>+56(SB), Y5
+	VFMADD213PS  Y5, Y3, Y0
+	VBROADCASTSS gatesWholeAVX2consts<>+60(SB), Y5
+	VFMADD213PS  Y5, Y3, Y0
+	VADDPS       Y0, Y4, Y4
+	VMULPS       Y4, Y1, Y1
+	VMULPS       Y0, Y2, Y2
+	VDIVPS       Y2, Y1, Y1
+	VBROADCASTSS gatesWholeAVX2consts<>+8(SB), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (BX)
+	VBROADCASTSS gatesWholeAVX2consts<>+16(SB), Y0
+	VMULPS       Y0, Y1, Y1
+	VCVTPS2DQ    Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X0
+	VPACKSSDW    X0, X1, X0
+	VMOVDQU      X0, (SI)
+	ADDQ         $0x10, SI
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	DECQ         CX
+	JNZ          loopgatesWholeAVX2
+
+endgatesWholeAVX2:
+	VZEROUPPER
+	RET
+
+DATA expAVX2consts<>+0(SB)/4, $0xc2ac0000
+DATA expAVX2consts<>+4(SB)/4, $0x3fb8aa3b
+DATA expAVX2consts<>+8(SB)/4, $0x3f318000
+DATA expAVX2consts<>+12(SB)/4, $0xb95e8083
+DATA expAVX2consts<>+16(SB)/4, $0x3ab60b61
+DATA expAVX2consts<>+20(SB)/4, $0x3c088889
+DATA expAVX2consts<>+24(SB)/4, $0x3d2aaaab
+DATA expAVX2consts<>+28(SB)/4, $0x3e2aaaab
+DATA expAVX2consts<>+32(SB)/4, $0x3f000000
+DATA expAVX2consts<>+36(SB)/4, $0x3f800000
+DATA expAVX2consts<>+40(SB)/4, $0x3f800000
+GLOBL expAVX2consts<>(SB), RODATA|NOPTR, $44
+
+// func expAVX2(x *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·expAVX2(SB), NOSPLIT, $0-16
+	MOVQ x+0(FP), AX
+	MOVQ n+8(FP), CX
+	SHRQ $0x03, CX
+	JZ   endexpAVX2
+
+loopexpAVX2:
+	VMOVUPS      (AX), Y0
+	VBROADCASTSS expAVX2consts<>+0(SB), Y1
+	VMAXPS       Y1, Y0, Y0
+	VBROADCASTSS expAVX2consts<>+4(SB), Y1
+	VMULPS       Y1, Y0, Y1
+	VCVTPS2DQ    Y1, Y2
+	VCVTDQ2PS    Y2, Y1
+	VBROADCASTSS expAVX2consts<>+8(SB), Y3
+	VFNMADD231PS Y3, Y1, Y0
+	VBROADCASTSS expAVX2consts<>+12(SB), Y3
+	VFNMADD231PS Y3, Y1, Y0
+	VBROADCASTSS expAVX2consts<>+16(SB), Y1
+	VMOVAPS      Y1, Y1
+	VBROADCASTSS expAVX2consts<>+20(SB), Y3
+	VFMADD213PS  Y3, Y0, Y1
+	VBROADCASTSS expAVX2consts<>+24(SB), Y3
+	VFMADD213PS  Y3, Y0, Y1
+	VBROADCASTSS expAVX2consts<>+28(SB), Y3
+	VFMADD213PS  Y3, Y0, Y1
+	VBROADCASTSS expAVX2consts<>+32(SB), Y3
+	VFMADD213PS  Y3, Y0, Y1
+	VBROADCASTSS expAVX2consts<>+40(SB), Y3
+	VFMADD213PS  Y3, Y0, Y1
+	VBROADCASTSS expAVX2consts<>+40(SB), Y3
+	VFMADD213PS  Y3, Y0, Y1
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         $0x20, AX
+	DECQ         CX
+	JNZ          loopexpAVX2
+
+endexpAVX2:
+	VZEROUPPER
+	RET
+
 DATA gatesAVX2consts<>+0(SB)/4, $0x40fcf84f
 DATA gatesAVX2consts<>+4(SB)/4, $0xc0fcf84f
 DATA gatesAVX2consts<>+8(SB)/4, $0x3f000000
 DATA gatesAVX2consts<>+12(SB)/4, $0x3f800000
-DATA gatesAVX2consts<>+16(SB)/4, $0xa59f25c0
-DATA gatesAVX2consts<>+20(SB)/4, $0x2a61337e
-DATA gatesAVX2consts<>+24(SB)/4, $0xaebd37ff
-DATA gatesAVX2consts<>+28(SB)/4, $0x335c0041
-DATA gatesAVX2consts<>+32(SB)/4, $0x3779434a
-DATA gatesAVX2consts<>+36(SB)/4, $0x3a270ded
-DATA gatesAVX2consts<>+40(SB)/4, $0x3ba059dc
-DATA gatesAVX2consts<>+44(SB)/4, $0x35a0d3d8
-DATA gatesAVX2consts<>+48(SB)/4, $0x38f895d6
-DATA gatesAVX2consts<>+52(SB)/4, $0x3b14aa05
-DATA gatesAVX2consts<>+56(SB)/4, $0x3ba059dd
-GLOBL gatesAVX2consts<>(SB), RODATA|NOPTR, $60
+DATA gatesAVX2consts<>+16(SB)/4, $0x45800000
+DATA gatesAVX2consts<>+20(SB)/4, $0xa59f25c0
+DATA gatesAVX2consts<>+24(SB)/4, $0x2a61337e
+DATA gatesAVX2consts<>+28(SB)/4, $0xaebd37ff
+DATA gatesAVX2consts<>+32(SB)/4, $0x335c0041
+DATA gatesAVX2consts<>+36(SB)/4, $0x3779434a
+DATA gatesAVX2consts<>+40(SB)/4, $0x3a270ded
+DATA gatesAVX2consts<>+44(SB)/4, $0x3ba059dc
+DATA gatesAVX2consts<>+48(SB)/4, $0x35a0d3d8
+DATA gatesAVX2consts<>+52(SB)/4, $0x38f895d6
+DATA gatesAVX2consts<>+56(SB)/4, $0x3b14aa05
+DATA gatesAVX2consts<>+60(SB)/4, $0x3ba059dd
+GLOBL gatesAVX2consts<>(SB), RODATA|NOPTR, $64
 
 // func gatesAVX2(sums *float32, n int, prev *float32, cell *float32, tc *float32, h *float32, units int)
 // Requires: AVX, FMA3
@@ -1782,10 +2415,8 @@ loopgatesAVX2:
 	VBROADCASTSS gatesAVX2consts<>+4(SB), Y1
 	VMAXPS       Y1, Y0, Y0
 	VMULPS       Y0, Y0, Y1
-	VBROADCASTSS gatesAVX2consts<>+16(SB), Y2
+	VBROADCASTSS gatesAVX2consts<>+20(SB), Y2
 	VMOVAPS      Y2, Y2
-	VBROADCASTSS gatesAVX2consts<>+20(SB), Y3
-	VFMADD213PS  Y3, Y1, Y2
 	VBROADCASTSS gatesAVX2consts<>+24(SB), Y3
 	VFMADD213PS  Y3, Y1, Y2
 	VBROADCASTSS gatesAVX2consts<>+28(SB), Y3
@@ -1796,14 +2427,16 @@ loopgatesAVX2:
 	VFMADD213PS  Y3, Y1, Y2
 	VBROADCASTSS gatesAVX2consts<>+40(SB), Y3
 	VFMADD213PS  Y3, Y1, Y2
+	VBROADCASTSS gatesAVX2consts<>+44(SB), Y3
+	VFMADD213PS  Y3, Y1, Y2
 	VMULPS       Y0, Y2, Y2
-	VBROADCASTSS gatesAVX2consts<>+44(SB), Y0
+	VBROADCASTSS gatesAVX2consts<>+48(SB), Y0
 	VMOVAPS      Y0, Y0
-	VBROADCASTSS gatesAVX2consts<>+48(SB), Y3
-	VFMADD213PS  Y3, Y1, Y0
 	VBROADCASTSS gatesAVX2consts<>+52(SB), Y3
 	VFMADD213PS  Y3, Y1, Y0
 	VBROADCASTSS gatesAVX2consts<>+56(SB), Y3
+	VFMADD213PS  Y3, Y1, Y0
+	VBROADCASTSS gatesAVX2consts<>+60(SB), Y3
 	VFMADD213PS  Y3, Y1, Y0
 	VDIVPS       Y0, Y2, Y2
 	VBROADCASTSS gatesAVX2consts<>+8(SB), Y0
@@ -1815,10 +2448,8 @@ loopgatesAVX2:
 	VBROADCASTSS gatesAVX2consts<>+4(SB), Y1
 	VMAXPS       Y1, Y0, Y0
 	VMULPS       Y0, Y0, Y1
-	VBROADCASTSS gatesAVX2consts<>+16(SB), Y3
+	VBROADCASTSS gatesAVX2consts<>+20(SB), Y3
 	VMOVAPS      Y3, Y3
-	VBROADCASTSS gatesAVX2consts<>+20(SB), Y4
-	VFMADD213PS  Y4, Y1, Y3
 	VBROADCASTSS gatesAVX2consts<>+24(SB), Y4
 	VFMADD213PS  Y4, Y1, Y3
 	VBROADCASTSS gatesAVX2consts<>+28(SB), Y4
@@ -1829,14 +2460,16 @@ loopgatesAVX2:
 	VFMADD213PS  Y4, Y1, Y3
 	VBROADCASTSS gatesAVX2consts<>+40(SB), Y4
 	VFMADD213PS  Y4, Y1, Y3
+	VBROADCASTSS gatesAVX2consts<>+44(SB), Y4
+	VFMADD213PS  Y4, Y1, Y3
 	VMULPS       Y0, Y3, Y3
-	VBROADCASTSS gatesAVX2consts<>+44(SB), Y0
+	VBROADCASTSS gatesAVX2consts<>+48(SB), Y0
 	VMOVAPS      Y0, Y0
-	VBROADCASTSS gatesAVX2consts<>+48(SB), Y4
-	VFMADD213PS  Y4, Y1, Y0
 	VBROADCASTSS gatesAVX2consts<>+52(SB), Y4
 	VFMADD213PS  Y4, Y1, Y0
 	VBROADCASTSS gatesAVX2consts<>+56(SB), Y4
+	VFMADD213PS  Y4, Y1, Y0
+	VBROADCASTSS gatesAVX2consts<>+60(SB), Y4
 	VFMADD213PS  Y4, Y1, Y0
 	VDIVPS       Y0, Y3, Y3
 	VMOVUPS      Y3, (AX)(R9*1)
@@ -1849,10 +2482,8 @@ loopgatesAVX2:
 	VBROADCASTSS gatesAVX2consts<>+4(SB), Y1
 	VMAXPS       Y1, Y0, Y0
 	VMULPS       Y0, Y0, Y1
-	VBROADCASTSS gatesAVX2consts<>+16(SB), Y3
+	VBROADCASTSS gatesAVX2consts<>+20(SB), Y3
 	VMOVAPS      Y3, Y3
-	VBROADCASTSS gatesAVX2consts<>+20(SB), Y4
-	VFMADD213PS  Y4, Y1, Y3
 	VBROADCASTSS gatesAVX2consts<>+24(SB), Y4
 	VFMADD213PS  Y4, Y1, Y3
 	VBROADCASTSS gatesAVX2consts<>+28(SB), Y4
@@ -1863,14 +2494,16 @@ loopgatesAVX2:
 	VFMADD213PS  Y4, Y1, Y3
 	VBROADCASTSS gatesAVX2consts<>+40(SB), Y4
 	VFMADD213PS  Y4, Y1, Y3
+	VBROADCASTSS gatesAVX2consts<>+44(SB), Y4
+	VFMADD213PS  Y4, Y1, Y3
 	VMULPS       Y0, Y3, Y3
-	VBROADCASTSS gatesAVX2consts<>+44(SB), Y0
+	VBROADCASTSS gatesAVX2consts<>+48(SB), Y0
 	VMOVAPS      Y0, Y0
-	VBROADCASTSS gatesAVX2consts<>+48(SB), Y4
-	VFMADD213PS  Y4, Y1, Y0
 	VBROADCASTSS gatesAVX2consts<>+52(SB), Y4
 	VFMADD213PS  Y4, Y1, Y0
 	VBROADCASTSS gatesAVX2consts<>+56(SB), Y4
+	VFMADD213PS  Y4, Y1, Y0
+	VBROADCASTSS gatesAVX2consts<>+60(SB), Y4
 	VFMADD213PS  Y4, Y1, Y0
 	VDIVPS       Y0, Y3, Y3
 	VBROADCASTSS gatesAVX2consts<>+8(SB), Y0
@@ -1883,10 +2516,8 @@ loopgatesAVX2:
 	VBROADCASTSS gatesAVX2consts<>+4(SB), Y0
 	VMAXPS       Y0, Y2, Y2
 	VMULPS       Y2, Y2, Y0
-	VBROADCASTSS gatesAVX2consts<>+16(SB), Y1
+	VBROADCASTSS gatesAVX2consts<>+20(SB), Y1
 	VMOVAPS      Y1, Y1
-	VBROADCASTSS gatesAVX2consts<>+20(SB), Y3
-	VFMADD213PS  Y3, Y0, Y1
 	VBROADCASTSS gatesAVX2consts<>+24(SB), Y3
 	VFMADD213PS  Y3, Y0, Y1
 	VBROADCASTSS gatesAVX2consts<>+28(SB), Y3
@@ -1897,14 +2528,16 @@ loopgatesAVX2:
 	VFMADD213PS  Y3, Y0, Y1
 	VBROADCASTSS gatesAVX2consts<>+40(SB), Y3
 	VFMADD213PS  Y3, Y0, Y1
+	VBROADCASTSS gatesAVX2consts<>+44(SB), Y3
+	VFMADD213PS  Y3, Y0, Y1
 	VMULPS       Y2, Y1, Y1
-	VBROADCASTSS gatesAVX2consts<>+44(SB), Y2
+	VBROADCASTSS gatesAVX2consts<>+48(SB), Y2
 	VMOVAPS      Y2, Y2
-	VBROADCASTSS gatesAVX2consts<>+48(SB), Y3
-	VFMADD213PS  Y3, Y0, Y2
 	VBROADCASTSS gatesAVX2consts<>+52(SB), Y3
 	VFMADD213PS  Y3, Y0, Y2
 	VBROADCASTSS gatesAVX2consts<>+56(SB), Y3
+	VFMADD213PS  Y3, Y0, Y2
+	VBROADCASTSS gatesAVX2consts<>+60(SB), Y3
 	VFMADD213PS  Y3, Y0, Y2
 	VDIVPS       Y2, Y1, Y1
 	VMOVUPS      Y1, (SI)
@@ -1916,10 +2549,8 @@ loopgatesAVX2:
 	VBROADCASTSS gatesAVX2consts<>+4(SB), Y2
 	VMAXPS       Y2, Y0, Y0
 	VMULPS       Y0, Y0, Y2
-	VBROADCASTSS gatesAVX2consts<>+16(SB), Y3
+	VBROADCASTSS gatesAVX2consts<>+20(SB), Y3
 	VMOVAPS      Y3, Y3
-	VBROADCASTSS gatesAVX2consts<>+20(SB), Y4
-	VFMADD213PS  Y4, Y2, Y3
 	VBROADCASTSS gatesAVX2consts<>+24(SB), Y4
 	VFMADD213PS  Y4, Y2, Y3
 	VBROADCASTSS gatesAVX2consts<>+28(SB), Y4
@@ -1930,14 +2561,16 @@ loopgatesAVX2:
 	VFMADD213PS  Y4, Y2, Y3
 	VBROADCASTSS gatesAVX2consts<>+40(SB), Y4
 	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS gatesAVX2consts<>+44(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
 	VMULPS       Y0, Y3, Y3
-	VBROADCASTSS gatesAVX2consts<>+44(SB), Y0
+	VBROADCASTSS gatesAVX2consts<>+48(SB), Y0
 	VMOVAPS      Y0, Y0
-	VBROADCASTSS gatesAVX2consts<>+48(SB), Y4
-	VFMADD213PS  Y4, Y2, Y0
 	VBROADCASTSS gatesAVX2consts<>+52(SB), Y4
 	VFMADD213PS  Y4, Y2, Y0
 	VBROADCASTSS gatesAVX2consts<>+56(SB), Y4
+	VFMADD213PS  Y4, Y2, Y0
+	VBROADCASTSS gatesAVX2consts<>+60(SB), Y4
 	VFMADD213PS  Y4, Y2, Y0
 	VDIVPS       Y0, Y3, Y3
 	VBROADCASTSS gatesAVX2consts<>+8(SB), Y0
@@ -1961,18 +2594,19 @@ DATA backAVX2consts<>+0(SB)/4, $0x40fcf84f
 DATA backAVX2consts<>+4(SB)/4, $0xc0fcf84f
 DATA backAVX2consts<>+8(SB)/4, $0x3f000000
 DATA backAVX2consts<>+12(SB)/4, $0x3f800000
-DATA backAVX2consts<>+16(SB)/4, $0xa59f25c0
-DATA backAVX2consts<>+20(SB)/4, $0x2a61337e
-DATA backAVX2consts<>+24(SB)/4, $0xaebd37ff
-DATA backAVX2consts<>+28(SB)/4, $0x335c0041
-DATA backAVX2consts<>+32(SB)/4, $0x3779434a
-DATA backAVX2consts<>+36(SB)/4, $0x3a270ded
-DATA backAVX2consts<>+40(SB)/4, $0x3ba059dc
-DATA backAVX2consts<>+44(SB)/4, $0x35a0d3d8
-DATA backAVX2consts<>+48(SB)/4, $0x38f895d6
-DATA backAVX2consts<>+52(SB)/4, $0x3b14aa05
-DATA backAVX2consts<>+56(SB)/4, $0x3ba059dd
-GLOBL backAVX2consts<>(SB), RODATA|NOPTR, $60
+DATA backAVX2consts<>+16(SB)/4, $0x45800000
+DATA backAVX2consts<>+20(SB)/4, $0xa59f25c0
+DATA backAVX2consts<>+24(SB)/4, $0x2a61337e
+DATA backAVX2consts<>+28(SB)/4, $0xaebd37ff
+DATA backAVX2consts<>+32(SB)/4, $0x335c0041
+DATA backAVX2consts<>+36(SB)/4, $0x3779434a
+DATA backAVX2consts<>+40(SB)/4, $0x3a270ded
+DATA backAVX2consts<>+44(SB)/4, $0x3ba059dc
+DATA backAVX2consts<>+48(SB)/4, $0x35a0d3d8
+DATA backAVX2consts<>+52(SB)/4, $0x38f895d6
+DATA backAVX2consts<>+56(SB)/4, $0x3b14aa05
+DATA backAVX2consts<>+60(SB)/4, $0x3ba059dd
+GLOBL backAVX2consts<>(SB), RODATA|NOPTR, $64
 
 // func backAVX2(sums *float32, n int, prev *float32, tc *float32, dh *float32, dc *float32, units int)
 // Requires: AVX, FMA3

@@ -66,3 +66,9 @@ func Floats(n int) []float32 {
 	skip := int(-uintptr(unsafe.Pointer(&b[0])) & (line - 1) / 4)
 	return b[skip : skip+n : skip+n]
 }
+
+// alignment is how many numbers of b are before its first cache line.
+func alignment(b []int16) int {
+	const line = 64
+	return int(-uintptr(unsafe.Pointer(&b[0])) & (line - 1) / 2)
+}

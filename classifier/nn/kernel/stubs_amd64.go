@@ -74,6 +74,21 @@ func vectorAVX512(y *float32, x *float32, b *float32, k int, size int)
 //go:noescape
 func narrowAVX512(y *float32, x *float32, b *float32, k int, size int)
 
+// wholeAVX512 adds a row of whole numbers times panels of such, scaled, to y.
+//
+//go:noescape
+func wholeAVX512(y *float32, scale *float32, x *int16, w *int16, pairs int, panels int)
+
+// gatesWholeAVX512 is a step of an LSTM's gates whose output is of whole numbers, too; n is a multiple of a vector's width.
+//
+//go:noescape
+func gatesWholeAVX512(sums *float32, n int, cell *float32, h *float32, whole *int16, units int)
+
+// expAVX512 makes x e to the x; n is a multiple of a vector's width.
+//
+//go:noescape
+func expAVX512(x *float32, n int)
+
 // gatesAVX512 is the forward step of an LSTM's gates; n is a multiple of a vector's width.
 //
 //go:noescape
@@ -118,6 +133,21 @@ func tileAVX2x6(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k i
 //
 //go:noescape
 func vectorAVX2(y *float32, x *float32, b *float32, k int, size int)
+
+// wholeAVX2 adds a row of whole numbers times panels of such, scaled, to y.
+//
+//go:noescape
+func wholeAVX2(y *float32, scale *float32, x *int16, w *int16, pairs int, panels int)
+
+// gatesWholeAVX2 is a step of an LSTM's gates whose output is of whole numbers, too; n is a multiple of a vector's width.
+//
+//go:noescape
+func gatesWholeAVX2(sums *float32, n int, cell *float32, h *float32, whole *int16, units int)
+
+// expAVX2 makes x e to the x; n is a multiple of a vector's width.
+//
+//go:noescape
+func expAVX2(x *float32, n int)
 
 // gatesAVX2 is the forward step of an LSTM's gates; n is a multiple of a vector's width.
 //

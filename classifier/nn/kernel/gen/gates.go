@@ -15,6 +15,11 @@ var (
 	tanhLimit = float32(7.90531110763549805)
 )
 
+// gateConsts are what gates need.
+func gateConsts() []float32 {
+	return append(append([]float32{tanhLimit, -tanhLimit, 0.5, 1, wholeOne}, tanhP...), tanhQ...)
+}
+
 // consts hands out broadcast constants: from registers where there are enough, else from memory each time.
 type consts struct {
 	s    isa
@@ -23,10 +28,9 @@ type consts struct {
 	regs map[float32]reg.VecVirtual
 }
 
-func newConsts(s isa, name string) *consts {
+func newConsts(s isa, name string, all []float32) *consts {
 	c := &consts{s: s, at: make(map[float32]int), regs: make(map[float32]reg.VecVirtual)}
 	c.data = GLOBL(name+"consts", RODATA|NOPTR)
-	all := append(append([]float32{tanhLimit, -tanhLimit, 0.5, 1}, tanhP...), tanhQ...)
 	for i, v := range all {
 		DATA(4*i, U32(math.Float32bits(v)))
 		c.at[v] = 4 * i
@@ -56,9 +60,17 @@ func (c *consts) get(v float32) reg.VecVirtual {
 
 // tanh returns tanh(x); x is lost.
 func (c *consts) tanh(x reg.VecVirtual) reg.VecVirtual {
+	p, q := c.quotient(x)
+	VDIVPS(q, p, p)
+	return p
+}
+
+// quotient returns numbers whose quotient is tanh(x); x is lost.
+func (c *consts) quotient(x reg.VecVirtual) (p, q reg.VecVirtual) {
 	VMINPS(c.get(tanhLimit), x, x)
 	VMAXPS(c.get(-tanhLimit), x, x)
-	x2, p, q := c.s.vec(), c.s.vec(), c.s.vec()
+	x2 := c.s.vec()
+	p, q = c.s.vec(), c.s.vec()
 	VMULPS(x, x, x2)
 	VMOVAPS(c.get(tanhP[0]), p)
 	for _, a := range tanhP[1:] {
@@ -69,8 +81,7 @@ func (c *consts) tanh(x reg.VecVirtual) reg.VecVirtual {
 	for _, a := range tanhQ[1:] {
 		VFMADD213PS(c.get(a), x2, q)
 	}
-	VDIVPS(q, p, p)
-	return p
+	return p, q
 }
 
 // sigmoid returns 1/(1+exp(-x)) = tanh(x/2)/2 + 1/2; x is lost.
@@ -86,7 +97,7 @@ func (c *consts) sigmoid(x reg.VecVirtual) reg.VecVirtual {
 // gatesForward turns a row's sums into gates, cell and output. g holds n sums each of i, f, o and c, and takes the gates.
 func gatesForward(s isa) {
 	name := "gates" + s.name
-	k := newConsts(s, name)
+	k := newConsts(s, name, gateConsts())
 	TEXT(name, NOSPLIT, "func(sums *float32, n int, prev *float32, cell *float32, tc *float32, h *float32, units int)")
 	Pragma("noescape")
 	Doc(name + " is the forward step of an LSTM's gates; n is a multiple of a vector's width.")
@@ -127,7 +138,7 @@ func gatesForward(s isa) {
 // gatesBackward turns gates into the gradients of their sums. dc takes the gradient of the cell before.
 func gatesBackward(s isa) {
 	name := "back" + s.name
-	k := newConsts(s, name)
+	k := newConsts(s, name, gateConsts())
 	TEXT(name, NOSPLIT, "func(sums *float32, n int, prev *float32, tc *float32, dh *float32, dc *float32, units int)")
 	Pragma("noescape")
 	Doc(name + " is the backward step of an LSTM's gates; n is a multiple of a vector's width.")

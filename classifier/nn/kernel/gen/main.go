@@ -43,6 +43,9 @@ func main() {
 		if s.bytes == 64 {
 			vector(s, "narrow"+s.name, 4)
 		}
+		whole(s)
+		gatesWhole(s)
+		exps(s)
 		gatesForward(s)
 		gatesBackward(s)
 	}
