@@ -15,10 +15,11 @@ import (
 // Attackers, by what they know of a packet.
 const (
 	AttackerPaper = "paper" // HomeMole's eleven numbers
+	AttackerWAN   = "wan"   // all that passes: flows, addresses, names in DNS and TLS, and what is derived from the sequence of packets
 )
 
 // Attackers lists them.
-func Attackers() []string { return []string{AttackerPaper} }
+func Attackers() []string { return []string{AttackerPaper, AttackerWAN} }
 
 // confusion counts, for the packets of each class that were scored, what they were taken for: [truth][guess].
 type confusion [][]int
@@ -43,10 +44,12 @@ type judge struct {
 	workers   int
 }
 
-// training is what an attacker learns from: rows of features, the same number of each class.
+// training is what an attacker learns from: the same number of packets of each class.
 type training struct {
-	x []float32
-	y []uint8
+	x    []float32 // rows of features
+	y    []uint8
+	from []*sample // of each row
+	far  []int     // number of its far end
 }
 
 // errFew means that a class has not enough packets to learn from.
@@ -91,6 +94,7 @@ func (j *judge) collect(samples []*sample) (*training, error) {
 			for _, k := range r.Perm(cs.kept)[:n] {
 				t.x = append(t.x, cs.row(k, width)...)
 				t.y = append(t.y, uint8(c))
+				t.from, t.far = append(t.from, samples[i]), append(t.far, cs.far[k])
 			}
 		}
 	}
@@ -123,47 +127,60 @@ func shares(have []int, total int) []int {
 	return out
 }
 
-// columns returns the numbers of the features that an attacker has.
-func columns(string) []int {
-	out := make([]int, classifier.NumFeatures)
-	for i := range out {
-		out[i] = i
-	}
-	return out
-}
-
 // trained is an attacker who has learned.
 type trained struct {
-	columns []int
-	forest  *classifier.RowForest
-	digest  string
+	features int    // that it has of a packet as they are
+	far      *names // and what it knows of far ends; nil if it does not look
+	forest   *classifier.RowForest
+	digest   string
 }
 
-func (j *judge) train(ctx context.Context, t *training, attacker string) (*trained, error) {
-	a := &trained{columns: columns(attacker)}
-	x := make([]float32, 0, len(t.y)*len(a.columns))
+// width is how many numbers the attacker has of a packet.
+func (a *trained) width() int {
+	if a.far == nil {
+		return a.features
+	}
+	return a.features + a.far.width()
+}
+
+// fill writes what the attacker has of a packet.
+func (a *trained) fill(x, row []float32, s *sample, far, except int) {
+	copy(x, row[:a.features])
+	if a.far != nil {
+		a.far.fill(x[a.features:], s.names[far], except)
+	}
+}
+
+func (j *judge) train(ctx context.Context, learn []*sample, t *training, attacker string) (*trained, error) {
+	a := &trained{features: classifier.NumFeatures}
+	if attacker == AttackerWAN {
+		a.features, a.far = classifier.NumWANFeatures, learnNames(learn, len(j.classes))
+	}
+	n := a.width()
+	x := make([]float32, len(t.y)*n)
 	for i := range t.y {
-		for _, c := range a.columns {
-			x = append(x, t.x[i*width+c])
-		}
+		// its own home's far ends are not told of it: they would be known better than those of homes to come
+		a.fill(x[i*n:(i+1)*n], t.x[i*width:(i+1)*width], t.from[i], t.far[i], t.from[i].family)
 	}
 	var err error
-	a.forest, err = classifier.FitRows(ctx, x, len(a.columns), t.y, len(j.classes), classifier.ForestOptions{Trees: j.trees, Seed: j.seed, Workers: j.workers})
+	a.forest, err = classifier.FitRows(ctx, x, n, t.y, len(j.classes), classifier.ForestOptions{Trees: j.trees, Seed: j.seed, Workers: j.workers})
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(a.forest.Marshal())
-	a.digest = hex.EncodeToString(sum[:])
+	h := sha256.New()
+	h.Write(a.forest.Marshal())
+	if a.far != nil {
+		a.far.hash(h)
+	}
+	a.digest = hex.EncodeToString(h.Sum(nil))
 	return a, nil
 }
 
-// guesses labels the packets of a home.
+// guesses labels the packets of a home that the attacker has not learned from.
 func (a *trained) guesses(s *sample, classes int) confusion {
-	x, p := make([]float32, len(a.columns)), make([]float32, classes)
-	return s.confuse(func(row []float32) int {
-		for i, c := range a.columns {
-			x[i] = row[c]
-		}
+	x, p := make([]float32, a.width()), make([]float32, classes)
+	return s.confuse(func(row []float32, far int) int {
+		a.fill(x, row, s, far, noFamily)
 		a.forest.Predict(x, p)
 		best := 0
 		for c, v := range p {
@@ -176,19 +193,19 @@ func (a *trained) guesses(s *sample, classes int) confusion {
 }
 
 // confuse asks for the class of each packet that was kept.
-func (s *sample) confuse(guess func(row []float32) int) confusion {
+func (s *sample) confuse(guess func(row []float32, far int) int) confusion {
 	out := make(confusion, len(s.classes))
 	for c := range s.classes {
 		out[c] = make([]int, len(s.classes))
 		for i := range s.classes[c].kept {
-			out[c][guess(s.classes[c].row(i, width))]++
+			out[c][guess(s.classes[c].row(i, width), s.classes[c].far[i])]++
 		}
 	}
 	return out
 }
 
 // lookUp is what anybody could do: the commonest class for a direction and length. What was never seen is other.
-func lookUp(t *training, classes int) func(row []float32) int {
+func lookUp(t *training, classes int) func(row []float32, far int) int {
 	counts := make(map[[2]float32][]int)
 	key := func(row []float32) [2]float32 { return [2]float32{row[featDir], row[featLength]} }
 	for i, y := range t.y {
@@ -198,7 +215,7 @@ func lookUp(t *training, classes int) func(row []float32) int {
 		}
 		counts[k][y]++
 	}
-	return func(row []float32) int {
+	return func(row []float32, _ int) int {
 		n := counts[key(row)]
 		if n == nil {
 			return classes - 1
@@ -221,7 +238,7 @@ func (j *judge) score(ctx context.Context, learn, unseen []*sample) ([]familySco
 	}
 	var all []*trained
 	for _, a := range j.attackers {
-		m, err := j.train(ctx, t, a)
+		m, err := j.train(ctx, learn, t, a)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -25,12 +25,28 @@ type sample struct {
 	family  int
 	classes []classSample
 	packets int64
+	names   []string       // of far ends, by number
+	ids     map[string]int // their numbers
+	met     [][]int        // packets with each far end, by class
+}
+
+// name returns the number of a far end.
+func (s *sample) name(name string) int {
+	id, ok := s.ids[name]
+	if !ok {
+		id = len(s.names)
+		s.ids[name] = id
+		s.names = append(s.names, name)
+		s.met = append(s.met, make([]int, len(s.classes)))
+	}
+	return id
 }
 
 // classSample is the packets of one class.
 type classSample struct {
 	n    int       // that there were
 	x    []float32 // rows of features of those that are kept
+	far  []int     // and the numbers of their far ends
 	kept int
 }
 
@@ -43,7 +59,8 @@ type lives struct {
 	duration time.Duration
 	classes  map[string]int // of a device; others are of the last class
 	other    int
-	keep     int // packets kept of each class, at most
+	keep     int  // packets kept of each class, at most
+	wide     bool // look at all that passes, not at the paper's numbers alone
 }
 
 // all lives homes on some workers; samples come in the order of the homes. done is called after each, one at a time.
@@ -82,17 +99,29 @@ func (l *lives) all(ctx context.Context, orders []order, workers int, done func(
 
 // one lives a home.
 func (l *lives) one(ctx context.Context, o order) (*sample, error) {
-	s := &sample{family: o.family, classes: make([]classSample, l.other+1)}
-	var e classifier.Extractor
-	var waiting features
+	s := &sample{family: o.family, classes: make([]classSample, l.other+1), ids: make(map[string]int)}
+	var paper classifier.Extractor
+	var wan classifier.WANReader
+	var waiting queue
 	r := rand.New(rand.NewPCG(l.seed, uint64(o.family)<<16|uint64(o.member)))
 	start := o.scenario.Start.UnixNano() + int64(o.scenario.WarmUp)
+	look := 0
+	if l.wide && o.scenario.Path == scenarios.PathNAPT {
+		look = namesWithin
+	}
 	var err error
 	s.packets, err = testbed.Witness(ctx, testbed.WitnessOptions{
-		Scenario: o.scenario, Seed: l.seed, Home: o.family, Duration: l.duration,
-		OnTap: func(o *dataset.Observation, _ []byte) { e.Step(o, waiting.push()) },
+		Scenario: o.scenario, Seed: l.seed, Home: o.family, Duration: l.duration, Look: look,
+		OnTap: func(o *dataset.Observation, ip []byte) {
+			p := waiting.push()
+			if p.far = 0; l.wide {
+				p.far = s.name(wan.Step(o, ip, p.x[:]))
+			} else {
+				paper.Step(o, p.x[:])
+			}
+		},
 		OnRow: func(row *dataset.Row) {
-			x := waiting.pop()
+			p := waiting.pop()
 			if !row.Owned() || row.TsNs < start {
 				return
 			}
@@ -100,48 +129,61 @@ func (l *lives) one(ctx context.Context, o order) (*sample, error) {
 			if !ok {
 				c = l.other
 			}
-			s.classes[c].add(x, l.keep, r)
+			if l.wide {
+				s.met[p.far][c]++
+			}
+			s.classes[c].add(p, l.keep, r)
 		},
 	})
 	return s, err
 }
 
+// namesWithin is how many bytes of a frame hold the names in it: DNS messages and ClientHellos here are shorter.
+const namesWithin = 600
+
 // add takes a packet, of which it keeps each with the same chance (reservoir sampling, Vitter's algorithm R).
-func (c *classSample) add(x []float32, keep int, r *rand.Rand) {
+func (c *classSample) add(p *seen, keep int, r *rand.Rand) {
 	c.n++
 	if c.kept < keep {
 		c.kept++
-		c.x = append(c.x, x...)
+		c.x, c.far = append(c.x, p.x[:]...), append(c.far, p.far)
 		return
 	}
 	if i := r.IntN(c.n); i < keep {
-		copy(c.row(i, len(x)), x)
+		copy(c.row(i, width), p.x[:])
+		c.far[i] = p.far
 	}
 }
 
-// features are those of packets that have passed the tap and have no row yet. First in, first out.
-type features struct {
-	ring        [][width]float32
+// seen is what an observer has of a packet: features, and the number of its far end.
+type seen struct {
+	x   [width]float32
+	far int
+}
+
+const width = classifier.NumWANFeatures
+
+// queue holds packets that have passed the tap and have no row yet. First in, first out.
+type queue struct {
+	ring        []seen
 	first, last int // numbers of packets
 }
 
-const width = classifier.NumFeatures
-
-// push returns room for the features of the next packet, until it is popped.
-func (f *features) push() []float32 {
-	if f.last-f.first == len(f.ring) {
-		wider := make([][width]float32, max(2*len(f.ring), 64))
-		for i := f.first; i < f.last; i++ {
-			wider[i%len(wider)] = f.ring[i%len(f.ring)]
+// push returns room for the next packet, until it is popped.
+func (q *queue) push() *seen {
+	if q.last-q.first == len(q.ring) {
+		wider := make([]seen, max(2*len(q.ring), 64))
+		for i := q.first; i < q.last; i++ {
+			wider[i%len(wider)] = q.ring[i%len(q.ring)]
 		}
-		f.ring = wider
+		q.ring = wider
 	}
-	f.last++
-	return f.ring[(f.last-1)%len(f.ring)][:]
+	q.last++
+	return &q.ring[(q.last-1)%len(q.ring)]
 }
 
-// pop returns the features of the first packet, until the next push.
-func (f *features) pop() []float32 {
-	f.first++
-	return f.ring[(f.first-1)%len(f.ring)][:]
+// pop returns the first packet, until the next push.
+func (q *queue) pop() *seen {
+	q.first++
+	return &q.ring[(q.first-1)%len(q.ring)]
 }

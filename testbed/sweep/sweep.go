@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"glasshouse/scenarios"
@@ -184,6 +185,7 @@ func (w *sweeper) orders(point, from, families int) []order {
 // live lives homes of a point; before and after are how many others it has.
 func (w *sweeper) live(ctx context.Context, point int, orders []order, keep, before, after int) ([]*sample, error) {
 	l := &lives{seed: w.o.Seed, duration: w.o.Duration, classes: make(map[string]int), other: len(w.j.classes) - 1, keep: keep}
+	l.wide = slices.Contains(w.o.Attackers, AttackerWAN)
 	for i, name := range w.j.classes[:l.other] {
 		l.classes[name] = i
 	}
@@ -240,7 +242,7 @@ func (w *sweeper) point(ctx context.Context, i int) (*Point, error) {
 		for k, name := range append(w.o.Attackers, lookUpName) {
 			a := figures(name, w.j.classes, families, k)
 			if k < len(models) {
-				a.Model, a.Features = models[k].digest, len(models[k].columns)
+				a.Model, a.Features = models[k].digest, models[k].width()
 			}
 			p.Attackers = append(p.Attackers, a)
 		}

@@ -5,8 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -101,7 +105,7 @@ func TestAttackersAreTrainedOnTheirOwnPoint(t *testing.T) {
 		for family := range 2 {
 			s := &sample{family: family}
 			for _, length := range lengths {
-				c := classSample{n: 30, kept: 30}
+				c := classSample{n: 30, kept: 30, far: make([]int, 30)}
 				for range 30 {
 					row := make([]float32, width)
 					row[featLength], row[featDir] = length, 1
@@ -271,5 +275,100 @@ func TestFiguresWeighWhatWasNotScored(t *testing.T) {
 	d := difference("x", families, families, 0, 0, 2)
 	if d.BalancedAccuracy != 0 || *d.Interval != (classifier.Interval{}) {
 		t.Errorf("a sweep differs from itself: %+v", d)
+	}
+}
+
+// What the WAN shows tells devices apart behind NAPT; inside the tunnel there is none of it, and nothing has to be switched off.
+func TestTheWANAttackerLosesInTheTunnelWhatItHadFromNames(t *testing.T) {
+	o := small(t, "path=napt,vpn")
+	o.Learn, o.Unseen = 4, 4
+	r := run(t, o)
+	napt, vpn := r.Points[0], r.Points[1]
+	for i, name := range []string{AttackerPaper, AttackerWAN, lookUpName} {
+		if napt.Attackers[i].Attacker != name {
+			t.Fatalf("attacker %d is %s", i, napt.Attackers[i].Attacker)
+		}
+	}
+	if d := napt.Attackers[1].OverPaper; d == nil || d.Interval == nil || d.Interval[0] <= 0 {
+		t.Errorf("behind NAPT the WAN attacker is not better than the paper's: %+v", d)
+	}
+	if d := vpn.Attackers[1].Difference; d == nil || d.Interval == nil || d.Interval[1] >= 0 {
+		t.Errorf("the tunnel costs the WAN attacker nothing: %+v", d)
+	}
+}
+
+// What an observer calls far ends are the hosts of the device, and nothing that is not on the wire.
+func TestFarEndsAreThoseOfTheDevices(t *testing.T) {
+	for _, path := range []scenarios.Path{scenarios.PathNAPT, scenarios.PathVPN} {
+		c := castOf(t, "noisy-vpn", "echo-dot")
+		s := c.setting()
+		s.Path = path
+		l := &lives{seed: 3, duration: 3 * time.Minute, classes: map[string]int{"echo-dot": 0}, other: 1, keep: 100, wide: true}
+		home := c.family(s, 3, 0)[0]
+		got, err := l.one(context.Background(), order{scenario: home})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var hosts []string
+		for _, service := range c.targets[0].Profile.Services {
+			hosts = append(hosts, service.Host)
+		}
+		known, all := 0, 0
+		for id, name := range got.names {
+			n := got.met[id][0]
+			all += n
+			name = strings.TrimPrefix(name, "dns ")
+			if slices.Contains(hosts, name) {
+				known += n
+			}
+			if path == scenarios.PathVPN && n > 0 && !netip.MustParseAddr(name).IsValid() {
+				t.Errorf("behind the tunnel %q is seen", name)
+			}
+		}
+		switch {
+		case all == 0:
+			t.Errorf("%s: no packet", path)
+		case path == scenarios.PathNAPT && known < all*9/10:
+			t.Errorf("%d of %d packets are with hosts of the device: %q", known, all, got.names)
+		case path == scenarios.PathVPN && known > 0:
+			t.Errorf("%d packets show a host through the tunnel", known)
+		}
+	}
+}
+
+// A packet that teaches is not told what its own home has of its far end; otherwise names met in one home would look surer than
+// they are.
+func TestNamesAreLearnedFromOtherHomes(t *testing.T) {
+	home := func(family int, met map[string][]int) *sample {
+		s := &sample{family: family, classes: []classSample{{n: 10}, {n: 10}}, ids: make(map[string]int)}
+		for _, name := range slices.Sorted(maps.Keys(met)) {
+			s.name(name)
+			s.met[s.ids[name]] = met[name]
+		}
+		return s
+	}
+	n := learnNames([]*sample{
+		home(0, map[string][]int{"a.x.com": {5, 0}, "b.x.com": {0, 5}, "192.0.2.1": {5, 5}}),
+		home(1, map[string][]int{"a.x.com": {5, 5}}),
+	}, 2)
+	for _, c := range []struct {
+		name   string
+		except int
+		want   []float32
+	}{
+		{"a.x.com", noFamily, []float32{2.0 / 3, 1.0 / 3, 0.5, 0.5}},
+		{"a.x.com", 0, []float32{0.5, 0.5, 0.5, 0.5}},
+		{"a.x.com", 1, []float32{1, 0, 0.5, 0.5}},
+		{"b.x.com", 0, []float32{-1, -1, 0.5, 0.5}},
+		{"c.x.com", noFamily, []float32{-1, -1, 0.5, 0.5}},
+		{"192.0.2.1", noFamily, []float32{0.5, 0.5, 0.5, 0.5}},
+		{"192.0.2.1", 0, []float32{-1, -1, -1, -1}},
+		{"dns a.x.com", 0, []float32{-1, -1, 0.5, 0.5}},
+	} {
+		x := make([]float32, n.width())
+		n.fill(x, c.name, c.except)
+		if diff := cmp.Diff(c.want, x); diff != "" {
+			t.Errorf("%s without %d: %s", c.name, c.except, diff)
+		}
 	}
 }
