@@ -48,6 +48,9 @@ func NewCard(meta *Meta) *Card {
 			"Homes on another path (NAPT or VPN) than those it has learned from look different to it.",
 		},
 	}
+	if u := meta.Unknown; u != nil {
+		c.Limits[2] = fmt.Sprintf("It knows the classes above, and calls packets unknown that seem to come from another device: thresholds are such that of %d packets of %d homes that did not teach what judged them %.3g %% were called so. An export lacks this.", u.Packets, u.Homes, 100*u.Rate)
+	}
 	for _, name := range InputNames(meta) {
 		c.Features = append(c.Features, Feature{name, featureMeaning(meta.Kind, name)})
 	}

@@ -47,18 +47,6 @@ type ModelAgainst struct {
 	Accuracy Difference `json:"accuracy"`
 }
 
-// LeftOut says what becomes of a device that was never learned. Its packets are called something that they are not; a model
-// that is less sure of them than of others can tell (AUC above 0.5).
-type LeftOut struct {
-	Class      string         `json:"class"`
-	Model      string         `json:"model"`
-	N          int            `json:"n"`
-	Called     map[string]int `json:"called"`
-	Mean       float64        `json:"mean_probability"`       // of the guess, for its packets
-	MeanOthers float64        `json:"mean_probability_known"` // for those of learned classes
-	AUC        float64        `json:"auc"`                    // of "less sure" as a sign of a device that was not learned
-}
-
 // ShuffledResult is a model that has learned shuffled labels.
 type ShuffledResult struct {
 	Model            string  `json:"model"`
@@ -109,6 +97,9 @@ func (e *Evaluation) judge(ctx context.Context, kind string, f Fold, o *Evaluati
 	for seed := range o.Seeds {
 		t := o.Train
 		t.Kind, t.Seed = kind, o.Train.Seed+uint64(seed)
+		if f.LeftOut != "" && t.Unknown == 0 {
+			t.Unknown = DefaultFalseUnknown
+		}
 		m, err := Train(ctx, f.Learn, t)
 		if err != nil {
 			return err
@@ -118,7 +109,7 @@ func (e *Evaluation) judge(ctx context.Context, kind string, f Fold, o *Evaluati
 			if err != nil {
 				return err
 			}
-			o.Tell(fmt.Sprintf("%s without %s: AUC %.2f", kind, f.LeftOut, l.AUC))
+			o.Tell(fmt.Sprintf("%s without %s: %.1f %% called unknown, AUC %.2f", kind, f.LeftOut, 100*l.Unknown.Share, l.Unknown.AUC))
 			e.LeftOut = append(e.LeftOut, l)
 			return nil
 		}
@@ -174,54 +165,6 @@ func (e *Evaluation) control(ctx context.Context, f Fold, o *EvaluationOptions) 
 	e.Control = c
 	o.Tell(fmt.Sprintf("shuffled labels: balanced accuracy %.3f, chance %.3f", c.BalancedAccuracy, c.Chance))
 	return nil
-}
-
-// leftOut judges a model that has not learned a class.
-func leftOut(m Model, f Fold) (LeftOut, error) {
-	r := LeftOut{Class: f.LeftOut, Model: m.Meta().Kind, Called: make(map[string]int)}
-	var strange, known []float64
-	for _, d := range f.Judge {
-		at := -1
-		var l *Labeller[dataset.Row]
-		flush := func() error {
-			if l == nil {
-				return nil
-			}
-			return l.Flush()
-		}
-		err := d.Rows(func(home int, row *dataset.Row) error {
-			if home != at {
-				if err := flush(); err != nil {
-					return err
-				}
-				at = home
-				l = NewLabeller(m, func(of dataset.Row, class string, p float32) error {
-					switch {
-					case !scored(&d.Manifest, &of):
-					case classOf(&of.Label, m.Meta().ClassMode) == f.LeftOut:
-						r.N++
-						r.Called[class]++
-						strange = append(strange, -float64(p))
-					default:
-						known = append(known, -float64(p))
-					}
-					return nil
-				})
-			}
-			return l.Step(&row.Observation, *row)
-		})
-		if err == nil {
-			err = flush()
-		}
-		if err != nil {
-			return r, err
-		}
-	}
-	r.Mean, r.MeanOthers = -mean(strange), -mean(known)
-	if len(strange) > 0 && len(known) > 0 {
-		r.AUC = AUC(known, strange)
-	}
-	return r, nil
 }
 
 func mean(v []float64) float64 {

@@ -12,6 +12,8 @@ type Labeller[T any] struct {
 	classes []string
 	stream  Stream
 	probs   []float32
+	find    *detector // nil: there is no unknown
+	novel   float32
 	waiting []held[T]
 	first   int // of waiting that has no answer yet
 	answer  func(of T, class string, p float32) error
@@ -21,20 +23,32 @@ type Labeller[T any] struct {
 type held[T any] struct {
 	frame int64
 	of    T
+	glance
 }
 
 // NewLabeller returns a labeller for a home's packets: answer is called once for each packet, in their order, with the class
-// that the model thinks the likeliest and its probability.
+// that the model thinks the likeliest and its probability, or with UnknownLabel and the novelty.
 func NewLabeller[T any](m Model, answer func(of T, class string, p float32) error) *Labeller[T] {
-	return &Labeller[T]{classes: m.Classes(), stream: m.Stream(), probs: make([]float32, len(m.Classes())), answer: answer}
+	l := &Labeller[T]{classes: m.Classes(), stream: m.Stream(), probs: make([]float32, len(m.Classes())), answer: answer}
+	if u := m.Meta().Unknown; u != nil {
+		l.find = newDetector(u)
+	}
+	return l
 }
+
+// Novelty is how new the packet that is being answered seems, 0 to 1; 0 where the model does not tell.
+func (l *Labeller[T]) Novelty() float32 { return l.novel }
 
 // Probs are the probabilities of the classes for the packet that is being answered; they are valid until answer returns.
 func (l *Labeller[T]) Probs() []float32 { return l.probs }
 
 // Step takes the next packet, of which the caller keeps of.
 func (l *Labeller[T]) Step(o *dataset.Observation, of T) error {
-	l.waiting = append(l.waiting, held[T]{o.Frame, of})
+	h := held[T]{frame: o.Frame, of: of}
+	if l.find != nil {
+		h.glance = l.find.see(o)
+	}
+	l.waiting = append(l.waiting, h)
 	if frame, ready := l.stream.Step(o, l.probs); ready {
 		return l.hand(frame)
 	}
@@ -55,6 +69,9 @@ func (l *Labeller[T]) Flush() error {
 	if n := len(l.waiting) - l.first; n > 0 {
 		return fmt.Errorf("the model left %d packets without an answer", n)
 	}
+	if l.find != nil {
+		l.find.reset()
+	}
 	return nil
 }
 
@@ -65,7 +82,7 @@ func (l *Labeller[T]) hand(frame int64) error {
 	if l.first == len(l.waiting) || l.waiting[l.first].frame != frame {
 		return fmt.Errorf("the model answers for frame %d out of turn", frame)
 	}
-	of := l.waiting[l.first].of
+	of, seen := l.waiting[l.first].of, l.waiting[l.first].glance
 	l.first++
 	if 2*l.first >= len(l.waiting) { // what is left moves to the front, at most once a packet on average
 		n := copy(l.waiting, l.waiting[l.first:])
@@ -73,5 +90,10 @@ func (l *Labeller[T]) hand(frame int64) error {
 		l.waiting, l.first = l.waiting[:n], 0
 	}
 	best := argmax(l.probs)
+	if l.find != nil {
+		if l.novel = l.find.novelty(&seen, l.probs); l.novel > l.find.u.Thresholds[best] {
+			return l.answer(of, UnknownLabel, l.novel)
+		}
+	}
 	return l.answer(of, l.classes[best], l.probs[best])
 }

@@ -50,6 +50,7 @@ type Meta struct {
 	Lengths   map[string]int `json:"length_look_up"` // "dir length" to the index of the class that is commonest for it
 
 	Calibration *Calibration `json:"calibration,omitempty"` // nil: probabilities are as the model was trained to give them
+	Unknown     *Unknown     `json:"unknown,omitempty"`     // nil: every packet is called one of the classes
 }
 
 // argmax returns the index of the largest value; the first of equals.

@@ -125,6 +125,11 @@ func (m *Meta) check() error {
 	if c := m.Calibration; c != nil && (c.Method != calibrateTemperature || !(c.Temperature >= coldest && c.Temperature <= hottest)) {
 		return fmt.Errorf("calibration by %q, %v", c.Method, c.Temperature)
 	}
+	if m.Unknown != nil {
+		if err := m.Unknown.load(len(m.Classes)); err != nil {
+			return fmt.Errorf("what tells unknown devices: %w", err)
+		}
+	}
 	for k, c := range m.Lengths {
 		if c < 0 || c >= len(m.Classes) {
 			return fmt.Errorf("the length look-up of %q", k)

@@ -65,11 +65,20 @@ func trainNeural(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions) 
 		return nil, err
 	}
 	m, err := teach(ctx, c, o, inputs)
-	if err != nil || o.Uncalibrated {
-		return m, err
+	if err != nil {
+		return nil, err
 	}
 	_, valid := c.split(o.Seed)
-	return m, m.calibrate(ctx, heldBack(valid), sets)
+	v := heldBack(valid)
+	if !o.Uncalibrated {
+		if err := m.calibrate(ctx, v, sets); err != nil {
+			return nil, err
+		}
+	}
+	if o.Unknown > 0 {
+		m.meta.Unknown, err = findUnknown(ctx, []rehearsal{{m, v}}, sets, o.Unknown, o.Neural.Workers)
+	}
+	return m, err
 }
 
 // calibrate calibrates a net on the homes that it has not learned from.

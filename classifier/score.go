@@ -26,7 +26,15 @@ type Score struct {
 	Intervals        *Intervals           `json:"intervals,omitempty"` // nil below two homes
 	PerHome          []HomeScore          `json:"per_home"`            // in the order of the data sets
 	First            []FirstTold          `json:"first_correct"`
-	Trust            *Trust               `json:"trust,omitempty"` // nil where guesses came without probabilities
+	Trust            *Trust               `json:"trust,omitempty"`   // nil where guesses came without probabilities
+	Unknown          *CalledUnknown       `json:"unknown,omitempty"` // nil of models that do not say so
+}
+
+// CalledUnknown says how many packets, all of devices, are called unknown; they count as wrong.
+type CalledUnknown struct {
+	Wanted float64 `json:"wanted"` // share of the known packets that the model was to call so
+	N      int     `json:"n"`
+	Share  float64 `json:"share"`
 }
 
 // ClassScore is the score of one class.
@@ -194,7 +202,10 @@ func (s *Scorer) add(m *dataset.Manifest, home int, r *dataset.Row, guess string
 		s.roles[r.Role] = role
 		s.trusted(truth, guess, p, probs)
 		h.see(truth, guess, r.TsNs)
-		h.open.truth[truth], h.open.guess[guess] = true, true
+		h.open.truth[truth] = true
+		if guess != UnknownLabel { // no class that could be there
+			h.open.guess[guess] = true
+		}
 		h.open.counted++
 	} else {
 		s.out++
@@ -282,6 +293,13 @@ func (s *Scorer) Result() *Score {
 	}
 	if b := s.before.result(); b != nil && res.Trust != nil {
 		res.Trust.Before = &Reliability{LogLoss: b.LogLoss, CalibrationError: b.CalibrationError}
+	}
+	if u := s.meta.Unknown; u != nil {
+		called := 0
+		for k, c := range guesses {
+			called += c * b2i(k[1] == UnknownLabel)
+		}
+		res.Unknown = &CalledUnknown{u.Rate, called, ratio(called, n)}
 	}
 	for _, c := range res.PerClass {
 		res.BalancedAccuracy += c.Recall / float64(len(classes))

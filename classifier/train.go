@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strconv"
@@ -45,6 +46,9 @@ type TrainOptions struct {
 	Neural   NeuralOptions
 	// Uncalibrated leaves probabilities as they are; it saves a forest a third of the time, boosted trees half.
 	Uncalibrated bool
+	// Unknown makes a model that also says "unknown", of devices that it has not learned: this share of known packets may be
+	// called so, 0 to 1; 0 = no such model.
+	Unknown float64
 }
 
 // check sets what is not set, and tells what is not known.
@@ -65,6 +69,9 @@ func (o *TrainOptions) check() error {
 		return fmt.Errorf("classes %q are not known; there are %v", o.Classes, ClassModes())
 	case !slices.Contains(FeatureSets(), o.Features):
 		return fmt.Errorf("features %q are not known; there are %v", o.Features, FeatureSets())
+	}
+	if !(o.Unknown >= 0 && o.Unknown < 1) {
+		return fmt.Errorf("a share of %v of known packets that may be called unknown; it is 0 to 1", o.Unknown)
 	}
 	o.Forest.Seed, o.Boost.Seed = o.Seed, o.Seed
 	return nil
@@ -107,19 +114,43 @@ func trainTrees(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions) (
 	if m.cols, err = newColumns(s.meta.Features); err != nil {
 		return nil, err
 	}
-	if m.p, err = growTrees(ctx, s, o); err != nil || o.Uncalibrated {
+	if m.p, err = growTrees(ctx, s, o); err != nil || o.Uncalibrated && o.Unknown == 0 {
 		return m, err
 	}
-	v := s.holdBack(o.Seed)
-	rehearsal, err := s.rehearse(ctx, v, o)
-	if err != nil || rehearsal == nil {
-		return m, err
+	folds := s.holdBack(o)
+	var all []rehearsal
+	for _, v := range folds {
+		r, err := s.rehearse(ctx, v, o)
+		if err != nil {
+			return nil, err
+		}
+		if r != nil {
+			all = append(all, rehearsal{r, v})
+		}
 	}
-	return m, m.calibrate(ctx, rehearsal, v, sets)
+	if len(all) == 0 {
+		return m, nil
+	}
+	if !o.Uncalibrated {
+		if err := m.calibrate(ctx, all, sets); err != nil {
+			return nil, err
+		}
+	}
+	if o.Unknown > 0 {
+		m.meta.Unknown, err = findUnknown(ctx, all, sets, o.Unknown, max(o.Forest.Workers, o.Boost.Workers, 1))
+	}
+	return m, err
 }
 
-// holdBack says which packets validate: those of every sixth home.
-func (s *samples) holdBack(seed uint64) *validation {
+// rehearsal is a model that has not learned from the packets that are held back.
+type rehearsal struct {
+	m    Model
+	held *validation
+}
+
+// holdBack says which packets validate: those of every sixth home; for telling unknown devices, where homes differ more, a third of the
+// homes at a time.
+func (s *samples) holdBack(o *TrainOptions) []*validation {
 	var sizes []int
 	for i, h := range s.home {
 		if int(h) >= len(sizes) {
@@ -127,8 +158,20 @@ func (s *samples) holdBack(seed uint64) *validation {
 		}
 		sizes[h] = int(s.frame[i])
 	}
-	_, valid := splitHomes(sizes, seed)
-	return heldBack(valid)
+	train, valid := splitHomes(sizes, o.Seed)
+	if o.Unknown == 0 || len(sizes) == 1 {
+		return []*validation{heldBack(valid)}
+	}
+	homes := append(valid, train...)
+	folds := make([]*validation, min(3, len(homes)))
+	for i := range folds {
+		var mine []span
+		for k := i; k < len(homes); k += len(folds) {
+			mine = append(mine, homes[k])
+		}
+		folds[i] = heldBack(mine)
+	}
+	return folds
 }
 
 // rehearse trains a model like the one that is wanted on the homes that do not validate; nil where nothing is left. A
@@ -157,19 +200,31 @@ func (s *samples) rehearse(ctx context.Context, v *validation, o *TrainOptions) 
 	return m, err
 }
 
-// calibrate calibrates a model by what another, which has not learned from the homes that are held back, says of them.
-func (m *TreeModel) calibrate(ctx context.Context, rehearsal Model, v *validation, sets []*dataset.Dataset) error {
-	j, err := v.judge(ctx, rehearsal, sets, calibrateMost)
-	if err != nil {
-		return err
+// calibrate calibrates a model, and its rehearsals, by what these say of the homes that they have not learned from.
+func (m *TreeModel) calibrate(ctx context.Context, all []rehearsal, sets []*dataset.Dataset) error {
+	j, v := &judged{}, &validation{homes: make(map[int]bool)}
+	for _, r := range all {
+		one, err := r.held.judge(ctx, r.m, sets, calibrateMost/len(all))
+		if err != nil {
+			return err
+		}
+		j.probs, j.class = append(j.probs, one.probs...), append(j.class, one.class...)
+		maps.Copy(v.homes, r.held.homes)
+		v.after = r.held.after
 	}
 	c := j.fit(v)
 	if c == nil {
 		return nil
 	}
-	m.meta.Calibration = c
-	if b, ok := m.p.(*boost); ok {
-		calibrateBoost(b, c.Temperature)
+	apply := func(m *TreeModel) {
+		m.meta.Calibration = c
+		if b, ok := m.p.(*boost); ok {
+			calibrateBoost(b, c.Temperature)
+		}
+	}
+	apply(m)
+	for _, r := range all {
+		apply(r.m.(*TreeModel))
 	}
 	return nil
 }

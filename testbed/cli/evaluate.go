@@ -41,7 +41,7 @@ the other, with intervals over homes. Ways to split:
   unit     the same homes: of devices that are there more than once, the first unit teaches, the others judge
   path     homes behind NAPT teach, others behind a VPN judge
   world    virtual homes teach, others that were lived live judge
-  device   each class in turn is not learned: what is it called, and is the model less sure of it?
+  device   each class in turn is not learned: how many of its packets are called unknown, and how many of the others
 
 --control trains one more model on shuffled labels, whose balanced accuracy must end within 0.1 of chance. --leaks looks whether
 any one feature tells which home a packet is from, in the second half of each home's packets by its first; in homes of some
@@ -121,16 +121,21 @@ func writeEvaluation(w io.Writer, e *classifier.Evaluation) error {
 		fmt.Fprintf(t, "%s less %s: %+.1f points (95 %%: %s)\n", a.Model, e.Models[0].Model, 100*a.Accuracy.Mean, points(a.Accuracy.Interval))
 	}
 	if len(e.LeftOut) > 0 {
-		fmt.Fprint(t, "\nnot learned\tmodel\tn\tmostly called\tprobability\tof others\tAUC\n")
+		fmt.Fprint(t, "\nnot learned\tmodel\tn\tcalled unknown\tothers, of 5 %\tAUC (95 %)\tof windows\tof flows\totherwise called\n")
 	}
 	for _, l := range e.LeftOut {
 		most := "-"
 		for _, c := range slices.Sorted(maps.Keys(l.Called)) {
+			if c == classifier.UnknownLabel {
+				continue
+			}
 			if most == "-" || l.Called[c] > l.Called[most] {
 				most = c
 			}
 		}
-		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%.2f\t%.2f\t%.2f\n", l.Class, l.Model, l.N, most, l.Mean, l.MeanOthers, l.AUC)
+		u := l.Unknown
+		fmt.Fprintf(t, "%s\t%s\t%d\t%.1f %% (%s)\t%.1f %% (%s)\t%.2f (%s)\t%.2f\t%.2f\t%s\n", l.Class, l.Model, l.N, 100*u.Share, points(u.ShareInterval),
+			100*u.FalseUnknown, points(u.FalseInterval), u.AUC, hundredths(u.AUCInterval), u.Windows.AUC, u.Flows.AUC, most)
 	}
 	if c := e.Control; c != nil {
 		verdict := "at chance"
@@ -146,6 +151,13 @@ func writeEvaluation(w io.Writer, e *classifier.Evaluation) error {
 		fmt.Fprintf(t, "%s\t%s\t%.3f\t%.3f\t%t\t%t\n", l.Feature, l.Of, l.Accuracy, l.Chance, l.Learned, l.Tells)
 	}
 	return t.Flush()
+}
+
+func hundredths(i *classifier.Interval) string {
+	if i == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f to %.2f", i[0], i[1])
 }
 
 func points(i *classifier.Interval) string {

@@ -41,6 +41,9 @@ Linux cooked or BSD loopback frames. A model that learned behind a VPN is for ca
 Which side is the home's is told by --local, or else by the first packets: private addresses where they talk to public ones,
 or the one address that nearly all packets have at one end. Packets that stay inside are counted and not labelled.
 
+A model that was trained with --unknown calls packets "unknown" that seem to come from a device it has never learned, with how new they
+seem for a probability; windows then have a novelty, and unknown where it is more than one known window in twenty has.
+
 On a terminal a table is shown while packets pass. With --json each packet and each window is a line, and the sum is the last.
 Watching an interface needs CAP_NET_RAW and Linux; ^C ends it.`,
 		Example: `  glasshouse observe theirs.pcap --model napt.model
@@ -266,6 +269,9 @@ func (v *observeView) window(win *watch.Window) {
 	v.recent = fmt.Sprintf("the last %d packets:", win.Packets)
 	for _, p := range win.Present {
 		v.recent += fmt.Sprintf(" %s %d", p.Class, p.Packets)
+	}
+	if win.Unknown {
+		v.recent += "; a device that was never learned seems to be there"
 	}
 }
 

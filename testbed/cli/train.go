@@ -26,6 +26,7 @@ type trainOptions struct {
 	window  int
 	seed    seedFlag
 	json    bool
+	unknown float64
 	neural  classifier.NeuralOptions
 }
 
@@ -50,12 +51,16 @@ the lengths before, counts over the last packets; tcn always does.
 Probabilities are calibrated by a temperature (Guo et al. 2017), fitted on every sixth home of the training data: nets don't learn
 from these, and for trees a smaller model is trained without them. What is guessed does not change; ` + "`score`" + ` tells the calibration error.
 
+With --unknown the model calls packets "unknown" that seem to come from a device it has never learned. What tells them is made from the
+homes held back, in which each class in turn is taken for unknown; then a third of the homes is held back for trees.
+
 Neural models stop when they do no better on the homes set aside. After each epoch their state goes to
 MODEL.checkpoint; the same command goes on from there.`,
 		Example: `  glasshouse train home1 home2 home3 -m forest -o napt.model
   glasshouse train runs/* -m forest --classes category -o kinds.model --json
   glasshouse train learn -m boost --features sequence -o vpn.model
   glasshouse train learn -m tcn -o vpn.model
+  glasshouse train learn -m forest --unknown -o wary.model
   glasshouse train learn -m lstm --units 128 --dropout 0.2 --epochs 20 -o wide.model`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -69,6 +74,8 @@ MODEL.checkpoint; the same command goes on from there.`,
 	f.StringVar(&o.classes, "classes", classifier.ClassPaper, "what to tell apart: "+strings.Join(classifier.ClassModes(), ", "))
 	f.StringVar(&o.feats, "features", classifier.FeaturesPaper, "what a model learns from: paper (HomeMole's eleven numbers), onehot (each of the 50 most used ports apart), sequence (the eleven and the sequence of packets)")
 	f.IntVar(&o.window, "window", 100, "`PACKETS` of a window, for the score of who is active")
+	f.Float64Var(&o.unknown, "unknown", 0, "call devices that were never learned \"unknown\"; `SHARE` of the known packets may be called so, too (0.05 if none is given)")
+	f.Lookup("unknown").NoOptDefVal = fmt.Sprint(classifier.DefaultFalseUnknown)
 	o.seed.add(cmd)
 	addNeural(f, &o.neural)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
@@ -103,6 +110,8 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 		return usagef("--features %s are not known; there are %s", o.feats, strings.Join(classifier.FeatureSets(), ", "))
 	case o.window < 1:
 		return usagef("--window must be 1 or more")
+	case !(o.unknown >= 0 && o.unknown <= 0.5):
+		return usagef("--unknown=%v: a share from 0 to 0.5 is allowed", o.unknown)
 	}
 	if err := checkNeural(&o.neural); err != nil {
 		return err
@@ -128,7 +137,7 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 		Kind: o.kind, Classes: o.classes, Features: o.feats, Window: o.window, Seed: o.seed.get(),
 		Forest: classifier.ForestOptions{Workers: runtime.NumCPU(), Progress: progress("trees")},
 		Boost:  classifier.BoostOptions{Workers: runtime.NumCPU(), Progress: progress("rounds")},
-		Neural: o.neural,
+		Neural: o.neural, Unknown: o.unknown,
 	})
 	if errors.Is(err, context.Canceled) {
 		if _, e := os.Stat(o.neural.Checkpoint); e == nil {

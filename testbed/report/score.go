@@ -46,6 +46,9 @@ func WriteScore(w io.Writer, s *classifier.Score) error {
 		}
 		fmt.Fprintln(t)
 	}
+	if u := s.Unknown; u != nil {
+		fmt.Fprintf(t, "\ncalled unknown: %d packets, %s; %s of known ones were to be\n", u.N, percent(u.Share), percent(u.Wanted))
+	}
 	fmt.Fprint(t, "\ntruth \\ guess")
 	for i := range s.Confusion.Labels {
 		fmt.Fprintf(t, "\t%c", 'a'+rune(i%26))

@@ -28,6 +28,9 @@ type Window struct {
 	ToNs    int64          `json:"to_ns"`
 	Packets int            `json:"packets"`
 	Present []ClassPackets `json:"present"` // most packets first
+	// Of models that tell unknown devices: how new the window seems, and whether that is more than windows of known homes do.
+	Novelty float32 `json:"novelty,omitempty"`
+	Unknown bool    `json:"unknown,omitempty"`
 }
 
 // ClassPackets counts a class's packets.
@@ -77,6 +80,8 @@ type Watcher struct {
 	buf    []byte
 	window int
 	open   Window
+	find   *classifier.Unknown
+	novel  []float32 // of the open window's packets
 	inOpen map[string]int
 	totals map[string]*ClassTotal
 	counts Counts
@@ -100,7 +105,7 @@ func New(m classifier.Model, local Local, window int) *Watcher {
 	w := &Watcher{
 		local: local, parser: dataset.NewParser(), window: window, inOpen: make(map[string]int), totals: make(map[string]*ClassTotal),
 	}
-	w.label = classifier.NewLabeller(m, w.labelled)
+	w.label, w.find = classifier.NewLabeller(m, w.labelled), m.Meta().Unknown
 	return w
 }
 
@@ -187,6 +192,9 @@ func (w *Watcher) labelled(o dataset.Observation, class string, p float32) error
 	w.open.ToNs = o.TsNs
 	w.open.Packets++
 	w.inOpen[class]++
+	if w.find != nil {
+		w.novel = append(w.novel, w.label.Novelty())
+	}
 	if w.open.Packets == w.window {
 		return w.closeWindow()
 	}
@@ -210,6 +218,10 @@ func (w *Watcher) closeWindow() error {
 		return 1
 	})
 	clear(w.inOpen)
+	if w.find != nil {
+		w.open.Novelty = classifier.WindowNovelty(w.novel)
+		w.open.Unknown, w.novel = w.open.Novelty > w.find.Window, w.novel[:0]
+	}
 	var err error
 	if w.OnWindow != nil {
 		err = w.OnWindow(&w.open)

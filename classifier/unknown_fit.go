@@ -1,0 +1,368 @@
+package classifier
+
+import (
+	"context"
+	"encoding/binary"
+	"math"
+	"slices"
+
+	"glasshouse/testbed/dataset"
+)
+
+// DefaultFalseUnknown is the share of known packets that may be called unknown, unless told otherwise.
+const DefaultFalseUnknown = 0.05
+
+const (
+	unknownMost  = 200_000 // packets of the homes held back that a detector is made from at most
+	unknownClass = 2000    // of these, from each class, known and taken away
+	unknownLeast = 500
+	leastForOwn  = 200 // packets taken for a class that has a threshold of its own
+)
+
+// census counts the signatures of one level by class.
+type census struct {
+	row    map[uint64]int
+	counts []uint32
+}
+
+// watched is a packet of the homes held back, as a detector is made from it.
+type watched struct {
+	glance
+	class  int32 // -1: does not count
+	best   [numLevels]int16
+	second [numLevels]float32 // the share in the class that comes second
+	fresh  bool               // the first of its home
+	probs  []float32
+}
+
+// findUnknown makes a detector for a model, from models like it, each of which has not learned from the homes that it judges.
+func findUnknown(ctx context.Context, all []rehearsal, sets []*dataset.Dataset, rate float64, workers int) (*Unknown, error) {
+	meta := all[0].m.Meta()
+	classes := len(meta.Classes)
+	u := &Unknown{Rate: rate, Levels: make([]signature, numLevels), Thresholds: make([]float32, classes)}
+	homes := 0
+	for _, r := range all {
+		homes += len(r.held.homes)
+	}
+	var packets []watched
+	for _, r := range all {
+		tables, total, err := countSignatures(ctx, meta, sets, r.held)
+		if err != nil {
+			return nil, err
+		}
+		some, err := watchHeldBack(ctx, r, sets, tables, total, unknownMost/homes)
+		if err != nil {
+			return nil, err
+		}
+		packets = append(packets, some...)
+		if len(all) == 1 {
+			u.keep(tables, total)
+		}
+	}
+	if len(all) > 1 { // the homes all taught the model
+		tables, total, err := countSignatures(ctx, meta, sets, &validation{})
+		if err != nil {
+			return nil, err
+		}
+		u.keep(tables, total)
+	}
+	u.Homes = homes
+	if len(packets) < 2 {
+		return nil, nil
+	}
+	parts, from := apart(packets)
+	scores := make([]float32, len(packets))
+	for i, part := range parts { // each part judged by what the others teach
+		var others []watched
+		for k, p := range parts {
+			if k != i || len(parts) == 1 {
+				others = append(others, p...)
+			}
+		}
+		judge, err := growJudge(ctx, others, classes, workers)
+		if err != nil || judge == nil {
+			return nil, err
+		}
+		at := from[i]
+		var p [2]float32
+		replay(part, -1, func(_ *watched, x []float32) {
+			judge.predict(x, p[:])
+			scores[at] = p[1]
+			at++
+		})
+	}
+	u.conform(packets, scores, meta.Window)
+	var err error
+	if u.judge, err = growJudge(ctx, packets, classes, workers); err != nil || u.judge == nil {
+		return nil, err
+	}
+	u.Trees = u.judge.marshal()
+	return u, nil
+}
+
+// growJudge learns how signs of the new count together; nil where there are too few packets.
+func growJudge(ctx context.Context, packets []watched, classes, workers int) (*boost, error) {
+	x, y := lessons(packets, classes, workers)
+	if len(y) < unknownLeast {
+		return nil, ctx.Err()
+	}
+	return growBoost(ctx, newTable(x, y, 2, workers), BoostOptions{Rounds: 40, Leaves: 12, Rate: 0.15, MinHessian: float64(len(y)) / 1000, Workers: workers})
+}
+
+// apart parts packets into up to three parts, by home; those of one home into halves.
+func apart(packets []watched) (parts [][]watched, from []int) {
+	var starts []int
+	for i := range packets {
+		if packets[i].fresh {
+			starts = append(starts, i)
+		}
+	}
+	if len(starts) < 2 {
+		packets[len(packets)/2].fresh = true
+		starts = []int{0, len(packets) / 2}
+	}
+	n := min(3, len(starts))
+	for i := range n {
+		to := len(packets)
+		if i+1 < n {
+			to = starts[(i+1)*len(starts)/n]
+		}
+		from = append(from, starts[i*len(starts)/n])
+		parts = append(parts, packets[from[i]:to])
+	}
+	return parts, from
+}
+
+// countSignatures counts what is common in the homes that teach.
+func countSignatures(ctx context.Context, meta *Meta, sets []*dataset.Dataset, v *validation) (*[numLevels]census, []float64, error) {
+	classes := len(meta.Classes)
+	tables, total := &[numLevels]census{}, make([]float64, classes)
+	for i := range tables {
+		tables[i].row = make(map[uint64]int)
+	}
+	home := -1
+	for _, d := range sets {
+		at := -1
+		var s signatures
+		err := d.Rows(func(h int, r *dataset.Row) error {
+			if h != at {
+				at, s = h, signatures{}
+				home++
+			}
+			var keys [numLevels]uint64
+			s.step(&r.Observation, &keys)
+			class := slices.Index(meta.Classes, classOf(&r.Label, meta.ClassMode))
+			if class < 0 || v.holds(home, r.Frame) || !scored(&d.Manifest, r) {
+				return ctx.Err()
+			}
+			total[class]++
+			for i, k := range keys {
+				t := &tables[i]
+				row, ok := t.row[k]
+				if !ok {
+					row = len(t.counts)
+					t.row[k] = row
+					t.counts = append(t.counts, make([]uint32, classes)...)
+				}
+				t.counts[row+class]++
+			}
+			return ctx.Err()
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return tables, total, nil
+}
+
+// keep keeps the tables for a model.
+func (u *Unknown) keep(tables *[numLevels]census, total []float64) {
+	for i := range tables {
+		u.Levels[i] = tables[i].keep(total)
+	}
+}
+
+// best gives the class in which a signature is commonest, its share there as a logarithm, and that in the class that comes second.
+func (t *census) best(key uint64, total []float64) (class int16, first, second float32) {
+	class, first, second = -1, rareLog, rareLog
+	row, ok := t.row[key]
+	if !ok {
+		return class, first, second
+	}
+	for c, n := range t.counts[row : row+len(total)] {
+		if n == 0 {
+			continue
+		}
+		v := float32(max(logFast(float64(n)/(total[c]+100)), rareLog)) // a hundred packets more: small classes say little
+		switch {
+		case v > first || class < 0:
+			class, first, second = int16(c), v, first
+		case v > second:
+			second = v
+		}
+	}
+	return class, first, second
+}
+
+// keep gives the table that goes into a model: keys in order.
+func (t *census) keep(total []float64) signature {
+	keys := make([]uint64, 0, len(t.row))
+	for k := range t.row {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	s := signature{best: make(map[uint64]float32, len(keys))}
+	for _, k := range keys {
+		_, v, _ := t.best(k, total)
+		s.Keys = binary.LittleEndian.AppendUint64(s.Keys, k)
+		s.Best = binary.LittleEndian.AppendUint32(s.Best, math.Float32bits(v))
+		s.best[k] = v
+	}
+	return s
+}
+
+// watchHeldBack gives the packets of the homes held back with what the judge says of them; of each home the first ones, limit of them.
+func watchHeldBack(ctx context.Context, judge rehearsal, sets []*dataset.Dataset, tables *[numLevels]census, total []float64, limit int) ([]watched, error) {
+	meta, v := judge.m.Meta(), judge.held
+	var out []watched
+	var s signatures
+	at, taken := -1, 0
+	var l *Labeller[watched]
+	l = NewLabeller(judge.m, func(w watched, _ string, _ float32) error {
+		w.probs = slices.Clone(l.Probs())
+		out = append(out, w)
+		return nil
+	})
+	err := v.each(ctx, sets, func(home int, r *dataset.Row, counts bool) error {
+		w := watched{class: -1}
+		if home != at {
+			at, taken, s, w.fresh = home, 0, signatures{}, true
+		}
+		if v.after == 0 || r.Frame > v.after {
+			taken++
+		}
+		if taken > limit {
+			return nil
+		}
+		var keys [numLevels]uint64
+		s.step(&r.Observation, &keys)
+		w.flow, w.size = hashRemote(&r.Observation), sizeOf(&r.Observation)
+		for i, k := range keys {
+			w.best[i], w.level[i], w.second[i] = tables[i].best(k, total)
+		}
+		if counts {
+			w.class = int32(slices.Index(meta.Classes, classOf(&r.Label, meta.ClassMode)))
+		}
+		return l.Step(&r.Observation, w)
+	}, l.Flush)
+	return out, err
+}
+
+// replay gives the packets' novelties; a class, unless it is below 0, is taken away from what is known.
+func replay(packets []watched, without int, yield func(w *watched, x []float32)) {
+	n := newNovelties()
+	var x [numNovelties]float32
+	var probs []float32
+	for i := range packets {
+		w := &packets[i]
+		if w.fresh {
+			n = newNovelties()
+		}
+		g, p := w.glance, w.probs
+		if without >= 0 {
+			for k, c := range w.best {
+				if int(c) == without {
+					g.level[k] = w.second[k]
+				}
+			}
+			probs = append(probs[:0], p...)
+			rest := max(1-probs[without], 1e-6)
+			probs[without] = 0
+			for c := range probs {
+				probs[c] = min(probs[c]/rest, 1)
+			}
+			p = probs
+		}
+		n.step(&g, p, x[:])
+		yield(w, x[:])
+	}
+}
+
+// lessons are packets of each class as they look where it is known, and as they look where it is not.
+func lessons(packets []watched, classes, workers int) (x []float32, y []uint8) {
+	counts := make([]int, classes)
+	for i := range packets {
+		if c := packets[i].class; c >= 0 {
+			counts[c]++
+		}
+	}
+	every := func(c int32) int { return (counts[c] + unknownClass - 1) / unknownClass }
+	parts := make([][]float32, classes+1)
+	share(classes+1, workers, func() func(int) {
+		return func(k int) {
+			seen := make([]int, classes)
+			if k < classes && counts[k] < tooFew {
+				return
+			}
+			replay(packets, k-b2i(k == classes)*(classes+1), func(w *watched, in []float32) {
+				if w.class < 0 || k < classes && int(w.class) != k || counts[w.class] < tooFew {
+					return
+				}
+				if seen[w.class]++; seen[w.class]%every(w.class) == 0 {
+					parts[k] = append(parts[k], in...)
+				}
+			})
+		}
+	})
+	for k, part := range parts {
+		x = append(x, part...)
+		for range len(part) / numNovelties {
+			y = append(y, uint8(b2i(k < classes)))
+		}
+	}
+	return x, y
+}
+
+// conform sets the thresholds by the novelties of packets.
+func (u *Unknown) conform(packets []watched, scores []float32, window int) {
+	var all, windows []float32
+	byGuess := make([][]float32, len(u.Thresholds))
+	if window <= 0 {
+		window = 100
+	}
+	open := make([]float32, 0, window)
+	for i := range packets {
+		w, v := &packets[i], scores[i]
+		if w.fresh {
+			open = open[:0]
+		}
+		if open = append(open, v); len(open) == window {
+			windows = append(windows, WindowNovelty(open))
+			open = open[:0]
+		}
+		if w.class < 0 {
+			continue
+		}
+		u.Packets++
+		all = append(all, v)
+		g := argmax(w.probs)
+		byGuess[g] = append(byGuess[g], v)
+	}
+	general := conformal(all, u.Rate)
+	for c, v := range byGuess {
+		if u.Thresholds[c] = general; len(v) >= leastForOwn {
+			u.Thresholds[c] = conformal(v, u.Rate)
+		}
+	}
+	u.Window = conformal(windows, u.Rate)
+}
+
+// conformal is the value that a further draw exceeds with a probability of at most rate; 1, which nothing exceeds, of too few.
+func conformal(v []float32, rate float64) float32 {
+	slices.Sort(v)
+	i := int(math.Ceil(float64(float64(len(v)+1)*(1-rate)))) - 1
+	if i >= len(v) {
+		return 1
+	}
+	return v[max(i, 0)]
+}

@@ -1,0 +1,128 @@
+package classifier
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"glasshouse/testbed/dataset"
+)
+
+func TestConformalThreshold(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	above, draws := 0.0, 400
+	for range draws { // over many draws, a further value lies above it as often as asked for
+		v := make([]float32, 99)
+		for i := range v {
+			v[i] = r.Float32()
+		}
+		above += 1 - float64(conformal(v, 0.1))
+	}
+	if above /= float64(draws); math.Abs(above-0.1) > 0.01 {
+		t.Errorf("%.3f lie above, not 0.1", above)
+	}
+	if conformal([]float32{0.1, 0.2}, 0.05) != 1 || conformal(nil, 0.05) != 1 {
+		t.Error("two values tell what one in twenty exceeds")
+	}
+}
+
+func TestWindowNovelty(t *testing.T) {
+	v := make([]float32, 20)
+	v[7], v[19] = 0.5, 0.25
+	if got := WindowNovelty(v); got != 0.375 {
+		t.Errorf("%v is not the mean of the newest two", got)
+	}
+}
+
+// wary is a model of a village, without its hubs, that may call known packets unknown 1 time in 20; and what judges it.
+func wary(t *testing.T, kind string, workers int) (Model, Fold) {
+	t.Helper()
+	folds, err := SplitSets([]*dataset.Dataset{village(t, "napt", "virtual", 9)}, SplitDevice, ClassPaper, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range folds {
+		if f.LeftOut != "hub" {
+			continue
+		}
+		m, err := Train(t.Context(), f.Learn, TrainOptions{
+			Kind: kind, Seed: 1, Window: 50, Unknown: 0.05, Forest: ForestOptions{Trees: 10, Workers: workers},
+			Neural: NeuralOptions{Units: 16, Layers: 1, Epochs: 4, Rate: 1e-2, Dropout: -1, Workers: workers},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Meta().Unknown == nil {
+			t.Fatal("it does not tell what is unknown")
+		}
+		return m, f
+	}
+	t.Fatal("no such class")
+	return nil, Fold{}
+}
+
+// A device that was never learned is called unknown, and those that were are not, in homes that were never seen; a model from a file
+// says the same.
+func TestUnknownDeviceIsCalledSo(t *testing.T) {
+	for _, kind := range []string{KindForest, KindLSTM} {
+		m, f := wary(t, kind, 2)
+		l, err := leftOut(m, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u := l.Unknown; u.Share < 0.9 || u.AUC < 0.95 || u.FalseUnknown > 0.15 || u.ShareInterval == nil || u.AUCInterval == nil || len(u.Known) != 2 || l.Called[UnknownLabel] < 500 {
+			t.Errorf("%s: %+v, %v", kind, u, l.Called)
+		}
+		if g := l.Unknown.Flows; g.New != 3 || g.AUC < 0.95 { // a far end for each device and home
+			t.Errorf("%s: %+v", kind, g)
+		}
+		loaded, err := Load(saved(t, m))
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := leftOut(loaded, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again.Called[UnknownLabel] != l.Called[UnknownLabel] || again.Unknown.AUC != l.Unknown.AUC {
+			t.Errorf("%s: the loaded model says something else: %+v", kind, again.Unknown)
+		}
+		s, err := Evaluate(m, f.Judge, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(s.Confusion.Labels, UnknownLabel) || slices.Contains(s.Classes, UnknownLabel) {
+			t.Errorf("%s: classes %v, labels %v", kind, s.Classes, s.Confusion.Labels)
+		}
+	}
+}
+
+func TestUnknownDoesNotDependOnWorkers(t *testing.T) {
+	a, _ := wary(t, KindForest, 1)
+	b, _ := wary(t, KindForest, 3)
+	if !bytes.Equal(saved(t, a), saved(t, b)) {
+		t.Error("three workers find something else than one")
+	}
+}
+
+func TestUnknownThatIsDamagedIsRefused(t *testing.T) {
+	m, _ := wary(t, KindForest, 2)
+	u := m.Meta().Unknown
+	for name, spoil := range map[string]func(u *Unknown){
+		"no thresholds": func(u *Unknown) { u.Thresholds = nil },
+		"levels":        func(u *Unknown) { u.Levels = u.Levels[:2] },
+		"keys":          func(u *Unknown) { u.Levels = []signature{{Keys: []byte{1}}, {}, {}, {}, {}} },
+		"trees":         func(u *Unknown) { u.Trees = u.Trees[:len(u.Trees)/2] },
+		"rate":          func(u *Unknown) { u.Rate = 2 },
+	} {
+		bad := *u
+		spoil(&bad)
+		m.Meta().Unknown = &bad
+		if _, err := Load(saved(t, m)); !errors.Is(err, ErrNotModel) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
