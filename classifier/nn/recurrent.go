@@ -40,7 +40,7 @@ type cell struct {
 	x                []float32
 	g                []float32 // sums, then gates, then gradients of the sums
 	cells, tc        []float32 // cells: a step more than there are, the first the state before
-	h, dh, dc, part  []float32
+	h, dc, part      []float32
 	dg               kernel.Packed
 }
 
@@ -58,7 +58,7 @@ func newCell(s *shard, index int, reverse, first bool) *cell {
 	c.cells, c.tc = kernel.Floats((rows+s.b)*units), kernel.Floats(rows*units)
 	c.h = kernel.Floats(s.b * units)
 	if s.back != nil {
-		c.dh, c.dc, c.part = kernel.Floats(s.b*units), kernel.Floats(s.b*units), kernel.Floats(s.b*a.in)
+		c.dc, c.part = kernel.Floats(s.b*units), kernel.Floats(s.b*a.in)
 	}
 	return c
 }
@@ -87,18 +87,23 @@ func (c *cell) forward(x, y []float32, ways, way int) {
 		for i := range b {
 			row := c.x[(step*b+i)*wide:]
 			copy(row[:c.in], x[(t*b+i)*c.in:])
-			copy(row[c.in:c.in+u], c.h[i*u:])
+			if step == 0 {
+				copy(row[c.in:c.in+u], c.h[i*u:])
+			}
 		}
 		g := c.g[step*b*4*u : (step+1)*b*4*u]
-		clear(g)
 		if b == 1 {
+			clear(g)
 			c.s.n.kn.MulVec(g, c.x[step*wide:], &c.s.n.packed[c.index])
 		} else {
-			c.s.n.kn.Mul(g, 4*u, c.x[step*b*wide:], wide, 1, b, &c.s.n.packed[c.index])
+			c.s.n.kn.MulSet(g, 4*u, c.x[step*b*wide:], wide, 1, b, &c.s.n.packed[c.index])
 		}
 		for i := range b {
 			r := (step*b + i) * u
 			h := c.h[i*u : (i+1)*u]
+			if step+1 < c.s.t { // straight into the next step's row
+				h = c.x[((step+1)*b+i)*wide+c.in:][:u]
+			}
 			c.s.n.kn.Gates(g[i*4*u:(i+1)*4*u], c.cells[r:r+u], c.cells[r+b*u:r+b*u+u], c.tc[r:r+u], h)
 			copy(y[(t*b+i)*w+way*u:], h)
 		}
@@ -110,29 +115,23 @@ func (c *cell) backward(dy, dx []float32, ways, way int) {
 	b, u, w := c.s.b, c.units, ways*c.units
 	a := c.s.n.affine(c.index)
 	n := a.in - c.skip // a row of part: gradients of inputs from skip on, and of the output before
-	clear(c.dh)
+	part := c.part[:b*n]
+	clear(part)
 	clear(c.dc)
 	few := max(gradRows/b, 1) // steps whose gradients of the sums are still in a near cache
 	for step := c.s.t - 1; step >= 0; step-- {
 		t := c.time(step)
 		g := c.g[step*b*4*u : (step+1)*b*4*u]
 		for i := range b {
-			dh := c.dh[i*u : (i+1)*u]
-			for j, v := range dy[(t*b+i)*w+way*u:][:u] {
-				dh[j] += v
-			}
 			r := (step*b + i) * u
-			c.s.n.kn.GatesBack(g[i*4*u:(i+1)*4*u], c.cells[r:r+u], c.tc[r:r+u], dh, c.dc[i*u:(i+1)*u])
+			dh := part[(i+1)*n-u : (i+1)*n] // of the step after
+			c.s.n.kn.GatesBack(g[i*4*u:(i+1)*4*u], c.cells[r:r+u], c.tc[r:r+u], dh, dy[(t*b+i)*w+way*u:], c.dc[i*u:(i+1)*u])
 		}
-		part := c.part[:b*n]
-		clear(part)
-		c.s.n.kn.Mul(part, n, g, 4*u, 1, b, &c.s.back[c.index])
-		for i := range b {
-			row := part[i*n : (i+1)*n]
-			copy(c.dh[i*u:(i+1)*u], row[n-u:])
-			if dx != nil {
+		c.s.n.kn.MulSet(part, n, g, 4*u, 1, b, &c.s.back[c.index])
+		if dx != nil {
+			for i := range b {
 				to := dx[(t*b+i)*c.in+c.skip:]
-				for j, v := range row[:n-u] {
+				for j, v := range part[i*n : (i+1)*n-u] {
 					to[j] += v
 				}
 			}

@@ -57,8 +57,7 @@ func (o *op) row(r int) []float32 {
 
 func (o *op) forward(y []float32) {
 	a := o.s.n.affine(o.index)
-	clear(y[:o.rows*a.out])
-	o.s.n.kn.Mul(y, a.out, o.x, a.in+1, 1, o.rows, &o.s.n.packed[o.index])
+	o.s.n.kn.MulSet(y, a.out, o.x, a.in+1, 1, o.rows, &o.s.n.packed[o.index])
 }
 
 // backward adds the weights' gradients, and writes dx, rows of in, unless it is nil.
@@ -67,8 +66,7 @@ func (o *op) backward(dy, dx []float32) {
 	o.dy.Pack(dy, o.rows, a.out, a.out)
 	o.s.n.kn.Mul(o.s.grad[a.at:], a.out, o.x, 1, a.in+1, a.in+1, &o.dy)
 	if dx != nil {
-		clear(dx[:o.rows*a.in])
-		o.s.n.kn.Mul(dx, a.in, dy, a.out, 1, o.rows, &o.s.back[o.index])
+		o.s.n.kn.MulSet(dx, a.in, dy, a.out, 1, o.rows, &o.s.back[o.index])
 	}
 }
 

@@ -17,12 +17,12 @@ type Kernel struct {
 	name    string
 	rows    int // of the largest tile; 0 = plain Go
 	width   int // columns of a tile
-	tiles   [maxRows + 1]func(c *float32, ldc int, a *float32, rs, cs int, b *float32, k int)
+	tiles   [maxRows + 1]func(c *float32, ldc int, a *float32, rs, cs int, b *float32, k, set int)
 	vectors []wide // widest first
 	lanes   int    // floats in a vector
 	parts   sync.Pool
 	gates   func(g *float32, n int, prev, cell, tc, h *float32, units int)
-	back    func(g *float32, n int, prev, tc, dh, dc *float32, units int)
+	back    func(g *float32, n int, prev, tc, dh, dy, dc *float32, units int)
 
 	whole      func(y, scale *float32, x, w *int16, pairs, panels int)
 	gatesWhole func(g *float32, n int, cell, h *float32, whole *int16, units int)
@@ -64,7 +64,24 @@ func pick(all []*Kernel, name string) (*Kernel, error) {
 // transpose (and 0 repeats). Rows of C are ldc floats apart, and only b.N of each are touched. C must not overlap A.
 // It panics if a slice is too short.
 func (kn *Kernel) Mul(c []float32, ldc int, a []float32, rs, cs, m int, b *Packed) {
-	if m == 0 || b.N == 0 || b.K == 0 {
+	kn.mul(c, ldc, a, rs, cs, m, b, 0)
+}
+
+// MulSet is Mul, but that C is A·B, whatever it was.
+func (kn *Kernel) MulSet(c []float32, ldc int, a []float32, rs, cs, m int, b *Packed) {
+	kn.mul(c, ldc, a, rs, cs, m, b, 1)
+}
+
+func (kn *Kernel) mul(c []float32, ldc int, a []float32, rs, cs, m int, b *Packed, set int) {
+	if m == 0 || b.N == 0 {
+		return
+	}
+	if set == 1 && (kn.rows == 0 || b.K == 0) {
+		for i := range m {
+			clear(c[i*ldc : i*ldc+b.N])
+		}
+	}
+	if b.K == 0 {
 		return
 	}
 	_ = c[(m-1)*ldc+b.N-1]
@@ -76,6 +93,9 @@ func (kn *Kernel) Mul(c []float32, ldc int, a []float32, rs, cs, m int, b *Packe
 	tiles := (m + kn.rows - 1) / kn.rows
 	blocks := (b.K + blockRows - 1) / blockRows
 	for block := range blocks { // sums go on where they were: the same bits as in one go
+		if block > 0 {
+			set = 0
+		}
 		k, end := block*b.K/blocks, (block+1)*b.K/blocks
 		for j := 0; j < b.N; j += panel {
 			at := b.data[j*b.K+k*panel:]
@@ -83,17 +103,17 @@ func (kn *Kernel) Mul(c []float32, ldc int, a []float32, rs, cs, m int, b *Packe
 				w := min(kn.width, b.N-j-half)
 				for t := range tiles { // of like heights: a last one of few rows wastes most of a vector's time
 					i, last := t*m/tiles, (t+1)*m/tiles
-					kn.tile(c[i*ldc+j+half:], ldc, w, a[i*rs+k*cs:], rs, cs, last-i, at[half:], end-k)
+					kn.tile(c[i*ldc+j+half:], ldc, w, a[i*rs+k*cs:], rs, cs, last-i, at[half:], end-k, set)
 				}
 			}
 		}
 	}
 }
 
-// tile adds to rows × w of C.
-func (kn *Kernel) tile(c []float32, ldc, w int, a []float32, rs, cs, rows int, b []float32, k int) {
+// tile adds to rows × w of C, or sets them.
+func (kn *Kernel) tile(c []float32, ldc, w int, a []float32, rs, cs, rows int, b []float32, k, set int) {
 	if w == kn.width {
-		kn.tiles[rows](&c[0], 4*ldc, &a[0], 4*rs, 4*cs, &b[0], k)
+		kn.tiles[rows](&c[0], 4*ldc, &a[0], 4*rs, 4*cs, &b[0], k, set)
 		return
 	}
 	part, ok := kn.parts.Get().(*[maxRows * panel]float32) // a whole tile would write past the matrix
@@ -104,7 +124,7 @@ func (kn *Kernel) tile(c []float32, ldc, w int, a []float32, rs, cs, rows int, b
 	for i := range rows {
 		copy(part[i*panel:i*panel+w], c[i*ldc:])
 	}
-	kn.tiles[rows](&part[0], 4*panel, &a[0], 4*rs, 4*cs, &b[0], k)
+	kn.tiles[rows](&part[0], 4*panel, &a[0], 4*rs, 4*cs, &b[0], k, set)
 	for i := range rows {
 		copy(c[i*ldc:i*ldc+w], part[i*panel:])
 	}
@@ -141,15 +161,15 @@ func (kn *Kernel) Gates(g, prev, cell, tc, h []float32) {
 	gatesGo(g, prev, cell, tc, h, done)
 }
 
-// GatesBack is the step back. g holds what Gates left and takes the gradients of the sums; dh is the gradient of the output;
-// dc holds that of the cell, from the step after, and takes that of the cell before.
-func (kn *Kernel) GatesBack(g, prev, tc, dh, dc []float32) {
+// GatesBack is the step back. g holds what Gates left and takes the gradients of the sums; dh and dy amount to the gradient of the
+// output; dc holds that of the cell, from the step after, and takes that of the cell before.
+func (kn *Kernel) GatesBack(g, prev, tc, dh, dy, dc []float32) {
 	n := len(dh)
-	g, prev, tc, dc = g[:4*n], prev[:n], tc[:n], dc[:n]
+	g, prev, tc, dy, dc = g[:4*n], prev[:n], tc[:n], dy[:n], dc[:n]
 	done := 0
 	if kn.rows > 0 && n >= kn.lanes {
 		done = n / kn.lanes * kn.lanes
-		kn.back(&g[0], done, &prev[0], &tc[0], &dh[0], &dc[0], n)
+		kn.back(&g[0], done, &prev[0], &tc[0], &dh[0], &dy[0], &dc[0], n)
 	}
-	backGo(g, prev, tc, dh, dc, done)
+	backGo(g, prev, tc, dh, dy, dc, done)
 }

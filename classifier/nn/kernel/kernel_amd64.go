@@ -14,7 +14,7 @@ func assembly() []*Kernel {
 		} else if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
 			k.whole = wholeAVX2
 		}
-		for i, t := range []func(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int){
+		for i, t := range []func(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int){
 			tileAVX512x1, tileAVX512x2, tileAVX512x3, tileAVX512x4, tileAVX512x5, tileAVX512x6,
 			tileAVX512x7, tileAVX512x8, tileAVX512x9, tileAVX512x10, tileAVX512x11, tileAVX512x12,
 		} {
@@ -26,7 +26,7 @@ func assembly() []*Kernel {
 		k := &Kernel{name: "avx2", rows: 6, width: 16, lanes: 8, gates: gatesAVX2, back: backAVX2}
 		k.vectors = []wide{{64, vectorAVX2}}
 		k.whole, k.gatesWhole, k.exp = wholeAVX2, gatesWholeAVX2, expAVX2
-		for i, t := range []func(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int){
+		for i, t := range []func(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int){
 			tileAVX2x1, tileAVX2x2, tileAVX2x3, tileAVX2x4, tileAVX2x5, tileAVX2x6,
 		} {
 			k.tiles[i+1] = t

@@ -4,20 +4,27 @@
 
 #include "textflag.h"
 
-// func tileAVX512x1(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+// func tileAVX512x1(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 // Requires: AVX, AVX512F
-TEXT ·tileAVX512x1(SB), NOSPLIT, $0-56
+TEXT ·tileAVX512x1(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
+	MOVQ    set+56(FP), CX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	TESTQ   CX, CX
+	JNZ     beginAVX512_1
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
-	MOVQ    rs+24(FP), AX
-	MOVQ    cs+32(FP), AX
-	MOVQ    b+40(FP), CX
-	MOVQ    k+48(FP), DX
-	MOVQ    a+16(FP), BX
-	TESTQ   DX, DX
-	JZ      endAVX512_1
+
+beginAVX512_1:
+	MOVQ  rs+24(FP), AX
+	MOVQ  cs+32(FP), AX
+	MOVQ  b+40(FP), CX
+	MOVQ  k+48(FP), DX
+	MOVQ  a+16(FP), BX
+	TESTQ DX, DX
+	JZ    endAVX512_1
 
 loopAVX512_1:
 	VMOVUPS      (CX), Z2
@@ -37,23 +44,32 @@ endAVX512_1:
 	VZEROUPPER
 	RET
 
-// func tileAVX512x2(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+// func tileAVX512x2(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 // Requires: AVX, AVX512F
-TEXT ·tileAVX512x2(SB), NOSPLIT, $0-56
+TEXT ·tileAVX512x2(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
+	MOVQ    set+56(FP), DX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	TESTQ   DX, DX
+	JNZ     beginAVX512_2
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	ADDQ    CX, AX
 	VMOVUPS (AX), Z2
 	VMOVUPS 64(AX), Z3
-	MOVQ    rs+24(FP), AX
-	MOVQ    cs+32(FP), DX
-	MOVQ    b+40(FP), BX
-	MOVQ    k+48(FP), SI
-	MOVQ    a+16(FP), DI
-	TESTQ   SI, SI
-	JZ      endAVX512_2
+
+beginAVX512_2:
+	MOVQ  rs+24(FP), AX
+	MOVQ  cs+32(FP), DX
+	MOVQ  b+40(FP), BX
+	MOVQ  k+48(FP), SI
+	MOVQ  a+16(FP), DI
+	TESTQ SI, SI
+	JZ    endAVX512_2
 
 loopAVX512_2:
 	VMOVUPS      (BX), Z4
@@ -79,11 +95,20 @@ endAVX512_2:
 	VZEROUPPER
 	RET
 
-// func tileAVX512x3(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+// func tileAVX512x3(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 // Requires: AVX, AVX512F
-TEXT ·tileAVX512x3(SB), NOSPLIT, $0-56
+TEXT ·tileAVX512x3(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
+	MOVQ    set+56(FP), DX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	TESTQ   DX, DX
+	JNZ     beginAVX512_3
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	ADDQ    CX, AX
@@ -92,13 +117,15 @@ TEXT ·tileAVX512x3(SB), NOSPLIT, $0-56
 	ADDQ    CX, AX
 	VMOVUPS (AX), Z4
 	VMOVUPS 64(AX), Z5
-	MOVQ    rs+24(FP), AX
-	MOVQ    cs+32(FP), DX
-	MOVQ    b+40(FP), BX
-	MOVQ    k+48(FP), SI
-	MOVQ    a+16(FP), DI
-	TESTQ   SI, SI
-	JZ      endAVX512_3
+
+beginAVX512_3:
+	MOVQ  rs+24(FP), AX
+	MOVQ  cs+32(FP), DX
+	MOVQ  b+40(FP), BX
+	MOVQ  k+48(FP), SI
+	MOVQ  a+16(FP), DI
+	TESTQ SI, SI
+	JZ    endAVX512_3
 
 loopAVX512_3:
 	VMOVUPS      (BX), Z6
@@ -130,11 +157,22 @@ endAVX512_3:
 	VZEROUPPER
 	RET
 
-// func tileAVX512x4(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+// func tileAVX512x4(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 // Requires: AVX, AVX512F
-TEXT ·tileAVX512x4(SB), NOSPLIT, $0-56
+TEXT ·tileAVX512x4(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
+	MOVQ    set+56(FP), DX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	TESTQ   DX, DX
+	JNZ     beginAVX512_4
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	ADDQ    CX, AX
@@ -146,14 +184,16 @@ TEXT ·tileAVX512x4(SB), NOSPLIT, $0-56
 	ADDQ    CX, AX
 	VMOVUPS (AX), Z6
 	VMOVUPS 64(AX), Z7
-	MOVQ    rs+24(FP), AX
-	MOVQ    cs+32(FP), DX
-	MOVQ    b+40(FP), BX
-	MOVQ    k+48(FP), SI
-	MOVQ    a+16(FP), DI
-	LEAQ    (AX)(AX*2), R8
-	TESTQ   SI, SI
-	JZ      endAVX512_4
+
+beginAVX512_4:
+	MOVQ  rs+24(FP), AX
+	MOVQ  cs+32(FP), DX
+	MOVQ  b+40(FP), BX
+	MOVQ  k+48(FP), SI
+	MOVQ  a+16(FP), DI
+	LEAQ  (AX)(AX*2), R8
+	TESTQ SI, SI
+	JZ    endAVX512_4
 
 loopAVX512_4:
 	VMOVUPS      (BX), Z8
@@ -191,11 +231,24 @@ endAVX512_4:
 	VZEROUPPER
 	RET
 
-// func tileAVX512x5(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+// func tileAVX512x5(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 // Requires: AVX, AVX512F
-TEXT ·tileAVX512x5(SB), NOSPLIT, $0-56
+TEXT ·tileAVX512x5(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
+	MOVQ    set+56(FP), DX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	TESTQ   DX, DX
+	JNZ     beginAVX512_5
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	ADDQ    CX, AX
@@ -210,15 +263,17 @@ TEXT ·tileAVX512x5(SB), NOSPLIT, $0-56
 	ADDQ    CX, AX
 	VMOVUPS (AX), Z8
 	VMOVUPS 64(AX), Z9
-	MOVQ    rs+24(FP), AX
-	MOVQ    cs+32(FP), DX
-	MOVQ    b+40(FP), BX
-	MOVQ    k+48(FP), SI
-	MOVQ    a+16(FP), DI
-	LEAQ    (DI)(AX*4), R8
-	LEAQ    (AX)(AX*2), R9
-	TESTQ   SI, SI
-	JZ      endAVX512_5
+
+beginAVX512_5:
+	MOVQ  rs+24(FP), AX
+	MOVQ  cs+32(FP), DX
+	MOVQ  b+40(FP), BX
+	MOVQ  k+48(FP), SI
+	MOVQ  a+16(FP), DI
+	LEAQ  (DI)(AX*4), R8
+	LEAQ  (AX)(AX*2), R9
+	TESTQ SI, SI
+	JZ    endAVX512_5
 
 loopAVX512_5:
 	VMOVUPS      (BX), Z10
@@ -263,11 +318,26 @@ endAVX512_5:
 	VZEROUPPER
 	RET
 
-// func tileAVX512x6(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+// func tileAVX512x6(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 // Requires: AVX, AVX512F
-TEXT ·tileAVX512x6(SB), NOSPLIT, $0-56
+TEXT ·tileAVX512x6(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
+	MOVQ    set+56(FP), DX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	TESTQ   DX, DX
+	JNZ     beginAVX512_6
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	ADDQ    CX, AX
@@ -285,15 +355,17 @@ TEXT ·tileAVX512x6(SB), NOSPLIT, $0-56
 	ADDQ    CX, AX
 	VMOVUPS (AX), Z10
 	VMOVUPS 64(AX), Z11
-	MOVQ    rs+24(FP), AX
-	MOVQ    cs+32(FP), DX
-	MOVQ    b+40(FP), BX
-	MOVQ    k+48(FP), SI
-	MOVQ    a+16(FP), DI
-	LEAQ    (DI)(AX*4), R8
-	LEAQ    (AX)(AX*2), R9
-	TESTQ   SI, SI
-	JZ      endAVX512_6
+
+beginAVX512_6:
+	MOVQ  rs+24(FP), AX
+	MOVQ  cs+32(FP), DX
+	MOVQ  b+40(FP), BX
+	MOVQ  k+48(FP), SI
+	MOVQ  a+16(FP), DI
+	LEAQ  (DI)(AX*4), R8
+	LEAQ  (AX)(AX*2), R9
+	TESTQ SI, SI
+	JZ    endAVX512_6
 
 loopAVX512_6:
 	VMOVUPS      (BX), Z12
@@ -344,11 +416,28 @@ endAVX512_6:
 	VZEROUPPER
 	RET
 
-// func tileAVX512x7(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+// func tileAVX512x7(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 // Requires: AVX, AVX512F
-TEXT ·tileAVX512x7(SB), NOSPLIT, $0-56
+TEXT ·tileAVX512x7(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
+	MOVQ    set+56(FP), DX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	TESTQ   DX, DX
+	JNZ     beginAVX512_7
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	ADDQ    CX, AX
@@ -369,15 +458,17 @@ TEXT ·tileAVX512x7(SB), NOSPLIT, $0-56
 	ADDQ    CX, AX
 	VMOVUPS (AX), Z12
 	VMOVUPS 64(AX), Z13
-	MOVQ    rs+24(FP), AX
-	MOVQ    cs+32(FP), DX
-	MOVQ    b+40(FP), BX
-	MOVQ    k+48(FP), SI
-	MOVQ    a+16(FP), DI
-	LEAQ    (DI)(AX*4), R8
-	LEAQ    (AX)(AX*2), R9
-	TESTQ   SI, SI
-	JZ      endAVX512_7
+
+beginAVX512_7:
+	MOVQ  rs+24(FP), AX
+	MOVQ  cs+32(FP), DX
+	MOVQ  b+40(FP), BX
+	MOVQ  k+48(FP), SI
+	MOVQ  a+16(FP), DI
+	LEAQ  (DI)(AX*4), R8
+	LEAQ  (AX)(AX*2), R9
+	TESTQ SI, SI
+	JZ    endAVX512_7
 
 loopAVX512_7:
 	VMOVUPS      (BX), Z14
@@ -434,11 +525,30 @@ endAVX512_7:
 	VZEROUPPER
 	RET
 
-// func tileAVX512x8(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+// func tileAVX512x8(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 // Requires: AVX, AVX512F
-TEXT ·tileAVX512x8(SB), NOSPLIT, $0-56
+TEXT ·tileAVX512x8(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
+	MOVQ    set+56(FP), DX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	TESTQ   DX, DX
+	JNZ     beginAVX512_8
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	ADDQ    CX, AX
@@ -462,15 +572,17 @@ TEXT ·tileAVX512x8(SB), NOSPLIT, $0-56
 	ADDQ    CX, AX
 	VMOVUPS (AX), Z14
 	VMOVUPS 64(AX), Z15
-	MOVQ    rs+24(FP), AX
-	MOVQ    cs+32(FP), DX
-	MOVQ    b+40(FP), BX
-	MOVQ    k+48(FP), SI
-	MOVQ    a+16(FP), DI
-	LEAQ    (DI)(AX*4), R8
-	LEAQ    (AX)(AX*2), R9
-	TESTQ   SI, SI
-	JZ      endAVX512_8
+
+beginAVX512_8:
+	MOVQ  rs+24(FP), AX
+	MOVQ  cs+32(FP), DX
+	MOVQ  b+40(FP), BX
+	MOVQ  k+48(FP), SI
+	MOVQ  a+16(FP), DI
+	LEAQ  (DI)(AX*4), R8
+	LEAQ  (AX)(AX*2), R9
+	TESTQ SI, SI
+	JZ    endAVX512_8
 
 loopAVX512_8:
 	VMOVUPS      (BX), Z16
@@ -533,11 +645,32 @@ endAVX512_8:
 	VZEROUPPER
 	RET
 
-// func tileAVX512x9(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+// func tileAVX512x9(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 // Requires: AVX, AVX512F
-TEXT ·tileAVX512x9(SB), NOSPLIT, $0-56
+TEXT ·tileAVX512x9(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
+	MOVQ    set+56(FP), DX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	TESTQ   DX, DX
+	JNZ     beginAVX512_9
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	ADDQ    CX, AX
@@ -564,16 +697,18 @@ TEXT ·tileAVX512x9(SB), NOSPLIT, $0-56
 	ADDQ    CX, AX
 	VMOVUPS (AX), Z16
 	VMOVUPS 64(AX), Z17
-	MOVQ    rs+24(FP), AX
-	MOVQ    cs+32(FP), DX
-	MOVQ    b+40(FP), BX
-	MOVQ    k+48(FP), SI
-	MOVQ    a+16(FP), DI
-	LEAQ    (DI)(AX*4), R8
-	LEAQ    (R8)(AX*4), R9
-	LEAQ    (AX)(AX*2), R10
-	TESTQ   SI, SI
-	JZ      endAVX512_9
+
+beginAVX512_9:
+	MOVQ  rs+24(FP), AX
+	MOVQ  cs+32(FP), DX
+	MOVQ  b+40(FP), BX
+	MOVQ  k+48(FP), SI
+	MOVQ  a+16(FP), DI
+	LEAQ  (DI)(AX*4), R8
+	LEAQ  (R8)(AX*4), R9
+	LEAQ  (AX)(AX*2), R10
+	TESTQ SI, SI
+	JZ    endAVX512_9
 
 loopAVX512_9:
 	VMOVUPS      (BX), Z18
@@ -643,11 +778,34 @@ endAVX512_9:
 	VZEROUPPER
 	RET
 
-// func tileAVX512x10(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+// func tileAVX512x10(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 // Requires: AVX, AVX512F
-TEXT ·tileAVX512x10(SB), NOSPLIT, $0-56
+TEXT ·tileAVX512x10(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
+	MOVQ    set+56(FP), DX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	TESTQ   DX, DX
+	JNZ     beginAVX512_10
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	ADDQ    CX, AX
@@ -677,16 +835,18 @@ TEXT ·tileAVX512x10(SB), NOSPLIT, $0-56
 	ADDQ    CX, AX
 	VMOVUPS (AX), Z18
 	VMOVUPS 64(AX), Z19
-	MOVQ    rs+24(FP), AX
-	MOVQ    cs+32(FP), DX
-	MOVQ    b+40(FP), BX
-	MOVQ    k+48(FP), SI
-	MOVQ    a+16(FP), DI
-	LEAQ    (DI)(AX*4), R8
-	LEAQ    (R8)(AX*4), R9
-	LEAQ    (AX)(AX*2), R10
-	TESTQ   SI, SI
-	JZ      endAVX512_10
+
+beginAVX512_10:
+	MOVQ  rs+24(FP), AX
+	MOVQ  cs+32(FP), DX
+	MOVQ  b+40(FP), BX
+	MOVQ  k+48(FP), SI
+	MOVQ  a+16(FP), DI
+	LEAQ  (DI)(AX*4), R8
+	LEAQ  (R8)(AX*4), R9
+	LEAQ  (AX)(AX*2), R10
+	TESTQ SI, SI
+	JZ    endAVX512_10
 
 loopAVX512_10:
 	VMOVUPS      (BX), Z20
@@ -762,11 +922,36 @@ endAVX512_10:
 	VZEROUPPER
 	RET
 
-// func tileAVX512x11(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+// func tileAVX512x11(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 // Requires: AVX, AVX512F
-TEXT ·tileAVX512x11(SB), NOSPLIT, $0-56
+TEXT ·tileAVX512x11(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
+	MOVQ    set+56(FP), DX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	TESTQ   DX, DX
+	JNZ     beginAVX512_11
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	ADDQ    CX, AX
@@ -799,16 +984,18 @@ TEXT ·tileAVX512x11(SB), NOSPLIT, $0-56
 	ADDQ    CX, AX
 	VMOVUPS (AX), Z20
 	VMOVUPS 64(AX), Z21
-	MOVQ    rs+24(FP), AX
-	MOVQ    cs+32(FP), DX
-	MOVQ    b+40(FP), BX
-	MOVQ    k+48(FP), SI
-	MOVQ    a+16(FP), DI
-	LEAQ    (DI)(AX*4), R8
-	LEAQ    (R8)(AX*4), R9
-	LEAQ    (AX)(AX*2), R10
-	TESTQ   SI, SI
-	JZ      endAVX512_11
+
+beginAVX512_11:
+	MOVQ  rs+24(FP), AX
+	MOVQ  cs+32(FP), DX
+	MOVQ  b+40(FP), BX
+	MOVQ  k+48(FP), SI
+	MOVQ  a+16(FP), DI
+	LEAQ  (DI)(AX*4), R8
+	LEAQ  (R8)(AX*4), R9
+	LEAQ  (AX)(AX*2), R10
+	TESTQ SI, SI
+	JZ    endAVX512_11
 
 loopAVX512_11:
 	VMOVUPS      (BX), Z22
@@ -890,11 +1077,38 @@ endAVX512_11:
 	VZEROUPPER
 	RET
 
-// func tileAVX512x12(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+// func tileAVX512x12(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 // Requires: AVX, AVX512F
-TEXT ·tileAVX512x12(SB), NOSPLIT, $0-56
+TEXT ·tileAVX512x12(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
+	MOVQ    set+56(FP), DX
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	VPXORD  Z8, Z8, Z8
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	VPXORD  Z14, Z14, Z14
+	VPXORD  Z15, Z15, Z15
+	VPXORD  Z16, Z16, Z16
+	VPXORD  Z17, Z17, Z17
+	VPXORD  Z18, Z18, Z18
+	VPXORD  Z19, Z19, Z19
+	VPXORD  Z20, Z20, Z20
+	VPXORD  Z21, Z21, Z21
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
+	TESTQ   DX, DX
+	JNZ     beginAVX512_12
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	ADDQ    CX, AX
@@ -930,16 +1144,18 @@ TEXT ·tileAVX512x12(SB), NOSPLIT, $0-56
 	ADDQ    CX, AX
 	VMOVUPS (AX), Z22
 	VMOVUPS 64(AX), Z23
-	MOVQ    rs+24(FP), AX
-	MOVQ    cs+32(FP), DX
-	MOVQ    b+40(FP), BX
-	MOVQ    k+48(FP), SI
-	MOVQ    a+16(FP), DI
-	LEAQ    (DI)(AX*4), R8
-	LEAQ    (R8)(AX*4), R9
-	LEAQ    (AX)(AX*2), R10
-	TESTQ   SI, SI
-	JZ      endAVX512_12
+
+beginAVX512_12:
+	MOVQ  rs+24(FP), AX
+	MOVQ  cs+32(FP), DX
+	MOVQ  b+40(FP), BX
+	MOVQ  k+48(FP), SI
+	MOVQ  a+16(FP), DI
+	LEAQ  (DI)(AX*4), R8
+	LEAQ  (R8)(AX*4), R9
+	LEAQ  (AX)(AX*2), R10
+	TESTQ SI, SI
+	JZ    endAVX512_12
 
 loopAVX512_12:
 	VMOVUPS      (BX), Z24
@@ -1563,44 +1779,46 @@ DATA backAVX512consts<>+56(SB)/4, $0x3b14aa05
 DATA backAVX512consts<>+60(SB)/4, $0x3ba059dd
 GLOBL backAVX512consts<>(SB), RODATA|NOPTR, $64
 
-// func backAVX512(sums *float32, n int, prev *float32, tc *float32, dh *float32, dc *float32, units int)
+// func backAVX512(sums *float32, n int, prev *float32, tc *float32, dh *float32, dy *float32, dc *float32, units int)
 // Requires: AVX, AVX512F
-TEXT ·backAVX512(SB), NOSPLIT, $0-56
+TEXT ·backAVX512(SB), NOSPLIT, $0-64
 	MOVQ         sums+0(FP), AX
 	MOVQ         n+8(FP), CX
 	MOVQ         prev+16(FP), DX
 	MOVQ         tc+24(FP), BX
 	MOVQ         dh+32(FP), SI
-	MOVQ         dc+40(FP), DI
-	MOVQ         units+48(FP), R8
-	SHLQ         $0x02, R8
-	LEAQ         (R8)(R8*2), R9
+	MOVQ         dy+40(FP), DI
+	MOVQ         dc+48(FP), R8
+	MOVQ         units+56(FP), R9
+	SHLQ         $0x02, R9
+	LEAQ         (R9)(R9*2), R10
 	VBROADCASTSS backAVX512consts<>+12(SB), Z0
 	SHRQ         $0x04, CX
 	JZ           endbackAVX512
 
 loopbackAVX512:
 	VMOVUPS      (AX), Z1
-	VMOVUPS      (AX)(R8*1), Z2
-	VMOVUPS      (AX)(R8*2), Z3
-	VMOVUPS      (AX)(R9*1), Z4
+	VMOVUPS      (AX)(R9*1), Z2
+	VMOVUPS      (AX)(R9*2), Z3
+	VMOVUPS      (AX)(R10*1), Z4
 	VMOVUPS      (BX), Z5
 	VMOVUPS      (SI), Z6
+	VADDPS       (DI), Z6, Z6
 	VMOVAPS      Z0, Z7
 	VFNMADD231PS Z5, Z5, Z7
 	VMULPS       Z3, Z7, Z7
-	VMOVUPS      (DI), Z8
+	VMOVUPS      (R8), Z8
 	VFMADD231PS  Z6, Z7, Z8
 	VMULPS       Z6, Z5, Z5
 	VMOVAPS      Z3, Z7
 	VFNMADD231PS Z3, Z3, Z7
 	VMULPS       Z5, Z7, Z7
-	VMOVUPS      Z7, (AX)(R8*2)
+	VMOVUPS      Z7, (AX)(R9*2)
 	VMOVAPS      Z0, Z7
 	VFNMADD231PS Z4, Z4, Z7
 	VMULPS       Z1, Z7, Z7
 	VMULPS       Z8, Z7, Z7
-	VMOVUPS      Z7, (AX)(R9*1)
+	VMOVUPS      Z7, (AX)(R10*1)
 	VMOVAPS      Z1, Z7
 	VFNMADD231PS Z1, Z1, Z7
 	VMULPS       Z4, Z7, Z7
@@ -1610,14 +1828,15 @@ loopbackAVX512:
 	VFNMADD231PS Z2, Z2, Z7
 	VMULPS       (DX), Z7, Z7
 	VMULPS       Z8, Z7, Z7
-	VMOVUPS      Z7, (AX)(R8*1)
+	VMOVUPS      Z7, (AX)(R9*1)
 	VMULPS       Z2, Z8, Z8
-	VMOVUPS      Z8, (DI)
+	VMOVUPS      Z8, (R8)
 	ADDQ         $0x40, AX
 	ADDQ         $0x40, DX
 	ADDQ         $0x40, BX
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, DI
+	ADDQ         $0x40, R8
 	DECQ         CX
 	JNZ          loopbackAVX512
 
@@ -1625,20 +1844,27 @@ endbackAVX512:
 	VZEROUPPER
 	RET
 
-// func tileAVX2x1(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
-// Requires: AVX, FMA3
-TEXT ·tileAVX2x1(SB), NOSPLIT, $0-56
+// func tileAVX2x1(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·tileAVX2x1(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
+	MOVQ    set+56(FP), CX
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	TESTQ   CX, CX
+	JNZ     beginAVX2_1
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
-	MOVQ    rs+24(FP), AX
-	MOVQ    cs+32(FP), AX
-	MOVQ    b+40(FP), CX
-	MOVQ    k+48(FP), DX
-	MOVQ    a+16(FP), BX
-	TESTQ   DX, DX
-	JZ      endAVX2_1
+
+beginAVX2_1:
+	MOVQ  rs+24(FP), AX
+	MOVQ  cs+32(FP), AX
+	MOVQ  b+40(FP), CX
+	MOVQ  k+48(FP), DX
+	MOVQ  a+16(FP), BX
+	TESTQ DX, DX
+	JZ    endAVX2_1
 
 loopAVX2_1:
 	VMOVUPS      (CX), Y2
@@ -1658,23 +1884,32 @@ endAVX2_1:
 	VZEROUPPER
 	RET
 
-// func tileAVX2x2(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
-// Requires: AVX, FMA3
-TEXT ·tileAVX2x2(SB), NOSPLIT, $0-56
+// func tileAVX2x2(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·tileAVX2x2(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
+	MOVQ    set+56(FP), DX
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	TESTQ   DX, DX
+	JNZ     beginAVX2_2
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	ADDQ    CX, AX
 	VMOVUPS (AX), Y2
 	VMOVUPS 32(AX), Y3
-	MOVQ    rs+24(FP), AX
-	MOVQ    cs+32(FP), DX
-	MOVQ    b+40(FP), BX
-	MOVQ    k+48(FP), SI
-	MOVQ    a+16(FP), DI
-	TESTQ   SI, SI
-	JZ      endAVX2_2
+
+beginAVX2_2:
+	MOVQ  rs+24(FP), AX
+	MOVQ  cs+32(FP), DX
+	MOVQ  b+40(FP), BX
+	MOVQ  k+48(FP), SI
+	MOVQ  a+16(FP), DI
+	TESTQ SI, SI
+	JZ    endAVX2_2
 
 loopAVX2_2:
 	VMOVUPS      (BX), Y4
@@ -1700,11 +1935,20 @@ endAVX2_2:
 	VZEROUPPER
 	RET
 
-// func tileAVX2x3(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
-// Requires: AVX, FMA3
-TEXT ·tileAVX2x3(SB), NOSPLIT, $0-56
+// func tileAVX2x3(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·tileAVX2x3(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
+	MOVQ    set+56(FP), DX
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	TESTQ   DX, DX
+	JNZ     beginAVX2_3
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	ADDQ    CX, AX
@@ -1713,13 +1957,15 @@ TEXT ·tileAVX2x3(SB), NOSPLIT, $0-56
 	ADDQ    CX, AX
 	VMOVUPS (AX), Y4
 	VMOVUPS 32(AX), Y5
-	MOVQ    rs+24(FP), AX
-	MOVQ    cs+32(FP), DX
-	MOVQ    b+40(FP), BX
-	MOVQ    k+48(FP), SI
-	MOVQ    a+16(FP), DI
-	TESTQ   SI, SI
-	JZ      endAVX2_3
+
+beginAVX2_3:
+	MOVQ  rs+24(FP), AX
+	MOVQ  cs+32(FP), DX
+	MOVQ  b+40(FP), BX
+	MOVQ  k+48(FP), SI
+	MOVQ  a+16(FP), DI
+	TESTQ SI, SI
+	JZ    endAVX2_3
 
 loopAVX2_3:
 	VMOVUPS      (BX), Y6
@@ -1751,11 +1997,22 @@ endAVX2_3:
 	VZEROUPPER
 	RET
 
-// func tileAVX2x4(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
-// Requires: AVX, FMA3
-TEXT ·tileAVX2x4(SB), NOSPLIT, $0-56
+// func tileAVX2x4(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·tileAVX2x4(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
+	MOVQ    set+56(FP), DX
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	TESTQ   DX, DX
+	JNZ     beginAVX2_4
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	ADDQ    CX, AX
@@ -1767,14 +2024,16 @@ TEXT ·tileAVX2x4(SB), NOSPLIT, $0-56
 	ADDQ    CX, AX
 	VMOVUPS (AX), Y6
 	VMOVUPS 32(AX), Y7
-	MOVQ    rs+24(FP), AX
-	MOVQ    cs+32(FP), DX
-	MOVQ    b+40(FP), BX
-	MOVQ    k+48(FP), SI
-	MOVQ    a+16(FP), DI
-	LEAQ    (AX)(AX*2), R8
-	TESTQ   SI, SI
-	JZ      endAVX2_4
+
+beginAVX2_4:
+	MOVQ  rs+24(FP), AX
+	MOVQ  cs+32(FP), DX
+	MOVQ  b+40(FP), BX
+	MOVQ  k+48(FP), SI
+	MOVQ  a+16(FP), DI
+	LEAQ  (AX)(AX*2), R8
+	TESTQ SI, SI
+	JZ    endAVX2_4
 
 loopAVX2_4:
 	VMOVUPS      (BX), Y8
@@ -1812,11 +2071,24 @@ endAVX2_4:
 	VZEROUPPER
 	RET
 
-// func tileAVX2x5(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
-// Requires: AVX, FMA3
-TEXT ·tileAVX2x5(SB), NOSPLIT, $0-56
+// func tileAVX2x5(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·tileAVX2x5(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
+	MOVQ    set+56(FP), DX
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	VPXOR   Y9, Y9, Y9
+	TESTQ   DX, DX
+	JNZ     beginAVX2_5
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	ADDQ    CX, AX
@@ -1831,15 +2103,17 @@ TEXT ·tileAVX2x5(SB), NOSPLIT, $0-56
 	ADDQ    CX, AX
 	VMOVUPS (AX), Y8
 	VMOVUPS 32(AX), Y9
-	MOVQ    rs+24(FP), AX
-	MOVQ    cs+32(FP), DX
-	MOVQ    b+40(FP), BX
-	MOVQ    k+48(FP), SI
-	MOVQ    a+16(FP), DI
-	LEAQ    (DI)(AX*4), R8
-	LEAQ    (AX)(AX*2), R9
-	TESTQ   SI, SI
-	JZ      endAVX2_5
+
+beginAVX2_5:
+	MOVQ  rs+24(FP), AX
+	MOVQ  cs+32(FP), DX
+	MOVQ  b+40(FP), BX
+	MOVQ  k+48(FP), SI
+	MOVQ  a+16(FP), DI
+	LEAQ  (DI)(AX*4), R8
+	LEAQ  (AX)(AX*2), R9
+	TESTQ SI, SI
+	JZ    endAVX2_5
 
 loopAVX2_5:
 	VMOVUPS      (BX), Y10
@@ -1884,11 +2158,26 @@ endAVX2_5:
 	VZEROUPPER
 	RET
 
-// func tileAVX2x6(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
-// Requires: AVX, FMA3
-TEXT ·tileAVX2x6(SB), NOSPLIT, $0-56
+// func tileAVX2x6(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·tileAVX2x6(SB), NOSPLIT, $0-64
 	MOVQ    c+0(FP), AX
 	MOVQ    ldc+8(FP), CX
+	MOVQ    set+56(FP), DX
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	VPXOR   Y9, Y9, Y9
+	VPXOR   Y10, Y10, Y10
+	VPXOR   Y11, Y11, Y11
+	TESTQ   DX, DX
+	JNZ     beginAVX2_6
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	ADDQ    CX, AX
@@ -1906,15 +2195,17 @@ TEXT ·tileAVX2x6(SB), NOSPLIT, $0-56
 	ADDQ    CX, AX
 	VMOVUPS (AX), Y10
 	VMOVUPS 32(AX), Y11
-	MOVQ    rs+24(FP), AX
-	MOVQ    cs+32(FP), DX
-	MOVQ    b+40(FP), BX
-	MOVQ    k+48(FP), SI
-	MOVQ    a+16(FP), DI
-	LEAQ    (DI)(AX*4), R8
-	LEAQ    (AX)(AX*2), R9
-	TESTQ   SI, SI
-	JZ      endAVX2_6
+
+beginAVX2_6:
+	MOVQ  rs+24(FP), AX
+	MOVQ  cs+32(FP), DX
+	MOVQ  b+40(FP), BX
+	MOVQ  k+48(FP), SI
+	MOVQ  a+16(FP), DI
+	LEAQ  (DI)(AX*4), R8
+	LEAQ  (AX)(AX*2), R9
+	TESTQ SI, SI
+	JZ    endAVX2_6
 
 loopAVX2_6:
 	VMOVUPS      (BX), Y12
@@ -2608,44 +2899,46 @@ DATA backAVX2consts<>+56(SB)/4, $0x3b14aa05
 DATA backAVX2consts<>+60(SB)/4, $0x3ba059dd
 GLOBL backAVX2consts<>(SB), RODATA|NOPTR, $64
 
-// func backAVX2(sums *float32, n int, prev *float32, tc *float32, dh *float32, dc *float32, units int)
+// func backAVX2(sums *float32, n int, prev *float32, tc *float32, dh *float32, dy *float32, dc *float32, units int)
 // Requires: AVX, FMA3
-TEXT ·backAVX2(SB), NOSPLIT, $0-56
+TEXT ·backAVX2(SB), NOSPLIT, $0-64
 	MOVQ         sums+0(FP), AX
 	MOVQ         n+8(FP), CX
 	MOVQ         prev+16(FP), DX
 	MOVQ         tc+24(FP), BX
 	MOVQ         dh+32(FP), SI
-	MOVQ         dc+40(FP), DI
-	MOVQ         units+48(FP), R8
-	SHLQ         $0x02, R8
-	LEAQ         (R8)(R8*2), R9
+	MOVQ         dy+40(FP), DI
+	MOVQ         dc+48(FP), R8
+	MOVQ         units+56(FP), R9
+	SHLQ         $0x02, R9
+	LEAQ         (R9)(R9*2), R10
 	VBROADCASTSS backAVX2consts<>+12(SB), Y0
 	SHRQ         $0x03, CX
 	JZ           endbackAVX2
 
 loopbackAVX2:
 	VMOVUPS      (AX), Y1
-	VMOVUPS      (AX)(R8*1), Y2
-	VMOVUPS      (AX)(R8*2), Y3
-	VMOVUPS      (AX)(R9*1), Y4
+	VMOVUPS      (AX)(R9*1), Y2
+	VMOVUPS      (AX)(R9*2), Y3
+	VMOVUPS      (AX)(R10*1), Y4
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
+	VADDPS       (DI), Y6, Y6
 	VMOVAPS      Y0, Y7
 	VFNMADD231PS Y5, Y5, Y7
 	VMULPS       Y3, Y7, Y7
-	VMOVUPS      (DI), Y8
+	VMOVUPS      (R8), Y8
 	VFMADD231PS  Y6, Y7, Y8
 	VMULPS       Y6, Y5, Y5
 	VMOVAPS      Y3, Y7
 	VFNMADD231PS Y3, Y3, Y7
 	VMULPS       Y5, Y7, Y7
-	VMOVUPS      Y7, (AX)(R8*2)
+	VMOVUPS      Y7, (AX)(R9*2)
 	VMOVAPS      Y0, Y7
 	VFNMADD231PS Y4, Y4, Y7
 	VMULPS       Y1, Y7, Y7
 	VMULPS       Y8, Y7, Y7
-	VMOVUPS      Y7, (AX)(R9*1)
+	VMOVUPS      Y7, (AX)(R10*1)
 	VMOVAPS      Y1, Y7
 	VFNMADD231PS Y1, Y1, Y7
 	VMULPS       Y4, Y7, Y7
@@ -2655,14 +2948,15 @@ loopbackAVX2:
 	VFNMADD231PS Y2, Y2, Y7
 	VMULPS       (DX), Y7, Y7
 	VMULPS       Y8, Y7, Y7
-	VMOVUPS      Y7, (AX)(R8*1)
+	VMOVUPS      Y7, (AX)(R9*1)
 	VMULPS       Y2, Y8, Y8
-	VMOVUPS      Y8, (DI)
+	VMOVUPS      Y8, (R8)
 	ADDQ         $0x20, AX
 	ADDQ         $0x20, DX
 	ADDQ         $0x20, BX
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, DI
+	ADDQ         $0x20, R8
 	DECQ         CX
 	JNZ          loopbackAVX2
 

@@ -76,6 +76,15 @@ func checkMul(tb testing.TB, m, k, n, gap int, transposed bool, seed uint64) {
 			}
 			bits = got
 		}
+		set, none := slices.Clone(c), slices.Clone(c)
+		kn.MulSet(set, ldc, a, rs, cs, m, &p)
+		for i := range m {
+			clear(none[i*ldc : i*ldc+n])
+		}
+		kn.Mul(none, ldc, a, rs, cs, m, &p)
+		if !slices.Equal(set, none) {
+			tb.Errorf("%s: %dx%dx%d: MulSet gives other bits than Mul of zeros", kn.name, m, k, n)
+		}
 		if m > 0 && !transposed {
 			row := slices.Clone(c[:n])
 			kn.MulVec(row, a[:k], &p)
@@ -141,7 +150,7 @@ func FuzzMul(f *testing.F) {
 func checkGates(tb testing.TB, units int, scale float32, seed uint64) {
 	tb.Helper()
 	r := rand.New(rand.NewPCG(seed, 2))
-	sums, prev, dh, dc := draw(r, 4*units), draw(r, units), draw(r, units), draw(r, units)
+	sums, prev, dh, dy, dc := draw(r, 4*units), draw(r, units), draw(r, units), draw(r, units), draw(r, units)
 	for i := range sums {
 		sums[i] *= scale
 	}
@@ -150,7 +159,7 @@ func checkGates(tb testing.TB, units int, scale float32, seed uint64) {
 		v := result{g: slices.Clone(sums), cell: Floats(units), tc: Floats(units), h: Floats(units), dc: slices.Clone(dc)}
 		kn.Gates(v.g, prev, v.cell, v.tc, v.h)
 		v.dg = slices.Clone(v.g)
-		kn.GatesBack(v.dg, prev, v.tc, dh, v.dc)
+		kn.GatesBack(v.dg, prev, v.tc, dh, dy, v.dc)
 		return v
 	}
 	all := All()

@@ -50,15 +50,15 @@ func gatesGo(g, prev, cell, tc, h []float32, first int) {
 }
 
 // backGo is GatesBack for the units from first on.
-func backGo(g, prev, tc, dh, dc []float32, first int) {
+func backGo(g, prev, tc, dh, dy, dc []float32, first int) {
 	n := len(dh)
 	for u := first; u < n; u++ {
 		i, f, o, c := g[u], g[n+u], g[2*n+u], g[3*n+u]
-		t := tc[u]
-		d := dc[u] + dh[u]*o*(1-t*t)
+		t, out := tc[u], dh[u]+dy[u]
+		d := dc[u] + out*o*(1-t*t)
 		g[u] = d * c * i * (1 - i)
 		g[n+u] = d * prev[u] * f * (1 - f)
-		g[2*n+u] = dh[u] * t * o * (1 - o)
+		g[2*n+u] = out * t * o * (1 - o)
 		g[3*n+u] = d * i * (1 - c*c)
 		dc[u] = d * f
 	}

@@ -4,65 +4,65 @@
 
 package kernel
 
-// tileAVX512x1 adds a product to 1 rows of C.
+// tileAVX512x1 adds a product to 1 rows of C, or with set makes them the product.
 //
 //go:noescape
-func tileAVX512x1(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+func tileAVX512x1(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 
-// tileAVX512x2 adds a product to 2 rows of C.
+// tileAVX512x2 adds a product to 2 rows of C, or with set makes them the product.
 //
 //go:noescape
-func tileAVX512x2(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+func tileAVX512x2(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 
-// tileAVX512x3 adds a product to 3 rows of C.
+// tileAVX512x3 adds a product to 3 rows of C, or with set makes them the product.
 //
 //go:noescape
-func tileAVX512x3(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+func tileAVX512x3(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 
-// tileAVX512x4 adds a product to 4 rows of C.
+// tileAVX512x4 adds a product to 4 rows of C, or with set makes them the product.
 //
 //go:noescape
-func tileAVX512x4(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+func tileAVX512x4(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 
-// tileAVX512x5 adds a product to 5 rows of C.
+// tileAVX512x5 adds a product to 5 rows of C, or with set makes them the product.
 //
 //go:noescape
-func tileAVX512x5(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+func tileAVX512x5(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 
-// tileAVX512x6 adds a product to 6 rows of C.
+// tileAVX512x6 adds a product to 6 rows of C, or with set makes them the product.
 //
 //go:noescape
-func tileAVX512x6(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+func tileAVX512x6(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 
-// tileAVX512x7 adds a product to 7 rows of C.
+// tileAVX512x7 adds a product to 7 rows of C, or with set makes them the product.
 //
 //go:noescape
-func tileAVX512x7(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+func tileAVX512x7(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 
-// tileAVX512x8 adds a product to 8 rows of C.
+// tileAVX512x8 adds a product to 8 rows of C, or with set makes them the product.
 //
 //go:noescape
-func tileAVX512x8(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+func tileAVX512x8(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 
-// tileAVX512x9 adds a product to 9 rows of C.
+// tileAVX512x9 adds a product to 9 rows of C, or with set makes them the product.
 //
 //go:noescape
-func tileAVX512x9(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+func tileAVX512x9(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 
-// tileAVX512x10 adds a product to 10 rows of C.
+// tileAVX512x10 adds a product to 10 rows of C, or with set makes them the product.
 //
 //go:noescape
-func tileAVX512x10(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+func tileAVX512x10(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 
-// tileAVX512x11 adds a product to 11 rows of C.
+// tileAVX512x11 adds a product to 11 rows of C, or with set makes them the product.
 //
 //go:noescape
-func tileAVX512x11(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+func tileAVX512x11(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 
-// tileAVX512x12 adds a product to 12 rows of C.
+// tileAVX512x12 adds a product to 12 rows of C, or with set makes them the product.
 //
 //go:noescape
-func tileAVX512x12(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+func tileAVX512x12(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 
 // vectorAVX512 adds a row times several panels to y.
 //
@@ -97,37 +97,37 @@ func gatesAVX512(sums *float32, n int, prev *float32, cell *float32, tc *float32
 // backAVX512 is the backward step of an LSTM's gates; n is a multiple of a vector's width.
 //
 //go:noescape
-func backAVX512(sums *float32, n int, prev *float32, tc *float32, dh *float32, dc *float32, units int)
+func backAVX512(sums *float32, n int, prev *float32, tc *float32, dh *float32, dy *float32, dc *float32, units int)
 
-// tileAVX2x1 adds a product to 1 rows of C.
+// tileAVX2x1 adds a product to 1 rows of C, or with set makes them the product.
 //
 //go:noescape
-func tileAVX2x1(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+func tileAVX2x1(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 
-// tileAVX2x2 adds a product to 2 rows of C.
+// tileAVX2x2 adds a product to 2 rows of C, or with set makes them the product.
 //
 //go:noescape
-func tileAVX2x2(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+func tileAVX2x2(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 
-// tileAVX2x3 adds a product to 3 rows of C.
+// tileAVX2x3 adds a product to 3 rows of C, or with set makes them the product.
 //
 //go:noescape
-func tileAVX2x3(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+func tileAVX2x3(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 
-// tileAVX2x4 adds a product to 4 rows of C.
+// tileAVX2x4 adds a product to 4 rows of C, or with set makes them the product.
 //
 //go:noescape
-func tileAVX2x4(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+func tileAVX2x4(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 
-// tileAVX2x5 adds a product to 5 rows of C.
+// tileAVX2x5 adds a product to 5 rows of C, or with set makes them the product.
 //
 //go:noescape
-func tileAVX2x5(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+func tileAVX2x5(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 
-// tileAVX2x6 adds a product to 6 rows of C.
+// tileAVX2x6 adds a product to 6 rows of C, or with set makes them the product.
 //
 //go:noescape
-func tileAVX2x6(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)
+func tileAVX2x6(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)
 
 // vectorAVX2 adds a row times several panels to y.
 //
@@ -157,4 +157,4 @@ func gatesAVX2(sums *float32, n int, prev *float32, cell *float32, tc *float32, 
 // backAVX2 is the backward step of an LSTM's gates; n is a multiple of a vector's width.
 //
 //go:noescape
-func backAVX2(sums *float32, n int, prev *float32, tc *float32, dh *float32, dc *float32, units int)
+func backAVX2(sums *float32, n int, prev *float32, tc *float32, dh *float32, dy *float32, dc *float32, units int)

@@ -139,13 +139,13 @@ func gatesForward(s isa) {
 func gatesBackward(s isa) {
 	name := "back" + s.name
 	k := newConsts(s, name, gateConsts())
-	TEXT(name, NOSPLIT, "func(sums *float32, n int, prev *float32, tc *float32, dh *float32, dc *float32, units int)")
+	TEXT(name, NOSPLIT, "func(sums *float32, n int, prev *float32, tc *float32, dh *float32, dy *float32, dc *float32, units int)")
 	Pragma("noescape")
 	Doc(name + " is the backward step of an LSTM's gates; n is a multiple of a vector's width.")
 	i := Load(Param("sums"), GP64())
 	n := Load(Param("n"), GP64())
 	prev, tc := Load(Param("prev"), GP64()), Load(Param("tc"), GP64())
-	dh, dc := Load(Param("dh"), GP64()), Load(Param("dc"), GP64())
+	dh, dy, dc := Load(Param("dh"), GP64()), Load(Param("dy"), GP64()), Load(Param("dc"), GP64())
 	gap := Load(Param("units"), GP64())
 	SHLQ(Imm(2), gap)
 	gap3 := GP64()
@@ -153,7 +153,7 @@ func gatesBackward(s isa) {
 	one := s.vec()
 	VBROADCASTSS(k.data.Offset(k.at[1]), one)
 	gate := [4]Mem{{Base: i}, {Base: i, Index: gap, Scale: 1}, {Base: i, Index: gap, Scale: 2}, {Base: i, Index: gap3, Scale: 1}}
-	loop(s, name, n, []reg.Register{i, prev, tc, dh, dc}, func() {
+	loop(s, name, n, []reg.Register{i, prev, tc, dh, dy, dc}, func() {
 		var v [4]reg.VecVirtual
 		for j := range v {
 			v[j] = s.vec()
@@ -163,6 +163,7 @@ func gatesBackward(s isa) {
 		t, d, x := s.vec(), s.vec(), s.vec()
 		VMOVUPS(Mem{Base: tc}, t)
 		VMOVUPS(Mem{Base: dh}, d)
+		VADDPS(Mem{Base: dy}, d, d)
 		// dc += dh·o·(1−tc²)
 		VMOVAPS(one, x)
 		VFNMADD231PS(t, t, x)

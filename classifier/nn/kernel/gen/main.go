@@ -52,18 +52,28 @@ func main() {
 	Generate()
 }
 
-// tile is C += A·B for mr rows and one tile's width of a packed panel. Strides are in bytes: ldc from row to row of C, rs from
+// tile is C += A·B, or with set C = A·B, for mr rows and one tile's width of a packed panel. Strides are in bytes: ldc from row to row of C, rs from
 // row to row of A, cs from column to column of A.
 func tile(s isa, mr int) {
-	TEXT(fmt.Sprintf("tile%sx%d", s.name, mr), NOSPLIT, "func(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int)")
+	TEXT(fmt.Sprintf("tile%sx%d", s.name, mr), NOSPLIT, "func(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k int, set int)")
 	Pragma("noescape")
-	Doc(fmt.Sprintf("tile%sx%d adds a product to %d rows of C.", s.name, mr, mr))
+	Doc(fmt.Sprintf("tile%sx%d adds a product to %d rows of C, or with set makes them the product.", s.name, mr, mr))
 	c := Load(Param("c"), GP64())
 	ldc := Load(Param("ldc"), GP64())
 	acc := make([]reg.VecVirtual, mr*s.cols)
 	for i := range acc {
 		acc[i] = s.vec()
 	}
+	set, begin := Load(Param("set"), GP64()), fmt.Sprintf("begin%s_%d", s.name, mr)
+	for _, a := range acc {
+		if s.bytes == 64 {
+			VPXORD(a, a, a)
+		} else {
+			VPXOR(a, a, a)
+		}
+	}
+	TESTQ(set, set)
+	JNZ(LabelRef(begin))
 	for i := range mr {
 		for j := range s.cols {
 			VMOVUPS(Mem{Base: c, Disp: j * s.bytes}, acc[i*s.cols+j])
@@ -72,6 +82,7 @@ func tile(s isa, mr int) {
 			ADDQ(ldc, c)
 		}
 	}
+	Label(begin)
 	rs := Load(Param("rs"), GP64())
 	cs := Load(Param("cs"), GP64())
 	b := Load(Param("b"), GP64())
