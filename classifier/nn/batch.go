@@ -116,7 +116,7 @@ func (r *Runner) Run(b *Batch, probs []float32) {
 		for t := range b.T {
 			for i := range s.b {
 				p := s.probs[(t*s.b+i)*classes:][:classes]
-				softmax(p)
+				s.softmax(p)
 				copy(probs[(t*b.B+k*r.size+i)*classes:], p)
 			}
 		}

@@ -20,6 +20,7 @@ type shard struct {
 	head   op
 	grad   []float32 // like the net's parameters; nil where only answers are wanted
 	dy, dx []float32
+	soft   []float32       // a row of probs, filled up for Softmax
 	back   []kernel.Packed // transposed weights, by affine; shared by the shards
 }
 
@@ -92,6 +93,7 @@ func newShard(n *Net, t, b int, back []kernel.Packed) *shard {
 		s.outs = append(s.outs, kernel.Floats(rows*width))
 	}
 	s.probs = kernel.Floats(rows * n.Spec.Classes)
+	s.soft = kernel.Floats((n.Spec.Classes + 15) / 16 * 16)
 	s.head = newOp(s, len(n.lay.layers))
 	if back != nil {
 		s.grad = kernel.Floats(n.lay.size)
@@ -124,6 +126,13 @@ func (s *shard) forward(r *rand.Rand) {
 		copy(s.head.row(row), x[row*a.in:])
 	}
 	s.head.forward(s.probs)
+}
+
+// softmax makes a row of probs probabilities.
+func (s *shard) softmax(p []float32) {
+	copy(s.soft, p)
+	s.n.kn.Softmax(s.soft, len(p))
+	copy(p, s.soft)
 }
 
 // backward adds the gradients of all parameters; d holds those of the sums before the softmax.

@@ -51,7 +51,7 @@ func (a *ahead) run(s *shard, answers int) {
 	classes := a.n.Spec.Classes
 	a.queue = append(a.queue[:0], s.probs[:answers*classes]...)
 	for i := range answers {
-		softmax(a.queue[i*classes : (i+1)*classes])
+		s.softmax(a.queue[i*classes : (i+1)*classes])
 	}
 	a.given, a.done = 0, answers
 }

@@ -133,7 +133,7 @@ func (s *shard) errors(b *Batch, first int, scale float64) float64 {
 				clear(p)
 				continue
 			}
-			softmax(p)
+			s.softmax(p)
 			loss -= float64(w) * math.Log(math.Max(float64(p[b.Class[r]]), 1e-30))
 			p[b.Class[r]]--
 			k := float32(float64(w) * scale)

@@ -91,6 +91,7 @@ func (kn *Kernel) mul(c []float32, ldc int, a []float32, rs, cs, m int, b *Packe
 		return
 	}
 	tiles := (m + kn.rows - 1) / kn.rows
+	few, more := m/tiles, m%tiles // rows of a tile; so many have one more: of like heights, for a last one of few rows wastes most of a vector's time
 	blocks := (b.K + blockRows - 1) / blockRows
 	for block := range blocks { // sums go on where they were: the same bits as in one go
 		if block > 0 {
@@ -101,9 +102,13 @@ func (kn *Kernel) mul(c []float32, ldc int, a []float32, rs, cs, m int, b *Packe
 			at := b.data[j*b.K+k*panel:]
 			for half := 0; half < panel && j+half < b.N; half += kn.width {
 				w := min(kn.width, b.N-j-half)
-				for t := range tiles { // of like heights: a last one of few rows wastes most of a vector's time
-					i, last := t*m/tiles, (t+1)*m/tiles
-					kn.tile(c[i*ldc+j+half:], ldc, w, a[i*rs+k*cs:], rs, cs, last-i, at[half:], end-k, set)
+				for i, t := 0, 0; t < tiles; t++ {
+					rows := few
+					if t < more {
+						rows++
+					}
+					kn.tile(c[i*ldc+j+half:], ldc, w, a[i*rs+k*cs:], rs, cs, rows, at[half:], end-k, set)
+					i += rows
 				}
 			}
 		}
