@@ -16,11 +16,11 @@ import (
 func addNeural(f *pflag.FlagSet, o *classifier.NeuralOptions) {
 	f.IntVar(&o.Units, "units", 64, "`UNITS` of a layer of a neural model; a multiple of 16")
 	f.IntVar(&o.Layers, "layers", 2, "`LAYERS` of an lstm or bilstm")
-	f.Float64Var(&o.Dropout, "dropout", 0, "`SHARE` of outputs left out while a neural model learns; 0 = 0.5, of tcn 0.1; negative = none")
+	f.Float64Var(&o.Dropout, "dropout", 0, "`SHARE` of outputs left out while a neural model learns; 0 = 0.3, of tcn 0.1; negative = none")
 	f.IntVar(&o.Epochs, "epochs", 10, "most `TIMES` that a neural model goes through the homes")
 	f.IntVar(&o.Patience, "patience", 3, "`EPOCHS` without a better validation loss that end it")
-	f.Float64Var(&o.Rate, "rate", 1e-3, "Adam's `RATE` of learning at first; it falls to nothing")
-	f.StringVar(&o.Weights, "weights", "sqrt", "what rare classes weigh in a neural model: "+strings.Join(classifier.ClassWeights(), ", "))
+	f.Float64Var(&o.Rate, "rate", 0, "Adam's `RATE` of learning at first, from where it falls to nothing; 0 = 0.006, of tcn 0.004")
+	f.StringVar(&o.Weights, "weights", "none", "what packets of rare classes weigh more in a neural model: "+strings.Join(classifier.ClassWeights(), ", "))
 }
 
 func checkNeural(o *classifier.NeuralOptions) error {
@@ -33,8 +33,8 @@ func checkNeural(o *classifier.NeuralOptions) error {
 		return usagef("--dropout must be under 1")
 	case o.Epochs < 1 || o.Patience < 1:
 		return usagef("--epochs and --patience must be 1 or more")
-	case !(o.Rate > 0):
-		return usagef("--rate must be above 0")
+	case !(o.Rate >= 0):
+		return usagef("--rate must be above 0; 0 = the model's own")
 	case !slices.Contains(classifier.ClassWeights(), o.Weights):
 		return usagef("--weights %s is not known; there are %s", o.Weights, strings.Join(classifier.ClassWeights(), ", "))
 	}
