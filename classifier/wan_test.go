@@ -15,8 +15,8 @@ import (
 )
 
 // clientHello is what crypto/tls sends first.
-func clientHello(t testing.TB, host string, version uint16) []byte {
-	t.Helper()
+func clientHello(tb testing.TB, host string, version uint16) []byte {
+	tb.Helper()
 	ours, theirs := net.Pipe()
 	go func() {
 		_ = tls.Client(ours, &tls.Config{ServerName: host, MinVersion: version, MaxVersion: version}).Handshake()
@@ -24,29 +24,29 @@ func clientHello(t testing.TB, host string, version uint16) []byte {
 	b := make([]byte, 4096)
 	n, err := theirs.Read(b)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	theirs.Close()
 	ours.Close()
 	return b[:n]
 }
 
-func dnsMessage(t testing.TB, host string, addrs ...string) []byte {
-	t.Helper()
+func dnsMessage(tb testing.TB, host string, addrs ...string) []byte {
+	tb.Helper()
 	m := new(dns.Msg)
 	m.SetQuestion(dns.Fqdn(host), dns.TypeA)
 	m.Response = len(addrs) > 0
 	for _, a := range addrs {
 		rr, err := dns.NewRR("other.example. 60 IN A " + a) // behind a CNAME the owner is another
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		m.Answer = append(m.Answer, rr)
 	}
 	m.Compress = true
 	b, err := m.Pack()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }

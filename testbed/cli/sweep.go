@@ -30,6 +30,7 @@ type sweepOptions struct {
 	trees     int
 	workers   int
 	csv       string
+	plot      string
 	seed      seedFlag
 	json      bool
 }
@@ -59,7 +60,7 @@ Values are A..B, A..B,STEP or A,B,C. A range without a step has all of up to nin
 (intensity goes in doublings). What is not varied is as in the scenario; of devices there are two more than targets, of
 phones as many as its homes have on average.
 
-With -o DIR finished points are kept, the same command goes on where it was stopped, and DIR gets the result as JSON and CSV.`,
+With -o DIR finished points are kept, the same command goes on where it was stopped, and DIR gets the result as JSON, CSV and a plot.`,
 		Example: `  glasshouse sweep noisy-vpn --vary devices=1..30 --seed 1
   glasshouse sweep noisy-vpn --vary phones=0..8,4 --vary intensity=0.25..4 --seed 1 -o noise
   glasshouse sweep noisy-napt --vary loss=0,0.1,1,5 --vary path=napt,vpn --targets echo-dot,orvibo-plug --json`,
@@ -81,6 +82,7 @@ With -o DIR finished points are kept, the same command goes on where it was stop
 	f.IntVar(&o.trees, "trees", 60, "trees of the forest that is trained at each point")
 	f.IntVar(&o.workers, "workers", runtime.NumCPU(), "how many homes are lived at once; the result does not depend on it")
 	f.StringVar(&o.csv, "csv", "", "write the points to a CSV `FILE`, too")
+	f.StringVar(&o.plot, "plot", "", "draw balanced accuracy to an SVG `FILE`, too")
 	o.seed.add(cmd)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	return cmd
@@ -157,10 +159,10 @@ func runSweep(ctx context.Context, o *sweepOptions, scenario string, stdout, std
 
 // show prints a result, and writes it where it was asked for.
 func (o *sweepOptions) show(r *sweep.Result, stdout io.Writer) error {
-	if err := writeTo(o.csv, r.WriteCSV); err != nil {
+	err := errors.Join(writeTo(o.csv, r.WriteCSV), writeTo(o.plot, r.Plot))
+	if err != nil {
 		return err
 	}
-	var err error
 	if o.json {
 		err = writeJSON(stdout, r)
 	} else {

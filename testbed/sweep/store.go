@@ -90,6 +90,7 @@ func (s *store) finish(r *Result) error {
 	return errors.Join(
 		whole(filepath.Join(s.dir, FileResult), func(w io.Writer) error { return encode(w, r) }),
 		whole(filepath.Join(s.dir, FilePoints), r.WriteCSV),
+		whole(filepath.Join(s.dir, FilePlot), r.Plot),
 	)
 }
 
