@@ -51,6 +51,7 @@ type Meta struct {
 
 	Calibration *Calibration `json:"calibration,omitempty"` // nil: probabilities are as the model was trained to give them
 	Unknown     *Unknown     `json:"unknown,omitempty"`     // nil: every packet is called one of the classes
+	Activities  *Activities  `json:"activities,omitempty"`  // nil: it is not told what devices do
 }
 
 // argmax returns the index of the largest value; the first of equals.

@@ -125,6 +125,11 @@ func (m *Meta) check() error {
 	if c := m.Calibration; c != nil && (c.Method != calibrateTemperature || !(c.Temperature >= coldest && c.Temperature <= hottest)) {
 		return fmt.Errorf("calibration by %q, %v", c.Method, c.Temperature)
 	}
+	if m.Activities != nil {
+		if err := m.Activities.load(len(m.Classes)); err != nil {
+			return fmt.Errorf("what tells activities: %w", err)
+		}
+	}
 	if m.Unknown != nil {
 		if err := m.Unknown.load(len(m.Classes)); err != nil {
 			return fmt.Errorf("what tells unknown devices: %w", err)

@@ -28,6 +28,7 @@ type Score struct {
 	First            []FirstTold          `json:"first_correct"`
 	Trust            *Trust               `json:"trust,omitempty"`   // nil where guesses came without probabilities
 	Unknown          *CalledUnknown       `json:"unknown,omitempty"` // nil of models that do not say so
+	Activities       []ActivityScore      `json:"activities,omitempty"`
 }
 
 // CalledUnknown says how many packets, all of devices, are called unknown; they count as wrong.
@@ -134,6 +135,7 @@ type Scorer struct {
 	out    int
 	paths  map[string]bool
 	trust  trustTally
+	acting actingTally
 	before trustTally // as the model said without its calibration
 	undone []float32
 }
@@ -145,6 +147,7 @@ type homeTally struct {
 	present                map[string]*presenceCount
 	first                  map[string]*firstCount
 	open                   presenceWindow
+	acting                 truthWindow
 }
 
 // firstCount is when a class of the truth first came, and when it was first told.
@@ -160,7 +163,7 @@ func NewScorer(meta *Meta) *Scorer {
 	if w <= 0 {
 		w = 100
 	}
-	return &Scorer{meta: meta, window: w, of: make(map[int]*homeTally), roles: make(map[string][2]int), paths: make(map[string]bool)}
+	return &Scorer{acting: newActingTally(), meta: meta, window: w, of: make(map[int]*homeTally), roles: make(map[string][2]int), paths: make(map[string]bool)}
 }
 
 func (s *Scorer) home(home int) *homeTally {
@@ -203,6 +206,10 @@ func (s *Scorer) add(m *dataset.Manifest, home int, r *dataset.Row, guess string
 		s.trusted(truth, guess, p, probs)
 		h.see(truth, guess, r.TsNs)
 		h.open.truth[truth] = true
+		if s.meta.Activities != nil {
+			h.acting.truth(truth, &r.Label)
+			h.acting.roll.Add(guess, &r.Observation)
+		}
 		if guess != UnknownLabel { // no class that could be there
 			h.open.guess[guess] = true
 		}
@@ -211,6 +218,9 @@ func (s *Scorer) add(m *dataset.Manifest, home int, r *dataset.Row, guess string
 		s.out++
 	}
 	if h.open.n++; h.open.n == s.window {
+		if s.meta.Activities != nil {
+			s.acting.close(s.meta, &h.acting)
+		}
 		h.closeWindow()
 	}
 }
@@ -291,6 +301,7 @@ func (s *Scorer) Result() *Score {
 		Baseline: Baselines{Majority: major.plain(classes), LengthLookup: lookup.plain(classes)},
 		Presence: s.presence(labels), First: s.first(classes), Trust: s.trust.result(),
 	}
+	res.Activities = s.acting.result()
 	if b := s.before.result(); b != nil && res.Trust != nil {
 		res.Trust.Before = &Reliability{LogLoss: b.LogLoss, CalibrationError: b.CalibrationError}
 	}

@@ -46,6 +46,8 @@ type TrainOptions struct {
 	Neural   NeuralOptions
 	// Uncalibrated leaves probabilities as they are; it saves a forest a third of the time, boosted trees half.
 	Uncalibrated bool
+	// Activities makes a model that also tells what devices do, window by window.
+	Activities bool
 	// Unknown makes a model that also says "unknown", of devices that it has not learned: this share of known packets may be
 	// called so, 0 to 1; 0 = no such model.
 	Unknown float64
@@ -98,10 +100,15 @@ func Train(ctx context.Context, sets []*dataset.Dataset, o TrainOptions) (Model,
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	train := trainTrees
 	if slices.Contains(neuralKinds(), o.Kind) {
-		return trainNeural(ctx, sets, &o)
+		train = trainNeural
 	}
-	return trainTrees(ctx, sets, &o)
+	m, err := train(ctx, sets, &o)
+	if err == nil && o.Activities {
+		m.Meta().Activities, err = findActivities(ctx, m.Meta(), sets, max(o.Forest.Workers, o.Boost.Workers, o.Neural.Workers, 1))
+	}
+	return m, err
 }
 
 // trainTrees trains a forest or boosted trees.

@@ -35,7 +35,8 @@ func newObserve() *cobra.Command {
 		Use:   "observe FILE.pcap[ng] | -i IFACE",
 		Short: "Label the packets of a capture or an interface as they pass",
 		Long: `Labels each packet that crosses the edge of a home with the device that a model takes it for, as soon as the model can tell,
-and says of each window of packets which devices are in it. The capture can be anybody's: pcap or pcapng, of Ethernet, raw IP,
+and says of each window of packets which devices are in it, from when to when, and what each does (voice-command, streaming, motion,
+switching, browsing, call, idle). The capture can be anybody's: pcap or pcapng, of Ethernet, raw IP,
 Linux cooked or BSD loopback frames. A model that learned behind a VPN is for captures behind a VPN.
 
 Which side is the home's is told by --local, or else by the first packets: private addresses where they talk to public ones,
@@ -269,6 +270,9 @@ func (v *observeView) window(win *watch.Window) {
 	v.recent = fmt.Sprintf("the last %d packets:", win.Packets)
 	for _, p := range win.Present {
 		v.recent += fmt.Sprintf(" %s %d", p.Class, p.Packets)
+		if p.Activity != "" && p.Activity != classifier.ActivityIdle {
+			v.recent += " (" + p.Activity + ")"
+		}
 	}
 	if win.Unknown {
 		v.recent += "; a device that was never learned seems to be there"

@@ -137,7 +137,7 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 		Kind: o.kind, Classes: o.classes, Features: o.feats, Window: o.window, Seed: o.seed.get(),
 		Forest: classifier.ForestOptions{Workers: runtime.NumCPU(), Progress: progress("trees")},
 		Boost:  classifier.BoostOptions{Workers: runtime.NumCPU(), Progress: progress("rounds")},
-		Neural: o.neural, Unknown: o.unknown,
+		Neural: o.neural, Unknown: o.unknown, Activities: true,
 	})
 	if errors.Is(err, context.Canceled) {
 		if _, e := os.Stat(o.neural.Checkpoint); e == nil {

@@ -33,6 +33,12 @@ func WriteScore(w io.Writer, s *classifier.Score) error {
 		fmt.Fprintf(t, "Hamming loss %.3f; guessing nobody %.3f, the best constant set %.3f; macro-F1 %.3f\n",
 			p.HammingLoss, p.BaselineAbsent, p.BaselineConstant, p.MacroF1)
 	}
+	if len(s.Activities) > 0 {
+		fmt.Fprint(t, "\nwhat devices do in a window\trecall\tprecision\tF1\tF1, always the same\tn\n")
+	}
+	for _, a := range s.Activities {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%.3f\t%.3f\t%d\n", a.Activity, percent(a.Recall), percent(a.Precision), a.F1, a.Constant, a.Support)
+	}
 	if in := s.Intervals; in != nil && p.Windows > 0 {
 		fmt.Fprintf(t, "95 %% interval: Hamming loss %s, macro-F1 %s\n", span(&in.HammingLoss), span(&in.PresenceMacroF1))
 	}

@@ -37,6 +37,10 @@ type Window struct {
 type ClassPackets struct {
 	Class   string `json:"class"`
 	Packets int    `json:"packets"`
+	// What it does, "" where the model does not tell, and from when to when its packets are in the window.
+	Activity string `json:"activity,omitempty"`
+	FromNs   int64  `json:"from_ns"`
+	ToNs     int64  `json:"to_ns"`
 }
 
 // ClassTotal is what was seen of a class in all.
@@ -81,6 +85,8 @@ type Watcher struct {
 	window int
 	open   Window
 	find   *classifier.Unknown
+	meta   *classifier.Meta
+	acts   classifier.ActivityRoll
 	novel  []float32 // of the open window's packets
 	inOpen map[string]int
 	totals map[string]*ClassTotal
@@ -106,6 +112,7 @@ func New(m classifier.Model, local Local, window int) *Watcher {
 		local: local, parser: dataset.NewParser(), window: window, inOpen: make(map[string]int), totals: make(map[string]*ClassTotal),
 	}
 	w.label, w.find = classifier.NewLabeller(m, w.labelled), m.Meta().Unknown
+	w.meta = m.Meta()
 	return w
 }
 
@@ -192,6 +199,7 @@ func (w *Watcher) labelled(o dataset.Observation, class string, p float32) error
 	w.open.ToNs = o.TsNs
 	w.open.Packets++
 	w.inOpen[class]++
+	w.acts.Add(class, &o)
 	if w.find != nil {
 		w.novel = append(w.novel, w.label.Novelty())
 	}
@@ -205,7 +213,9 @@ func (w *Watcher) closeWindow() error {
 	w.open.Index++
 	w.open.Present = w.open.Present[:0]
 	for c, n := range w.inOpen {
-		w.open.Present = append(w.open.Present, ClassPackets{c, n})
+		p := ClassPackets{Class: c, Packets: n}
+		p.Activity, p.FromNs, p.ToNs = w.acts.Tell(w.meta, c)
+		w.open.Present = append(w.open.Present, p)
 		w.totals[c].Windows++
 	}
 	slices.SortFunc(w.open.Present, func(a, b ClassPackets) int {
@@ -218,6 +228,7 @@ func (w *Watcher) closeWindow() error {
 		return 1
 	})
 	clear(w.inOpen)
+	w.acts.Reset()
 	if w.find != nil {
 		w.open.Novelty = classifier.WindowNovelty(w.novel)
 		w.open.Unknown, w.novel = w.open.Novelty > w.find.Window, w.novel[:0]

@@ -1,0 +1,83 @@
+package classifier
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"glasshouse/testbed/dataset"
+)
+
+// busy is a village whose camera sends large frames to somebody who watches, every other hundred packets, and beats in between; the
+// hub reports a motion now and then, and beats else.
+func busy(d *dataset.Dataset) []*dataset.Dataset {
+	return []*dataset.Dataset{d.Relabel(func() func(*dataset.Row) {
+		return func(r *dataset.Row) {
+			on := r.Frame/100%2 == 0
+			r.Activity = "heartbeat"
+			switch {
+			case r.Class == "camera" && on:
+				r.Activity, r.Length = "watch-wan", 1400
+			case r.Class == "hub" && r.Frame/200%2 == 0:
+				r.Activity, r.Length = "motion-alert", 700
+			}
+		}
+	})}
+}
+
+func TestActivitiesAreTold(t *testing.T) {
+	d := village(t, "napt", "virtual", 4)
+	pick := func(from, to int) []*dataset.Dataset {
+		return busy(d.Select(func(h dataset.HomeInfo) bool { return h.Home >= from && h.Home < to }, nil))
+	}
+	m, err := Train(t.Context(), pick(0, 2), TrainOptions{Kind: KindForest, Seed: 1, Window: 100, Activities: true, Forest: ForestOptions{Trees: 10}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err = Load(saved(t, m)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Evaluate(m, pick(2, 4), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := make([]string, 0, 3)
+	for _, a := range s.Activities {
+		names = append(names, a.Activity)
+		if a.F1 < 0.9 || a.F1 > 1 || a.Precision > 1 || a.Recall > 1 || a.Support == 0 || a.Activity != ActivityIdle && a.Constant > 0.8 {
+			t.Errorf("%+v", a)
+		}
+	}
+	if !slices.Equal(names, []string{ActivityIdle, "motion", "streaming"}) {
+		t.Errorf("activities %v", names)
+	}
+	a := m.Meta().Activities
+	for _, bad := range []Activities{{Names: a.Names, Common: a.Common[1:], Trees: a.Trees}, {Names: a.Names, Common: a.Common, Trees: a.Trees[:9]}, {Names: nil, Common: a.Common, Trees: a.Trees}} {
+		m.Meta().Activities = &bad
+		if _, err := Load(saved(t, m)); !errors.Is(err, ErrNotModel) {
+			t.Errorf("%d names: %v", len(bad.Names), err)
+		}
+	}
+}
+
+// A class that is told and not there counts against the one that is told, and one that is not told against the truth.
+func TestActivityScoreCountsWhoIsNotThere(t *testing.T) {
+	m, err := Train(t.Context(), busy(village(t, "napt", "virtual", 2)), TrainOptions{Kind: KindForest, Seed: 1, Window: 100, Activities: true, Forest: ForestOptions{Trees: 5}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tally, w := newActingTally(), truthWindow{}
+	for i := range int64(50) {
+		w.truth("plug", &dataset.Label{Activity: "heartbeat"})
+		w.roll.Add("camera", &dataset.Observation{TsNs: i * 4e9, Dir: 1, Length: 1400})
+	}
+	tally.close(m.Meta(), &w)
+	if tally.truth[ActivityIdle] != 1 || tally.guess["streaming"] != 1 || len(tally.truth) != 1 || tally.both["streaming"] != 0 || len(w.roll.of) != 0 {
+		t.Errorf("%+v", tally)
+	}
+	var r ActivityRoll
+	r.Add(UnknownLabel, &dataset.Observation{TsNs: 5, Dir: 1, Length: 90})
+	if a, from, to := r.Tell(m.Meta(), UnknownLabel); a != "" || from != 5 || to != 5 {
+		t.Errorf("what is unknown does %q from %d to %d", a, from, to)
+	}
+}
