@@ -247,7 +247,9 @@ func TestNeuralModelRoundTrip(t *testing.T) {
 
 func FuzzParseNeuralModel(f *testing.F) {
 	for _, kind := range neuralKinds() {
-		b := saved(f, mustTeach(f, talks(2, 200, inputsOf(kind), false), neuralOptions(kind, 1)))
+		m := mustTeach(f, talks(2, 200, inputsOf(kind), false), neuralOptions(kind, 1))
+		m.meta.Unknown, m.meta.Activities = anyUnknown(f, len(m.meta.Classes)), anyActivities(f, len(m.meta.Classes))
+		b := saved(f, m)
 		f.Add(b[len(modelMagic) : len(b)-32])
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -255,17 +257,61 @@ func FuzzParseNeuralModel(f *testing.F) {
 		if err != nil {
 			return
 		}
-		probs := make([]float32, len(m.Classes()))
-		s := m.Stream()
-		for i := range 3 {
-			s.Step(&dataset.Observation{Length: 100, Frame: int64(i)}, probs)
-		}
-		for {
-			if _, ready := s.Flush(probs); !ready {
-				break
+		var r ActivityRoll
+		answers := 0
+		l := NewLabeller(m, func(o dataset.Observation, class string, _ float32) error {
+			answers++
+			r.Add(class, &o)
+			r.Tell(m.Meta(), class)
+			return nil
+		})
+		for i := range int64(3) {
+			o := dataset.Observation{TsNs: i * 1e9, Length: 100, Frame: i}
+			if err := l.Step(&o, o); err != nil {
+				t.Fatal(err)
 			}
 		}
+		if err := l.Flush(); err != nil || answers != 3 {
+			t.Fatalf("%d answers of 3, %v", answers, err)
+		}
 	})
+}
+
+// anyUnknown is a detector that loads.
+func anyUnknown(tb testing.TB, classes int) *Unknown {
+	tb.Helper()
+	r := rand.New(rand.NewPCG(6, 6))
+	x, y := make([]float32, 100*numNovelties), make([]uint8, 100)
+	for i := range x {
+		x[i] = r.Float32()
+	}
+	for i := range y {
+		y[i] = uint8(i % 2)
+	}
+	u := &Unknown{Rate: 0.05, Thresholds: make([]float32, classes), Levels: make([]signature, numLevels)}
+	u.Trees = growBoosted(tb, x, y, 2, 1).marshal()
+	for i := range u.Levels {
+		u.Levels[i] = signature{Keys: make([]byte, 16), Best: make([]byte, 8)}
+	}
+	if err := u.load(classes); err != nil {
+		tb.Fatal(err)
+	}
+	return u
+}
+
+// anyActivities tells activities, and loads.
+func anyActivities(tb testing.TB, classes int) *Activities {
+	tb.Helper()
+	x, y := make([]float32, 100*numActing), make([]uint8, 100)
+	for i := range y {
+		y[i] = uint8(i % 2)
+		x[i*numActing+1] = float32(i % 2)
+	}
+	a := &Activities{Names: []string{ActivityIdle, "motion"}, Common: make([]int, classes), Trees: growBoosted(tb, x, y, 2, 1).marshal()}
+	if err := a.load(classes); err != nil {
+		tb.Fatal(err)
+	}
+	return a
 }
 
 // A quick LSTM gives the labels of the exact one but for one packet in a thousand at most, and probabilities within a hundredth.
