@@ -37,7 +37,7 @@ func polylines(t *testing.T, svg []byte) [][][2]float64 {
 				continue
 			}
 			var line [][2]float64
-			for _, p := range strings.Fields(a.Value) {
+			for p := range strings.FieldsSeq(a.Value) {
 				x, y, _ := strings.Cut(p, ",")
 				var at [2]float64
 				for i, s := range []string{x, y} {

@@ -54,10 +54,11 @@ type Attack struct {
 	TargetRecall     float64              `json:"target_recall"` // mean over the targets
 	OtherRecall      float64              `json:"other_recall"`  // share of other packets that are taken for no target
 	PerClass         []ClassFigures       `json:"per_class"`
-	Difference       *Difference          `json:"difference,omitempty"`   // to the first point
-	OverPaper        *Difference          `json:"over_paper,omitempty"`   // to the paper's attacker at this point
-	Model            string               `json:"model_sha256,omitempty"` // of what was trained here
-	Features         int                  `json:"features,omitempty"`     // that it has of a packet
+	Difference       *Difference          `json:"difference,omitempty"`       // to the first point
+	Along            *Difference          `json:"difference_along,omitempty"` // to the first point that has the same values on all axes but the one that a plot has to the right
+	OverPaper        *Difference          `json:"over_paper,omitempty"`       // to the paper's attacker at this point
+	Model            string               `json:"model_sha256,omitempty"`     // of what was trained here
+	Features         int                  `json:"features,omitempty"`         // that it has of a packet
 }
 
 // ClassFigures are those of one class.

@@ -253,9 +253,14 @@ func (w *sweeper) point(ctx context.Context, i int) (*Point, error) {
 // compare adds what needs two points, or two attackers.
 func (w *sweeper) compare(r *Result, i int) {
 	p, first := r.Points[i], r.Points[0]
+	across := r.Axes[r.across()].Name
+	along := r.Points[slices.IndexFunc(r.Points, func(o *Point) bool { return r.panelOf(o, across) == r.panelOf(p, across) })]
 	for k := range p.Attackers {
 		a := &p.Attackers[k]
-		a.Difference, a.OverPaper = nil, nil
+		a.Difference, a.Along, a.OverPaper = nil, nil, nil
+		if along != p && len(along.Families) > 0 {
+			a.Along = difference(along.Point, p.Families, along.Families, k, k, len(w.j.classes))
+		}
 		if i > 0 && len(first.Families) > 0 {
 			a.Difference = difference(first.Point, p.Families, first.Families, k, k, len(w.j.classes))
 		}

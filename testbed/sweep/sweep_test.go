@@ -90,7 +90,10 @@ func TestOnlyWhatIsVariedVaries(t *testing.T) {
 	alone := run(t, small(t, "devices=8", "phones=2"))
 	last := *together.Points[3]
 	for i := range last.Attackers { // to the first point: alone it has none
-		last.Attackers[i].Difference = nil
+		if d := last.Attackers[i].Along; d == nil || d.From != "devices=2 phones=2" {
+			t.Errorf("compared along its axis: %+v", d)
+		}
+		last.Attackers[i].Difference, last.Attackers[i].Along = nil, nil
 	}
 	if diff := cmp.Diff(asJSON(t, alone.Points[0]), asJSON(t, last)); diff != "" {
 		t.Errorf("a point by itself is not what it is among others: %s", diff)

@@ -24,7 +24,9 @@ func (r *Result) Write(w io.Writer) error {
 		}
 		fmt.Fprintf(t, "%s\t", name)
 	}
-	fmt.Fprint(t, "attacker\tbalanced\t95 %\tless the first\t95 %\tmacro-F1\t95 %\tless the first\t95 %\n")
+	x := &r.Axes[r.across()]
+	than := fmt.Sprintf("than at %s %s", x.Name, x.Values[0])
+	fmt.Fprintf(t, "attacker\tbalanced\t95 %%\t%s\t95 %%\tmacro-F1\t95 %%\t%s\t95 %%\n", than, than)
 	for _, p := range r.Points {
 		for k := range max(len(p.Attackers), 1) {
 			for _, a := range r.Axes {
@@ -37,7 +39,7 @@ func (r *Result) Write(w io.Writer) error {
 			a := &p.Attackers[k]
 			less := "-\t-"
 			lessF1 := less
-			if d := a.Difference; d != nil {
+			if d := a.Along; d != nil {
 				less = fmt.Sprintf("%+.1f\t%s", 100*d.BalancedAccuracy, ends(d.Interval, "%+.1f to %+.1f", 100))
 				lessF1 = fmt.Sprintf("%+.3f\t%s", d.MacroF1, ends(d.F1Interval, "%+.3f to %+.3f", 1))
 			}
@@ -71,7 +73,7 @@ func (r *Result) WriteCSV(w io.Writer) error {
 		head = append(head, name)
 	}
 	head = append(head, "attacker", "balanced_accuracy", "balanced_accuracy_low", "balanced_accuracy_high", "difference", "difference_low",
-		"difference_high", "over_paper", "over_paper_low", "over_paper_high", "macro_f1", "macro_f1_low", "macro_f1_high", "accuracy",
+		"difference_high", "along", "along_low", "along_high", "over_paper", "over_paper_low", "over_paper_high", "macro_f1", "macro_f1_low", "macro_f1_high", "accuracy",
 		"accuracy_low", "accuracy_high", "target_recall", "other_recall", "chance",
 		"train_packets_per_class", "homes", "packets")
 	_ = c.Write(head) // Flush tells
@@ -85,6 +87,7 @@ func (r *Result) WriteCSV(w io.Writer) error {
 			line = append(line, a.Attacker, number(a.BalancedAccuracy))
 			line = append(line, both(a.Interval)...)
 			line = append(line, a.Difference.fields()...)
+			line = append(line, a.Along.fields()...)
 			line = append(line, a.OverPaper.fields()...)
 			line = append(line, number(a.MacroF1))
 			line = append(line, both(a.F1Interval)...)
