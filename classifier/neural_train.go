@@ -138,13 +138,18 @@ func teach(ctx context.Context, c *corpus, o *TrainOptions, inputs string) (*Neu
 	if o.Kind == KindTCN {
 		steps, size = max(o.Window, tcnWindow), tcnBatch
 	}
+	packets := 0
+	for _, s := range train {
+		packets += s.to - s.from
+	}
+	size = batchOf(size, packets/steps)
 	l.batch = nn.NewBatch(&spec, steps, size)
 	for i, v := range valid {
 		valid[i].to = min(v.to, v.from+max(validLimit/len(valid), steps))
 	}
 	l.valid = cutWindows(valid, steps, func() int { return 0 })
 	l.weigh()
-	l.tr = nn.NewTrainer(l.m.net, nn.TrainOptions{Rate: o.Neural.Rate, Workers: o.Neural.Workers, Seed: o.Seed})
+	l.tr = nn.NewTrainer(l.m.net, nn.TrainOptions{Rate: o.Neural.Rate, Workers: o.Neural.Workers, Seed: o.Seed, Shard: max(size/4, 2)})
 	if err := l.resume(); err != nil {
 		return nil, err
 	}
@@ -159,6 +164,18 @@ func teach(ctx context.Context, c *corpus, o *TrainOptions, inputs string) (*Neu
 	}
 	l.m.net = best
 	return l.m, nil
+}
+
+// fewSteps is how many steps of learning an epoch should have at least.
+const fewSteps = 100
+
+// batchOf is how many windows a batch has: so many, or of few packets down to a quarter, for a net learns by steps.
+func batchOf(size, windows int) int {
+	least := size / 4
+	for size > least && windows/size < fewSteps {
+		size /= 2
+	}
+	return size
 }
 
 // weigh sets the classes' weights, whose mean over the packets is 1.

@@ -49,7 +49,7 @@ paper's table of accuracies is not known to us. A run that was stopped goes on w
 	f.BoolVar(&o.quick, "quick", false, "fewer and shorter homes, a first look")
 	f.StringSliceVar(&o.models, "models", []string{"forest", "lstm", "bilstm", "tcn"}, "`KINDS` of model")
 	f.IntVar(&o.homes, "homes", 0, "unseen homes of each environment and path; half as many again are learned from (default 10, with --quick 4)")
-	f.Var(durationFlag{&o.duration}, "duration", "how long each home is lived (default 2h, with --quick 30m)")
+	f.Var(durationFlag{&o.duration}, "duration", "how long each home is lived (default 90m, with --quick 30m)")
 	o.seed.add(cmd)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	return cmd
@@ -68,7 +68,7 @@ func runHomemole(ctx context.Context, o *homemoleOptions, stdout, stderr io.Writ
 		}
 	}
 	e := reproduce.HomeMoleOptions{
-		Seed: o.seed.get(), Kinds: o.models, Unseen: 10, Duration: 2 * time.Hour, Epochs: 5, Out: o.out, Workers: runtime.NumCPU(), Now: time.Now,
+		Seed: o.seed.get(), Kinds: o.models, Unseen: 10, Duration: 90 * time.Minute, Epochs: 5, Out: o.out, Workers: runtime.NumCPU(), Now: time.Now,
 	}
 	if o.quick {
 		e.Unseen, e.Duration, e.Epochs = 4, 30*time.Minute, 2

@@ -38,7 +38,7 @@ type HomeMoleOptions struct {
 	Learn    int           `json:"learn_homes"`  // of each environment and path; in "single", of each device
 	Unseen   int           `json:"unseen_homes"` // likewise
 	Duration time.Duration `json:"duration_ns"`  // of each home
-	Epochs   int           `json:"epochs"`       // of neural models, at most
+	Epochs   int           `json:"epochs"`       // of neural models, at most; of few packets more: see epochs
 
 	Out     string            `json:"-"`
 	Workers int               `json:"-"`
@@ -178,7 +178,7 @@ func (o *HomeMoleOptions) judge(ctx context.Context, c *Cell, file string, learn
 	began := o.Now()
 	m, err := classifier.Train(ctx, learn, classifier.TrainOptions{
 		Kind: c.Model, Seed: o.Seed, Forest: classifier.ForestOptions{Workers: o.Workers}, Boost: classifier.BoostOptions{Workers: o.Workers},
-		Neural: classifier.NeuralOptions{Workers: o.Workers, Epochs: o.Epochs, Checkpoint: file + ".checkpoint"},
+		Neural: classifier.NeuralOptions{Workers: o.Workers, Epochs: o.epochs(learn), Checkpoint: file + ".checkpoint"},
 	})
 	if err != nil {
 		return err
@@ -190,6 +190,23 @@ func (o *HomeMoleOptions) judge(ctx context.Context, c *Cell, file string, learn
 	}
 	o.Tell(fmt.Sprintf("%s, %s, %s: learned from %d packets in %.0f s, right %.1f %% of %d", c.Environment, c.Path, c.Model, c.Learned, c.TrainS, 100*c.Score.Accuracy, c.Score.N))
 	return writeJSON(file+".json", c)
+}
+
+// Neural models go through few packets more often: until they have seen so many, or so many times.
+const (
+	seenAtLeast = 450_000
+	mostEpochs  = 10
+)
+
+// epochs is how often neural models go through homes.
+func (o *HomeMoleOptions) epochs(learn []*dataset.Dataset) int {
+	packets := 1
+	for _, d := range learn {
+		for _, h := range d.Manifest.Homes {
+			packets += int(h.Packets)
+		}
+	}
+	return max(o.Epochs, min(mostEpochs, (seenAtLeast+packets-1)/packets))
 }
 
 // homes lives the homes of an environment; what is there is left alone.

@@ -12,7 +12,7 @@ func (r *HomeMole) Write(w io.Writer) error {
 	fmt.Fprintf(t, "HomeMole's experiment on emulated homes; seed %d, %d homes to learn from, %d unseen ones, %s each\n", r.Options.Seed, r.Options.Learn, r.Options.Unseen, r.Options.Duration)
 	fmt.Fprintf(t, "profiles %s, fixed before the first home\n\n", r.Profiles[:12])
 	if r.Options.Epochs < 5 {
-		fmt.Fprintf(t, "a first look: neural models have learned for %d epochs only, which is too short for them\n\n", r.Options.Epochs)
+		fmt.Fprintf(t, "a first look: neural models have learned for %d epochs or little more, which is too short for them\n\n", r.Options.Epochs)
 	}
 	fmt.Fprint(t, "homes\tpath\tmodel\taccuracy, %\t95 %\tmacro-F1\tlook-up, %\tHamming\tconstant\ttraining\n")
 	for _, c := range r.Cells {
