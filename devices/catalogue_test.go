@@ -73,7 +73,7 @@ func TestHeartbeatBytes(t *testing.T) {
 		}
 		step := p.Routine("heartbeat").Steps[0]
 		var got []int
-		for _, m := range expand(p, p.Routine("heartbeat").Steps, NewDraws(1, "test"))[0].Messages {
+		for _, m := range expand(p, p.Routine("heartbeat").Steps, NewDraws(1, "test"), epoch{})[0].Messages {
 			got = append(got, m.Size)
 		}
 		if len(got) != len(c.want) {

@@ -7,7 +7,7 @@ import (
 )
 
 // expand draws the exchanges of an activity, ordered by offset.
-func expand(p *Profile, steps []Step, d *Draws) []Exchange {
+func expand(p *Profile, steps []Step, d *Draws, now epoch) []Exchange {
 	var xs []Exchange
 	for i := range steps {
 		s := &steps[i]
@@ -21,7 +21,7 @@ func expand(p *Profile, steps []Step, d *Draws) []Exchange {
 			if s.Op == OpConnect || s.Op == OpReconnect {
 				x.Messages = svc.LoginMessages()
 			} else {
-				e := expander{svc: svc, d: d}
+				e := expander{svc: svc, d: d, level: now.of(svc)}
 				e.items(s.Messages)
 				x.Messages = e.out
 			}
@@ -42,6 +42,8 @@ type expander struct {
 	svc *Service
 	d   *Draws
 	out []Message
+
+	level int64 // ns that every reply takes now beyond its own time
 }
 
 func (e *expander) items(items []Item) {
@@ -62,13 +64,22 @@ func (e *expander) items(items []Item) {
 
 // wait draws what passes before a message. A far end that answers takes the service's latency, unless told.
 func (e *expander) wait(it *Item, dir int8) int64 {
+	reply := dir == Down && len(e.out) > 0 && e.out[len(e.out)-1].Dir == Up
+	wait := int64(0)
 	switch {
+	case len(it.Waits) > 0:
+		wait = e.d.Quantile(it.Waits)
 	case it.HasWait:
-		return e.d.In(it.Wait)
-	case dir == Down && len(e.out) > 0 && e.out[len(e.out)-1].Dir == Up:
-		return e.d.In(e.svc.Latency)
+		wait = e.d.In(it.Wait)
+	case reply && len(e.svc.Replies) > 0:
+		wait = e.d.Quantile(e.svc.Replies)
+	case reply:
+		wait = e.d.In(e.svc.Latency)
 	}
-	return 0
+	if reply {
+		wait += e.level
+	}
+	return wait
 }
 
 // stream appends the chunks of an audio or video stream. first is the wait before its first frame.

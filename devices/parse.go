@@ -21,7 +21,6 @@ const (
 	maxMessages   = 200_000             // of one activity
 	maxPeriod     = 28 * 24 * time.Hour // of a timer
 	minPeriod     = 100 * time.Millisecond
-	maxGaps       = 101       // quantiles: each percent
 	maxWait       = time.Hour // within an activity
 	maxTextLength = 600       // of about and source
 )
@@ -156,9 +155,12 @@ func (r *profileReader) wifi(n strictyaml.Node) {
 	if !n.Given() {
 		return
 	}
-	m := n.Map("power_save", "latency")
+	m := n.Map("power_save", "latency", "doze")
 	r.p.WiFi.PowerSave = m.Opt("power_save").Bool()
 	r.p.WiFi.Latency = durations(m.Opt("latency"), 0, time.Second)
+	if m.Has("doze") {
+		r.p.WiFi.Doze = table(m.Opt("doze"), 0, 10*time.Second)
+	}
 }
 
 // Transports is the closed vocabulary of a service's protocol stack.
@@ -186,7 +188,11 @@ func (r *profileReader) service(n strictyaml.Node) (s Service) {
 		s.Port = uint16(m.Need("port").Int(1, 65535))
 	}
 	if m.Has("reply") {
-		s.Latency = durations(m.Opt("reply").Map("latency").Need("latency"), 0, maxWait)
+		reply := m.Opt("reply").Map("latency", "level")
+		s.Latency, s.Replies = spread(reply.Need("latency"), 0, maxWait)
+		if reply.Has("level") {
+			s.Level = table(reply.Opt("level"), 0, maxWait)
+		}
 	}
 	if m.Has("login") {
 		l := m.Opt("login").Map("up", "down")

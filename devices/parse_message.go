@@ -48,7 +48,7 @@ func (r *profileReader) item(n strictyaml.Node, svc *Service, op Op, depth int) 
 	}
 	if m.Has("wait") {
 		it.HasWait = true
-		it.Wait = durations(m.Opt("wait"), 0, maxWait)
+		it.Wait, it.Waits = spread(m.Opt("wait"), 0, maxWait)
 	}
 	switch what {
 	case "":

@@ -65,11 +65,8 @@ func (r *profileReader) when(m strictyaml.Map, a *Routine) {
 		gaps(m, a)
 	} else if periodic {
 		a.Every = durations(m.Need("every"), minPeriod, maxPeriod)
-		a.Jitter = m.Opt("jitter").Duration(0, maxPeriod)
+		jitter(m.Opt("jitter"), a)
 		a.Phase = durations(m.Opt("phase"), 0, maxPeriod)
-		if a.Every.Min > 0 && a.Jitter > a.Every.Min/2 {
-			m.Opt("jitter").Errorf("at most half the period", "beats would overtake each other")
-		}
 	}
 	if person {
 		a.PerDay = m.Need("per_day").Decimal(0, 100_000)
@@ -77,6 +74,21 @@ func (r *profileReader) when(m strictyaml.Map, a *Routine) {
 		if m.Has("refractory") {
 			a.Refractory = durations(m.Opt("refractory"), 0, maxPeriod)
 		}
+	}
+}
+
+// jitter reads by how much beats stray from a period, each way, or the quantiles of that.
+func jitter(n strictyaml.Node, a *Routine) {
+	most := int64(0)
+	if n.Len() > 0 {
+		a.Jitters = table(n, -maxPeriod, maxPeriod)
+		most = max(-a.Jitters[0], a.Jitters[len(a.Jitters)-1])
+	} else {
+		a.Jitter = n.Duration(0, maxPeriod)
+		most = a.Jitter
+	}
+	if a.Every.Min > 0 && most > a.Every.Min/2 {
+		n.Errorf("at most half the period", "beats would overtake each other")
 	}
 }
 
@@ -112,7 +124,7 @@ func gaps(m strictyaml.Map, a *Routine) {
 		}
 	}
 	nodes := m.Opt("gaps").List()
-	if len(nodes) < 2 || len(nodes) > maxGaps {
+	if len(nodes) < 2 || len(nodes) > maxQuantiles {
 		m.Opt("gaps").Errorf("2 to 101 durations, from the least gap to the longest", "%d quantiles", len(nodes))
 	}
 	for _, n := range nodes {

@@ -81,6 +81,10 @@ type Stack struct {
 type WiFi struct {
 	PowerSave bool  `json:"power_save"` // dozes between beacons: what is sent to it waits
 	Latency   Range `json:"latency"`    // ns that its radio adds to a frame up
+
+	// Doze holds quantiles, in equal steps, of the ns that a frame waits for a device that has heard and said nothing for a
+	// moment: the sleep of its radio, and what its own stack waits before it acknowledges.
+	Doze []int64 `json:"doze,omitempty"`
 }
 
 // Service is one peer of the device.
@@ -93,8 +97,14 @@ type Service struct {
 	Lasting   bool      `json:"lasting"` // one connection (or UDP socket) for as long as the device lives
 	Login     Login     `json:"login"`
 	Latency   Range     `json:"latency"` // ns from a message's arrival at the far end to its reply: the network's delay is not in it
-	Basis     Basis     `json:"basis"`
-	Source    string    `json:"source"`
+
+	// Replies stand in the place of Latency where its distribution is known: quantiles in equal steps. Level holds quantiles of
+	// what every reply takes beyond that; it is drawn anew each LevelTime, for far ends are slow for hours.
+	Replies []int64 `json:"replies,omitempty"`
+	Level   []int64 `json:"level,omitempty"`
+
+	Basis  Basis  `json:"basis"`
+	Source string `json:"source"`
 }
 
 // Login is what a lasting connection begins with, also when it is opened again: one message up, one down. Of MQTT, Up is the
@@ -156,6 +166,9 @@ func (s *Service) LoginMessages() []Message {
 		return nil
 	}
 	wait := (s.Latency.Min + s.Latency.Max) / 2
+	if n := len(s.Replies); n > 0 {
+		wait = s.Replies[n/2]
+	}
 	if rest := s.Login.Down - MQTTConnack; s.Transport == TransportMQTT && rest > 0 {
 		return []Message{
 			{Dir: Up, Size: s.Login.Up},

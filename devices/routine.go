@@ -35,6 +35,9 @@ type Routine struct {
 	Jitter int64 `json:"jitter"` // ns, each way, around the beat: it does not add up
 	Phase  Range `json:"phase"`  // ns after boot; Max 0 = anywhere in the period
 
+	// Jitters stand in the place of Jitter: quantiles, in equal steps, of the ns by which a beat is late, or early.
+	Jitters []int64 `json:"jitters,omitempty"`
+
 	// Gaps stand in the place of Every where a device keeps no period: quantiles, in equal steps from the least to the longest,
 	// of the ns from one beat to the next. Each gap is drawn anew, straight lines lying between the quantiles.
 	Gaps []int64 `json:"gaps,omitempty"`
@@ -77,9 +80,10 @@ type Step struct {
 // Item describes messages: one (Group and Stream empty), a group that repeats, or a stream.
 type Item struct {
 	Dir     int8    `json:"dir"`
-	Size    Range   `json:"size"`     // application bytes
-	Wait    Range   `json:"wait"`     // ns
-	HasWait bool    `json:"has_wait"` // else a reply waits the service's Latency, and any other message 0
+	Size    Range   `json:"size"`            // application bytes
+	Wait    Range   `json:"wait"`            // ns
+	HasWait bool    `json:"has_wait"`        // else a reply waits the service's Latency, and any other message 0
+	Waits   []int64 `json:"waits,omitempty"` // quantiles, in equal steps, in the place of Wait
 	Repeat  Range   `json:"repeat"`
 	Group   []Item  `json:"group,omitempty"`
 	Stream  *Stream `json:"stream,omitempty"`

@@ -37,6 +37,7 @@ type (
 	schemaWiFi struct {
 		PowerSave bool                    `json:"power_save,omitempty" jsonschema_description:"dozes between beacons: what is sent to it waits"`
 		Latency   strictyaml.DurationSpan `json:"latency,omitempty" jsonschema_description:"that its radio adds to a frame up"`
+		Doze      []strictyaml.ADuration  `json:"doze,omitempty" jsonschema:"minItems=2,maxItems=101" jsonschema_description:"quantiles of how long a frame waits for the device where it has been silent"`
 	}
 	schemaService struct {
 		Name      strictyaml.AName `json:"name"`
@@ -51,7 +52,8 @@ type (
 		Source    string           `json:"source" jsonschema:"maxLength=600"`
 	}
 	schemaReply struct {
-		Latency strictyaml.DurationSpan `json:"latency" jsonschema_description:"from a message's arrival at the far end to its reply"`
+		Latency strictyaml.DurationTable `json:"latency" jsonschema_description:"from a message's arrival at the far end to its reply"`
+		Level   []strictyaml.ADuration   `json:"level,omitempty" jsonschema:"minItems=2,maxItems=101" jsonschema_description:"quantiles of what all replies of an hour take beyond that"`
 	}
 	schemaLogin struct {
 		Up   int `json:"up" jsonschema:"minimum=16"`
@@ -74,7 +76,7 @@ type (
 		Mode       strictyaml.AName        `json:"mode,omitempty" jsonschema_description:"only in units of this mode"`
 		Needs      schemaNeeds             `json:"needs,omitempty" jsonschema_description:"a phone on the LAN, or none"`
 		Every      strictyaml.DurationSpan `json:"every,omitempty" jsonschema_description:"of timers: the period, drawn once a unit"`
-		Jitter     strictyaml.ADuration    `json:"jitter,omitempty" jsonschema_description:"of timers: each way around the beat"`
+		Jitter     schemaJitter            `json:"jitter,omitempty" jsonschema_description:"of timers: each way around the beat, or quantiles of how late a beat is"`
 		Phase      strictyaml.DurationSpan `json:"phase,omitempty" jsonschema_description:"of timers: from boot to the first beat"`
 		Gaps       []strictyaml.ADuration  `json:"gaps,omitempty" jsonschema:"minItems=2,maxItems=101" jsonschema_description:"of timers without a period: quantiles of the time between beats"`
 		At         schemaClock             `json:"at,omitempty" jsonschema_description:"of schedules: a time of day in the place of a period, in quotes"`
@@ -96,14 +98,14 @@ type (
 		Messages []schemaItem            `json:"messages,omitempty" jsonschema:"minItems=1"`
 	}
 	schemaItem struct {
-		Up        strictyaml.IntSpan      `json:"up,omitempty" jsonschema_description:"application bytes from the device"`
-		Down      strictyaml.IntSpan      `json:"down,omitempty" jsonschema_description:"application bytes to the device"`
-		UpFrame   strictyaml.IntSpan      `json:"up_frame,omitempty" jsonschema_description:"bytes of the Ethernet frame from the device"`
-		DownFrame strictyaml.IntSpan      `json:"down_frame,omitempty" jsonschema_description:"bytes of the Ethernet frame to the device"`
-		Wait      strictyaml.DurationSpan `json:"wait,omitempty" jsonschema_description:"after the message before"`
-		Repeat    strictyaml.IntSpan      `json:"repeat,omitempty"`
-		Messages  []schemaItem            `json:"messages,omitempty" jsonschema:"minItems=1" jsonschema_description:"a group that repeats"`
-		Stream    *schemaStream           `json:"stream,omitempty" jsonschema_description:"audio or video"`
+		Up        strictyaml.IntSpan       `json:"up,omitempty" jsonschema_description:"application bytes from the device"`
+		Down      strictyaml.IntSpan       `json:"down,omitempty" jsonschema_description:"application bytes to the device"`
+		UpFrame   strictyaml.IntSpan       `json:"up_frame,omitempty" jsonschema_description:"bytes of the Ethernet frame from the device"`
+		DownFrame strictyaml.IntSpan       `json:"down_frame,omitempty" jsonschema_description:"bytes of the Ethernet frame to the device"`
+		Wait      strictyaml.DurationTable `json:"wait,omitempty" jsonschema_description:"after the message before"`
+		Repeat    strictyaml.IntSpan       `json:"repeat,omitempty"`
+		Messages  []schemaItem             `json:"messages,omitempty" jsonschema:"minItems=1" jsonschema_description:"a group that repeats"`
+		Stream    *schemaStream            `json:"stream,omitempty" jsonschema_description:"audio or video"`
 	}
 	schemaStream struct {
 		Dir      schemaDirection         `json:"dir"`
@@ -117,6 +119,7 @@ type (
 	}
 
 	schemaClock     string
+	schemaJitter    string
 	schemaKind      string
 	schemaCategory  string
 	schemaOUI       string
@@ -138,6 +141,10 @@ func (schemaCategory) JSONSchema() *jsonschema.Schema { return strictyaml.Vocabu
 
 func (schemaClock) JSONSchema() *jsonschema.Schema {
 	return &jsonschema.Schema{Type: "string", Pattern: "^([01][0-9]|2[0-3]):[0-5][0-9]$"}
+}
+
+func (schemaJitter) JSONSchema() *jsonschema.Schema {
+	return strictyaml.OrTable(strictyaml.ADuration("").JSONSchema(), "a duration, or quantiles", maxQuantiles)
 }
 
 func (schemaOUI) JSONSchema() *jsonschema.Schema {

@@ -41,7 +41,8 @@ type source struct {
 	routine *Routine
 	when    *Draws
 	what    *Draws
-	owner   string   // actor of a phone's acts
+	owner   string // actor of a phone's acts
+	level   levels
 	kits    []string // units of the routine's kit
 	which   *Draws   // picks one of them
 	at      int64    // next time; MaxInt64 when there is none
@@ -77,7 +78,7 @@ func NewScript(s Specimen, o ScriptOptions) *Script {
 			continue
 		}
 		c := source{
-			routine: r, owner: owner, base: base, drift: s.Drift,
+			routine: r, owner: owner, base: base, drift: s.Drift, level: levels{s.Seed},
 			when: NewDraws(s.Seed, "when:"+r.Name), what: NewDraws(s.Seed, "what:"+r.Name),
 		}
 		if r.Kit != "" {
@@ -216,14 +217,18 @@ func (c *source) tick() {
 		c.at = math.MaxInt64
 		return
 	}
-	at := c.base + stretch(c.phase+c.beat*c.period, c.drift) + c.when.In(Range{-c.routine.Jitter, c.routine.Jitter})
+	late := c.when.In(Range{-c.routine.Jitter, c.routine.Jitter})
+	if len(c.routine.Jitters) > 0 {
+		late = c.when.Quantile(c.routine.Jitters)
+	}
+	at := c.base + stretch(c.phase+c.beat*c.period, c.drift) + late
 	c.at = max(at, c.at, c.base)
 	c.beat++
 }
 
 // perform draws what happens at the source's time.
 func (c *source) perform(p *Profile) Activity {
-	a := Activity{Name: c.routine.Name, Trigger: c.routine.Trigger, At: c.at, Exchanges: expand(p, c.routine.Steps, c.what)}
+	a := Activity{Name: c.routine.Name, Trigger: c.routine.Trigger, At: c.at, Exchanges: expand(p, c.routine.Steps, c.what, c.level.at(c.at))}
 	if len(c.kits) > 0 {
 		a.Kit = c.kits[c.which.N(int64(len(c.kits)))]
 	}
@@ -252,7 +257,7 @@ func (x *Script) drawBoot(s Specimen) Activity {
 		offset += 1 + when.N(connectGap)
 	}
 	if r := x.profile.Routine(ActivityBoot); r != nil {
-		a.Exchanges = append(a.Exchanges, expand(x.profile, r.Steps, what)...)
+		a.Exchanges = append(a.Exchanges, expand(x.profile, r.Steps, what, levels{s.Seed}.at(a.At))...)
 	}
 	byOffset(a.Exchanges)
 	return a

@@ -22,6 +22,7 @@ type Station struct {
 	Unit    int32
 	MAC     [6]byte
 	Addr    netip.Addr         // its lease: any other IPv4 source is dropped
+	Doze    []int64            // quantiles, in equal steps, of the ns that a frame waits for it where it has been silent
 	Deliver func(frame []byte) // puts the frame on the station's interface; owns it
 }
 
@@ -84,6 +85,9 @@ func NewAccessPoint(c AccessPointConfig) *AccessPoint {
 	// Over an ideal medium nothing is ever held, and frames pass on their sender's goroutine. Otherwise all take the lines:
 	// one that is due must not overtake one whose timer is late.
 	a.ideal = c.Medium.Delay == 0 && c.Medium.Jitter == 0 && c.Medium.Beacon == 0
+	for i := range c.Stations {
+		a.ideal = a.ideal && len(c.Stations[i].Doze) < 2
+	}
 	return a
 }
 
@@ -113,7 +117,7 @@ func (a *AccessPoint) Transmit(i int, p packet.Packet) {
 	lost := a.lostInAir()
 	at := max(p.At+a.airTime(), a.lastUp[i])
 	a.lastUp[i] = at
-	a.awake[i] = at + a.c.Medium.AwakeNs
+	a.awake[i] = at + a.listens(i)
 	if lost {
 		a.dropped.Air++
 	}
@@ -259,13 +263,30 @@ func (a *AccessPoint) station(mac [6]byte) (i int, known bool) {
 // arrival says when a frame sent now reaches station i: at once, or at the next beacon if it dozes. a.mu is held.
 func (a *AccessPoint) arrival(i int, now int64) int64 {
 	at := now
-	if b := a.c.Medium.Beacon; b > 0 && now > a.awake[i] {
+	if q := a.c.Stations[i].Doze; len(q) > 1 {
+		if now > a.awake[i] {
+			k := a.dice.to(int64(len(q) - 2))
+			at += q[k] + a.dice.to(q[k+1]-q[k])
+		}
+	} else if b := a.c.Medium.Beacon; b > 0 && now > a.awake[i] {
 		at = (now/b + 1) * b
 	}
 	at = max(at+a.airTime(), a.lastDn[i])
 	a.lastDn[i] = at
-	a.awake[i] = max(a.awake[i], at+a.c.Medium.AwakeNs)
+	a.awake[i] = max(a.awake[i], at+a.listens(i))
 	return at
+}
+
+// dozesAfter is how long a station with measured sleep stays awake after a frame, ns. Assumed: it is below the way to a cloud and
+// back in the captures that the sleep is learned from, and above the pauses within an upload.
+const dozesAfter = int64(50e6)
+
+// listens says how long station i stays awake after a frame.
+func (a *AccessPoint) listens(i int) int64 {
+	if len(a.c.Stations[i].Doze) > 1 {
+		return dozesAfter
+	}
+	return a.c.Medium.AwakeNs
 }
 
 func (a *AccessPoint) deliver(p packet.Packet) { a.c.Stations[p.Lineage.Row].Deliver(p.Data) }

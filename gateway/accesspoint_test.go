@@ -36,11 +36,18 @@ type air struct {
 
 func newAir(t *testing.T, m gateway.Medium) *air {
 	t.Helper()
+	return newDozingAir(t, m, nil)
+}
+
+// newDozingAir has a first station with measured sleep.
+func newDozingAir(t *testing.T, m gateway.Medium, doze []int64) *air {
+	t.Helper()
 	a := &air{clock: &handClock{}}
 	var st []gateway.Station
 	for i, addr := range []netip.Addr{lanA.Addr(), lanB.Addr()} {
 		st = append(st, gateway.Station{Unit: int32(i + 5), MAC: macs[i], Addr: addr, Deliver: func(f []byte) { a.stations[i] = append(a.stations[i], numberIn(f)) }})
 	}
+	st[0].Doze = doze
 	a.ap = gateway.NewAccessPoint(gateway.AccessPointConfig{
 		Clock: a.clock, GatewayMAC: gatewayMAC, Stations: st, Medium: m, Seed: 1, Pool: &packet.Pool{},
 		Capture: func(_ int64, f []byte) int64 {
@@ -154,6 +161,48 @@ func TestAccessPointPowerSave(t *testing.T) {
 	a.clock.fire()
 	if len(a.stations[0]) != 2 {
 		t.Fatalf("got %v", a.stations[0])
+	}
+}
+
+// A frame waits for a station with measured sleep as long as its quantiles say, where neither has been heard for a moment; order is
+// kept, and other stations do not wait.
+func TestAccessPointMeasuredSleep(t *testing.T) {
+	const ms = int64(1e6)
+	a := newDozingAir(t, gateway.Medium{}, []int64{100 * ms, 200 * ms, 400 * ms})
+	sent, short := int64(0), 0
+	const n = 400
+	for i := range n {
+		sent += 1000 * ms
+		a.clock.set(sent)
+		a.ap.FromGateway(frame(macs[0], gatewayMAC, remoteX.Addr(), byte(2*i)), packet.Lineage{})
+		a.ap.FromGateway(frame(macs[0], gatewayMAC, remoteX.Addr(), byte(2*i+1)), packet.Lineage{})
+		a.ap.FromGateway(frame(macs[1], gatewayMAC, remoteX.Addr(), byte(i)), packet.Lineage{})
+		a.clock.advance(sent + 99*ms)
+		if len(a.stations[0]) != 2*i || len(a.stations[1]) != i+1 {
+			t.Fatalf("after 99 ms: %d and %d frames, want %d and %d", len(a.stations[0]), len(a.stations[1]), 2*i, i+1)
+		}
+		a.clock.advance(sent + 200*ms)
+		if len(a.stations[0]) == 2*i+2 {
+			short++
+		}
+		a.clock.advance(sent + 400*ms)
+		if len(a.stations[0]) != 2*i+2 {
+			t.Fatalf("after 400 ms: %d frames, want %d", len(a.stations[0]), 2*i+2)
+		}
+	}
+	for i, number := range a.stations[0] {
+		if number != byte(i) {
+			t.Fatalf("frame %d is number %d", i, number)
+		}
+	}
+	if short < n*2/5-40 || short > n/2+40 {
+		t.Errorf("%d of %d within 200 ms", short, n)
+	}
+	a.ap.FromStation(0, frame(gatewayMAC, macs[0], lanA.Addr(), 1))
+	a.ap.FromGateway(frame(macs[0], gatewayMAC, remoteX.Addr(), 9), packet.Lineage{})
+	a.clock.fire()
+	if a.stations[0][len(a.stations[0])-1] != 9 {
+		t.Error("a station that has just spoken did not hear")
 	}
 }
 

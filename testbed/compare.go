@@ -21,6 +21,7 @@ import (
 type CompareOptions struct {
 	Profile string // name in the catalogue, or path
 	Trace   *learn.Trace
+	Earlier *learn.Trace // the capture before that, from which the profile was learned; nil: halves of Trace stand for it
 	Seed    uint64
 	Density float64 // factor on people's acts in the emulation
 	Trees   int     // of the two-sample tests' forests; 200
@@ -66,6 +67,7 @@ type CompareTest struct {
 	Name   string                      `json:"name"`
 	Window int                         `json:"window"`
 	Result *classifier.TwoSampleResult `json:"result"` // nil where there is too little
+	Floor  *classifier.TwoSampleResult `json:"floor"`  // of the capture's earlier half against its later one: what a perfect memory of the earlier would reach
 }
 
 // Blocks of a comparison: a capture is cut into 2 to 8, of an hour or more where it is long enough.
@@ -73,6 +75,7 @@ const (
 	blocksMost   = 8
 	comparedMost = 7 * 24 * time.Hour
 	settling     = 10 * time.Minute // of the emulation, left out
+	calibrating  = 4 * time.Hour
 )
 
 // ErrShortCapture means that a capture is too short to be compared.
@@ -99,18 +102,49 @@ func Compare(ctx context.Context, o CompareOptions) (*Comparison, error) {
 		return nil, err
 	}
 	c.measure([2][]*learn.Trace{real, made}, block)
-	return c, c.test(ctx, o, [2][]*learn.Trace{real, made})
+	if err := c.test(ctx, o, [2][]*learn.Trace{real, made}); err != nil {
+		return nil, err
+	}
+	early, late := c.earlier(o, real, block)
+	return c, c.floor(ctx, o, [2][]*learn.Trace{early, late})
 }
 
-// liveAll lives a home for each block, several at once.
+// liveAll lives a home for each block; first for some hours, to find the delay of the WAN with which its replies come as late as
+// the capture's: one delay for all, and the half of them, like the capture's, faster than its median.
 func (c *Comparison) liveAll(ctx context.Context, o CompareOptions, block time.Duration, lag int64) ([]*learn.Trace, error) {
+	delay := time.Duration(0)
+	if lag > 0 {
+		trial, err := c.each(ctx, o, 0, min(block, calibrating))
+		if err != nil {
+			return nil, err
+		}
+		if r := learn.Lag(trial...); r > 0 {
+			delay = max(0, time.Duration(lag-r)/2)
+		}
+	}
+	traces, err := c.each(ctx, o, delay, block+settling)
+	for i, t := range traces {
+		if err != nil {
+			break
+		}
+		start := t.Packets[0].At
+		if block > 2*settling { // how it comes up is not compared, but where there is little else
+			start += int64(settling)
+		}
+		traces[i] = t.Part(start, start+int64(block))
+	}
+	return traces, err
+}
+
+// each lives a home for each block, several at once.
+func (c *Comparison) each(ctx context.Context, o CompareOptions, delay, duration time.Duration) ([]*learn.Trace, error) {
 	traces, errs := make([]*learn.Trace, c.Blocks), make([]error, c.Blocks)
 	next := make(chan int)
 	var workers sync.WaitGroup
 	for range max(1, o.Workers) {
 		workers.Go(func() {
 			for i := range next {
-				traces[i], errs[i] = liveBlock(ctx, o, i, block, lag)
+				traces[i], errs[i] = liveHome(ctx, o, i, delay, duration)
 			}
 		})
 	}
@@ -120,30 +154,6 @@ func (c *Comparison) liveAll(ctx context.Context, o CompareOptions, block time.D
 	close(next)
 	workers.Wait()
 	return traces, errors.Join(errs...)
-}
-
-// liveBlock lives the home of one block; first an hour, to find the delay of the WAN with which its replies come as late
-// as the capture's.
-func liveBlock(ctx context.Context, o CompareOptions, i int, block time.Duration, lag int64) (*learn.Trace, error) {
-	delay := time.Duration(0)
-	if lag > 0 {
-		t, err := liveHome(ctx, o, i, 0, min(block, time.Hour))
-		if err != nil {
-			return nil, err
-		}
-		if r := learn.Lag(t); r > 0 {
-			delay = max(0, time.Duration(lag-r)/2)
-		}
-	}
-	t, err := liveHome(ctx, o, i, delay, block+settling)
-	if err != nil {
-		return nil, err
-	}
-	start := t.Packets[0].At
-	if block > 2*settling { // how it comes up is not compared, but where there is little else
-		start += int64(settling)
-	}
-	return t.Part(start, start+int64(block)), nil
 }
 
 // liveHome lives a home with the device alone, and reads what the access point saw.
@@ -159,7 +169,7 @@ func liveHome(ctx context.Context, o CompareOptions, i int, delay, duration time
 			return nil, err
 		}
 	}
-	text := fmt.Sprintf("name: compare\nabout: One device.\npath: napt\ndevices:\n  - device: %s\nhousehold: {density: %s}\nwan: {delay: %s, jitter: 0s}\n",
+	text := fmt.Sprintf("name: compare\nabout: One device.\npath: napt\ndevices:\n  - device: %s\nhousehold: {density: %s}\nwan: {delay: %s, jitter: 0s}\nwifi: {delay: 0s, jitter: 0s, loss: 0, power_save: false}\n",
 		strconv.Quote(profile), strconv.FormatFloat(o.Density, 'f', -1, 64), delay.Round(time.Microsecond))
 	file := filepath.Join(dir, "compare.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

@@ -3,6 +3,8 @@ package testbed
 import (
 	"context"
 	"errors"
+	"slices"
+	"time"
 
 	"glasshouse/classifier"
 	"glasshouse/devices/learn"
@@ -19,9 +21,43 @@ const (
 // messages, and by all packets, acknowledgements and handshakes included; of the messages also by those up alone, in which the
 // network and the cloud have no part. Blocks are held out whole.
 func (c *Comparison) test(ctx context.Context, o CompareOptions, sides [2][]*learn.Trace) error {
+	tests, err := twoSamples(ctx, o, sides, sides[0])
+	c.Tests = tests
+	return err
+}
+
+// floor puts beside each test what it says of the capture's earlier half against its later half: a device that has changed its
+// habits between them cannot be emulated better from the earlier.
+func (c *Comparison) floor(ctx context.Context, o CompareOptions, sides [2][]*learn.Trace) error {
+	tests, err := twoSamples(ctx, o, sides, append(slices.Clone(sides[0]), sides[1]...))
+	for i := range tests {
+		c.Tests[i].Floor = tests[i].Result
+	}
+	return err
+}
+
+// earlier returns the blocks that the floor compares the later ones with, of the same length. Without an earlier capture they are
+// the first half of this one, and real is cut to the second.
+func (c *Comparison) earlier(o CompareOptions, real []*learn.Trace, block time.Duration) (early, late []*learn.Trace) {
+	if o.Earlier == nil || len(o.Earlier.Packets) == 0 {
+		n := len(real) / 2
+		return real[:n], real[n:]
+	}
+	first := o.Earlier.Packets[0].At
+	for i := range int64(max(c.Blocks, 1)) {
+		if p := o.Earlier.Part(first+i*int64(block), first+(i+1)*int64(block)); len(p.Packets) > 0 {
+			early = append(early, p)
+		}
+	}
+	return early, real
+}
+
+// twoSamples makes the tests of two sides; rhythm is where it is seen which dialogues keep one.
+func twoSamples(ctx context.Context, o CompareOptions, sides [2][]*learn.Trace, rhythm []*learn.Trace) ([]CompareTest, error) {
+	var tests []CompareTest
 	rhythmic := make(map[string]bool)
 	var all []learn.Said
-	for _, t := range sides[0] {
+	for _, t := range rhythm {
 		all = append(all, learn.Dialogues(t)...)
 	}
 	for _, b := range learn.Beats(all) {
@@ -72,11 +108,11 @@ func (c *Comparison) test(ctx context.Context, o CompareOptions, sides [2][]*lea
 		case errors.Is(err, classifier.ErrTooFewRuns):
 			r = nil
 		case err != nil:
-			return err
+			return nil, err
 		}
-		c.Tests = append(c.Tests, CompareTest{k.name, k.window, r})
+		tests = append(tests, CompareTest{Name: k.name, Window: k.window, Result: r})
 	}
-	return nil
+	return tests, nil
 }
 
 // upOf keeps what the device sends.

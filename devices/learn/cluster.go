@@ -94,12 +94,13 @@ type item struct {
 	size   [2]int   // bytes of the application, least and most
 	wait   [2]int64 // ns
 	waits  bool
+	table  []int64 // quantiles of the wait, where it is known so well
 	repeat [2]int
 	group  []item
 }
 
 // script says what the members say: message by message where they have one structure, else as the median one does.
-func (c *cluster) script(over int, rtt int64) []item {
+func (c *cluster) script(over int, rtt int64, doze []int64) []item {
 	n := len(c.members[0].messages)
 	same := n <= exactShape
 	for _, m := range c.members {
@@ -114,7 +115,11 @@ func (c *cluster) script(over int, rtt int64) []item {
 		for _, m := range c.members {
 			sizes = append(sizes, int64(app(m.messages[i].size, over)))
 			if i > 0 {
-				waits = append(waits, m.messages[i].at-m.messages[i-1].end)
+				w := m.messages[i].at - m.messages[i-1].end
+				if m.messages[i-1].up && !m.messages[i].up {
+					w -= m.slow
+				}
+				waits = append(waits, w)
 			}
 		}
 		sizes, waits = sorted(sizes), sorted(waits)
@@ -126,6 +131,7 @@ func (c *cluster) script(over int, rtt int64) []item {
 		if i > 0 {
 			it.waits = true
 			it.wait = turnWait(quantile(waits, 0.1), quantile(waits, 0.9), it.up, out[i-1].up, rtt)
+			it.table = waitTable(waits, it.up, out[i-1].up, rtt, doze)
 		}
 		out = append(out, it)
 	}
@@ -140,6 +146,23 @@ func turnWait(lo, hi int64, up, before bool, rtt int64) [2]int64 {
 	const most = int64(3600e9)
 	return [2]int64{min(max(lo, 0), most), min(max(hi, 0), most)}
 }
+
+// waitTable is turnWait for all quantiles; nil of a small sample. What a device that dozes answers has waited for it to wake.
+func waitTable(waits []int64, up, before bool, rtt int64, doze []int64) []int64 {
+	t := spreadOf(waits)
+	switch {
+	case t == nil:
+		return nil
+	case !up && before:
+		return less(t, []int64{rtt})
+	case up && !before && len(doze) > 0:
+		return less(t, doze)
+	}
+	return less(t, tardy())
+}
+
+// tardy is how late an emulated program is after a wait, ns, in the median.
+func tardy() []int64 { return []int64{90e3} }
 
 // app returns the application's bytes in a message: a record's overhead comes once for each 16 KiB.
 func app(size, over int) int {
@@ -167,7 +190,12 @@ func (c *cluster) median(over int, rtt int64) []item {
 	slices.SortStableFunc(members, func(a, b dialogue) int { return int(sign(int64(volume(a.messages) - volume(b.messages)))) })
 	m := members[len(members)/2]
 	lo, hi := members[len(members)/10], members[len(members)*9/10]
-	items := runs(m.messages, over, rtt)
+	var pace [2]pace
+	for i := range members {
+		pace[0].add(members[i].messages, false)
+		pace[1].add(members[i].messages, true)
+	}
+	items := runs(m.messages, over, rtt+m.slow, &pace)
 	longest := -1
 	for i := range items {
 		if len(items[i].group) > 0 && (longest < 0 || items[i].repeat[1] > items[longest].repeat[1]) {
@@ -194,8 +222,38 @@ const longRun = 6
 // burstPause ends a burst within a run.
 const burstPause = int64(15e6)
 
+// pace is how fast the messages of long runs follow each other, one way: within bursts, and between them.
+type pace struct{ short, pauses []int64 }
+
+func (w *pace) add(ms []message, up bool) {
+	for i := 0; i < len(ms); {
+		j := i
+		for j < len(ms) && ms[j].up == ms[i].up {
+			j++
+		}
+		if ms[i].up == up && j-i > longRun {
+			for k := i + 1; k < j; k++ {
+				if v := ms[k].at - ms[k-1].end; v > burstPause {
+					w.pauses = append(w.pauses, v)
+				} else {
+					w.short = append(w.short, v)
+				}
+			}
+		}
+		i = j
+	}
+}
+
+// paceOf is that of one dialogue.
+func paceOf(ms []message) *[2]pace {
+	var p [2]pace
+	p[0].add(ms, false)
+	p[1].add(ms, true)
+	return &p
+}
+
 // runs writes a long dialogue: its turns, and of long runs in one direction how many come at once and how often.
-func runs(ms []message, over int, rtt int64) []item {
+func runs(ms []message, over int, rtt int64, all *[2]pace) []item {
 	var out []item
 	for i := 0; i < len(ms); {
 		j := i
@@ -210,24 +268,28 @@ func runs(ms []message, over int, rtt int64) []item {
 			continue
 		}
 		out = append(out, single(ms, i, over, rtt))
-		var sizes, waits []int64
-		bursts := 1
+		var sizes []int64
 		for k := i + 1; k < j; k++ {
 			sizes = append(sizes, int64(app(ms[k].size, over)))
-			if w := ms[k].at - ms[k-1].end; w > burstPause {
-				waits = append(waits, w)
-				bursts++
-			}
 		}
-		sizes, waits = sorted(sizes), sorted(waits)
+		w := &all[0]
+		if ms[i].up {
+			w = &all[1]
+		}
+		pauses, short := sorted(w.pauses), sorted(w.short)
+		sizes = sorted(sizes)
 		size := [2]int{int(quantile(sizes, 0.1)), int(quantile(sizes, 0.9))}
 		if mode, share := commonest(sizes); share > 0.6 {
 			size = [2]int{mode, mode}
 		}
-		each := max(1, (len(sizes)+bursts/2)/bursts)
-		group := []item{{up: ms[i].up, size: size, waits: true, repeat: [2]int{1, 1}, wait: [2]int64{quantile(waits, 0.1), quantile(waits, 0.9)}}}
+		bursts := len(pauses) + 1
+		each := max(1, (len(short)+len(pauses)+bursts/2)/bursts)
+		group := []item{{up: ms[i].up, size: size, waits: true, repeat: [2]int{1, 1}, wait: [2]int64{quantile(pauses, 0.1), quantile(pauses, 0.9)}, table: less(spreadOf(pauses), tardy())}}
 		if each > 1 {
-			group = append(group, item{up: ms[i].up, size: size, repeat: [2]int{each - 1, each - 1}})
+			group = append(group, item{
+				up: ms[i].up, size: size, repeat: [2]int{each - 1, each - 1},
+				waits: len(short) > 0, wait: [2]int64{quantile(short, 0.1), quantile(short, 0.9)}, table: less(spreadOf(short), tardy()),
+			})
 		}
 		n := max(1, len(sizes)/each)
 		out = append(out, item{group: group, repeat: [2]int{n, n}})

@@ -38,11 +38,12 @@ type Result struct {
 
 // Stack is what was seen of the device's TCP/IP.
 type Stack struct {
-	TTL        int   `json:"ttl"`
-	MSS        int   `json:"mss"`
-	Timestamps bool  `json:"tcp_timestamps"`
-	Keepalive  int64 `json:"keepalive_ns"`
-	AckLag     int64 `json:"ack_lag_ns"` // median of its pure acknowledgements behind what they acknowledge: not part of a profile
+	TTL        int     `json:"ttl"`
+	MSS        int     `json:"mss"`
+	Timestamps bool    `json:"tcp_timestamps"`
+	Keepalive  int64   `json:"keepalive_ns"`
+	AckLag     int64   `json:"ack_lag_ns"`        // median of its pure acknowledgements behind what they acknowledge
+	Doze       []int64 `json:"doze_ns,omitempty"` // quantiles of what of that is the device's sleep
 }
 
 // ErrNothing means that there is nothing to learn from.
@@ -132,11 +133,13 @@ func (l *learner) stack(peers []*peer) {
 	s.MSS, s.TTL = 1460, 64
 	var lags []int64
 	last := make(map[connection]int64)
+	var asleep []int64
+	spoke, before := int64(0), make(map[connection]int64) // when the device was heard last, and for how long then it had been silent
 	for i := range l.t.Packets {
 		p := &l.t.Packets[i]
 		key := connection{p.Remote, p.RemotePort, p.LocalPort, p.Proto}
 		if p.Proto == 6 && !p.Up && p.Payload > 0 {
-			last[key] = p.At
+			last[key], before[key] = p.At, p.At-spoke
 		}
 		if !p.Up {
 			continue
@@ -144,8 +147,12 @@ func (l *learner) stack(peers []*peer) {
 		if p.Proto == 6 {
 			if at, ok := last[key]; ok && p.Payload == 0 && p.Flags == flagACK {
 				lags = append(lags, p.At-at)
+				if before[key] > dozes {
+					asleep = append(asleep, max(p.At-at-prompt, 0))
+				}
 			}
 			delete(last, key)
+			spoke = p.At
 			s.Timestamps = s.Timestamps || p.Stamps
 		}
 		ttls[int(p.TTL)]++
@@ -172,24 +179,38 @@ func (l *learner) stack(peers []*peer) {
 	if l.rtt == 0 {
 		l.doubt(l.o.Device, "no connection is opened in the capture: log-ins, MSS and the network's delay are assumed")
 	}
-	if s.AckLag > 100e6 {
+	if len(asleep) >= enoughForTable && quantile(sorted(asleep), 0.5) > lazy {
+		s.Doze = spreadOf(sorted(asleep))
+	} else if s.AckLag > 100e6 {
 		l.doubt(l.o.Device, "it acknowledges %s late on average: emulated stacks do so within 40 ms and what the radio's sleep adds", time.Duration(s.AckLag).Round(time.Millisecond))
 	}
 }
+
+// Of a device that acknowledges late.
+const (
+	dozes  = int64(50e6) // it sleeps after such a silence: as emulated
+	prompt = int64(5e5)  // an emulated device's acknowledgement comes so late by itself
+	lazy   = int64(60e6) // stacks alone are not later: 40 ms, or with data
+)
 
 // base sets what is taken off replies' lags for the network: the SYNs' way and back, or less, where replies are faster.
 func (l *learner) base(peers []*peer) {
 	var lags []int64
 	for _, p := range peers {
+		var ds []dialogue
 		for _, k := range p.talks {
-			for i := 1; i < len(k.messages); i++ {
-				if k.messages[i-1].up && !k.messages[i].up {
-					lags = append(lags, k.messages[i].at-k.messages[i-1].end)
+			ds = append(ds, k.dialogues()...)
+		}
+		levels(ds)
+		for _, d := range ds {
+			for i := 1; i < len(d.messages); i++ {
+				if d.messages[i-1].up && !d.messages[i].up {
+					lags = append(lags, d.messages[i].at-d.messages[i-1].end-d.slow)
 				}
 			}
 		}
 	}
-	if fast := quantile(sorted(lags), 0.05); len(lags) >= 10 && (l.rtt == 0 || fast < l.rtt) {
+	if fast := quantile(sorted(lags), 0.01); len(lags) >= 10 && (l.rtt == 0 || fast < l.rtt) {
 		l.rtt = fast
 	}
 }
@@ -230,6 +251,8 @@ type Service struct {
 	Lasting   bool     `json:"lasting"`
 	Login     [2]int   `json:"login"`
 	Latency   [2]int64 `json:"latency_ns"`
+	Replies   []int64  `json:"replies_ns,omitempty"` // quantiles
+	Level     []int64  `json:"level_ns,omitempty"`   // quantiles of what all replies of an hour take beyond that
 	Talks     int      `json:"talks"`
 	over      int
 }

@@ -92,8 +92,8 @@ func TestHeartbeatIsLearned(t *testing.T) {
 		t.Fatalf("no heartbeat:\n%s", r.YAML)
 	}
 	if len(beat.Gaps) == 0 {
-		if d := beat.Every.Min - 60*second; d < -1e6 || d > 1e6 || beat.Jitter < 2e6 || beat.Jitter > 6e6 {
-			t.Errorf("every %d, jitter %d", beat.Every.Min, beat.Jitter)
+		if d := beat.Every.Min - 60*second; d < -1e6 || d > 1e6 || len(beat.Jitters) < 20 || beat.Jitters[1] > -2e6 || beat.Jitters[1] < -6e6 {
+			t.Errorf("every %d, jitter %d %d", beat.Every.Min, beat.Jitter, beat.Jitters)
 		}
 	}
 	m := beat.Steps[0].Messages
@@ -184,4 +184,40 @@ func FuzzLearn(f *testing.F) {
 			t.Fatalf("%v\n%s", err, r.YAML)
 		}
 	})
+}
+
+// Beats that are mostly on time and sometimes late have a sharp middle in their table, and what is drawn from it has the gaps that
+// were seen; iid gaps keep no grid.
+func TestLatenessOfBeats(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	var gaps []int64
+	last, late := int64(0), 0
+	for i := range int64(2000) {
+		at := i*60e9 + r.Int64N(50e3)
+		if r.IntN(10) < 4 {
+			at += r.Int64N(10e6)
+			late++
+		}
+		if i > 0 {
+			gaps = append(gaps, at-last)
+		}
+		last = at
+	}
+	x := rhythmOf(gaps)
+	if x.Late == nil || x.Gaps != nil {
+		t.Fatalf("%+v", x)
+	}
+	n := len(x.Late)
+	if core := x.Late[n/2] - x.Late[n/10]; core > 200e3 {
+		t.Errorf("the middle of the table is %d ns wide: %v", core, x.Late)
+	}
+	if top := x.Late[n-1]; top < 8e6 || top > 11e6 {
+		t.Errorf("latest %d: %v", top, x.Late)
+	}
+	for i := range gaps {
+		gaps[i] = 60e9 + r.Int64N(10e6)
+	}
+	if x := rhythmOf(gaps); x.Late != nil || x.Gaps == nil {
+		t.Errorf("gaps that are drawn one by one were learned as beats on a grid: %+v", x)
+	}
 }

@@ -50,7 +50,8 @@ func (l *learner) line(p *peer, s *Service) []Activity {
 			others = append(others, d)
 		}
 	}
-	s.Latency = latency(others, l.rtt)
+	s.Level = levels(others)
+	s.Latency, s.Replies = latency(others, l.rtt)
 	var acts []Activity
 	if p.proto == 6 {
 		var told [][]dialogue
@@ -64,7 +65,7 @@ func (l *learner) line(p *peer, s *Service) []Activity {
 		if i >= most || len(c.members) < 2 {
 			continue
 		}
-		items := c.script(s.over, l.rtt)
+		items := c.script(s.over, l.rtt, l.r.Stack.Doze)
 		items = p.fit(items, s.Lasting)
 		if items == nil {
 			continue
@@ -130,7 +131,7 @@ func (l *learner) openings(s *Service, told [][]dialogue, starts []int64) []Acti
 	var steps []Activity
 	add := func(ms []message, after int64) {
 		if len(ms) > 0 {
-			steps = append(steps, Activity{Op: "dialogue", Boot: true, Name: "boot", Seen: len(told), Shape: sketch(ms, s.over), items: runs(ms, s.over, l.rtt), after: after})
+			steps = append(steps, Activity{Op: "dialogue", Boot: true, Name: "boot", Seen: len(told), Shape: sketch(ms, s.over), items: runs(ms, s.over, l.rtt, paceOf(ms)), after: after})
 		}
 	}
 	add(ms, 500e6)
@@ -181,9 +182,10 @@ func (l *learner) sessions(p *peer, s *Service) []Activity {
 		}
 		return nil
 	}
-	s.Latency = latency(ds, l.rtt)
+	s.Level = levels(ds)
+	s.Latency, s.Replies = latency(ds, l.rtt)
 	c := &cluster{members: ds}
-	items := c.script(s.over, l.rtt)
+	items := c.script(s.over, l.rtt, l.r.Stack.Doze)
 	if items = p.fit(items, false); items == nil {
 		return nil
 	}
@@ -228,18 +230,61 @@ func clip(items []item) {
 	}
 }
 
-// latency returns how long the far end thinks before it answers: p10 and p90, without the network's way.
-func latency(ds []dialogue, rtt int64) [2]int64 {
+// levelTime is how long an emulated far end keeps its level.
+const levelTime = int64(3600e9)
+
+// levels learns by how much the far end is slower in some hours than in the fastest, notes it on the dialogues and returns its
+// quantiles; nil where fewer than ten hours have five replies each. An hour's level is
+// the lag that a fifth of its replies stay below: what is late by itself is above.
+func levels(ds []dialogue) []int64 {
+	hours := make(map[int64][]int64)
+	for _, d := range ds {
+		for i := 1; i < len(d.messages); i++ {
+			if d.messages[i-1].up && !d.messages[i].up {
+				hours[d.at()/levelTime] = append(hours[d.at()/levelTime], d.messages[i].at-d.messages[i-1].end)
+			}
+		}
+	}
+	level := make(map[int64]int64)
+	var all []int64
+	for h, lags := range hours {
+		if len(lags) >= 5 {
+			lags = sorted(lags)
+			level[h] = quantile(lags, 0.2)
+			all = append(all, level[h])
+		}
+	}
+	if len(all) < 10 {
+		return nil
+	}
+	all = sorted(all)
+	least := quantile(all, 0.05)
+	for i := range ds {
+		if v, ok := level[ds[i].at()/levelTime]; ok {
+			ds[i].slow = max(v-least, 0)
+		}
+	}
+	n := min(len(all)/2, 20)
+	table := make([]int64, n+1)
+	for i := range table {
+		table[i] = max(quantile(all, min(float64(i)/float64(n), 0.98))-least, 0)
+	}
+	return table
+}
+
+// latency returns how long the far end thinks before it answers, without the network's way and its hour's level: p10 and p90, and
+// quantiles.
+func latency(ds []dialogue, rtt int64) ([2]int64, []int64) {
 	var lags []int64
 	for _, d := range ds {
 		for i := 1; i < len(d.messages); i++ {
 			if d.messages[i-1].up && !d.messages[i].up {
-				lags = append(lags, d.messages[i].at-d.messages[i-1].end)
+				lags = append(lags, d.messages[i].at-d.messages[i-1].end-d.slow)
 			}
 		}
 	}
 	lags = sorted(lags)
-	return turnWait(quantile(lags, 0.1), quantile(lags, 0.9), false, true, rtt)
+	return turnWait(quantile(lags, 0.1), quantile(lags, 0.9), false, true, rtt), waitTable(lags, false, true, rtt, nil)
 }
 
 // sketch writes a dialogue for a reader.

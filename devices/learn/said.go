@@ -96,18 +96,20 @@ func RTT(t *Trace) int64 {
 	return quantile(sorted(rtts), 0.5)
 }
 
-// Lag returns the median lag of replies in a trace, ns, or the SYNs' where there are few; 0 where there is none.
-func Lag(t *Trace) int64 {
+// Lag returns the median lag of replies in traces, ns, or the SYNs' of the first where there are few; 0 where there is none.
+func Lag(traces ...*Trace) int64 {
 	var lags []int64
-	for _, s := range Dialogues(t) {
-		for i := 1; i < len(s.Messages); i++ {
-			if s.Messages[i-1].Up && !s.Messages[i].Up {
-				lags = append(lags, s.Messages[i].Lag)
+	for _, t := range traces {
+		for _, s := range Dialogues(t) {
+			for i := 1; i < len(s.Messages); i++ {
+				if s.Messages[i-1].Up && !s.Messages[i].Up {
+					lags = append(lags, s.Messages[i].Lag)
+				}
 			}
 		}
 	}
-	if len(lags) < 3 {
-		return RTT(t)
+	if len(lags) < 3 && len(traces) > 0 {
+		return RTT(traces[0])
 	}
 	return quantile(sorted(lags), 0.5)
 }

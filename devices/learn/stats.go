@@ -18,9 +18,10 @@ func sorted(v []int64) []int64 {
 
 // Rhythm is when something happens: by a period, or else by quantiles of its gaps.
 type Rhythm struct {
-	N      int   // gaps that it was learned from
-	Period int64 // ns; 0 = there is none
-	Jitter int64 // ns each way around the beat
+	N      int     // gaps that it was learned from
+	Period int64   // ns; 0 = there is none
+	Jitter int64   // ns each way around the beat
+	Late   []int64 // ns: quantiles of how late beats are, where the period is kept and there are enough of them
 	Share  float64
 	Gaps   []int64 // ns: quantiles in equal steps, where there is no period
 	P10    int64
@@ -49,19 +50,23 @@ func rhythmOf(gaps []int64) Rhythm {
 		// The difference of two beats' jitter, each uniform on both sides, has its p90 at 1.106 of it.
 		r.Jitter = min(int64(float64(r.P90-r.P10)/2/1.106), r.P50/2)
 	}
-	if r.Period == 0 || len(g) >= 40 && (r.Share < 0.95 || !onGrid(gaps, r.P50, tolerance)) {
+	grid := r.Period > 0 && onGrid(gaps, r.P50, tolerance, 2*(r.P90-r.P10))
+	if grid && len(g) >= 40 && r.Share >= 0.9 {
+		r.Late = lateness(gaps, r.Period, tolerance)
+	}
+	if r.Period == 0 || len(g) >= 40 && r.Late == nil && (r.Share < 0.95 || !grid) {
 		r.Gaps = quantiles(g, min(max(2, len(g)/3), 100))
 	}
 	return r
 }
 
 // onGrid tells whether beats keep to a grid, from which each strays by itself: a long gap is then followed by a short one, their
-// correlation being -0.5. Where each beat is timed from the one before, it is 0.
-func onGrid(gaps []int64, median, tolerance int64) bool {
+// correlation being -0.5. Where each beat is timed from the one before, it is 0. Gaps further off than most count as that far.
+func onGrid(gaps []int64, median, tolerance, most int64) bool {
 	var covariance, variance float64
 	last, has := 0.0, false
 	for _, g := range gaps {
-		d := float64(g - median)
+		d := float64(min(max(g-median, -most), most))
 		if g < median-tolerance || g > median+tolerance {
 			has = false
 			continue

@@ -202,7 +202,8 @@ const pause = int64(2e9)
 type dialogue struct {
 	talk     *talk
 	messages []message
-	opening  bool // the first of its connection
+	opening  bool  // the first of its connection
+	slow     int64 // ns that replies of its hour take beyond those of the fastest
 }
 
 func (d *dialogue) at() int64 { return d.messages[0].at }

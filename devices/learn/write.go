@@ -22,7 +22,11 @@ func (l *learner) write() []byte {
 	if r.Stack.Keepalive > 0 {
 		fmt.Fprintf(&b, ", keepalive: %s", duration(r.Stack.Keepalive))
 	}
-	b.WriteString("}\n\nservices:\n")
+	b.WriteString("}\n")
+	if len(r.Stack.Doze) > 0 {
+		fmt.Fprintf(&b, "wifi: {doze: %s}\n", table(r.Stack.Doze))
+	}
+	b.WriteString("\nservices:\n")
 	for i := range r.Services {
 		l.service(&b, &r.Services[i])
 	}
@@ -56,7 +60,14 @@ func (l *learner) service(b *strings.Builder, s *Service) {
 		}
 	}
 	if s.Latency[1] > 0 {
-		fmt.Fprintf(b, "    reply: {latency: %s}\n", durations(s.Latency))
+		latency := durations(s.Latency)
+		if len(s.Replies) > 0 {
+			latency = table(s.Replies)
+		}
+		if len(s.Level) > 0 {
+			latency += ", level: " + table(s.Level)
+		}
+		fmt.Fprintf(b, "    reply: {latency: %s}\n", latency)
 	}
 	fmt.Fprintf(b, "    basis: measured\n    source: %q\n", cut(fmt.Sprintf("%s, %d talks", oneLine(l.o.Source), s.Talks)))
 }
@@ -81,14 +92,12 @@ func (l *learner) activity(b *strings.Builder, a *Activity) {
 	fmt.Fprintf(b, "  - name: %s\n    trigger: timer\n", a.Name)
 	r := &a.Rhythm
 	if len(r.Gaps) > 0 {
-		parts := make([]string, len(r.Gaps))
-		for i, g := range r.Gaps {
-			parts[i] = duration(g)
-		}
-		fmt.Fprintf(b, "    gaps: [%s]\n", strings.Join(parts, ", "))
+		fmt.Fprintf(b, "    gaps: %s\n", table(r.Gaps))
 	} else {
 		fmt.Fprintf(b, "    every: %s\n", duration(max(r.Period, 100e6)))
-		if r.Jitter > 0 {
+		if len(r.Late) > 0 {
+			fmt.Fprintf(b, "    jitter: %s\n", table(r.Late))
+		} else if r.Jitter > 0 {
 			fmt.Fprintf(b, "    jitter: %s\n", duration(min(r.Jitter, max(r.Period, 100e6)/2)))
 		}
 	}
@@ -129,7 +138,9 @@ func items(b *strings.Builder, list []item, indent string) {
 			dir = "up"
 		}
 		fmt.Fprintf(b, "%s- {%s: %s", indent, dir, numbers(i.size))
-		if i.waits {
+		if i.waits && len(i.table) > 0 {
+			fmt.Fprintf(b, ", wait: %s", table(i.table))
+		} else if i.waits {
 			fmt.Fprintf(b, ", wait: %s", durations(i.wait))
 		}
 		if i.repeat != [2]int{1, 1} {
@@ -151,6 +162,15 @@ func durations(r [2]int64) string {
 		return duration(r[0])
 	}
 	return fmt.Sprintf("[%s, %s]", duration(r[0]), duration(r[1]))
+}
+
+// table writes quantiles.
+func table(q []int64) string {
+	parts := make([]string, len(q))
+	for i, v := range q {
+		parts[i] = duration(v)
+	}
+	return "[" + strings.Join(parts, ", ") + "]"
 }
 
 // duration writes whole microseconds.

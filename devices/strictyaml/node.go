@@ -191,3 +191,11 @@ func (v Node) List() []Node {
 	}
 	return all
 }
+
+// Len returns how many elements a list has; 0 of anything else.
+func (v Node) Len() int {
+	if seq, ok := v.n.(*ast.SequenceNode); ok {
+		return len(seq.Values)
+	}
+	return 0
+}

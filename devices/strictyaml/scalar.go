@@ -121,6 +121,14 @@ func (v Node) Duration(lo, hi time.Duration) int64 {
 	return d
 }
 
+// TryDuration is Duration that also tells whether there was such a value.
+func (v Node) TryDuration(lo, hi time.Duration) (int64, bool) {
+	if !v.Given() {
+		return 0, false
+	}
+	return v.duration(lo, hi)
+}
+
 func (v Node) duration(lo, hi time.Duration) (int64, bool) {
 	allowed := fmt.Sprintf("%s to %s, as in 250ms, 1m30s, 2d", FormatDuration(lo), FormatDuration(hi))
 	s, ok := v.scalar(allowed)

@@ -14,6 +14,8 @@ type (
 	ADuration string
 	// DurationSpan is what DurationRange takes.
 	DurationSpan string
+	// DurationTable is a DurationSpan, or three durations and more: quantiles.
+	DurationTable string
 	// IntSpan is what IntRange takes.
 	IntSpan string
 	// DecimalSpan is what DecimalRange takes.
@@ -43,6 +45,11 @@ func (DurationSpan) JSONSchema() *jsonschema.Schema {
 }
 
 // JSONSchema implements the generator's interface.
+func (DurationTable) JSONSchema() *jsonschema.Schema {
+	return OrTable(ADuration("").JSONSchema(), "a duration, [from, to] to draw from, or quantiles in equal steps", 101)
+}
+
+// JSONSchema implements the generator's interface.
 func (IntSpan) JSONSchema() *jsonschema.Schema {
 	return orPair(&jsonschema.Schema{Type: "integer"}, "an integer, or [from, to] to draw from")
 }
@@ -62,6 +69,15 @@ func (QuantitySpan) JSONSchema() *jsonschema.Schema {
 func (AName) JSONSchema() *jsonschema.Schema {
 	most := uint64(60)
 	return &jsonschema.Schema{Type: "string", Pattern: `^[a-z0-9]+(-[a-z0-9]+)*$`, MaxLength: &most}
+}
+
+// OrTable allows a value, or a list of two and more of its kind, up to a number.
+func OrTable(one *jsonschema.Schema, about string, most uint64) *jsonschema.Schema {
+	two := uint64(2)
+	return &jsonschema.Schema{
+		Description: about,
+		OneOf:       []*jsonschema.Schema{one, {Type: "array", Items: one, MinItems: &two, MaxItems: &most}},
+	}
 }
 
 // orPair allows a value, or a list of two of its kind.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"glasshouse/devices"
+	"glasshouse/devices/learn"
 	"glasshouse/testbed"
 	"glasshouse/testbed/report"
 )
@@ -40,12 +41,15 @@ blocks that it has not seen: an AUC of 0.5 means that it cannot, 1 that it alway
 			if err != nil {
 				return usage(err)
 			}
+			var earlier *learn.Trace
 			if from > 0 {
+				first := t.Packets[0].At
+				earlier = t.Part(first, first+int64(from))
 				end := t.Packets[len(t.Packets)-1].At + 1
 				t = t.Part(t.Packets[0].At+int64(from), end)
 			}
 			res, err := testbed.Compare(cmd.Context(), testbed.CompareOptions{
-				Profile: args[0], Trace: t, Seed: seed, Density: density, Trees: trees, Workers: runtime.NumCPU(),
+				Profile: args[0], Trace: t, Earlier: earlier, Seed: seed, Density: density, Trees: trees, Workers: runtime.NumCPU(),
 			})
 			if err != nil {
 				return usage(err)

@@ -33,7 +33,7 @@ func WriteDeviceComparison(w io.Writer, c *testbed.Comparison) error {
 		fmt.Fprintf(t, "%s, %s\t%d\t%d\t%.4g\t%.4g\t%.4g\t%.4g\t%.3f\t%.3g\n",
 			d.Name, d.Unit, d.N[0], d.N[1], d.Medians[0], d.Medians[1], d.P90[0], d.P90[1], d.KS, d.W1)
 	}
-	fmt.Fprintf(t, "\nCan a forest tell them apart, on blocks of the capture that it has not seen? %d blocks; AUC 0.5: it cannot, 1: always\n\n\twindow\tAUC\t95 %%\tgiven away most by\n", c.Blocks)
+	fmt.Fprintf(t, "\nCan a forest tell them apart, on blocks of the capture that it has not seen? %d blocks; AUC 0.5: it cannot, 1: always\nfloor: the same of the capture's earlier half against its later one\n\n\twindow\tAUC\t95 %%\tfloor\tgiven away most by\n", c.Blocks)
 	for _, x := range c.Tests {
 		if x.Result == nil {
 			fmt.Fprintf(t, "%s\t%d\ttoo few\n", x.Name, x.Window)
@@ -44,7 +44,11 @@ func WriteDeviceComparison(w io.Writer, c *testbed.Comparison) error {
 			f := x.Result.Features[0]
 			why = fmt.Sprintf("%s: %.4g and %.4g", f.Name, f.Medians[0], f.Medians[1])
 		}
-		fmt.Fprintf(t, "%s\t%d\t%.2f\t%.2f to %.2f\t%s\n", x.Name, x.Window, x.Result.AUC, x.Result.Low, x.Result.High, why)
+		floor := ""
+		if x.Floor != nil {
+			floor = fmt.Sprintf("%.2f", x.Floor.AUC)
+		}
+		fmt.Fprintf(t, "%s\t%d\t%.2f\t%.2f to %.2f\t%s\t%s\n", x.Name, x.Window, x.Result.AUC, x.Result.Low, x.Result.High, floor, why)
 	}
 	return t.Flush()
 }
