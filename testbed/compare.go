@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"glasshouse/classifier"
+	"glasshouse/devices"
 	"glasshouse/devices/learn"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
@@ -169,8 +170,14 @@ func liveHome(ctx context.Context, o CompareOptions, i int, delay, duration time
 			return nil, err
 		}
 	}
-	text := fmt.Sprintf("name: compare\nabout: One device.\npath: napt\ndevices:\n  - device: %s\nhousehold: {density: %s}\nwan: {delay: %s, jitter: 0s}\nwifi: {delay: 0s, jitter: 0s, loss: 0, power_save: false}\n",
-		strconv.Quote(profile), strconv.FormatFloat(o.Density, 'f', -1, 64), delay.Round(time.Microsecond))
+	air := ""
+	if p, err := devices.Resolve(profile); err != nil {
+		return nil, err
+	} else if len(p.WiFi.Doze) > 0 { // its way through the air is part of what was measured
+		air = "wifi: {delay: 0s, jitter: 0s, loss: 0, power_save: false}\n"
+	}
+	text := fmt.Sprintf("name: compare\nabout: One device.\npath: napt\ndevices:\n  - device: %s\nhousehold: {density: %s}\nwan: {delay: %s, jitter: 0s}\n%s",
+		strconv.Quote(profile), strconv.FormatFloat(o.Density, 'f', -1, 64), delay.Round(time.Microsecond), air)
 	file := filepath.Join(dir, "compare.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
