@@ -54,7 +54,13 @@ func Child() (handled bool, code int) {
 	return true, 0
 }
 
+// labThreads is how many threads of a lab may run Go code at once, at least. Each packet wakes several in turn, and one that wakes
+// when that many run already waits until the scheduler stops one, up to 10 ms later: with 2, the packets of a burst came 0.3 ms
+// after their time at the third quartile and 6.5 ms at the 95th percentile, with 8 after 0.08 and 0.15 ms (two cores).
+const labThreads = 8
+
 func childMain() error {
+	runtime.GOMAXPROCS(max(labThreads, 2*runtime.NumCPU()))
 	// Both the parent's death and its wish to stop arrive as SIGTERM; a lab that cannot end by itself soon after is ended.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()

@@ -10,6 +10,7 @@ import (
 // router is the gateway's kernel: it forwards between the LAN and the WAN, answers ARP and DHCP, and asks names and the time
 // for itself.
 type router struct {
+	reader  *Worker // the access point's, of the gateway's interface
 	n       *Net
 	mac     [6]byte
 	near    neighbours
@@ -23,7 +24,7 @@ type router struct {
 }
 
 func newRouter(n *Net) *router {
-	r := &router{n: n, mac: n.c.RouterMAC, socks: make(map[socketKey]func([]byte))}
+	r := &router{n: n, reader: n.NewWorker(), mac: n.c.RouterMAC, socks: make(map[socketKey]func([]byte))}
 	d := newDraws(n.c.Seed, 0x726f7574)
 	r.port = uint16(firstEphemeral + d.n(lastEphemeral-firstEphemeral))
 	r.outside = stack{n: n, addr: u32(n.c.Outside), ttl: 64, draws: d, out: r.toWAN}
@@ -34,7 +35,7 @@ func newRouter(n *Net) *router {
 
 // frame sends to the LAN. Row is the WAN packet that is carried, or 0.
 func (r *router) frame(b []byte, to [6]byte, kind uint16, l packet.Lineage) {
-	at := max(r.n.clock.Now()+r.n.lag, r.free)
+	at := r.reader.Turn(max(r.n.clock.Now()+r.n.lag, r.free), TaskAir)
 	p := packet.Packet{Data: packet.Framed(b), At: at, Lineage: l}
 	putEthernet(p.Data, to, r.mac, kind)
 	r.free = at + r.n.Spacing()

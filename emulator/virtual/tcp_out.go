@@ -26,7 +26,8 @@ func (e *endpoint) header(opts, payload int, flags byte, seq uint32) []byte {
 	}
 	binary.BigEndian.PutUint32(t[8:], ack)
 	t[12], t[13] = byte((tcpSize+opts)/4)<<4, flags
-	window := uint16((e.win.threshold + 1<<windowScale - 1) >> windowScale)
+	said := e.window()
+	window := uint16(said >> windowScale)
 	switch {
 	case flags == flagSYN|flagACK && e.ts:
 		window = answerWindow
@@ -34,6 +35,8 @@ func (e *endpoint) header(opts, payload int, flags byte, seq uint32) []byte {
 		window = firstWindow
 	case flags&flagRST != 0:
 		window = 0
+	default:
+		e.win.said = said
 	}
 	binary.BigEndian.PutUint16(t[14:], window)
 	binary.BigEndian.PutUint32(t[16:], 0) // checksum, urgent pointer

@@ -95,7 +95,7 @@ func (e *endpoint) inputData(off int64, n int, flags byte) {
 		e.interactive = true
 	}
 	e.owes = true
-	switch at := filled || (e.finIn && e.closed) || e.rnxt-e.ackedTo > int64(e.rcvMSS) || (e.quick > 0 && !e.interactive); {
+	switch at := filled || (e.finIn && e.closed) || (e.rnxt-e.ackedTo > int64(e.rcvMSS) && e.moves()) || (e.quick > 0 && !e.interactive); {
 	case at && now < e.locked: // net.ipv4.tcp_backlog_ack_defer
 		e.deferred = true
 	case at:
@@ -259,6 +259,7 @@ func (e *endpoint) ackTimer(now int64) {
 // consumed tells the stack that the application has read all that came: it may acknowledge at once. What comes until the socket
 // is let go, a moment later, is acknowledged then, all together.
 func (e *endpoint) consumed(until int64) {
+	e.win.read = e.rnxt
 	if e.state != stateOpen {
 		return
 	}

@@ -14,19 +14,34 @@ const (
 type recvWindow struct {
 	threshold int64 // bytes: what is announced
 	clamp     int64 // bytes: what the buffer can hold
+	said      int64 // bytes: what the last acknowledgement announced
+	read      int64 // stream offset up to which the application has read
 	space     int64 // bytes that the best round trip brought
 	from      int64 // stream offset at which this round trip began
 	since     int64 // ns: when
 }
 
 func newRecvWindow(now int64) recvWindow {
-	return recvWindow{threshold: firstWindow, clamp: firstClamp, space: firstSpace, since: now}
+	return recvWindow{threshold: firstWindow, clamp: firstClamp, said: firstWindow, space: firstSpace, since: now}
 }
+
+// room is what the buffer has left beside what nobody has read yet.
+func (e *endpoint) room() int64 { return max(e.win.clamp-(e.rnxt-e.win.read), 0) }
+
+// window is what an acknowledgement would announce now: never less than the other end already has leave for (tcp_select_window).
+func (e *endpoint) window() int64 {
+	w := max(min(e.win.threshold, e.room()), e.win.said-(e.rnxt-e.ackedTo))
+	return (w + 1<<windowScale - 1) >> windowScale << windowScale
+}
+
+// moves tells whether an acknowledgement would move the window's right edge. One that would not waits for the application to
+// read (__tcp_ack_snd_check).
+func (e *endpoint) moves() bool { return min(e.win.threshold, e.room())+1<<windowScale-1 >= e.win.said }
 
 // widen lets the window grow by a segment of n bytes.
 func (e *endpoint) widen(n int) {
 	w := &e.win
-	if room := w.clamp - w.threshold; room > 0 && n >= growLeast {
+	if room := e.room() - w.threshold; room > 0 && n >= growLeast {
 		w.threshold += min(room, int64(2*max(n, e.rcvMSS)))
 		e.quick |= 1
 	}
@@ -39,11 +54,11 @@ func (e *endpoint) adjust(now int64) {
 	if e.srtt == 0 || now-w.since < e.srtt {
 		return
 	}
-	if read := e.rnxt - w.from; read > w.space {
+	if read := w.read - w.from; read > w.space {
 		window := 2 * read
 		window += 2 * (window * (read - w.space) / w.space)
 		w.space = read
 		w.clamp = max(w.clamp, min(window, mostWindow))
 	}
-	w.from, w.since = e.rnxt, now
+	w.from, w.since = w.read, now
 }

@@ -1,7 +1,7 @@
 package virtual
 
-// Worker is a thread that serves timers, as each of the live world's clocks is: it wakes up late for the first that is due, and
-// then does one after the other what has become due meanwhile. So packets that were due apart leave together.
+// Worker is a thread that serves timers or an interface, as the live world's clocks and readers do: it wakes up late for the first
+// that is due, and then does one after the other what has become due meanwhile. So packets that were due apart leave together.
 type Worker struct {
 	n    *Net
 	busy int64 // ns: until when it is awake
@@ -20,10 +20,16 @@ const (
 	TaskAir                 // notes a frame, hands it to the gateway's kernel
 )
 
+// asleep is how long a thread has nothing to do until its core sleeps and is slow to wake up, ns.
+const asleep = int64(1e6)
+
 // Turn returns when a task is really done that is due now. Due moments do not go back.
 func (w *Worker) Turn(due int64, t Task) int64 {
 	start := w.busy
-	if due > start {
+	switch {
+	case due > start+asleep:
+		start = due + latencyCold.draw(w.n.late)
+	case due > start:
 		start = due + latencyTimer.draw(w.n.late)
 	}
 	w.busy = start + taskCosts[t].draw(w.n.late)
