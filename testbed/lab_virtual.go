@@ -61,7 +61,7 @@ type virtualLab struct {
 	client *gateway.TunnelEnd
 	server *gateway.TunnelEnd
 	seal   [4]*gateway.Line // into and out of the tunnel's ends
-	sealed [4]int64         // when each of them is free
+	sealer [4]*virtual.Worker
 
 	byAddr  map[netip.Addr]int32 // units
 	ownAddr netip.Addr           // the address that byAddr was asked for last, and what it told
@@ -152,6 +152,9 @@ func (l *virtualLab) build() error {
 		return err
 	}
 	l.wan.turn = l.net.NewWorker().Turn
+	for i := range l.sealer {
+		l.sealer[i] = l.net.NewWorker()
+	}
 	air := l.net.NewWorker()
 	stations := make([]gateway.Station, len(h.Specimens))
 	for i, s := range h.Specimens {

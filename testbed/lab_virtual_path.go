@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/virtual"
 	"glasshouse/gateway"
 )
 
@@ -52,8 +53,7 @@ func clientPort(seed uint64) uint16 { return uint16(32768 + seed%28232) }
 
 // through sends a packet into an end of the tunnel, which takes a moment for each and keeps their order.
 func (l *virtualLab) through(way int, p packet.Packet, at int64) {
-	l.sealed[way] = max(at+l.net.Sealing(), l.sealed[way]+l.net.Spacing())
-	l.seal[way].Send(p, l.sealed[way])
+	l.seal[way].Send(p, l.sealer[way].Done(at, virtual.TaskSeal))
 }
 
 // toWAN takes an IP packet that the gateway's kernel forwards, or sends itself.

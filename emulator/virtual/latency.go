@@ -1,7 +1,8 @@
 package virtual
 
-// Slowness of the live world's programs and kernels, ns, drawn from quantiles that were measured there (noisy-napt, six homes
-// of five minutes; the machine had two cores). Each table has its values at steps of an eighth of probability, between which a
+// Slowness of the live world's programs and kernels, ns, drawn from quantiles that were fitted to what was measured there:
+// how late frames are in lan.pcapng after the tap, how near to each other, and how late acknowledgements are (noisy-napt and noisy-vpn,
+// homes of five minutes at real-time priority on two cores). Each table has its values at steps of an eighth of probability, between which a
 // draw lies evenly: integers only, so that every machine draws the same.
 type latency [9]int64
 
@@ -28,9 +29,6 @@ func (n *Net) computing() int64 { return latencyCompute.draw(n.late) }
 // Hop is what the gateway's kernel takes to forward a packet.
 func (n *Net) Hop() int64 { return latencyHop.draw(n.late) }
 
-// Sealing is what a packet's way through an end of the tunnel takes.
-func (n *Net) Sealing() int64 { return latencySeal.draw(n.late) }
-
 // Spacing is the least time between two packets of one interface.
 func (n *Net) Spacing() int64 { return latencySpacing.draw(n.late) }
 
@@ -39,15 +37,15 @@ var (
 	latencyWake    = latency{20_000, 30_000, 38_000, 45_000, 55_000, 65_000, 80_000, 110_000, 250_000}
 	latencyCompute = latency{150_000, 200_000, 230_000, 260_000, 300_000, 350_000, 420_000, 550_000, 1_200_000}
 	latencyHop     = latency{10_000, 14_000, 17_000, 20_000, 24_000, 29_000, 37_000, 50_000, 100_000}
-	latencySeal    = latency{40_000, 55_000, 65_000, 75_000, 88_000, 105_000, 130_000, 180_000, 500_000}
 	latencyRead    = latency{3_000, 5_000, 7_000, 9_000, 12_000, 16_000, 22_000, 35_000, 100_000}
 	latencyTimer   = latency{8_000, 12_000, 15_000, 18_000, 22_000, 27_000, 34_000, 45_000, 80_000}
 	latencyCold    = latency{20_000, 40_000, 52_000, 62_000, 73_000, 85_000, 100_000, 125_000, 180_000}
-	latencySpacing = latency{4_600, 5_300, 5_900, 6_300, 6_700, 7_200, 7_900, 9_500, 22_000}
+	latencySpacing = latency{2_200, 2_700, 3_000, 3_400, 3_900, 4_500, 5_500, 8_000, 20_000}
 
 	taskCosts = [...]latency{
 		TaskDeliver: {3_000, 3_500, 4_000, 4_500, 5_000, 6_000, 8_000, 12_000, 30_000},
 		TaskTapDown: {3_000, 3_500, 4_000, 4_500, 5_000, 6_000, 8_000, 12_000, 40_000},
 		TaskAir:     {2_000, 2_400, 2_700, 3_000, 3_300, 3_800, 4_600, 7_000, 20_000},
+		TaskSeal:    {10_000, 13_000, 16_000, 19_000, 22_000, 26_000, 33_000, 45_000, 150_000},
 	}
 )

@@ -18,6 +18,7 @@ const (
 	TaskDeliver Task = iota // hands a packet to a kernel, which acts upon it
 	TaskTapDown             // notes a packet that comes, translates it, hands it to the gateway's kernel
 	TaskAir                 // notes a frame, hands it to the gateway's kernel
+	TaskSeal                // takes a packet through an end of the tunnel
 )
 
 // asleep is how long a thread has nothing to do until its core sleeps and is slow to wake up, ns.
@@ -34,4 +35,10 @@ func (w *Worker) Turn(due int64, t Task) int64 {
 	}
 	w.busy = start + taskCosts[t].draw(w.n.late)
 	return start
+}
+
+// Done is Turn, but for the moment when the task is over.
+func (w *Worker) Done(due int64, t Task) int64 {
+	w.Turn(due, t)
+	return w.busy
 }
