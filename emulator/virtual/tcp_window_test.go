@@ -18,7 +18,7 @@ func TestReceiveWindowGrows(t *testing.T) {
 	if e.widen(full); e.win.threshold != firstClamp || e.quick != 0 {
 		t.Fatalf("a full buffer: a window of %d, quick %d", e.win.threshold, e.quick)
 	}
-	e.rnxt = 2 * firstSpace
+	e.rnxt, e.win.read = 2*firstSpace, 2*firstSpace
 	if e.adjust(19e6); e.win.clamp != firstClamp {
 		t.Fatalf("within a round trip: a clamp of %d", e.win.clamp)
 	}
@@ -26,11 +26,42 @@ func TestReceiveWindowGrows(t *testing.T) {
 	if want := int64(3 * 4 * firstSpace); e.win.clamp != want {
 		t.Fatalf("a clamp of %d, want %d", e.win.clamp, want)
 	}
-	e.rnxt += firstSpace
+	e.rnxt, e.win.read = e.rnxt+firstSpace, e.win.read+firstSpace
 	if e.adjust(40e6); e.win.clamp != 12*firstSpace {
 		t.Fatalf("a slower round trip changed the clamp to %d", e.win.clamp)
 	}
 	if e.widen(growLeast - 1); e.win.threshold != firstClamp {
 		t.Fatal("a small segment let the window grow")
+	}
+}
+
+// Where the buffer is full, what nobody has read takes room from the window: an acknowledgement would not move its edge, and waits
+// for the reader. The edge never goes back.
+func TestUnreadDataHoldsAcknowledgementsBack(t *testing.T) {
+	e := &endpoint{}
+	e.win = newRecvWindow(0)
+	e.win.threshold, e.win.said = firstClamp, firstClamp
+	if !e.moves() {
+		t.Fatal("nothing is unread, and the window does not move")
+	}
+	e.rnxt = 3000
+	if e.moves() {
+		t.Fatal("3000 bytes are unread in a full buffer, and the window moves")
+	}
+	const left = 83072 // 86016 less 3000, up to a multiple of 128
+	if w := e.window(); w != left {
+		t.Fatalf("a window of %d, want %d", w, left)
+	}
+	if e.win.clamp = firstClamp - 20000; e.window() != left {
+		t.Fatalf("the edge went back: a window of %d", e.window())
+	}
+	e.win.clamp, e.win.read = firstClamp, e.rnxt
+	if !e.moves() {
+		t.Fatal("all is read, and the window does not move")
+	}
+	e.win.threshold, e.win.read = firstClamp-4000, 0
+	e.win.said = e.win.threshold
+	if !e.moves() {
+		t.Fatal("a window that the buffer does not bound waits for the reader")
 	}
 }
