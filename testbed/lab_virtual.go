@@ -50,18 +50,19 @@ type virtualResult struct {
 
 // virtualLab is one home in the virtual world: all of it runs on one goroutine, by one clock.
 type virtualLab struct {
-	o      virtualOrder
-	clock  *clock.Virtual
-	pool   *packet.Pool
-	net    *virtual.Net
-	ap     *gateway.AccessPoint
-	wan    *wan
-	rows   *rows
-	files  *dataset.DirectHome
-	client *gateway.TunnelEnd
-	server *gateway.TunnelEnd
-	seal   [4]*gateway.Line // into and out of the tunnel's ends
-	sealer [4]*virtual.Worker
+	o        virtualOrder
+	clock    *clock.Virtual
+	pool     *packet.Pool
+	net      *virtual.Net
+	ap       *gateway.AccessPoint
+	wan      *wan
+	rows     *rows
+	files    *dataset.DirectHome
+	client   *gateway.TunnelEnd
+	server   *gateway.TunnelEnd
+	seal     [4]*gateway.Line // into and out of the tunnel's ends
+	sealer   [4]*virtual.Worker
+	toServer *gateway.Line // from the clouds, each its own way off, to the tunnel's far end
 
 	byAddr  map[netip.Addr]int32 // units
 	ownAddr netip.Addr           // the address that byAddr was asked for last, and what it told

@@ -42,6 +42,7 @@ func (l *virtualLab) join(noise *packet.Noise) error {
 	if l.client, l.server, err = gateway.NewTunnelPair(client, server); err != nil {
 		return err
 	}
+	l.toServer = gateway.NewLine(l.clock, func(p packet.Packet) { l.through(serverSeals, p, p.At) })
 	for i, f := range []func(packet.Packet){l.client.Seal, l.client.Open, l.server.Seal, l.server.Open} {
 		l.seal[i] = gateway.NewLine(l.clock, f)
 	}
@@ -83,7 +84,7 @@ func (l *virtualLab) toHome(p packet.Packet) {
 		l.wan.down(p)
 		return
 	}
-	l.through(serverSeals, p, p.At+l.wan.far[netip.AddrFrom4([4]byte(p.Data[12:16]))])
+	l.toServer.Send(p, p.At+l.wan.far[netip.AddrFrom4([4]byte(p.Data[12:16]))])
 }
 
 // toISP takes a packet that has crossed the WAN.

@@ -15,13 +15,13 @@ import (
 type cloud struct {
 	n       *Net
 	stack   stack
-	free    int64
+	reader  *Worker              // the internet's, of what its servers send
 	pending map[connKey]*session // that a SYN may come for, by the device's end of the connection
 	quic    map[wire.QUICID]*quicConn
 }
 
 func newCloud(n *Net) *cloud {
-	c := &cloud{n: n, pending: make(map[connKey]*session), quic: make(map[wire.QUICID]*quicConn)}
+	c := &cloud{n: n, reader: n.NewWorker(), pending: make(map[connKey]*session), quic: make(map[wire.QUICID]*quicConn)}
 	c.stack = stack{
 		n: n, ttl: 64, mss: min(n.c.MTU-ipv4Size-tcpSize, usualMSS), ts: true, conns: make(map[connKey]*endpoint),
 		draws: newDraws(n.c.Seed, 0x636c6f75), out: c.transmit,
@@ -30,9 +30,8 @@ func newCloud(n *Net) *cloud {
 }
 
 func (c *cloud) transmit(ip []byte, l packet.Lineage) {
-	at := max(c.n.clock.Now()+c.n.lag, c.free)
+	at := c.reader.Turn(c.n.clock.Now()+c.n.lag, TaskAir)
 	p := packet.Packet{Data: ip, At: at, Lineage: l} // not last: a core stalls where it copies what it has just put together
-	c.free = at + c.n.Spacing()
 	c.n.c.ToHome(p)
 }
 

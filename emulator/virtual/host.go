@@ -18,7 +18,7 @@ type Host struct {
 	addr     uint32
 	mac      [6]byte
 	stack    stack
-	free     int64 // ns: when its radio may send the next frame
+	reader   *Worker // the access point's, of its interface
 	nextPort uint16
 	echoID   uint16
 	names    map[string]cachedName
@@ -59,7 +59,8 @@ func newHost(n *Net, i int) *Host {
 	p := spec.Profile
 	d := newDraws(spec.Seed, 0x686f7374)
 	h := &Host{
-		n: n, index: i, spec: spec, unit: spec.Index, addr: u32(spec.Addr), mac: spec.MAC,
+		reader: n.NewWorker(),
+		n:      n, index: i, spec: spec, unit: spec.Index, addr: u32(spec.Addr), mac: spec.MAC,
 		names: make(map[string]cachedName), lines: make(map[string]*line), sockets: make(map[socketKey]*socket),
 		nextPort: uint16(firstEphemeral + d.n(lastEphemeral-firstEphemeral)), echoID: uint16(d.Uint64()), leased: uint16(d.Uint64()),
 	}
@@ -96,10 +97,9 @@ func (h *Host) transmit(ip []byte, l packet.Lineage) {
 
 // frame puts the Ethernet header before what it sends and hands it to the radio. A device's frames leave one after the other.
 func (h *Host) frame(b []byte, to [6]byte, kind uint16, l packet.Lineage) {
-	at := max(h.n.clock.Now(), h.free)
+	at := h.reader.Turn(h.n.clock.Now(), TaskAir)
 	p := packet.Packet{Data: packet.Framed(b), At: at, Lineage: l}
 	putEthernet(p.Data, to, h.mac, kind)
-	h.free = at + h.n.Spacing()
 	h.n.c.FromStation(h.index, p)
 }
 

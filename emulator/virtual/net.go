@@ -51,6 +51,7 @@ type Net struct {
 	noise    *packet.Noise
 	late     draws // of the slowness of programs and kernels
 	lag      int64 // ns: how much later than the clock says it is for what is handed over just now
+	awake    int64 // ns: when a program was last woken
 	hosts    []*Host
 	byAddr   map[uint32]*Host
 	router   *router

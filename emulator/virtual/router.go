@@ -14,7 +14,6 @@ type router struct {
 	n       *Net
 	mac     [6]byte
 	near    neighbours
-	free    int64 // when its radio may send the next frame
 	upFree  int64
 	outside stack
 	inside  stack
@@ -35,10 +34,9 @@ func newRouter(n *Net) *router {
 
 // frame sends to the LAN. Row is the WAN packet that is carried, or 0.
 func (r *router) frame(b []byte, to [6]byte, kind uint16, l packet.Lineage) {
-	at := r.reader.Turn(max(r.n.clock.Now()+r.n.lag, r.free), TaskAir)
+	at := r.reader.Turn(r.n.clock.Now()+r.n.lag, TaskAir)
 	p := packet.Packet{Data: packet.Framed(b), At: at, Lineage: l}
 	putEthernet(p.Data, to, r.mac, kind)
-	r.free = at + r.n.Spacing()
 	r.n.c.FromRouter(p)
 }
 
