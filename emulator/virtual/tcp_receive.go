@@ -90,6 +90,9 @@ func (e *endpoint) inputData(off int64, n int, flags byte) {
 		e.rnxt = max(e.rnxt, e.beyond[0].to)
 		e.beyond = slices.Delete(e.beyond, 0, 1)
 	}
+	if n > 0 {
+		e.widen(n) // what has just come is not read yet
+	}
 	e.finIn = e.finSeen && e.rnxt >= e.finAt
 	if e.finIn && !e.closed { // tcp_fin: what the application says next will carry the acknowledgement
 		e.interactive = true
@@ -153,7 +156,6 @@ func (e *endpoint) measure(n int, flags byte, now int64) {
 		e.quickAgain()
 	}
 	e.lastData = now
-	e.widen(n)
 }
 
 // quickAgain lets the next acknowledgements go out at once.
