@@ -12,7 +12,7 @@ import (
 // belong to.
 type Activities struct {
 	Names  []string `json:"names"`
-	Common []int    `json:"common"` // of each class: its commonest, of those that are not idle if there is one
+	Common []int    `json:"common"` // of each class: what it does in most windows, idling too
 	Trees  []byte   `json:"trees"`
 
 	judge *boost
@@ -26,18 +26,22 @@ func activityNames() []string {
 	return []string{"browsing", "call", ActivityIdle, "motion", "streaming", "switching", "voice-command"}
 }
 
-// activityOf gives which of activityNames a packet's activity is: a group of the catalogue's.
-func activityOf(l *dataset.Label) string {
-	switch l.Activity {
-	case "voice-command", "tell-about":
+// activityOf gives which of activityNames a packet's activity is.
+func activityOf(l *dataset.Label) string { return ActivityGroup(l.Activity) }
+
+// ActivityGroup gives what an activity of a device's profile counts as, one of those that are told apart: ActivityIdle for what a device
+// does by itself, by a timer or at its start, and for what is not known.
+func ActivityGroup(activity string) string {
+	switch activity {
+	case "voice-command", "tell-about", "ask":
 		return "voice-command"
-	case "music", "story", "watch-lan", "watch-wan", "video", "clips", "film":
+	case "music", "story", "watch-lan", "watch-wan", "watch-remote", "video", "clips", "film":
 		return "streaming"
-	case "motion", "motion-alert", "motion-clip", "door", "button":
+	case "motion", "motion-alert", "motion-clip", "clip", "door", "button":
 		return "motion"
-	case "switch-remote", "switch-local", "switch-touch", "switch-schedule", "remote-control":
+	case "switch-remote", "switch-local", "switch-touch", "switch-schedule", "remote-control", "light-remote", "lock-remote", "brew-remote", "print-remote", "press":
 		return "switching"
-	case "page-load", "scroll", "search", "forum", "map", "app-open", "game", "message", "message-in", "message-out", "mail-in", "notification", "app-update", "look-round":
+	case "page-load", "scroll", "search", "forum", "map", "app-open", "game", "message", "message-in", "message-out", "mail-in", "notification", "app-update", "look-round", "screen":
 		return "browsing"
 	case "call":
 		return "call"

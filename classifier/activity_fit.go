@@ -59,10 +59,9 @@ func findActivities(ctx context.Context, meta *Meta, sets []*dataset.Dataset, wo
 	idle := slices.Index(m.Names, ActivityIdle)
 	for i, c := range counts {
 		m.Common[i] = idle
-		best := 0
 		for k, n := range c {
-			if k != idle && n > best {
-				m.Common[i], best = k, n
+			if n > c[m.Common[i]] {
+				m.Common[i] = k
 			}
 		}
 	}
@@ -116,7 +115,7 @@ type ActivityScore struct {
 	Recall    float64 `json:"recall"`
 	F1        float64 `json:"f1"`
 	Support   int     `json:"support"`     // windows of a class in which it does so
-	Constant  float64 `json:"f1_constant"` // F1 of "what it is seen to do most", for each class that is told
+	Constant  float64 `json:"f1_constant"` // F1 of "what it does in most windows", idling too, for each class that is told
 }
 
 // actingTally counts pairs of window and class.

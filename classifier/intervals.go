@@ -34,10 +34,15 @@ type tally struct {
 	confusion                  []int // truth × guess
 	both, truthOnly, guessOnly []int // windows
 	windows                    int
+	present                    int // labels that can be there: all but UnknownLabel
 }
 
-func newTally(labels int) *tally {
-	return &tally{confusion: make([]int, labels*labels), both: make([]int, labels), truthOnly: make([]int, labels), guessOnly: make([]int, labels)}
+func newTally(labels []string) *tally {
+	n := len(labels)
+	return &tally{
+		confusion: make([]int, n*n), both: make([]int, n), truthOnly: make([]int, n), guessOnly: make([]int, n),
+		present: n - b2i(slices.ContainsFunc(labels, isUnknown)),
+	}
 }
 
 func (t *tally) add(o *tally) {
@@ -76,7 +81,7 @@ func (h *homeTally) tally(labels []string) *tally {
 	for i, l := range labels {
 		index[l] = i
 	}
-	t := newTally(len(labels))
+	t := newTally(labels)
 	t.windows = h.windows
 	for k, n := range h.guesses {
 		t.confusion[index[k[0]]*len(labels)+index[k[1]]] += n
@@ -124,7 +129,7 @@ func (t *tally) measure(m *metrics) {
 		}
 	}
 	m.accuracy, m.macroF1, m.balanced = ratio(right, n), f1/float64(max(in, 1)), recall/float64(max(in, 1))
-	m.hamming, m.presenceF1 = ratio(wrong, t.windows*k), present/float64(max(windowsIn, 1))
+	m.hamming, m.presenceF1 = ratio(wrong, t.windows*t.present), present/float64(max(windowsIn, 1))
 }
 
 // resample calls yield with the sum of homes drawn with replacement, as many as there are, again and again. The draws depend
@@ -147,7 +152,7 @@ func (s *Score) addIntervals(homes []*tally, labels []string) {
 	}
 	var acc, f1, balanced, hamming, present []float64
 	perClass := make([][]float64, len(labels))
-	sum := newTally(len(labels))
+	sum := newTally(labels)
 	var m metrics
 	resample(len(homes), func(drawn []int) {
 		sum.reset()

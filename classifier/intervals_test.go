@@ -70,7 +70,7 @@ func TestIntervalsHoldTheScore(t *testing.T) {
 		}
 	}
 	// The figures that are resampled are the figures of the score.
-	sum := newTally(2)
+	sum := newTally([]string{"a", "b"})
 	for _, h := range s.tallies([]string{"a", "b"}) {
 		sum.add(h)
 	}

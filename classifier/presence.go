@@ -3,7 +3,7 @@ package classifier
 import "math"
 
 // Presence says how well the model tells which classes are active in a window of packets. Hamming loss is the share of
-// (window, class) pairs that are told wrongly, over the classes of model and truth.
+// (window, class) pairs that are told wrongly, over the classes of model and truth; "unknown" is none.
 type Presence struct {
 	Window           int     `json:"window"` // packets
 	Windows          int     `json:"windows"`

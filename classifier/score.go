@@ -203,14 +203,16 @@ func (s *Scorer) add(m *dataset.Manifest, home int, r *dataset.Row, guess string
 			role[1]++
 		}
 		s.roles[r.Role] = role
-		s.trusted(truth, guess, p, probs)
+		if !isUnknown(guess) { // a novelty comes with it, no probability of a class
+			s.trusted(truth, guess, p, probs)
+		}
 		h.see(truth, guess, r.TsNs)
 		h.open.truth[truth] = true
 		if s.meta.Activities != nil {
 			h.acting.truth(truth, &r.Label)
 			h.acting.roll.Add(guess, &r.Observation)
 		}
-		if guess != UnknownLabel { // no class that could be there
+		if !isUnknown(guess) { // no class that could be there
 			h.open.guess[guess] = true
 		}
 		h.open.counted++
@@ -299,7 +301,7 @@ func (s *Scorer) Result() *Score {
 		Accuracy: plain.Accuracy, MacroF1: plain.MacroF1, PerClass: guesses.perClass(classes),
 		Confusion: Confusion{Labels: labels, Counts: make([][]int, len(labels))}, ByRole: make(map[string]RoleScore),
 		Baseline: Baselines{Majority: major.plain(classes), LengthLookup: lookup.plain(classes)},
-		Presence: s.presence(labels), First: s.first(classes), Trust: s.trust.result(),
+		Presence: s.presence(slices.DeleteFunc(slices.Clone(labels), isUnknown)), First: s.first(classes), Trust: s.trust.result(),
 	}
 	res.Activities = s.acting.result()
 	if b := s.before.result(); b != nil && res.Trust != nil {
@@ -308,7 +310,7 @@ func (s *Scorer) Result() *Score {
 	if u := s.meta.Unknown; u != nil {
 		called := 0
 		for k, c := range guesses {
-			called += c * b2i(k[1] == UnknownLabel)
+			called += c * b2i(isUnknown(k[1]))
 		}
 		res.Unknown = &CalledUnknown{u.Rate, called, ratio(called, n)}
 	}

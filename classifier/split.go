@@ -172,7 +172,8 @@ func byUnit(sets []*dataset.Dataset) (Fold, error) {
 	return f, nil
 }
 
-// leaveOut makes a fold for each class of the homes that teach: its packets are seen there, and not learned.
+// leaveOut makes a fold for each class of the homes that teach: there it is as if its devices had never been, so nothing that is
+// made from these homes knows their packets. In the homes that judge they are.
 func leaveOut(f Fold, classes string) ([]Fold, error) {
 	meta, err := describe(f.Learn, classes)
 	if err != nil {
@@ -188,7 +189,7 @@ func leaveOut(f Fold, classes string) ([]Fold, error) {
 			left.Learn = append(left.Learn, d.Select(nil, func() func(int, *dataset.Row) dataset.Use {
 				return func(_ int, r *dataset.Row) dataset.Use {
 					if classOf(&r.Label, classes) == c {
-						return dataset.UsePassed
+						return dataset.UseDropped
 					}
 					return dataset.UseCounted
 				}

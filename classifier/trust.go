@@ -4,7 +4,7 @@ import "math"
 
 // Trust says what the probabilities that come with guesses are worth.
 type Trust struct {
-	N               int     `json:"n"` // guesses with a probability, of those that count
+	N               int     `json:"n"` // guesses with a probability, of those that count; "unknown" has none
 	MeanProbability float64 `json:"mean_probability"`
 	Accuracy        float64 `json:"accuracy"`
 	// CalibrationError is the expected calibration error of the guessed class over 15 equal bins (Guo et al. 2017): how far a

@@ -13,6 +13,8 @@ import (
 // UnknownLabel is what a packet is called that seems to come from a device that was never learned.
 const UnknownLabel = "unknown"
 
+func isUnknown(label string) bool { return label == UnknownLabel }
+
 // Unknown tells devices that were never learned from those that were. A packet is new if its signature (port, protocol, direction, length,
 // rhythm, the length before) is rare in every class that was learned, if the packets to and from the same far end are, and if the model is
 // not sure of it. How these count together is learned by boosted trees from classes that are taken away from what is known, in

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -90,9 +92,21 @@ func TestUnknownDeviceIsCalledSo(t *testing.T) {
 		if again.Called[UnknownLabel] != l.Called[UnknownLabel] || again.Unknown.AUC != l.Unknown.AUC {
 			t.Errorf("%s: the loaded model says something else: %+v", kind, again.Unknown)
 		}
-		s, err := Evaluate(m, f.Judge, nil)
+		var told bytes.Buffer
+		s, err := Evaluate(m, f.Judge, &told)
 		if err != nil {
 			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "told.csv")
+		if err := os.WriteFile(path, told.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file, err := EvaluatePredictions(path, f.Judge[0], ForeignOptions{Window: 50})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, b := s.Trust, file.Trust; a.N != s.N-s.Unknown.N || a.N != b.N || math.Abs(a.Brier-b.Brier) > 1e-9 || math.Abs(a.CalibrationError-b.CalibrationError) > 1e-9 {
+			t.Errorf("%s: of %d packets, %d unknown, the probabilities are worth %+v, those of its file %+v", kind, s.N, s.Unknown.N, a, b)
 		}
 		if !slices.Contains(s.Confusion.Labels, UnknownLabel) || slices.Contains(s.Classes, UnknownLabel) {
 			t.Errorf("%s: classes %v, labels %v", kind, s.Classes, s.Confusion.Labels)
@@ -124,5 +138,27 @@ func TestUnknownThatIsDamagedIsRefused(t *testing.T) {
 		if _, err := Load(saved(t, m)); !errors.Is(err, ErrNotModel) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// What is called unknown is no class that could be there: losses are over the classes that can be.
+func TestUnknownIsNoClassThatCouldBePresent(t *testing.T) {
+	s := NewScorer(&Meta{Classes: []string{"a", "b"}, Majority: "a", Window: 2})
+	for home := range 2 {
+		for i, guess := range []string{"a", "b", UnknownLabel, "b"} {
+			r := dataset.Row{Label: dataset.Label{Device: "d", Class: string(rune('a' + i%2)), Role: "device"}}
+			r.Frame = int64(i + 1)
+			s.Add(&dataset.Manifest{}, home, &r, guess, 0.9)
+		}
+	}
+	got := s.Result()
+	if got.N != 8 || !slices.Equal(got.Confusion.Labels, []string{"a", "b", UnknownLabel}) {
+		t.Fatalf("%d packets, %v", got.N, got.Confusion.Labels)
+	}
+	if p := got.Presence; p.Windows != 4 || p.HammingLoss != 0.25 || p.BaselineAbsent != 1 || p.ClassesPerWindow != 2 { // 2 of 8 pairs
+		t.Errorf("%+v", p)
+	}
+	if got.PerHome[0].HammingLoss != 0.25 || got.Intervals.HammingLoss != (Interval{0.25, 0.25}) || got.Trust.N != 6 {
+		t.Errorf("%+v, %v, of %d guesses", got.PerHome[0], got.Intervals.HammingLoss, got.Trust.N)
 	}
 }

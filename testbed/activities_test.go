@@ -1,0 +1,34 @@
+package testbed_test
+
+import (
+	"slices"
+	"testing"
+
+	"glasshouse/classifier"
+	"glasshouse/devices"
+)
+
+// What somebody sets off is something that the classifier tells from idling, whichever device of the catalogue does it.
+func TestActivitiesOfTheCatalogueAreTold(t *testing.T) {
+	quiet := []string{"query-local", "query-remote"} // an app asks a plug for its state, as often as it is open
+	seen := make(map[string]bool)
+	for _, name := range devices.Names() {
+		p, err := devices.Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range p.Activities {
+			seen[a.Name] = true
+			idle := classifier.ActivityGroup(a.Name) == classifier.ActivityIdle
+			byItself := a.Trigger == devices.TriggerTimer || a.Trigger == devices.TriggerBoot
+			if want := byItself || slices.Contains(quiet, a.Name); idle != want {
+				t.Errorf("%s: %s, set off by %s, counts as %s", name, a.Name, a.Trigger, classifier.ActivityGroup(a.Name))
+			}
+		}
+	}
+	for _, name := range quiet {
+		if !seen[name] {
+			t.Errorf("no device does %s any more", name)
+		}
+	}
+}
