@@ -117,7 +117,7 @@ func (a *AccessPoint) Transmit(i int, p packet.Packet) {
 	lost := a.lostInAir()
 	at := max(p.At+a.airTime(), a.lastUp[i])
 	a.lastUp[i] = at
-	a.awake[i] = at + a.listens(i)
+	a.awake[i] = max(a.awake[i], at+a.listens(i))
 	if lost {
 		a.dropped.Air++
 	}

@@ -379,6 +379,7 @@ func (l *virtualLab) reasons(f *dataset.Fidelity) []string {
 	say(f.Unattributed, "could not be attributed")
 	say(f.Late, "got their truth after their rows were closed")
 	say(l.net.Faults.Misdelivered, "reached another device than their own")
+	say(l.net.Faults.Unknown, "belong to no connection of theirs")
 	return r
 }
 

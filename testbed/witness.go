@@ -17,8 +17,8 @@ type WitnessOptions struct {
 	Duration time.Duration
 
 	// OnTap sees each WAN packet as an observer does, when it passes the tap: what its bytes show, and the IP packet, which is the
-	// callee's for the call. Of a frame Look bytes are surely what they are on the wire, where that is more than its headers; the
-	// rest may be left over from other packets.
+	// callee's for the call. Of a frame Look bytes are surely what they are on the wire, where that is more than its headers, but for
+	// checksums of TCP and UDP, which are left out; the rest may be left over from other packets.
 	OnTap func(o *dataset.Observation, ip []byte)
 	Look  int
 	// OnRow is called later for the same packets, in the same order, with their truth.

@@ -148,7 +148,7 @@ func (l *learner) stack(peers []*peer) {
 			if at, ok := last[key]; ok && p.Payload == 0 && p.Flags == flagACK {
 				lags = append(lags, p.At-at)
 				if before[key] > dozes {
-					asleep = append(asleep, max(p.At-at-prompt, 0))
+					asleep = append(asleep, min(max(p.At-at-prompt, 0), longestDoze))
 				}
 			}
 			delete(last, key)
@@ -191,6 +191,8 @@ const (
 	dozes  = int64(50e6) // it sleeps after such a silence: as emulated
 	prompt = int64(5e5)  // an emulated device's acknowledgement comes so late by itself
 	lazy   = int64(60e6) // stacks alone are not later: 40 ms, or with data
+
+	longestDoze = int64(10e9) // what a profile may say
 )
 
 // base sets what is taken off replies' lags for the network: the SYNs' way and back, or less, where replies are faster.

@@ -8,7 +8,7 @@
 // DNS, NTP, ICMP echo, ARP with its confirmations, DHCP with renewals; on the LAN mDNS, SSDP, IGMP and IPv6's own talk; lasting connections that are opened again; the slowness of
 // programs, kernels and their threads, from measured quantiles.
 //
-// Not modelled: congestion avoidance beyond one segment a round trip (CUBIC's curve), receive windows that close, PAWS, ECN, path
+// Not modelled: congestion avoidance beyond one segment a round trip (CUBIC's curve), windows that are announced as 0 before the buffer is full, PAWS, ECN, path
 // MTU discovery; of QUIC window updates, numbers that are skipped, and several streams; sockets' memory; what several homes on one
 // machine do to each other's timing; IPv6 beyond the LAN; a cloud that closes a connection by itself.
 //

@@ -43,6 +43,8 @@ func (r *router) frame(b []byte, to [6]byte, kind uint16, l packet.Lineage) {
 // FromLAN takes a frame that the access point has for the gateway, and owns it.
 func (n *Net) FromLAN(p packet.Packet) {
 	r := n.router
+	n.lag = max(p.At-n.clock.Now(), 0) // what is answered is answered after it has come
+	defer func() { n.lag = 0 }()
 	f := p.Data
 	b := f[ethernetSize:]
 	kind := be16(f[12:])

@@ -242,7 +242,8 @@ func (e *endpoint) negotiate(s *segment) {
 }
 
 func (e *endpoint) becomeOpen() {
-	if e.state == stateSynReceived {
+	answered := e.state == stateSynReceived
+	if answered {
 		e.sampleRTT(e.now()-e.synAt, e.syns == 1)
 	}
 	e.state = stateOpen
@@ -253,6 +254,9 @@ func (e *endpoint) becomeOpen() {
 	}
 	e.lastSent, e.lastHeard = e.now(), e.now()
 	e.win = newRecvWindow(e.now())
+	if answered && e.ts {
+		e.win.said = answerWindow
+	}
 	if e.st.keepalive > 0 {
 		e.st.n.clock.Schedule(e.now()+e.st.keepalive, e, timerAlive)
 	}

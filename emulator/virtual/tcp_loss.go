@@ -100,7 +100,7 @@ func (e *endpoint) armLoss(now int64) {
 		e.sendAt = 0
 		return
 	}
-	rto := min(e.rto<<min(e.backoff, 20), maxRTO)
+	rto := e.timeOut()
 	e.probe = false
 	at := now + rto
 	if e.recover == 0 && e.backoff == 0 && e.sackedN == 0 && e.srtt > 0 {
@@ -116,6 +116,9 @@ func (e *endpoint) armLoss(now int64) {
 	}
 	e.armSend(at)
 }
+
+// timeOut is how long the sender waits for an answer, longer each time that none comes.
+func (e *endpoint) timeOut() int64 { return min(e.rto<<min(e.backoff, 20), maxRTO) }
 
 // armSend sets the one timer of the sender. A pending one that fires too early sets itself anew.
 func (e *endpoint) armSend(at int64) {
@@ -150,6 +153,9 @@ func (e *endpoint) sendTimer(now int64) {
 		return
 	}
 	if len(e.segs) == e.head {
+		if e.nxt < e.out.end {
+			e.probeWindow()
+		}
 		return
 	}
 	if e.probe {
@@ -159,6 +165,16 @@ func (e *endpoint) sendTimer(now int64) {
 		return
 	}
 	e.timeout(now)
+}
+
+// probeWindow asks whether the other end's window is open again: what told so may be lost (tcp_send_probe0).
+func (e *endpoint) probeWindow() {
+	if e.backoff++; e.backoff > sendTries {
+		e.fail()
+		return
+	}
+	e.control(flagACK, e.seqOut(e.nxt)-1, e.out.tagAt(e.nxt, e.open).as(packet.RoleKeepalive), false)
+	e.push()
 }
 
 // timeout takes all that is in flight for lost.

@@ -269,6 +269,9 @@ func (e *endpoint) consumed(until int64) {
 		e.sendACK()
 	}
 	e.adjust(e.now())
+	if e.opens() {
+		e.sendACK()
+	}
 	e.locked = until
 }
 

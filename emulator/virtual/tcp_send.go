@@ -102,8 +102,12 @@ func (e *endpoint) push() {
 		e.track(e.nxt, 1, now)
 		e.nxt++
 	}
-	if len(e.segs) > e.head && e.sendAt == 0 {
+	switch {
+	case e.sendAt != 0:
+	case len(e.segs) > e.head:
 		e.armLoss(now)
+	case e.nxt < e.out.end: // the other end's window is closed (tcp_check_probe_timer)
+		e.armSend(now + e.timeOut())
 	}
 }
 

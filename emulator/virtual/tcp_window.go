@@ -12,7 +12,7 @@ const (
 
 // recvWindow is how much an end lets the other send ahead.
 type recvWindow struct {
-	threshold int64 // bytes: what is announced
+	threshold int64 // bytes: what may be announced; what nobody has read comes off (rcv_ssthresh)
 	clamp     int64 // bytes: what the buffer can hold
 	said      int64 // bytes: what the last acknowledgement announced
 	read      int64 // stream offset up to which the application has read
@@ -37,6 +37,13 @@ func (e *endpoint) window() int64 {
 // moves tells whether an acknowledgement would move the window's right edge. One that would not waits for the application to
 // read (__tcp_ack_snd_check).
 func (e *endpoint) moves() bool { return min(e.win.threshold, e.room())+1<<windowScale-1 >= e.win.said }
+
+// opens tells whether a reader has made so much room that the other end must hear of it, data to acknowledge or not: twice what it
+// has leave for, where that is at most half of what the buffer can hold (__tcp_cleanup_rbuf).
+func (e *endpoint) opens() bool {
+	left, w := e.win.said-(e.rnxt-e.ackedTo), min(e.win.threshold, e.room())
+	return !e.finIn && 2*left <= e.win.clamp && w > 0 && w >= 2*left
+}
 
 // widen lets the window grow by a segment of n bytes.
 func (e *endpoint) widen(n int) {

@@ -1,6 +1,11 @@
 package virtual
 
-import "testing"
+import (
+	"testing"
+	"time"
+
+	"glasshouse/devices"
+)
 
 // The window grows by two segments for each that comes, until the buffer is full, and lets each be acknowledged by itself; the
 // buffer grows by what a round trip brings. The live world's kernel announced 64240, 67160, 70080, ... 86144 bytes at first.
@@ -63,5 +68,49 @@ func TestUnreadDataHoldsAcknowledgementsBack(t *testing.T) {
 	e.win.said = e.win.threshold
 	if !e.moves() {
 		t.Fatal("a window that the buffer does not bound waits for the reader")
+	}
+}
+
+// A reader that has made room tells so, where the other end has leave for little.
+func TestAReaderOpensTheWindow(t *testing.T) {
+	e := &endpoint{}
+	e.win = newRecvWindow(0)
+	e.win.threshold = firstClamp
+	for _, c := range []struct {
+		said, unread int64
+		want         bool
+	}{
+		{firstClamp, 0, false},
+		{firstClamp / 2, 0, true}, // from half to all
+		{firstClamp/2 + 128, 0, false},
+		{1280, 0, true},                  // crumbs
+		{1280, firstClamp - 2000, false}, // not yet twice as much
+		{0, firstClamp, false},           // nobody has read
+		{0, 0, true},
+	} {
+		e.rnxt, e.ackedTo, e.win.said = c.unread, c.unread, c.said
+		if got := e.opens(); got != c.want {
+			t.Errorf("leave for %d, %d unread: %v", c.said, c.unread, got)
+		}
+	}
+}
+
+// A long transfer on a line that loses packets ends well: a window that has closed, while a gap was open and its successors waited,
+// opens again, and where the word of it is lost the sender asks.
+func TestLongTransfersUnderLoss(t *testing.T) {
+	for seed := range uint64(30) {
+		for _, loss := range []int{5, 20} {
+			for _, dir := range []int8{devices.Up, devices.Down} {
+				l := newLAN(t, seed, loss, "one")
+				l.check = false
+				a := activity(1e9, "raw", true, devices.Message{Dir: devices.Up, Size: 100}, devices.Message{Dir: dir, Size: 3 << 20})
+				outcome := ""
+				l.net.Host(0).Perform(&a, 0, func(o string, _ int64) { outcome = o })
+				l.clock.Run(int64(5 * time.Minute))
+				if outcome != "ok" {
+					t.Errorf("seed %d, %d of 1000 lost, direction %d: outcome %q", seed, loss, dir, outcome)
+				}
+			}
+		}
 	}
 }

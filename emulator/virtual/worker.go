@@ -24,7 +24,7 @@ const (
 // asleep is how long a thread has nothing to do until its core sleeps and is slow to wake up, ns.
 const asleep = int64(1e6)
 
-// Turn returns when a task is really done that is due now. Due moments do not go back.
+// Turn returns when a task really begins that is due at a moment: never before the task before it is over.
 func (w *Worker) Turn(due int64, t Task) int64 {
 	start := w.busy
 	switch {
@@ -37,7 +37,7 @@ func (w *Worker) Turn(due int64, t Task) int64 {
 	return start
 }
 
-// Done is Turn, but for the moment when the task is over.
+// Done returns when it is over.
 func (w *Worker) Done(due int64, t Task) int64 {
 	w.Turn(due, t)
 	return w.busy
