@@ -43,7 +43,7 @@ func findActivities(ctx context.Context, meta *Meta, sets []*dataset.Dataset, wo
 				w.roll.Add(class, &r.Observation)
 				w.truth(class, &r.Label)
 			}
-			if n++; n == max(meta.Window, 1) {
+			if n++; n == meta.WindowPackets() {
 				n = 0
 				closed()
 			}

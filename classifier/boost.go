@@ -108,6 +108,9 @@ func unmarshalBoost(b []byte, features, classes int) (*boost, error) {
 	}
 	for c := range m.base {
 		m.base[c] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*c:]))
+		if !sensible(m.base[c]) {
+			return nil, fmt.Errorf("%w: boosted trees that begin at %v", ErrNotModel, m.base[c])
+		}
 	}
 	trees, rest, err := unmarshalTrees(b[4*classes:], features, 1)
 	if err != nil {

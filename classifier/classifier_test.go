@@ -255,7 +255,35 @@ func FuzzParseModel(f *testing.F) {
 		}
 		probs := make([]float32, len(m.Classes()))
 		m.Stream().Step(&dataset.Observation{Length: 100}, probs)
+		for _, p := range probs {
+			if p != p {
+				t.Fatal("a probability is no number")
+			}
+		}
 	})
+}
+
+// Trees that would answer with no number, or with one that becomes none in a sum, are refused.
+func TestTreesThatAreNoNumbersAreRefused(t *testing.T) {
+	leaf := func(v, cut float32) []tree {
+		return []tree{{nodes: []node{{feature: 0, cut: cut, left: 1}, {feature: -1}, {feature: -1, left: 1}}, values: []float32{0.5, v}}}
+	}
+	if _, err := unmarshalBoost((&boost{base: []float32{0}, trees: leaf(0.5, 1)}).marshal(), 1, 1); err != nil {
+		t.Fatal(err)
+	}
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	for name, m := range map[string]*boost{
+		"base NaN": {base: []float32{nan}, trees: leaf(0, 1)}, "base infinite": {base: []float32{-inf}, trees: leaf(0, 1)},
+		"leaf NaN": {base: []float32{0}, trees: leaf(nan, 1)}, "leaf infinite": {base: []float32{0}, trees: leaf(inf, 1)},
+		"leaf beyond sums": {base: []float32{0}, trees: leaf(3e38, 1)}, "cut NaN": {base: []float32{0}, trees: leaf(0, nan)},
+	} {
+		if _, err := unmarshalBoost(m.marshal(), 1, 1); !errors.Is(err, ErrNotModel) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, _, err := unmarshalTrees(marshalTrees(nil, leaf(nan, 1)), 1, 1); !errors.Is(err, ErrNotModel) {
+		t.Errorf("a forest: %v", err)
+	}
 }
 
 // Labels do not reach a model: whatever they say, its guesses are the same.

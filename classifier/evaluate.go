@@ -67,6 +67,9 @@ func RunEvaluation(ctx context.Context, sets []*dataset.Dataset, o EvaluationOpt
 	if err != nil {
 		return nil, err
 	}
+	if o.Split == SplitDevice && o.Seeds > 1 {
+		return nil, fmt.Errorf("%w by device with %d seeds: a class that is left out is judged by one model of each kind", ErrSplit, o.Seeds)
+	}
 	e := &Evaluation{Split: o.Split}
 	if o.Leaks {
 		if e.Leaks, err = Leaks(sets); err != nil {
@@ -108,6 +111,9 @@ func (e *Evaluation) judge(ctx context.Context, kind string, f Fold, o *Evaluati
 			l, err := leftOut(m, f)
 			if err != nil {
 				return err
+			}
+			if !m.Meta().TellsUnknown() {
+				o.Tell(fmt.Sprintf("%s without %s: too few packets or homes to tell unknown devices by", kind, f.LeftOut))
 			}
 			o.Tell(fmt.Sprintf("%s without %s: %.1f %% called unknown, AUC %.2f", kind, f.LeftOut, 100*l.Unknown.Share, l.Unknown.AUC))
 			e.LeftOut = append(e.LeftOut, l)

@@ -251,7 +251,7 @@ func leftOut(m Model, f Fold) (LeftOut, error) {
 	if u == nil { // too little to make a detector from
 		u = &Unknown{}
 	}
-	s := &strangers{class: f.LeftOut, window: max(meta.Window, 1), u: u}
+	s := &strangers{class: f.LeftOut, window: meta.WindowPackets(), u: u}
 	var strange, known []float64
 	for _, d := range f.Judge {
 		at := -1

@@ -2,6 +2,7 @@ package classifier
 
 import (
 	"io"
+	"slices"
 
 	"glasshouse/testbed/dataset"
 )
@@ -52,6 +53,20 @@ type Meta struct {
 	Calibration *Calibration `json:"calibration,omitempty"` // nil: probabilities are as the model was trained to give them
 	Unknown     *Unknown     `json:"unknown,omitempty"`     // nil: every packet is called one of the classes
 	Activities  *Activities  `json:"activities,omitempty"`  // nil: it is not told what devices do
+}
+
+// WindowPackets is how many packets the model's windows have.
+func (m *Meta) WindowPackets() int {
+	if m.Window <= 0 {
+		return 100
+	}
+	return m.Window
+}
+
+// TellsUnknown tells whether the model can call a packet unknown at all. One that was trained to do so cannot where there was too little to
+// make a detector or its thresholds from.
+func (m *Meta) TellsUnknown() bool {
+	return m.Unknown != nil && slices.ContainsFunc(m.Unknown.Thresholds, func(v float32) bool { return v < 1 })
 }
 
 // argmax returns the index of the largest value; the first of equals.

@@ -259,8 +259,12 @@ func FuzzParseNeuralModel(f *testing.F) {
 		}
 		var r ActivityRoll
 		answers := 0
-		l := NewLabeller(m, func(o dataset.Observation, class string, _ float32) error {
+		var l *Labeller[dataset.Observation]
+		l = NewLabeller(m, func(o dataset.Observation, class string, p float32) error {
 			answers++
+			if n := l.Novelty(); p != p || n != n || slices.ContainsFunc(l.Probs(), func(p float32) bool { return p != p }) {
+				t.Fatalf("%v of %v, novelty %v: no numbers", p, l.Probs(), n)
+			}
 			r.Add(class, &o)
 			r.Tell(m.Meta(), class)
 			return nil

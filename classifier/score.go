@@ -159,11 +159,7 @@ type firstCount struct {
 
 // NewScorer returns a scorer for the guesses of a model that was made as meta says.
 func NewScorer(meta *Meta) *Scorer {
-	w := meta.Window
-	if w <= 0 {
-		w = 100
-	}
-	return &Scorer{acting: newActingTally(), meta: meta, window: w, of: make(map[int]*homeTally), roles: make(map[string][2]int), paths: make(map[string]bool)}
+	return &Scorer{acting: newActingTally(), meta: meta, window: meta.WindowPackets(), of: make(map[int]*homeTally), roles: make(map[string][2]int), paths: make(map[string]bool)}
 }
 
 func (s *Scorer) home(home int) *homeTally {

@@ -88,6 +88,8 @@ func unmarshalTrees(b []byte, features, width int) (trees []tree, rest []byte, e
 			}
 			b = b[10:]
 			switch {
+			case x.cut != x.cut:
+				return bad("a cut that is no number")
 			case int(x.feature) >= features || x.feature < -1:
 				return bad("an unknown feature")
 			case x.feature == -1 && (x.left < 0 || uint64(x.left)+uint64(width) > values):
@@ -99,9 +101,16 @@ func unmarshalTrees(b []byte, features, width int) (trees []tree, rest []byte, e
 		}
 		for k := range t.values {
 			t.values[k] = math.Float32frombits(binary.LittleEndian.Uint32(b))
+			if !sensible(t.values[k]) {
+				return bad("a leaf that is no number")
+			}
 			b = b[4:]
 		}
 		trees[i] = t
 	}
 	return trees, b, nil
 }
+
+// sensible tells a number that can be added up from NaN, the infinities, and what would become one in a sum. Neither a probability nor a
+// leaf of boosted trees, which is below the number of packets learned from, is anywhere near the limit.
+func sensible(v float32) bool { return v > -1e12 && v < 1e12 }

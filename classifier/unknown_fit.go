@@ -91,7 +91,7 @@ func findUnknown(ctx context.Context, all []rehearsal, sets []*dataset.Dataset, 
 			at++
 		})
 	}
-	u.conform(packets, scores, meta.Window)
+	u.conform(packets, scores, meta.WindowPackets())
 	var err error
 	if u.judge, err = growJudge(ctx, packets, classes, workers); err != nil || u.judge == nil {
 		return nil, err
@@ -327,9 +327,6 @@ func lessons(packets []watched, classes, workers int) (x []float32, y []uint8) {
 func (u *Unknown) conform(packets []watched, scores []float32, window int) {
 	var all, windows []float32
 	byGuess := make([][]float32, len(u.Thresholds))
-	if window <= 0 {
-		window = 100
-	}
 	open := make([]float32, 0, window)
 	for i := range packets {
 		w, v := &packets[i], scores[i]

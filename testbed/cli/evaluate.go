@@ -57,7 +57,7 @@ minutes what people happen to do tells it too, so use long ones.`,
 	f := cmd.Flags()
 	f.StringSliceVarP(&o.models, "models", "m", []string{"forest"}, "`KINDS` of model: "+strings.Join(classifier.Kinds(), ", "))
 	f.StringVar(&o.split, "split", classifier.SplitHome, "how to split: "+strings.Join(classifier.Splits(), ", "))
-	f.IntVar(&o.seeds, "seeds", 1, "how many models of each kind, of seeds that follow --seed")
+	f.IntVar(&o.seeds, "seeds", 1, "how many models of each kind, of seeds that follow --seed; 1 with --split device")
 	f.StringVar(&o.classes, "classes", classifier.ClassPaper, "what to tell apart: "+strings.Join(classifier.ClassModes(), ", "))
 	f.BoolVar(&o.control, "control", false, "one more model, of shuffled labels")
 	f.BoolVar(&o.leaks, "leaks", false, "look whether one feature tells homes or data sets apart")

@@ -43,7 +43,8 @@ Which side is the home's is told by --local, or else by the first packets: priva
 or the one address that nearly all packets have at one end. Packets that stay inside are counted and not labelled.
 
 A model that was trained with --unknown calls packets "unknown" that seem to come from a device it has never learned, with how new they
-seem for a probability; windows then have a novelty, and unknown where it is more than one known window in twenty has.
+seem for a probability; windows then have a novelty, and are unknown where it is above what all but the share of known windows have that
+--unknown named. That is known of windows of the model's own number of packets: with another --window none is, nor a last short one.
 
 On a terminal a table is shown while packets pass. With --json each packet and each window is a line, and the sum is the last.
 Watching an interface needs CAP_NET_RAW and Linux; ^C ends it.`,

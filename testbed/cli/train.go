@@ -52,7 +52,9 @@ Probabilities are calibrated by a temperature (Guo et al. 2017), fitted on every
 from these, and for trees a smaller model is trained without them. What is guessed does not change; ` + "`score`" + ` tells the calibration error.
 
 With --unknown the model calls packets "unknown" that seem to come from a device it has never learned. What tells them is made from the
-homes held back, in which each class in turn is taken for unknown; then a third of the homes is held back for trees.
+homes held back, in which each class in turn is taken for unknown; then a third of the homes is held back for trees. --unknown=0.1 lets
+one known packet in ten be called so, too (the = is needed). With too little to learn from the model never says "unknown": a warning
+tells, and "tells_unknown" in the JSON.
 
 Neural models stop when they do no better on the homes set aside. After each epoch their state goes to
 MODEL.checkpoint; the same command goes on from there.`,
@@ -61,6 +63,7 @@ MODEL.checkpoint; the same command goes on from there.`,
   glasshouse train learn -m boost --features sequence -o vpn.model
   glasshouse train learn -m tcn -o vpn.model
   glasshouse train learn -m forest --unknown -o wary.model
+  glasshouse train learn -m boost --unknown=0.1 -o warier.model
   glasshouse train learn -m lstm --units 128 --dropout 0.2 --epochs 20 -o wide.model`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -74,7 +77,7 @@ MODEL.checkpoint; the same command goes on from there.`,
 	f.StringVar(&o.classes, "classes", classifier.ClassPaper, "what to tell apart: "+strings.Join(classifier.ClassModes(), ", "))
 	f.StringVar(&o.feats, "features", classifier.FeaturesPaper, "what a model learns from: paper (HomeMole's eleven numbers), onehot (each of the 50 most used ports apart), sequence (the eleven and the sequence of packets)")
 	f.IntVar(&o.window, "window", 100, "`PACKETS` of a window, for the score of who is active")
-	f.Float64Var(&o.unknown, "unknown", 0, "call devices that were never learned \"unknown\"; `SHARE` of the known packets may be called so, too (0.05 if none is given)")
+	f.Float64Var(&o.unknown, "unknown", 0, "call devices that were never learned \"unknown\"; `SHARE` of the known packets may be called so, too, as in --unknown=0.1 (0.05 if none is given)")
 	f.Lookup("unknown").NoOptDefVal = fmt.Sprint(classifier.DefaultFalseUnknown)
 	o.seed.add(cmd)
 	addNeural(f, &o.neural)
@@ -152,14 +155,28 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 	}
 	_ = os.Remove(o.neural.Checkpoint) // there is none of a forest
 	meta := m.Meta()
+	if o.unknown > 0 {
+		warnUnknown(stderr, meta)
+	}
 	if o.json {
 		return writeJSON(stdout, map[string]any{
-			"model": o.out, "kind": meta.Kind, "classes": meta.Classes, "features": meta.Features, "packets": meta.Packets, "homes": len(meta.TrainedOn),
+			"tells_unknown": meta.TellsUnknown(),
+			"model":         o.out, "kind": meta.Kind, "classes": meta.Classes, "features": meta.Features, "packets": meta.Packets, "homes": len(meta.TrainedOn),
 			"path": meta.Path, "seed": meta.Seed, "wall_s": time.Since(began).Seconds(),
 		})
 	}
 	fmt.Fprintf(stdout, "%s: %s, %d packets of %d homes (%s), classes %s\n", o.out, meta.Kind, meta.Packets, len(meta.TrainedOn), meta.Path, strings.Join(meta.Classes, " "))
 	return nil
+}
+
+// warnUnknown says what a model that is to call packets unknown has learned too little for.
+func warnUnknown(w io.Writer, m *classifier.Meta) {
+	switch {
+	case !m.TellsUnknown():
+		fmt.Fprintln(w, "--unknown: too few packets or homes to tell unknown devices by: the model never says \"unknown\"")
+	case m.Unknown.Window >= 1:
+		fmt.Fprintf(w, "--unknown: too few windows of %d packets to tell which are new: the model calls packets unknown, never a window\n", m.WindowPackets())
+	}
 }
 
 // checkModelPath tells before the work whether a model can be written there; it leaves nothing behind.

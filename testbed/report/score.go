@@ -32,15 +32,15 @@ func WriteScore(w io.Writer, s *classifier.Score) error {
 		fmt.Fprintf(t, "\nwho is active in %d packets (%d windows, %.1f classes each):\n", p.Window, p.Windows, p.ClassesPerWindow)
 		fmt.Fprintf(t, "Hamming loss %.3f; guessing nobody %.3f, the best constant set %.3f; macro-F1 %.3f\n",
 			p.HammingLoss, p.BaselineAbsent, p.BaselineConstant, p.MacroF1)
+		if in := s.Intervals; in != nil {
+			fmt.Fprintf(t, "95 %% interval: Hamming loss %s, macro-F1 %s\n", span(&in.HammingLoss), span(&in.PresenceMacroF1))
+		}
 	}
 	if len(s.Activities) > 0 {
-		fmt.Fprint(t, "\nwhat devices do in a window\trecall\tprecision\tF1\tF1, always the same\tn\n")
+		fmt.Fprint(t, "\nwhat devices do in a window\trecall\tprecision\tF1\tF1, always its commonest\tn\n")
 	}
 	for _, a := range s.Activities {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%.3f\t%.3f\t%d\n", a.Activity, percent(a.Recall), percent(a.Precision), a.F1, a.Constant, a.Support)
-	}
-	if in := s.Intervals; in != nil && p.Windows > 0 {
-		fmt.Fprintf(t, "95 %% interval: Hamming loss %s, macro-F1 %s\n", span(&in.HammingLoss), span(&in.PresenceMacroF1))
 	}
 	if r := s.Trust; r != nil {
 		fmt.Fprintf(t, "\nprobability of the guess: %s on average, right %s; calibration error %.3f, Brier %.3f", percent(r.MeanProbability), percent(r.Accuracy), r.CalibrationError, r.Brier)
@@ -53,7 +53,7 @@ func WriteScore(w io.Writer, s *classifier.Score) error {
 		fmt.Fprintln(t)
 	}
 	if u := s.Unknown; u != nil {
-		fmt.Fprintf(t, "\ncalled unknown: %d packets, %s; %s of known ones were to be\n", u.N, percent(u.Share), percent(u.Wanted))
+		fmt.Fprintf(t, "\ncalled unknown: %d packets, %s; the share aimed at on known devices was %s\n", u.N, percent(u.Share), percent(u.Wanted))
 	}
 	fmt.Fprint(t, "\ntruth \\ guess")
 	for i := range s.Confusion.Labels {

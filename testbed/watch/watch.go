@@ -28,7 +28,8 @@ type Window struct {
 	ToNs    int64          `json:"to_ns"`
 	Packets int            `json:"packets"`
 	Present []ClassPackets `json:"present"` // most packets first
-	// Of models that tell unknown devices: how new the window seems, and whether that is more than windows of known homes do.
+	// Of models that tell unknown devices: how new the window seems, and whether that is more than windows of known homes do; that is
+	// known of windows of the model's own number of packets, so others are never unknown.
 	Novelty float32 `json:"novelty,omitempty"`
 	Unknown bool    `json:"unknown,omitempty"`
 }
@@ -103,10 +104,7 @@ type heldFrame struct {
 // New returns a watcher for one home; without local addresses the first packets tell which side is the home's.
 func New(m classifier.Model, local Local, window int) *Watcher {
 	if window <= 0 {
-		window = m.Meta().Window
-	}
-	if window <= 0 {
-		window = 100
+		window = m.Meta().WindowPackets()
 	}
 	w := &Watcher{
 		local: local, parser: dataset.NewParser(), window: window, inOpen: make(map[string]int), totals: make(map[string]*ClassTotal),
@@ -231,7 +229,8 @@ func (w *Watcher) closeWindow() error {
 	w.acts.Reset()
 	if w.find != nil {
 		w.open.Novelty = classifier.WindowNovelty(w.novel)
-		w.open.Unknown, w.novel = w.open.Novelty > w.find.Window, w.novel[:0]
+		w.open.Unknown = w.open.Packets == w.meta.WindowPackets() && w.open.Novelty > w.find.Window
+		w.novel = w.novel[:0]
 	}
 	var err error
 	if w.OnWindow != nil {

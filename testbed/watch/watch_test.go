@@ -149,13 +149,18 @@ func TestSide(t *testing.T) {
 // small lives two homes of a scenario in the virtual world, with captures.
 func small(tb testing.TB, scenario string) *dataset.Dataset {
 	tb.Helper()
+	return lived(tb, scenario, 2, 3*time.Minute)
+}
+
+func lived(tb testing.TB, scenario string, homes int, duration time.Duration) *dataset.Dataset {
+	tb.Helper()
 	sc, err := scenarios.Load(scenario)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	dir := filepath.Join(tb.TempDir(), "set")
 	if _, err := testbed.Generate(tb.Context(), testbed.GenerateOptions{
-		Scenario: sc, Seed: 5, Homes: 2, Duration: 3 * time.Minute, Workers: 2, Shard: 1, Of: 1, Out: dir, Captures: dataset.CapturesWAN,
+		Scenario: sc, Seed: 5, Homes: homes, Duration: duration, Workers: 2, Shard: 1, Of: 1, Out: dir, Captures: dataset.CapturesWAN,
 	}); err != nil {
 		tb.Fatal(err)
 	}
@@ -209,6 +214,41 @@ func TestWatchingIsScoring(t *testing.T) {
 		}
 		if n := w.Counts(); n.Labeled != total || n.Labeled != int64(inWindows) || windows != (len(want)+99)/100 || n.Frames != n.Labeled+n.Inside+n.NotIP {
 			t.Errorf("%s: %+v, %d in totals, %d in %d windows", scenario, n, total, inWindows, windows)
+		}
+	}
+}
+
+// What a window of the model's own size tells is not asked of another.
+func TestWindowsOfAnotherSizeAreNotCalledUnknown(t *testing.T) {
+	d := lived(t, "noisy-napt", 3, 6*time.Minute)
+	m, err := classifier.Train(t.Context(), []*dataset.Dataset{d}, classifier.TrainOptions{Kind: "forest", Seed: 1, Unknown: 0.5, Forest: classifier.ForestOptions{Trees: 5, Workers: 2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !m.Meta().TellsUnknown() {
+		t.Fatal("the model tells nothing unknown")
+	}
+	m.Meta().Unknown.Window = -1 // every window is above
+	for _, c := range []struct {
+		window int
+		want   bool
+	}{{0, true}, {50, false}, {200, false}} {
+		full, short := 0, 0
+		w := New(m, nil, c.window)
+		w.OnWindow = func(win *Window) error {
+			if win.Packets == w.window {
+				full++
+			} else {
+				short++
+			}
+			if want := c.want && win.Packets == 100; win.Unknown != want {
+				t.Errorf("--window %d: a window of %d packets: unknown is %v", c.window, win.Packets, win.Unknown)
+			}
+			return nil
+		}
+		watchFile(t, w, filepath.Join(d.HomePath(0), dataset.FileWAN))
+		if full == 0 || short != 1 {
+			t.Errorf("--window %d: %d full windows, %d short ones", c.window, full, short)
 		}
 	}
 }
