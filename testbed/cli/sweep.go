@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -129,6 +130,9 @@ func runSweep(ctx context.Context, o *sweepOptions, scenario string, stdout, std
 	if o.unseen == 0 {
 		o.unseen = o.homes
 	}
+	if err := o.checkFiles(); err != nil {
+		return usage(err)
+	}
 	points := 1
 	for i := range axes {
 		points *= len(axes[i].Values)
@@ -157,18 +161,32 @@ func runSweep(ctx context.Context, o *sweepOptions, scenario string, stdout, std
 	return o.show(r, stdout)
 }
 
-// show prints a result, and writes it where it was asked for.
-func (o *sweepOptions) show(r *sweep.Result, stdout io.Writer) error {
-	err := errors.Join(writeTo(o.csv, r.WriteCSV), writeTo(o.plot, r.Plot))
-	if err != nil {
-		return err
+// checkFiles tells before the work whether --csv and --plot can be written; it leaves nothing behind.
+func (o *sweepOptions) checkFiles() error {
+	for _, f := range []struct{ flag, path string }{{"--csv", o.csv}, {"--plot", o.plot}} {
+		switch {
+		case f.path == "", o.out != "" && filepath.Dir(absolute(f.path)) == absolute(o.out): // the sweep makes its directory first
+			continue
+		}
+		if err := checkFilePath(f.path); err != nil {
+			return fmt.Errorf("%s %w", f.flag, err)
+		}
 	}
+	if o.csv != "" && o.plot != "" && absolute(o.csv) == absolute(o.plot) {
+		return fmt.Errorf("--csv and --plot are both %s", o.csv)
+	}
+	return nil
+}
+
+// show prints a result, then writes it where it was asked for.
+func (o *sweepOptions) show(r *sweep.Result, stdout io.Writer) error {
+	var err error
 	if o.json {
 		err = writeJSON(stdout, r)
 	} else {
 		err = r.Write(stdout)
 	}
-	if err != nil {
+	if err := errors.Join(err, writeTo(o.csv, r.WriteCSV), writeTo(o.plot, r.Plot)); err != nil {
 		return err
 	}
 	for _, p := range r.Points {

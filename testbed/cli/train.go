@@ -184,11 +184,21 @@ func checkModelPath(path string) error {
 	if st, err := os.Stat(path); err == nil && st.IsDir() {
 		return fmt.Errorf("%s is a directory; -o names the model's file", path)
 	}
+	return checkFilePath(path)
+}
+
+// checkFilePath tells before the work whether a file can be written there; it leaves nothing behind.
+func checkFilePath(path string) error {
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return fmt.Errorf("%s is a directory; a file is needed", path)
+	} else if err == nil && !st.Mode().IsRegular() { // a pipe or a terminal
+		return nil
+	}
 	dir := filepath.Dir(absolute(path))
 	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
 		return fmt.Errorf("%s: there is no directory %s", path, dir)
 	}
-	f, err := os.CreateTemp(dir, ".model-*")
+	f, err := os.CreateTemp(dir, ".glasshouse-*")
 	if err != nil {
 		return fmt.Errorf("%s cannot be written: %w", path, err)
 	}

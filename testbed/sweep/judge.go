@@ -151,15 +151,15 @@ func (a *trained) fill(x, row []float32, s *sample, far, except int) {
 	}
 }
 
-func (j *judge) train(ctx context.Context, learn []*sample, t *training, attacker string) (*trained, error) {
+func (j *judge) train(ctx context.Context, t *training, attacker string) (*trained, error) {
 	a := &trained{features: classifier.NumFeatures}
 	if attacker == AttackerWAN {
-		a.features, a.far = classifier.NumWANFeatures, learnNames(learn, len(j.classes))
+		a.features, a.far = classifier.NumWANFeatures, learnNames(t, len(j.classes))
 	}
 	n := a.width()
 	x := make([]float32, len(t.y)*n)
 	for i := range t.y {
-		// its own home's far ends are not told of it: they would be known better than those of homes to come
+		// what its own family taught of its far end is left out: it would be known better than those of homes to come
 		a.fill(x[i*n:(i+1)*n], t.x[i*width:(i+1)*width], t.from[i], t.far[i], t.from[i].family)
 	}
 	var err error
@@ -238,7 +238,7 @@ func (j *judge) score(ctx context.Context, learn, unseen []*sample) ([]familySco
 	}
 	var all []*trained
 	for _, a := range j.attackers {
-		m, err := j.train(ctx, learn, t, a)
+		m, err := j.train(ctx, t, a)
 		if err != nil {
 			return nil, nil, err
 		}

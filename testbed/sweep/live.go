@@ -27,7 +27,6 @@ type sample struct {
 	packets int64
 	names   []string       // of far ends, by number
 	ids     map[string]int // their numbers
-	met     [][]int        // packets with each far end, by class
 }
 
 // name returns the number of a far end.
@@ -37,7 +36,6 @@ func (s *sample) name(name string) int {
 		id = len(s.names)
 		s.ids[name] = id
 		s.names = append(s.names, name)
-		s.met = append(s.met, make([]int, len(s.classes)))
 	}
 	return id
 }
@@ -128,9 +126,6 @@ func (l *lives) one(ctx context.Context, o order) (*sample, error) {
 			c, ok := l.classes[row.Device]
 			if !ok {
 				c = l.other
-			}
-			if l.wide {
-				s.met[p.far][c]++
 			}
 			s.classes[c].add(p, l.keep, r)
 		},

@@ -12,53 +12,47 @@ import (
 const noFamily = -1
 
 // names is what an attacker has learned of far ends: which classes talk to whom. In numbers, for a tree to cut: the share that
-// each class has in a far end's traffic, where each class has as much traffic as any other and each home counts alike; once for the
-// name itself and once for its domain, the last two labels. A far end that was met in no home but the packet's own has -1
-// throughout: addresses are drawn for each home, as most of them are in life, and names are not.
+// each class has in a far end's packets; once for the name itself and once for its domain, the last two labels. They are learned from
+// the packets that all else is learned from: as many of each class as of any other, and as many at each point, however many homes
+// there are. A far end that was met in no family's packets but the packet's own has -1 throughout: addresses are drawn for each home,
+// as most of them are in life, and names are not.
 type names struct {
 	classes int
 	of      map[string]*met
 }
 
-// met is a name's traffic.
+// met is how many packets a name has.
 type met struct {
-	all    []float64         // by class, summed over homes
-	family map[int][]float64 // and that of each family
+	all    []int         // by class
+	family map[int][]int // and those of each family
 }
 
-// learnNames learns from homes.
-func learnNames(samples []*sample, classes int) *names {
+// learnNames learns from the packets that teach.
+func learnNames(t *training, classes int) *names {
 	n := &names{classes: classes, of: make(map[string]*met)}
-	for _, s := range samples {
-		for id, name := range s.names {
-			for c, k := range s.met[id] {
-				if k == 0 {
-					continue
-				}
-				share := float64(k) / float64(s.classes[c].n)
-				n.add(name, s.family, c, share)
-				if d := domain(name); d != name {
-					n.add(d, s.family, c, share)
-				}
-			}
+	for i, s := range t.from {
+		name := s.names[t.far[i]]
+		n.add(name, s.family, int(t.y[i]))
+		if d := domain(name); d != name {
+			n.add(d, s.family, int(t.y[i]))
 		}
 	}
 	return n
 }
 
-func (n *names) add(name string, family, class int, share float64) {
+func (n *names) add(name string, family, class int) {
 	m := n.of[name]
 	if m == nil {
-		m = &met{all: make([]float64, n.classes), family: make(map[int][]float64)}
+		m = &met{all: make([]int, n.classes), family: make(map[int][]int)}
 		n.of[name] = m
 	}
 	f := m.family[family]
 	if f == nil {
-		f = make([]float64, n.classes)
+		f = make([]int, n.classes)
 		m.family[family] = f
 	}
-	m.all[class] += share
-	f[class] += share
+	m.all[class]++
+	f[class]++
 }
 
 // domain returns the last two labels of a name, with a dot before them; an address is its own.
@@ -80,31 +74,27 @@ func (n *names) fill(x []float32, name string, except int) {
 
 func (n *names) shares(x []float32, name string, except int) {
 	m := n.of[name]
-	sum := 0.0
+	sum := 0
 	for c := range x {
 		x[c] = -1
 		if m != nil {
 			sum += m.without(c, except)
 		}
 	}
-	if sum <= 0 {
+	if sum == 0 {
 		return
 	}
 	for c := range x {
-		x[c] = float32(m.without(c, except) / sum)
+		x[c] = float32(m.without(c, except)) / float32(sum)
 	}
 }
 
-// without is a class's traffic but for a family's. What only that family had leaves nothing, whatever rounding says.
-func (m *met) without(class, except int) float64 {
-	f := m.family[except]
-	if f == nil {
-		return m.all[class]
+// without is how many packets a class has but for a family's.
+func (m *met) without(class, except int) int {
+	if f := m.family[except]; f != nil {
+		return m.all[class] - f[class]
 	}
-	if v := m.all[class] - f[class]; v > 1e-12 {
-		return v
-	}
-	return 0
+	return m.all[class]
 }
 
 // hash writes all that is known.
