@@ -164,8 +164,10 @@ func runSweep(ctx context.Context, o *sweepOptions, scenario string, stdout, std
 // checkFiles tells before the work whether --csv and --plot can be written; it leaves nothing behind.
 func (o *sweepOptions) checkFiles() error {
 	for _, f := range []struct{ flag, path string }{{"--csv", o.csv}, {"--plot", o.plot}} {
-		switch {
-		case f.path == "", o.out != "" && filepath.Dir(absolute(f.path)) == absolute(o.out): // the sweep makes its directory first
+		if f.path == "" || o.out != "" && filepath.Dir(absolute(f.path)) == absolute(o.out) { // the sweep makes its directory first
+			continue
+		}
+		if st, err := os.Stat(f.path); err == nil && st.Mode()&(os.ModeNamedPipe|os.ModeDevice) != 0 {
 			continue
 		}
 		if err := checkFilePath(f.path); err != nil {

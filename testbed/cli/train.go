@@ -191,8 +191,6 @@ func checkModelPath(path string) error {
 func checkFilePath(path string) error {
 	if st, err := os.Stat(path); err == nil && st.IsDir() {
 		return fmt.Errorf("%s is a directory; a file is needed", path)
-	} else if err == nil && !st.Mode().IsRegular() { // a pipe or a terminal
-		return nil
 	}
 	dir := filepath.Dir(absolute(path))
 	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
