@@ -290,7 +290,7 @@ func TestFiguresWeighWhatWasNotScored(t *testing.T) {
 // What the WAN shows tells devices apart behind NAPT; inside the tunnel there is none of it, and nothing has to be switched off.
 func TestTheWANAttackerLosesInTheTunnelWhatItHadFromNames(t *testing.T) {
 	o := small(t, "path=napt,vpn")
-	o.Learn, o.Unseen = 4, 4
+	o.Learn, o.Unseen, o.Packets, o.Trees = 8, 8, 40, 30
 	r := run(t, o)
 	napt, vpn := r.Points[0], r.Points[1]
 	for i, name := range []string{AttackerPaper, AttackerWAN, lookUpName} {
