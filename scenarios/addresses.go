@@ -87,11 +87,14 @@ const (
 	farthest  = int64(90 * time.Millisecond) // assumed: another continent
 )
 
+// cloudsAnywhere is where clouds are unless a scenario says so.
+func cloudsAnywhere() devices.Range { return devices.Range{Min: nearest, Max: farthest} }
+
 // cloud draws the addresses and the distance of a cloud, and spreads its hosts over them.
-func (a *addresses) cloud(h *Home, name string, hosts []string) []Cloud {
+func (a *addresses) cloud(h *Home, name string, hosts []string, distance devices.Range) []Cloud {
 	slices.Sort(hosts)
 	d := devices.NewDraws(a.seed, "cloud:"+name)
-	extra := d.In(devices.Range{Min: nearest, Max: farthest})
+	extra := d.In(distance)
 	pool := []netip.Addr{h.NTP}
 	if name != poolCloud {
 		pool = pool[:0]

@@ -31,7 +31,7 @@ func (s *Scenario) Draw(seed uint64, home int) (*Home, error) {
 	h.clock = int64(s.Start.Sub(s.Start.Truncate(24 * time.Hour)))
 	h.drawPeople(s.Household, s.Start)
 	h.drawOwners()
-	h.drawClouds(a)
+	h.drawClouds(a, s.WAN.Clouds)
 	if s.Exact {
 		for i := range h.Specimens {
 			h.Specimens[i].Drift = 0
@@ -207,7 +207,7 @@ func (h *Home) varied() map[string]any {
 
 // drawClouds gives every host that the home's devices know an address. A cloud has about half as many addresses as
 // hosts, so hosts share them; its distance is its own.
-func (h *Home) drawClouds(a *addresses) {
+func (h *Home) drawClouds(a *addresses, distance devices.Range) {
 	hosts := make(map[string][]string) // by cloud
 	seen := make(map[string]bool)
 	var clouds []string
@@ -225,7 +225,7 @@ func (h *Home) drawClouds(a *addresses) {
 	}
 	slices.Sort(clouds)
 	for _, cloud := range clouds {
-		h.Clouds = append(h.Clouds, a.cloud(h, cloud, hosts[cloud])...)
+		h.Clouds = append(h.Clouds, a.cloud(h, cloud, hosts[cloud], distance)...)
 	}
 	slices.SortFunc(h.Clouds, func(x, y Cloud) int { return cmp.Compare(x.Host, y.Host) })
 }

@@ -234,12 +234,12 @@ func (r *reader) wan(n strictyaml.Node) {
 	w := &r.s.WAN
 	*w = WAN{
 		UpRate: one(20e6), DownRate: one(100e6), Delay: one(int64(10 * time.Millisecond)),
-		Jitter: one(int64(time.Millisecond)), Queue: one(250_000),
+		Jitter: one(int64(time.Millisecond)), Queue: one(250_000), Clouds: cloudsAnywhere(),
 	}
 	if !n.Given() {
 		return
 	}
-	m := n.Map("up_rate", "down_rate", "delay", "jitter", "loss", "queue", "grant", "unsolicited_per_hour")
+	m := n.Map("up_rate", "down_rate", "delay", "jitter", "loss", "queue", "grant", "clouds", "unsolicited_per_hour")
 	const rates = "8kbit to 100gbit"
 	if m.Has("up_rate") {
 		w.UpRate.Min, w.UpRate.Max = m.Opt("up_rate").Quantity(bitUnits(), 8e3, 100e9, rates)
@@ -259,6 +259,9 @@ func (r *reader) wan(n strictyaml.Node) {
 	}
 	if m.Has("grant") {
 		w.Grant.Min, w.Grant.Max = m.Opt("grant").DurationRange(0, 100*time.Millisecond)
+	}
+	if m.Has("clouds") {
+		w.Clouds.Min, w.Clouds.Max = m.Opt("clouds").DurationRange(0, time.Second)
 	}
 	w.Unsolicited.Min, w.Unsolicited.Max = m.Opt("unsolicited_per_hour").DecimalRange(0, 1_000_000)
 }

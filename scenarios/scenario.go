@@ -82,6 +82,7 @@ type WAN struct {
 	Loss        devices.Range // parts per million, each way
 	Queue       devices.Range // bytes, each way
 	Grant       devices.Range // ns from one grant of the way up to the next; 0 = it may be used at any time
+	Clouds      devices.Range // ns that a cloud's distance adds to the round trip; one draw a cloud
 	Unsolicited devices.Range // millionths of packets an hour that nobody asked for
 }
 

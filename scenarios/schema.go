@@ -48,6 +48,7 @@ type (
 		Loss        strictyaml.DecimalSpan  `json:"loss,omitempty" jsonschema_description:"percent, each way"`
 		Queue       strictyaml.QuantitySpan `json:"queue,omitempty" jsonschema_description:"as in 250kB"`
 		Grant       strictyaml.DurationSpan `json:"grant,omitempty" jsonschema_description:"from one grant of the way up to the next"`
+		Clouds      strictyaml.DurationSpan `json:"clouds,omitempty" jsonschema_description:"that a cloud's distance adds to the round trip"`
 		Unsolicited strictyaml.DecimalSpan  `json:"unsolicited_per_hour,omitempty" jsonschema_description:"packets that nobody asked for"`
 	}
 	schemaWiFi struct {

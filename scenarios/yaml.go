@@ -52,6 +52,9 @@ func (s *Scenario) text(device func(Entry) string) string {
 	line("  loss: %s", span(s.WAN.Loss, func(n int64) string { return decimal(n * 100) }))
 	line("  queue: %s", span(s.WAN.Queue, integer))
 	line("  grant: %s", span(s.WAN.Grant, duration))
+	if s.WAN.Clouds != cloudsAnywhere() {
+		line("  clouds: %s", span(s.WAN.Clouds, duration))
+	}
 	line("  unsolicited_per_hour: %s", span(s.WAN.Unsolicited, decimal))
 	line("wifi:")
 	line("  delay: %s", duration(s.WiFi.Delay))
