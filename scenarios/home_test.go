@@ -162,6 +162,32 @@ func TestCloudsShareAddresses(t *testing.T) {
 	}
 }
 
+// A scenario says how far clouds are; where it does not, they are anywhere.
+func TestCloudsAreAsFarAsTheScenarioSays(t *testing.T) {
+	for _, c := range []struct {
+		key         string
+		least, most time.Duration
+	}{
+		{"", 2 * time.Millisecond, 90 * time.Millisecond},
+		{", clouds: [10ms, 50ms]", 10 * time.Millisecond, 50 * time.Millisecond},
+		{", clouds: 40ms", 40 * time.Millisecond, 40 * time.Millisecond},
+	} {
+		s, err := Parse("x.yaml", []byte("name: x\npath: napt\ndevices: [{device: echo-dot}]\nwan: {loss: 0.1"+c.key+"}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		nearest, farthest := time.Hour, time.Duration(0)
+		for home := range 30 {
+			for _, x := range draw(t, s, 1, home).Clouds {
+				nearest, farthest = min(nearest, time.Duration(x.Extra)), max(farthest, time.Duration(x.Extra))
+			}
+		}
+		if nearest < c.least || farthest > c.most || farthest-nearest < (c.most-c.least)/2 {
+			t.Errorf("%q: clouds from %v to %v away, want %v to %v", c.key, nearest, farthest, c.least, c.most)
+		}
+	}
+}
+
 // Two units of one model differ in everything that is a unit's own.
 func TestTwoUnits(t *testing.T) {
 	s, err := Parse("x.yaml", []byte("name: x\npath: napt\ndevices: [{device: echo-dot, units: 2}]\n"))
