@@ -84,7 +84,7 @@ func (l *virtualLab) toHome(p packet.Packet) {
 		l.wan.down(p)
 		return
 	}
-	l.toServer.Send(p, p.At+l.wan.far[netip.AddrFrom4([4]byte(p.Data[12:16]))])
+	l.toServer.Send(p, p.At+l.wan.away([4]byte(p.Data[12:16])))
 }
 
 // toISP takes a packet that has crossed the WAN.

@@ -168,12 +168,16 @@ func (w *wan) tapUp(p packet.Packet) {
 
 // down takes an IP packet that the internet sends to the home, and owns it.
 func (w *wan) down(p packet.Packet) {
-	from := [4]byte(p.Data[12:16])
+	w.farLine.Send(p, p.At+w.away([4]byte(p.Data[12:16])))
+}
+
+// away is what the distance of the cloud that an address belongs to adds to the round trip, ns.
+func (w *wan) away(from [4]byte) int64 {
 	f := &w.farOf[from[3]%uint8(len(w.farOf))]
 	if from != f.from {
 		*f = farOf{from, w.far[netip.AddrFrom4(from)]}
 	}
-	w.farLine.Send(p, p.At+f.extra)
+	return f.extra
 }
 
 // arrived queues a packet at the home's side of the internet.

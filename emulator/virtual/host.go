@@ -59,8 +59,7 @@ func newHost(n *Net, i int) *Host {
 	p := spec.Profile
 	d := newDraws(spec.Seed, 0x686f7374)
 	h := &Host{
-		reader: n.NewWorker(),
-		n:      n, index: i, spec: spec, unit: spec.Index, addr: u32(spec.Addr), mac: spec.MAC,
+		n: n, reader: n.NewWorker(), index: i, spec: spec, unit: spec.Index, addr: u32(spec.Addr), mac: spec.MAC,
 		names: make(map[string]cachedName), lines: make(map[string]*line), sockets: make(map[socketKey]*socket),
 		nextPort: uint16(firstEphemeral + d.n(lastEphemeral-firstEphemeral)), echoID: uint16(d.Uint64()), leased: uint16(d.Uint64()),
 	}
