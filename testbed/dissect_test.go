@@ -3,6 +3,7 @@ package testbed_test
 import (
 	"bufio"
 	"bytes"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -155,6 +156,7 @@ func TestVirtualTransportsDissect(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, d := generate(t, testbed.GenerateOptions{Scenario: load(t, file), Seed: 3, Duration: duration})
+			lostOnTheWay(t, d, 0.02)
 			wan, lan := dissectBoth(t, d)
 			all := []string{
 				"tls", "dns", "http", "quic", "alpn h2", "alpn h3", "http GET", "quic initial", "retransmissions",
@@ -165,6 +167,21 @@ func TestVirtualTransportsDissect(t *testing.T) {
 				wan.want(all...)
 			}
 		})
+	}
+}
+
+// lostOnTheWay checks that packets for the home that its line lost before the tap, which no row tells of, are counted.
+func lostOnTheWay(t *testing.T, d *dataset.Dataset, loss float64) {
+	t.Helper()
+	lost, came := float64(d.Manifest.Fidelity.Drops["wan_down_path"]), 0.0
+	for _, r := range rowsOf(t, d) {
+		if r.Dir < 0 {
+			came++
+		}
+	}
+	sent := lost + came
+	if far := math.Abs(lost - loss*sent); far > 5*math.Sqrt(sent*loss*(1-loss)) {
+		t.Errorf("%v of %v packets for the home are counted as lost on the way: not %v of them", lost, sent, loss)
 	}
 }
 

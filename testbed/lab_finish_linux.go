@@ -103,8 +103,7 @@ func (l *lab) fidelity(m *dataset.Manifest) {
 	}
 	f.Late = l.rows.lateness()
 	if l.ap != nil {
-		a := l.ap.Drops()
-		f.Drops["spoofed"], f.Drops["air"] = a.Spoofed, a.Air
+		l.wan.dropped().unseen(f.Drops, l.ap.Drops())
 	}
 }
 

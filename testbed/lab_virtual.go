@@ -352,7 +352,7 @@ func (l *virtualLab) finish() (*virtualResult, error) {
 		return nil, err
 	}
 	r := &virtualResult{Counts: l.files.Counts(), Files: l.files.Hashes(), Packets: l.n, Simulated: l.o.Duration}
-	d, a := l.wan.dropped(), l.ap.Drops()
+	d := l.wan.dropped()
 	r.Counts.Local = l.n.LAN - l.up - l.down
 	r.Counts.Drops = map[string]int64{"wan_queue": d.UpQueue, "nat": d.UpNAT}
 	inside := int64(0)
@@ -364,7 +364,12 @@ func (l *virtualLab) finish() (*virtualResult, error) {
 	r.Counts.Drops["after_end"] = l.up - l.upSeen - d.UpQueue - d.UpNAT - inside
 	f := &r.Fidelity
 	f.Unattributed, f.Late = l.n.Unattributed, l.rows.lateness()
-	f.Drops = map[string]int64{"spoofed": a.Spoofed, "air": a.Air}
+	f.Drops = make(map[string]int64)
+	d.unseen(f.Drops, l.ap.Drops())
+	if l.server != nil {
+		t := l.server.Drops()
+		f.Drops["far_tunnel"] = t.Unfit + t.Overflow + t.NoHandshake
+	}
 	r.Reasons = l.reasons(f)
 	return r, nil
 }

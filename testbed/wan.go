@@ -266,6 +266,12 @@ func (w *wan) dropped() wanDrops {
 	return w.drops
 }
 
+// unseen notes what a home's air and its WAN lost beside the tap, where no row tells of it, by cause.
+func (d wanDrops) unseen(drops map[string]int64, a gateway.APDrops) {
+	drops["spoofed"], drops["air"], drops["no_station"] = a.Spoofed, a.Air, a.Unknown
+	drops["wan_down_path"], drops["wan_down_queue"] = d.DownPath, d.DownQueue
+}
+
 // outerOf classifies an IPv4 packet on the wire beside a tunnel.
 func outerOf(ip []byte) (gateway.Outer, gateway.OuterKey) {
 	if len(ip) < 28 || ip[9] != truth.ProtoUDP {

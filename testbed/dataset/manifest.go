@@ -95,7 +95,7 @@ type Fidelity struct {
 	TimerMaxNs   int64            `json:"timer_max_ns"`
 	Unattributed int64            `json:"unattributed"`
 	Late         int64            `json:"late"`  // truth that came after its row was closed
-	Drops        map[string]int64 `json:"drops"` // packets lost outside of what the scenario asks for, by cause
+	Drops        map[string]int64 `json:"drops"` // packets that were lost where no row tells of it, by cause
 }
 
 // HomeInfo describes a home.
