@@ -60,6 +60,7 @@ type AccessPoint struct {
 	awake   []int64 // per station: until when it listens
 	lastUp  []int64 // per station: keeps its frames in order under jitter
 	lastDn  []int64
+	groups  groups
 	dropped APDrops
 }
 
@@ -210,14 +211,6 @@ func (a *AccessPoint) FromGatewayAt(p packet.Packet) {
 	a.toStation(p, number, [6]byte(p.Data[:6]))
 }
 
-func (a *AccessPoint) flood(frame []byte, from int) {
-	for i := range a.c.Stations {
-		if i != from {
-			a.toStation(packet.Packet{Data: a.c.Pool.Copy(frame), At: a.c.Clock.Now()}, 0, a.c.Stations[i].MAC)
-		}
-	}
-}
-
 // toStation sends a frame, whose number is given, to the station that has an address.
 func (a *AccessPoint) toStation(p packet.Packet, number int64, mac [6]byte) {
 	now := p.At
@@ -268,13 +261,27 @@ func (a *AccessPoint) arrival(i int, now int64) int64 {
 			k := a.dice.to(int64(len(q) - 2))
 			at += q[k] + a.dice.to(q[k+1]-q[k])
 		}
-	} else if b := a.c.Medium.Beacon; b > 0 && now > a.awake[i] {
-		at = (now/b + 1) * b
+	} else if a.dozes(i, now) {
+		at = a.beacon(now)
 	}
 	at = max(at+a.airTime(), a.lastDn[i])
+	a.heard(i, at)
+	return at
+}
+
+// heard notes when station i gets a frame. a.mu is held.
+func (a *AccessPoint) heard(i int, at int64) {
 	a.lastDn[i] = at
 	a.awake[i] = max(a.awake[i], at+a.listens(i))
-	return at
+}
+
+// dozes tells whether station i sleeps at a moment and hears the next beacon. a.mu is held.
+func (a *AccessPoint) dozes(i int, now int64) bool { return a.c.Medium.Beacon > 0 && now > a.awake[i] }
+
+// beacon is when the next one after a moment is sent.
+func (a *AccessPoint) beacon(now int64) int64 {
+	b := a.c.Medium.Beacon
+	return (now/b + 1) * b
 }
 
 // dozesAfter is how long a station with measured sleep stays awake after a frame, ns. Assumed: it is below the way to a cloud and
@@ -289,7 +296,14 @@ func (a *AccessPoint) listens(i int) int64 {
 	return a.c.Medium.AwakeNs
 }
 
-func (a *AccessPoint) deliver(p packet.Packet) { a.c.Stations[p.Lineage.Row].Deliver(p.Data) }
+// deliver hands a frame to its station, or to all that hear it. Row carries the station's index until here, or the group's.
+func (a *AccessPoint) deliver(p packet.Packet) {
+	if to := p.Lineage.Row; to >= 0 {
+		a.c.Stations[to].Deliver(p.Data)
+		return
+	}
+	a.deliverGroup(p)
+}
 
 func (a *AccessPoint) airTime() int64 {
 	d := a.c.Medium.Delay

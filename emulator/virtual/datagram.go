@@ -30,6 +30,7 @@ type walker struct {
 	newest int   // of the other end's messages that came: index + 1
 	slept  bool  // it has slept before what it sends next
 	wake   int64 // it sleeps, or waits for a loss, until then; 0 = no
+	timer  int64 // when the next of its alarms goes off, at wake or before; 0 = none is set
 	begun  bool
 	over   bool
 	from   u32Pair // of the far end: its own address, and the one it answers to
@@ -211,7 +212,7 @@ func (w *walker) arrived(i int) {
 	}
 	w.newest = i + 1
 	if !w.over && w.waits() {
-		w.d.n.clock.Schedule(w.d.n.clock.Now()+w.d.n.waking(), w, 1)
+		w.d.n.clock.Schedule(w.d.n.clock.Now()+w.d.n.waking(), w, walkerRead)
 	}
 }
 
@@ -220,11 +221,29 @@ func (w *walker) waits() bool {
 	return w.begun && w.index < len(w.d.messages) && w.d.messages[w.index].Dir != w.dir && w.newest > w.index
 }
 
+// alarm wakes it at a moment. One that is set for an earlier moment is not put off: it is set anew when it goes off.
+func (w *walker) alarm(at int64) {
+	w.wake = at
+	if w.timer == 0 || at < w.timer {
+		w.timer = at
+		w.d.n.clock.Schedule(at, w, walkerAlarm)
+	}
+}
+
+// Timers of a walker.
+const (
+	walkerAlarm = iota
+	walkerRead
+)
+
 // Fire implements clock.Handler.
 func (w *walker) Fire(now int64, arg uint64) {
+	if arg == walkerAlarm && now == w.timer {
+		w.timer = 0
+	}
 	switch {
 	case w.over:
-	case arg == 1:
+	case arg == walkerRead:
 		if w.waits() {
 			w.base = max(w.base, now)
 			w.index++
@@ -238,6 +257,8 @@ func (w *walker) Fire(now int64, arg uint64) {
 			w.index++
 		}
 		w.step()
+	case w.wake != 0 && w.timer == 0:
+		w.alarm(w.wake)
 	}
 }
 
@@ -253,14 +274,12 @@ func (w *walker) step() {
 				w.index++
 				continue
 			}
-			w.wake = max(w.base, now) + m.Wait + datagramPatience
-			d.n.clock.Schedule(w.wake, w, 0)
+			w.alarm(max(w.base, now) + m.Wait + datagramPatience)
 			return
 		}
 		if at := w.base + m.Wait; at > now && !w.slept {
 			w.slept = true
-			w.wake = at + d.n.sleeping()
-			d.n.clock.Schedule(w.wake, w, 0)
+			w.alarm(at + d.n.sleeping())
 			return
 		}
 		w.slept = false

@@ -57,8 +57,8 @@ type side struct {
 	from   int64  // stream offset at which it began to walk steps
 	reads  bool   // it waits for that
 	due    int64  // it sleeps until then; 0 = it does not
-	turn   bool   // it will run soon, or is reading
-	had    int64  // what had come when it began to read
+	turn   bool   // it will run soon
+	holds  int64  // ns: until when it reads, and holds the socket
 	seen   int64  // what had come when its patience was set
 	until  int64  // ns: when that ends
 	record uint64 // of TLS, its own next
@@ -143,10 +143,16 @@ func (d *side) ended(*endpoint) { d.later(d.s.n.waking()) }
 // broken implements application.
 func (d *side) broken(*endpoint) { d.fail(errBroken) }
 
+// later lets the program run after a moment, but never before it has let go of the socket.
 func (d *side) later(after int64) {
-	if !d.turn && !d.over {
-		d.turn = true
-		d.s.n.clock.Schedule(d.s.n.clock.Now()+after, d, turnRead)
+	if d.turn || d.over {
+		return
+	}
+	d.turn = true
+	if now := d.s.n.clock.Now(); now < d.holds {
+		d.s.n.clock.Schedule(d.holds, d, turnRelease)
+	} else {
+		d.s.n.clock.Schedule(now+after, d, turnRead)
 	}
 }
 
@@ -155,24 +161,20 @@ func (d *side) Fire(now int64, arg uint64) {
 	switch {
 	case d.over || d.e.state == stateClosed:
 	case arg == turnRead:
+		d.turn = false
 		d.run(now)
 		if d.over {
 			return
 		}
-		d.had = d.e.rnxt
-		d.turn = true // until it has let go of the socket
-		until := now + d.s.n.reading()
-		d.e.consumed(until)
-		d.s.n.clock.Schedule(until, d, turnRelease)
+		d.holds = now + d.s.n.reading()
+		d.e.consumed(d.holds)
 		if d.e.finIn || d.told() {
 			d.left()
 		}
-	case arg == turnRelease:
-		d.turn = false
+	case arg == turnRelease: // something has come while it read
 		d.e.unlock()
-		if d.e.rnxt > d.had || d.e.finIn { // something came meanwhile
-			d.later(0)
-		}
+		d.turn = false
+		d.later(0)
 	case arg == turnSleep && d.due != 0 && now >= d.due:
 		d.due = 0
 		d.run(now)
