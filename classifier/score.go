@@ -29,6 +29,9 @@ type Score struct {
 	Trust            *Trust               `json:"trust,omitempty"`   // nil where guesses came without probabilities
 	Unknown          *CalledUnknown       `json:"unknown,omitempty"` // nil of models that do not say so
 	Activities       []ActivityScore      `json:"activities,omitempty"`
+
+	homes  []*tally // what Pool and LossOf draw from
+	labels []string
 }
 
 // CalledUnknown says how many packets, all of devices, are called unknown; they count as wrong.
@@ -323,6 +326,7 @@ func (s *Scorer) Result() *Score {
 		res.ByRole[role] = RoleScore{N: c[0], Accuracy: ratio(c[1], c[0])}
 	}
 	homes := s.tallies(labels)
+	res.homes, res.labels = homes, labels
 	res.PerHome = perHome(homes)
 	res.addIntervals(homes, labels)
 	return res

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"time"
 
 	"glasshouse/testbed/dataset"
 )
@@ -42,6 +43,21 @@ func CheckApart(learned, judged []*dataset.Dataset) error {
 
 // Evaluate scores a model on data sets. Each guess goes to predictions, as CSV, if that is not nil.
 func Evaluate(m Model, sets []*dataset.Dataset, predictions io.Writer) (*Score, error) {
+	return evaluate(m, sets, predictions, func(home int, _ *dataset.Row) int { return home })
+}
+
+// EvaluateBlocks scores a model on a data set of one home, of which there is no other: its blocks of so much time count as homes do, for
+// intervals and in PerHome. The model watches the home as a whole. Blocks of one home are more alike than homes are.
+func EvaluateBlocks(m Model, d *dataset.Dataset, block time.Duration) (*Score, error) {
+	if n := len(d.Manifest.Homes); n != 1 || block <= 0 {
+		return nil, fmt.Errorf("%s: blocks of %s of %d homes; blocks are above 0, of one home", d.Dir, block, n)
+	}
+	start := d.Manifest.StartNs
+	return evaluate(m, []*dataset.Dataset{d}, nil, func(_ int, r *dataset.Row) int { return int((r.TsNs - start) / int64(block)) })
+}
+
+// evaluate is Evaluate; of tells which home, or what counts as one, a row is of.
+func evaluate(m Model, sets []*dataset.Dataset, predictions io.Writer, of func(home int, r *dataset.Row) int) (*Score, error) {
 	meta := m.Meta()
 	s := NewScorer(meta)
 	var out *bufio.Writer
@@ -64,12 +80,12 @@ func Evaluate(m Model, sets []*dataset.Dataset, predictions io.Writer) (*Score, 
 					return err
 				}
 				at = home
-				l = NewLabeller(m, func(of dataset.Row, class string, p float32) error {
-					s.add(&d.Manifest, home, &of, class, p, l.Probs())
+				l = NewLabeller(m, func(row dataset.Row, class string, p float32) error {
+					s.add(&d.Manifest, of(home, &row), &row, class, p, l.Probs())
 					if out == nil {
 						return nil
 					}
-					_, err := fmt.Fprintf(out, "%d,%d,%s,%s\n", home, of.Frame, class, strconv.FormatFloat(float64(p), 'g', -1, 32))
+					_, err := fmt.Fprintf(out, "%d,%d,%s,%s\n", home, row.Frame, class, strconv.FormatFloat(float64(p), 'g', -1, 32))
 					return err
 				})
 			}

@@ -13,7 +13,7 @@ import (
 )
 
 func newDataset() *cobra.Command {
-	return group("dataset", "Look at data sets, check, merge and export them", newDatasetInfo(), newDatasetVerify(), newDatasetMerge(), newDatasetExport())
+	return group("dataset", "Look at data sets, check, merge and export them, and import captures", newDatasetInfo(), newDatasetVerify(), newDatasetMerge(), newDatasetExport(), newDatasetImport())
 }
 
 // setInfo is what is printed of a data set.

@@ -18,7 +18,7 @@ import (
 )
 
 func newReproduce() *cobra.Command {
-	return group("reproduce", "Repeat experiments of the paper behind the project, and set its results beside ours", newReproduceTable1(), newReproduceHomemole())
+	return group("reproduce", "Repeat experiments: the paper's, with its results beside ours, and models of virtual homes on real devices", newReproduceTable1(), newReproduceHomemole(), newReproduceRealdata())
 }
 
 // Table 1 is measured over a day; quickly, over so much of it.

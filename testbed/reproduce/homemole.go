@@ -115,28 +115,10 @@ func profilesDigest() (string, error) {
 
 // claim takes a directory for an experiment, or finds the same one in it.
 func claim(o *HomeMoleOptions, profiles string) error {
-	path := filepath.Join(o.Out, fileOptions)
-	want, err := json.MarshalIndent(struct {
+	return claimDir(o.Out, struct {
 		*HomeMoleOptions
 		Profiles string `json:"profiles_digest"`
-	}{o, profiles}, "", "  ")
-	if err != nil {
-		return err
-	}
-	got, err := os.ReadFile(path)
-	switch {
-	case err == nil && string(got) == string(want):
-		return nil
-	case err == nil:
-		return fmt.Errorf("%s: %w (see its %s); a new or empty directory is needed", o.Out, ErrOther, fileOptions)
-	}
-	if err := dataset.CheckEmpty(o.Out); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(o.Out, 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(path, want, 0o644)
+	}{o, profiles})
 }
 
 // cells runs all models in one environment on one path.
@@ -199,14 +181,16 @@ const (
 )
 
 // epochs is how often neural models go through homes.
-func (o *HomeMoleOptions) epochs(learn []*dataset.Dataset) int {
+func (o *HomeMoleOptions) epochs(learn []*dataset.Dataset) int { return epochsOf(o.Epochs, learn) }
+
+func epochsOf(least int, learn []*dataset.Dataset) int {
 	packets := 1
 	for _, d := range learn {
 		for _, h := range d.Manifest.Homes {
 			packets += int(h.Packets)
 		}
 	}
-	return max(o.Epochs, min(mostEpochs, (seenAtLeast+packets-1)/packets))
+	return max(least, min(mostEpochs, (seenAtLeast+packets-1)/packets))
 }
 
 // homes lives the homes of an environment; what is there is left alone.

@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"glasshouse/scenarios"
+	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/realdata"
+)
+
+func newDatasetImport() *cobra.Command {
+	var out, path, captures string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "import HOME -o DIR", Short: "Make a data set of captures of real devices: what a WAN observer would have seen of them",
+		Long: `Makes a data set of one home out of captures of real devices, each taken inside a home: what an observer between the home and
+its ISP would have seen. HOME is a YAML file that lists the captures (pcap or pcapng, of Ethernet frames; payloads may be cut), or
+the name of a list that is built in: ` + strings.Join(realdata.Library(), ", ") + `.
+
+  home: my-home
+  together: false          # true: all were captured at once on one LAN; false: each begins at its own "at" of the home
+  captures:
+    - {file: kettle.pcap, device: ikettle, mac: "0c:2a:69:0e:91:16"}
+    - {file: cam.pcap, device: my-camera.yaml, ip: 192.168.1.23, at: 40s}
+
+Each packet to or from the device's address that crosses the gateway is labelled with the device; what stays on the LAN is left
+out. This is a transformation of real packets, not a capture behind a NAPT or a tunnel: with --path vpn they are cut to the
+tunnel's MTU and get the sizes, handshakes and keepalives of modelled WireGuard; the WAN's queue and loss are not there. Roles
+are told by TCP flags alone. Models are trained on it and scored on it like on any other data set.`,
+		Example: "  glasshouse dataset import my-home.yaml --path vpn -o real\n  glasshouse dataset import locks --captures realdata -o real-napt\n  glasshouse score vpn.model real",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case out == "":
+				return usagef("where to? -o DIR is missing; see %s --help", cmd.CommandPath())
+			case path != string(scenarios.PathNAPT) && path != string(scenarios.PathVPN):
+				return usagef("--path %s: napt or vpn", path)
+			}
+			h, err := realdata.Load(args[0], captures)
+			if err != nil {
+				return usage(err)
+			}
+			if err := dataset.CheckEmpty(out); err != nil {
+				return usage(err)
+			}
+			r, err := realdata.Import(cmd.Context(), realdata.ImportOptions{Home: h, Path: scenarios.Path(path), Out: out})
+			if err != nil {
+				return usage(err)
+			}
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), r)
+			}
+			return writeImported(cmd.OutOrStdout(), r)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&out, "output", "o", "", "`DIR` for the data set: new or empty (required)")
+	f.StringVar(&path, "path", string(scenarios.PathNAPT), "what the observer looks at: napt, vpn")
+	f.StringVar(&captures, "captures", ".", "`DIR` of the captures of a built-in list")
+	f.BoolVar(&asJSON, "json", false, "print as JSON")
+	return cmd
+}
+
+func writeImported(w io.Writer, r *realdata.Result) error {
+	fmt.Fprintf(w, "%s: %.1f hours, %s, %d WAN packets\n", r.Dataset, r.Hours, r.Path, r.Packets)
+	for _, d := range slices.Sorted(maps.Keys(r.Devices)) {
+		fmt.Fprintf(w, "  %s %d\n", d, r.Devices[d])
+	}
+	if r.Cut {
+		fmt.Fprintln(w, "payloads are cut: protocols above TCP and UDP do not show")
+	}
+	return nil
+}

@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"glasshouse/classifier"
+	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/realdata"
+	"glasshouse/testbed/reproduce"
+)
+
+type realdataOptions struct {
+	out    string
+	quick  bool
+	models []string
+	homes  []string
+	seeds  int
+	seed   seedFlag
+	json   bool
+}
+
+func newReproduceRealdata() *cobra.Command {
+	var o realdataOptions
+	cmd := &cobra.Command{
+		Use:   "realdata [CAPTURES] -o DIR",
+		Short: "Models of virtual homes watch real devices: what they lose; NAPT and VPN",
+		Long: `Lives virtual homes with the devices that there are captures of, trains models on some, and scores them on others and on the
+real packets, behind NAPT and behind WireGuard. Beside that stands what a model that has learned from the first half of the real
+packets makes of the second half.
+
+CAPTURES is the directory that the built-in lists look in (` + strings.Join(realdata.Library(), ", ") + `): captures that others have
+published, none of which is a part of this program. What is missing is named, with where it can be had. With --home it is your own list; see
+"glasshouse dataset import --help" for its form, and for how real packets are turned into what a WAN observer sees: they are transformed, not
+captured behind a NAPT or a tunnel. A list may say how the virtual homes are lived: virtual: {duration: 1h, density: 1}.
+
+A real home is one home: intervals are over its blocks of time, and say nothing of other homes. A run that was stopped goes on
+when it is started again.`,
+		Example: `  glasshouse reproduce realdata captures -o realdata --seed 1
+  glasshouse reproduce realdata captures -o first-look --quick --seed 1
+  glasshouse reproduce realdata --home my-home.yaml -o mine --models forest,tcn --seed 1`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			captures := ""
+			if len(args) > 0 {
+				captures = args[0]
+			}
+			return runRealdata(cmd.Context(), &o, captures, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.out, "output", "o", "", "`DIR` of homes and results: new, empty, or of the same experiment (required)")
+	f.BoolVar(&o.quick, "quick", false, "fewer and shorter homes, one model of each kind: a first look")
+	f.StringSliceVar(&o.models, "models", []string{"forest", "tcn"}, "`KINDS` of model")
+	f.StringArrayVar(&o.homes, "home", nil, "a list of captures: a YAML `FILE`, or the name of a built-in one; more than once for more (default all built-in ones)")
+	f.IntVar(&o.seeds, "seeds", 3, "models of each kind")
+	o.seed.add(cmd)
+	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	return cmd
+}
+
+func runRealdata(ctx context.Context, o *realdataOptions, captures string, stdout, stderr io.Writer) error {
+	switch {
+	case o.out == "":
+		return usagef("-o DIR is needed: where homes and results go")
+	case o.seeds < 1 || o.seeds > 100:
+		return usagef("--seeds %d: 1 to 100", o.seeds)
+	case len(o.homes) == 0 && captures == "":
+		return usagef("CAPTURES is needed, the directory of the captures that %s are made of; or --home with a list of your own", strings.Join(realdata.Library(), " and "))
+	}
+	for _, m := range o.models {
+		if !slices.Contains(classifier.Kinds(), m) {
+			return usagef("--models %s is not known; there are %s", m, strings.Join(classifier.Kinds(), ", "))
+		}
+	}
+	e := reproduce.RealDataOptions{
+		Seed: o.seed.get(), Seeds: o.seeds, Kinds: o.models, Learn: 12, Unseen: 6, Short: 1, Epochs: 5, Blocks: 20, Out: o.out, Workers: runtime.NumCPU(), Now: time.Now,
+	}
+	if o.quick {
+		e.Seeds, e.Learn, e.Unseen, e.Short, e.Epochs = 1, 4, 2, 4, 2
+	}
+	if len(o.homes) == 0 {
+		o.homes = realdata.Library()
+	}
+	for _, name := range o.homes {
+		h, err := realdata.Load(name, captures)
+		if err != nil {
+			return usage(err)
+		}
+		if slices.ContainsFunc(e.Homes, func(x *realdata.Home) bool { return x.Name == h.Name }) {
+			return usagef("--home %s: a second home %q", name, h.Name)
+		}
+		e.Homes = append(e.Homes, h)
+	}
+	began := time.Now()
+	e.Tell = func(line string) { fmt.Fprintf(stderr, "%s: %s\n", time.Since(began).Round(time.Second), line) }
+	fmt.Fprintf(stderr, "seed %d\n", e.Seed)
+	r, err := reproduce.RunRealData(ctx, e)
+	var missing *realdata.MissingError
+	if errors.As(err, &missing) || errors.Is(err, realdata.ErrNothing) || errors.Is(err, reproduce.ErrOther) || errors.Is(err, dataset.ErrOccupied) {
+		return usage(err)
+	}
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return writeJSON(stdout, r)
+	}
+	return r.Write(stdout)
+}

@@ -1,0 +1,210 @@
+package realdata
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"glasshouse/emulator/packet"
+)
+
+func TestLibrary(t *testing.T) {
+	for _, name := range Library() {
+		h, err := Load(name, "captures")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.Name != name || len(h.Captures) < 2 || h.About == "" {
+			t.Errorf("%+v", h)
+		}
+		err = Check(h)
+		var missing *MissingError
+		if !errors.As(err, &missing) || len(missing.Captures) != len(h.Captures) {
+			t.Fatalf("captures that are not there: %v", err)
+		}
+		for _, c := range h.Captures {
+			if c.Source == "" || !strings.Contains(err.Error(), c.Source) || !strings.Contains(err.Error(), c.File) || !strings.HasPrefix(c.File, "captures") {
+				t.Errorf("%s: it is not told what is expected: %v", c.File, err)
+			}
+		}
+	}
+	if _, err := Load("lock", ""); err == nil || !strings.Contains(err.Error(), "locks") {
+		t.Errorf("a home that is not built in: %v", err)
+	}
+	h, err := Load("locks", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u := h.Units(); u[2] != "blink-camera" || u[3] != "blink-camera-2" {
+		t.Errorf("units %v", u)
+	}
+}
+
+func TestListErrors(t *testing.T) {
+	for _, c := range []struct{ list, want string }{
+		{"home: a\ncaptures: []\n", "1 to 200"},
+		{"home: a\ncapture: []\n", `unknown key "capture"`},
+		{"home: a\ncaptures: [{file: a.pcap, device: ikettle}]\n", "whose packets?"},
+		{"home: a\ncaptures: [{file: a.pcap, device: ikettle, mac: \"0c:2a\"}]\n", "six bytes"},
+		{"home: a\ncaptures: [{file: a.pcap, device: ikettle, ip: \"::1\"}]\n", "an IPv4 address"},
+		{"home: a\ncaptures: [{file: a.pcap, device: iketle, ip: 192.168.1.2}]\n", "ikettle"},
+		{"home: a\ntogether: true\ncaptures: [{file: a.pcap, device: ikettle, ip: 192.168.1.2, at: 1s}]\n", "its own time"},
+		{"home: a\nvirtual: {density: 1e9}\ncaptures: [{file: a.pcap, device: ikettle, ip: 192.168.1.2}]\n", "density"},
+	} {
+		file := filepath.Join(t.TempDir(), "home.yaml")
+		if err := os.WriteFile(file, []byte(c.list), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(file, ""); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "home.yaml:") {
+			t.Errorf("%s\n%v, want %q", c.list, err, c.want)
+		}
+	}
+}
+
+// ipv4 makes a packet of one device; TCP has time stamps, so its headers have 52 bytes.
+func ipv4(proto byte, size int, seq uint32, up bool) crossing {
+	b := make([]byte, 60)
+	b[0], b[9] = 0x45, proto
+	binary.BigEndian.PutUint16(b[2:], uint16(size))
+	near, far := []byte{192, 168, 1, 9}, []byte{198, 18, 0, 1}
+	a, z := uint16(40000), uint16(443)
+	if !up {
+		near, far, a, z = far, near, z, a
+	}
+	copy(b[12:], near)
+	copy(b[16:], far)
+	binary.BigEndian.PutUint16(b[20:], a)
+	binary.BigEndian.PutUint16(b[22:], z)
+	if proto == protoTCP {
+		binary.BigEndian.PutUint32(b[24:], seq)
+		b[32], b[33] = 8<<4, 0x10
+	}
+	return crossing{up: up, ip: b[:min(size, len(b))], length: size}
+}
+
+// However packets are cut, there are as many bytes of TCP data, in order and without a gap, and of other payloads; nothing is larger than the MTU, and
+// time does not go back.
+func TestRecut(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var in []crossing
+		next := map[bool]uint32{true: 1, false: 1<<32 - 5000}
+		tcp, other, at := map[bool]int{}, 0, int64(0)
+		for range rapid.IntRange(1, 60).Draw(t, "packets") {
+			at += int64(rapid.SampledFrom([]int{0, 1e5, 1e7, 1e9}).Draw(t, "gap"))
+			up := rapid.Bool().Draw(t, "up")
+			if rapid.IntRange(0, 4).Draw(t, "udp") == 0 {
+				p := ipv4(protoUDP, rapid.IntRange(28, 4000).Draw(t, "size"), 0, up)
+				p.at = at
+				other += p.length - 20
+				in = append(in, p)
+				continue
+			}
+			data := rapid.SampledFrom([]int{0, 1, 700, 1368, 1369, 1448, 1448, 1448, 4000}).Draw(t, "data")
+			p := ipv4(protoTCP, 52+data, next[up], up)
+			p.at = at
+			next[up] += uint32(data)
+			tcp[up] += data
+			in = append(in, p)
+		}
+		begin := map[bool]uint32{true: 1, false: 1<<32 - 5000}
+		got, last := 0, int64(0)
+		for _, p := range recut(in, mtuTunnel) {
+			if p.length > mtuTunnel || p.at < last || int(binary.BigEndian.Uint16(p.ip[2:])) != p.length {
+				t.Fatalf("%d bytes at %d after %d", p.length, p.at, last)
+			}
+			last = p.at
+			if p.ip[9] == protoUDP {
+				got += p.length - 20
+				continue
+			}
+			if _, seq, _, data, ok := p.segment(); ok {
+				if seq != begin[p.up] {
+					t.Fatalf("a segment at %d, not at %d", seq, begin[p.up])
+				}
+				begin[p.up] += uint32(data)
+				tcp[p.up] -= data
+			}
+		}
+		if got != other || tcp[true] != 0 || tcp[false] != 0 {
+			t.Fatalf("%d of %d bytes; %v of TCP are missing", got, other, tcp)
+		}
+	})
+}
+
+func TestCrosses(t *testing.T) {
+	c := Capture{MAC: [6]byte{2, 0, 0, 0, 0, 9}}
+	frame := func(src, dst byte, vlan bool, p crossing, pad int) []byte {
+		b := []byte{2, 0, 0, 0, 0, dst, 2, 0, 0, 0, 0, src}
+		if vlan {
+			b = append(b, 0x81, 0, 0, 5)
+		}
+		return append(append(append(b, 8, 0), p.ip...), make([]byte, pad)...)
+	}
+	p := ipv4(protoTCP, 54, 1, true)
+	for _, vlan := range []bool{false, true} {
+		b := frame(9, 1, vlan, p, 6)
+		got, ok := c.crosses(b, len(b))
+		if !ok || !got.up || got.length != 54 || len(got.ip) != 54 {
+			t.Errorf("VLAN %v: %v %+v", vlan, ok, got)
+		}
+	}
+	for _, f := range [][]byte{
+		frame(8, 1, false, p, 0), // another's
+		frame(1, 8, false, ipv4(protoTCP, 54, 1, false), 0),
+		frame(9, 1, false, crossing{ip: append([]byte{0x65}, p.ip[1:]...)}, 0),
+		frame(9, 1, false, crossing{ip: p.ip[:40]}, -0),
+	} {
+		if _, ok := c.crosses(f, len(f)); ok {
+			t.Errorf("%x crosses", f)
+		}
+	}
+	for addr, want := range map[string]bool{
+		"192.168.1.1": false, "10.1.2.3": false, "172.16.3.4": false, "224.0.0.251": false, "255.255.255.255": false, "169.254.1.1": false, "0.0.0.0": false,
+		"8.8.8.8": true, "198.18.3.4": true,
+	} {
+		if got := public(netip.MustParseAddr(addr)); got != want {
+			t.Errorf("%s: %v", addr, got)
+		}
+	}
+	if r := p.lineage().Role; r != packet.RoleData {
+		t.Errorf("data is %s", r)
+	}
+	for flags, want := range map[byte]packet.Role{2: packet.RoleTCPHandshake, 0x12: packet.RoleTCPHandshake, 0x11: packet.RoleClose, 4: packet.RoleClose, 0x10: packet.RoleAck} {
+		a := ipv4(protoTCP, 52, 1, true)
+		a.ip[33] = flags
+		if r := a.lineage().Role; r != want {
+			t.Errorf("flags %x are %s, not %s", flags, r, want)
+		}
+	}
+}
+
+// FuzzCrosses: whatever a frame holds, and however much of it is there, it does not end the program, nor does what is made of it.
+func FuzzCrosses(f *testing.F) {
+	for _, p := range []crossing{ipv4(protoTCP, 1500, 7, true), ipv4(protoUDP, 3000, 0, false), ipv4(protoICMP, 60, 0, true)} {
+		b := append([]byte{2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 9, 8, 0}, p.ip...)
+		f.Add(b, 14+p.length)
+	}
+	f.Fuzz(func(t *testing.T, b []byte, length int) {
+		c := Capture{MAC: [6]byte{2, 0, 0, 0, 0, 9}}
+		p, ok := c.crosses(b, length)
+		if !ok {
+			return
+		}
+		p.shows()
+		p.lineage()
+		n := 0
+		napt([]crossing{p}, func(int64, bool, []byte, int, uint16, packet.Lineage) { n++ })
+		if n != 1 {
+			t.Errorf("%d packets of one", n)
+		}
+		if err := tunnel(t.Context(), []crossing{p}, func(int64, bool, []byte, int, uint16, packet.Lineage) { n++ }); err != nil {
+			t.Errorf("%x: %v", p.ip, err)
+		}
+	})
+}
