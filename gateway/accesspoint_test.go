@@ -245,3 +245,35 @@ func FuzzAccessPoint(f *testing.F) {
 		a.ap.FromGateway(append([]byte(nil), b...), packet.Lineage{})
 	})
 }
+
+// A frame for all is in the air once for those that listen, and once after the beacon for those that doze; nobody's frames change
+// their order.
+func TestAccessPointFloods(t *testing.T) {
+	a := newAir(t, gateway.Medium{Delay: 5, Jitter: 40, Beacon: 1000, AwakeNs: 300})
+	heard := func(want0, want1 string, when string) {
+		t.Helper()
+		if string(a.stations[0]) != want0 || string(a.stations[1]) != want1 {
+			t.Fatalf("%s: %q and %q", when, a.stations[0], a.stations[1])
+		}
+	}
+	a.clock.set(100)
+	for _, i := range []int{0, 1} { // both are awake for a while
+		a.ap.FromStation(i, frame(gatewayMAC, macs[i], [2]netip.Addr{lanA.Addr(), lanB.Addr()}[i], 'u'))
+	}
+	a.clock.advance(150)
+	timers := len(a.clock.timers)
+	a.ap.FromGateway(frame(broadcast, gatewayMAC, remoteX.Addr(), 'a'), packet.Lineage{})
+	if n := len(a.clock.timers) - timers; n != 1 {
+		t.Errorf("%d timers for a frame that both hear", n)
+	}
+	a.clock.advance(200)
+	heard("a", "a", "both awake")
+	a.ap.FromStation(0, frame(gatewayMAC, macs[0], lanA.Addr(), 'u')) // station 0 stays awake, station 1 dozes off
+	a.clock.advance(505)
+	a.ap.FromGateway(frame(macs[1], gatewayMAC, remoteX.Addr(), 'b'), packet.Lineage{}) // waits for the beacon
+	a.ap.FromGateway(frame(broadcast, gatewayMAC, remoteX.Addr(), 'c'), packet.Lineage{})
+	a.clock.advance(999)
+	heard("ac", "a", "before the beacon")
+	a.clock.advance(2000)
+	heard("ac", "abc", "after the beacon")
+}

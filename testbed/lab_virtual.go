@@ -232,6 +232,7 @@ func (l *virtualLab) live(ctx context.Context) (cut bool) {
 	last := time.Duration(0)
 	for at := int64(0); ; at = min(at+step, end) {
 		l.clock.Run(at)
+		l.wan.tapUntil(at)
 		l.rows.expire(at)
 		l.air.Advance(at)
 		if at == end {

@@ -39,6 +39,7 @@ type wan struct {
 	farOf              [64]farOf // by an address' last bits: how far those are that packets came from lately
 	farLine            *gateway.Line
 	upLine, upPathLine *gateway.Line
+	leaving            leaving // in place of upLine, on one goroutine
 	downLine           *gateway.Line
 
 	mu        clock.Guard // guards what follows: the pure parts know no lock
@@ -80,6 +81,7 @@ func newWAN(h *scenarios.Home, tunnel bool, c clock.Clock, pool *packet.Pool, r 
 		w.napt = gateway.NewNAPT(gateway.NewTable(gateway.TableConfig{WAN: h.WANAddr}))
 	}
 	w.mu.For(c)
+	w.leaving.used = clock.OneGoroutine(c)
 	w.lines()
 	return w
 }
@@ -89,6 +91,7 @@ func (w *wan) lines() {
 	w.farLine = gateway.NewLine(w.clock, w.arrived)
 	w.upLine = gateway.NewLine(w.clock, w.tapUp)
 	w.upPathLine = gateway.NewLine(w.clock, func(p packet.Packet) {
+		w.tapUntil(p.At)
 		p.At = w.done(virtual.TaskDeliver)
 		w.toISP(p)
 	})
@@ -129,6 +132,10 @@ func (w *wan) up(p packet.Packet) {
 		w.pool.Put(p.Data)
 		return
 	}
+	if w.leaving.used {
+		w.leave(p, at)
+		return
+	}
 	w.upLine.Send(p, at)
 }
 
@@ -153,17 +160,23 @@ func (w *wan) tapUp(p packet.Packet) {
 	now := w.pass(p.At)
 	at, kept := w.upPath.Send(now)
 	w.mu.Unlock()
-	if w.rows.begin(now, packet.Up, p.Data, p.Lineage, true, !kept) == 0 {
-		w.mu.Lock()
-		w.drops.AfterEnd++
-		w.mu.Unlock()
-		kept = false
-	}
+	kept = w.tap(now, p, kept)
 	if !kept {
 		w.pool.Put(p.Data)
 		return
 	}
 	w.upPathLine.Send(p, at)
+}
+
+// tap notes a packet that leaves at a moment; kept tells whether it is to go on, and the answer whether it does.
+func (w *wan) tap(now int64, p packet.Packet, kept bool) bool {
+	if w.rows.begin(now, packet.Up, p.Data, p.Lineage, true, !kept) > 0 {
+		return kept
+	}
+	w.mu.Lock()
+	w.drops.AfterEnd++
+	w.mu.Unlock()
+	return false
 }
 
 // down takes an IP packet that the internet sends to the home, and owns it.
@@ -202,6 +215,7 @@ func (w *wan) tapDown(p packet.Packet) {
 		w.tapDownTunnel(p)
 		return
 	}
+	w.tapUntil(p.At)
 	w.mu.Lock()
 	now := w.pass(p.At)
 	w.mu.Unlock()
@@ -234,6 +248,7 @@ func (w *wan) tapDown(p packet.Packet) {
 }
 
 func (w *wan) tapDownTunnel(p packet.Packet) {
+	w.tapUntil(p.At)
 	w.mu.Lock()
 	now := w.pass(p.At)
 	w.mu.Unlock()
