@@ -21,12 +21,31 @@ type EvaluationOptions struct {
 
 // Evaluation is an honest look at models.
 type Evaluation struct {
-	Split   string          `json:"split"`
-	Models  []ModelResult   `json:"models"`
-	Against []ModelAgainst  `json:"against_first,omitempty"` // the other models less the first, in pairs of homes
-	LeftOut []LeftOut       `json:"left_out,omitempty"`      // by device
-	Control *ShuffledResult `json:"control,omitempty"`
-	Leaks   []Leak          `json:"leaks,omitempty"`
+	Split   string            `json:"split"`
+	Sets    []Origin          `json:"datasets"` // what was split
+	Made    map[string]string `json:"versions"` // of what judges: for the caller to fill in
+	Models  []ModelResult     `json:"models"`
+	Against []ModelAgainst    `json:"against_first,omitempty"` // the other models less the first, in pairs of homes
+	LeftOut []LeftOut         `json:"left_out,omitempty"`      // by device
+	Control *ShuffledResult   `json:"control,omitempty"`
+	Leaks   []Leak            `json:"leaks,omitempty"`
+}
+
+// Origin says what a data set is.
+type Origin struct {
+	Scenario string            `json:"scenario"`
+	Digest   string            `json:"scenario_digest"`
+	Path     string            `json:"path"`
+	World    string            `json:"world"`
+	Seed     uint64            `json:"seed"`
+	Homes    int               `json:"homes"`
+	Packets  int64             `json:"packets"`
+	Made     map[string]string `json:"versions"` // of what made it
+}
+
+func originOf(d *dataset.Dataset) Origin {
+	m := &d.Manifest
+	return Origin{m.Scenario, m.ScenarioDigest, m.Path, m.World, m.Seed, len(m.Homes), m.Counts.WAN, m.Versions}
 }
 
 // ModelResult is one kind of model over its seeds.
@@ -71,6 +90,9 @@ func RunEvaluation(ctx context.Context, sets []*dataset.Dataset, o EvaluationOpt
 		return nil, fmt.Errorf("%w by device with %d seeds: a class that is left out is judged by one model of each kind", ErrSplit, o.Seeds)
 	}
 	e := &Evaluation{Split: o.Split}
+	for _, d := range sets {
+		e.Sets = append(e.Sets, originOf(d))
+	}
 	if o.Leaks {
 		if e.Leaks, err = Leaks(sets); err != nil {
 			return nil, err

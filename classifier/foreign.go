@@ -2,6 +2,7 @@ package classifier
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -18,15 +19,16 @@ type ForeignOptions struct {
 	TrainedOn []*dataset.Dataset
 }
 
-// foreign is what a file says: guesses by home and frame.
-type foreign struct {
+// Guesses are what a file says of packets: a class for each, by home and frame.
+type Guesses struct {
 	path    string
+	known   []string // classes that may be guessed; nil = any
 	classes []string
 	index   map[string]uint16
-	homes   map[int]*foreignHome
+	homes   map[int]*guessesOfHome
 }
 
-type foreignHome struct {
+type guessesOfHome struct {
 	guess       []uint16 // by frame; 0 = none yet, else an index of classes + 1
 	probability []float32
 	line        []int64
@@ -35,6 +37,25 @@ type foreignHome struct {
 // maxForeign is how many classes a file may name.
 const maxForeign = 1000
 
+// ReadGuesses reads predictions, CSV or Parquet, of homes that have so many packets each: every packet needs one guess. Classes are
+// those that are known, if any are told. What is not right with the file is a *dataset.PredictionError.
+func ReadGuesses(path string, packets map[int]int64, known []string) (*Guesses, error) {
+	in := &Guesses{path: path, known: known, index: make(map[string]uint16), homes: make(map[int]*guessesOfHome)}
+	for home, n := range packets {
+		in.homes[home] = &guessesOfHome{guess: make([]uint16, n), probability: make([]float32, n), line: make([]int64, n)}
+	}
+	if err := dataset.ReadPredictions(path, in.take); err != nil {
+		return nil, err
+	}
+	return in, in.whole()
+}
+
+// At returns the guess for a packet, and its probability, which is below zero where the file has none.
+func (in *Guesses) At(home int, frame int64) (class string, probability float32) {
+	h := in.homes[home]
+	return in.classes[h.guess[frame-1]-1], h.probability[frame-1]
+}
+
 // EvaluatePredictions scores the predictions in a file, CSV or Parquet, on a data set as Evaluate scores a model: every WAN
 // packet needs one guess, whether it counts or not. What is not right with them is a *dataset.PredictionError. The result's
 // Model is the file's name.
@@ -42,16 +63,12 @@ func EvaluatePredictions(path string, d *dataset.Dataset, o ForeignOptions) (*Sc
 	if o.Classes == "" {
 		o.Classes = ClassPaper
 	}
-	in := &foreign{path: path, index: make(map[string]uint16), homes: make(map[int]*foreignHome)}
+	packets := make(map[int]int64)
 	for _, h := range d.Manifest.Homes {
-		in.homes[h.Home] = &foreignHome{
-			guess: make([]uint16, h.Packets), probability: make([]float32, h.Packets), line: make([]int64, h.Packets),
-		}
+		packets[h.Home] = h.Packets
 	}
-	if err := dataset.ReadPredictions(path, in.take); err != nil {
-		return nil, err
-	}
-	if err := in.whole(d); err != nil {
+	in, err := ReadGuesses(path, packets, nil)
+	if err != nil {
 		return nil, err
 	}
 	from := o.TrainedOn
@@ -65,11 +82,11 @@ func EvaluatePredictions(path string, d *dataset.Dataset, o ForeignOptions) (*Sc
 	meta.Kind, meta.Window = path, o.Window
 	s := NewScorer(meta)
 	err = d.Rows(func(home int, r *dataset.Row) error {
-		h := in.homes[home]
-		if r.Frame < 1 || r.Frame > int64(len(h.guess)) {
-			return fmt.Errorf("%s, home %d: frame %d of %d packets", d.Dir, home, r.Frame, len(h.guess))
+		if r.Frame < 1 || r.Frame > packets[home] {
+			return fmt.Errorf("%s, home %d: frame %d of %d packets", d.Dir, home, r.Frame, packets[home])
 		}
-		s.Add(&d.Manifest, home, r, in.classes[h.guess[r.Frame-1]-1], h.probability[r.Frame-1])
+		class, probability := in.At(home, r.Frame)
+		s.Add(&d.Manifest, home, r, class, probability)
 		return nil
 	})
 	if err != nil {
@@ -78,7 +95,7 @@ func EvaluatePredictions(path string, d *dataset.Dataset, o ForeignOptions) (*Sc
 	return s.Result(), nil
 }
 
-func (in *foreign) take(line int64, p dataset.Prediction) error {
+func (in *Guesses) take(line int64, p dataset.Prediction) error {
 	bad := func(format string, args ...any) error {
 		return &dataset.PredictionError{Path: in.path, Line: line, What: fmt.Sprintf(format, args...)}
 	}
@@ -93,7 +110,10 @@ func (in *foreign) take(line int64, p dataset.Prediction) error {
 	}
 	i, ok := in.index[p.Class]
 	if !ok {
-		if len(in.classes) == maxForeign {
+		switch {
+		case in.known != nil && !slices.Contains(in.known, p.Class):
+			return bad("class %q is not known; there are %s", p.Class, strings.Join(in.known, ", "))
+		case len(in.classes) == maxForeign:
 			return bad("more than %d classes", maxForeign)
 		}
 		in.classes = append(in.classes, p.Class)
@@ -105,9 +125,9 @@ func (in *foreign) take(line int64, p dataset.Prediction) error {
 }
 
 // whole tells what is missing.
-func (in *foreign) whole(d *dataset.Dataset) error {
-	for _, info := range d.Manifest.Homes {
-		h := in.homes[info.Home]
+func (in *Guesses) whole() error {
+	for _, home := range slices.Sorted(maps.Keys(in.homes)) {
+		h := in.homes[home]
 		missing := 0
 		var first []string
 		for i, g := range h.guess {
@@ -122,7 +142,7 @@ func (in *foreign) whole(d *dataset.Dataset) error {
 			first = append(first, "…")
 		}
 		if missing > 0 {
-			return &dataset.PredictionError{Path: in.path, What: fmt.Sprintf("home %d: %d of %d frames have no prediction: %s", info.Home, missing, len(h.guess), strings.Join(first, " "))}
+			return &dataset.PredictionError{Path: in.path, What: fmt.Sprintf("home %d: %d of %d frames have no prediction: %s", home, missing, len(h.guess), strings.Join(first, " "))}
 		}
 	}
 	return nil

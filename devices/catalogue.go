@@ -1,7 +1,9 @@
 package devices
 
 import (
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path"
@@ -65,4 +67,18 @@ func Resolve(nameOrPath string) (*Profile, error) {
 		return LoadFile(nameOrPath)
 	}
 	return Load(nameOrPath)
+}
+
+// CatalogueDigest is a SHA-256 over the profiles of all devices of the catalogue, in the order of their names, as hexadecimal digits.
+func CatalogueDigest() (string, error) {
+	h := sha256.New()
+	for _, name := range Names() {
+		p, err := Load(name)
+		if err != nil {
+			return "", err
+		}
+		d := p.Digest()
+		h.Write(d[:])
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }

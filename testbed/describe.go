@@ -1,10 +1,16 @@
 package testbed
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"io"
+	"maps"
 	"net"
+	"os"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"glasshouse/emulator/pan"
@@ -28,7 +34,7 @@ func manifestOf(sc *scenarios.Scenario, seed uint64, world string, startNs int64
 	}
 	return dataset.Manifest{
 		Basis: basis, Scenario: sc.Name, ScenarioDigest: sc.Digest(), Path: string(sc.Path), Seed: seed, World: world,
-		StartNs: startNs, DurationNs: int64(duration), WarmUpNs: int64(sc.WarmUp), TimeScale: density, Versions: versions(),
+		StartNs: startNs, DurationNs: int64(duration), WarmUpNs: int64(sc.WarmUp), TimeScale: density, Versions: Versions(),
 	}
 }
 
@@ -54,16 +60,48 @@ func homeOptions(sc *scenarios.Scenario, h *scenarios.Home, seed uint64, world s
 	return dataset.HomeOptions{EpochNs: epochNs, GatewayMAC: h.WANMAC, ISPMAC: h.ISPMAC, Comment: string(comment), Air: radios}, err
 }
 
-func versions() map[string]string {
-	v := map[string]string{"go": runtime.Version()}
-	if b, ok := debug.ReadBuildInfo(); ok {
-		v["glasshouse"] = b.Main.Version
-		for _, d := range b.Deps {
-			switch d.Path {
-			case "golang.zx2c4.com/wireguard", "github.com/songgao/water", "github.com/google/gopacket", "github.com/parquet-go/parquet-go":
-				v[d.Path] = d.Version
-			}
+// Versions are those of Glasshouse and of what it is built with. Glasshouse's is the module's, which names the commit where go build
+// found a repository; where it found none it is "build" and the beginning of the executable's SHA-256.
+func Versions() map[string]string { return maps.Clone(versions()) }
+
+// Version is Glasshouse's.
+func Version() string { return versions()[versionKey] }
+
+const versionKey = "glasshouse"
+
+var versions = sync.OnceValue(func() map[string]string {
+	v := map[string]string{"go": runtime.Version(), versionKey: "unknown"}
+	b, ok := debug.ReadBuildInfo()
+	if !ok {
+		return v
+	}
+	v[versionKey] = b.Main.Version
+	if b.Main.Version == "" || b.Main.Version == "(devel)" {
+		v[versionKey] = "build " + executable()
+	}
+	for _, d := range b.Deps {
+		switch d.Path {
+		case "golang.zx2c4.com/wireguard", "github.com/songgao/water", "github.com/google/gopacket", "github.com/parquet-go/parquet-go":
+			v[d.Path] = d.Version
 		}
 	}
 	return v
+})
+
+// executable is the beginning of the SHA-256 of the program that runs.
+func executable() string {
+	path, err := os.Executable()
+	if err != nil {
+		return "unknown"
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "unknown"
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "unknown"
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }

@@ -76,6 +76,9 @@ type Table1 struct {
 	Cells   []Table1Cell     `json:"cells"`
 	Seed    uint64           `json:"seed"`
 	Frames  map[string]int64 `json:"frames"` // that each row counts
+
+	Made      map[string]string `json:"versions"` // of Glasshouse
+	Catalogue string            `json:"catalogue_digest"`
 }
 
 // Table1Options say how table 1 is measured.
@@ -120,7 +123,7 @@ func ReproduceTable1(ctx context.Context, o Table1Options) (*Table1, error) {
 		})
 	}
 	lives.Wait()
-	t := &Table1{Seed: o.Seed, Frames: make(map[string]int64)}
+	t := &Table1{Seed: o.Seed, Frames: make(map[string]int64), Made: Versions()}
 	for i, r := range rows {
 		if errs[i] != nil && (ctx.Err() == nil || !errors.Is(errs[i], context.Canceled)) {
 			return nil, fmt.Errorf("%s: %w", r.Device, errs[i])
@@ -134,7 +137,9 @@ func ReproduceTable1(ctx context.Context, o Table1Options) (*Table1, error) {
 			t.add(r, mixes[i])
 		}
 	}
-	return t, nil
+	var err error
+	t.Catalogue, err = devices.CatalogueDigest()
+	return t, err
 }
 
 func (o *Table1Options) wants(row string) bool {

@@ -5,6 +5,10 @@
     python3 scikit.py learn.csv unseen.csv guesses.csv
     glasshouse score --predictions guesses.csv unseen
 
+or as one of the attackers of a sweep, which makes the files, without labels in the second:
+
+    glasshouse sweep noisy-vpn --vary devices=2,12,30 --model-command "python3 scikit.py" -o fusion
+
 Homes that it learns from do not judge it: they are other data sets. Needs pandas and scikit-learn (Debian: python3-sklearn,
 python3-pandas).
 """
@@ -30,7 +34,8 @@ def main(learn, unseen, out):
     packets = pd.read_csv(learn)
     x = features(packets)
     settled = packets.ts_ns >= packets.groupby("home").ts_ns.transform("min") + STARTUP
-    counts = settled & ~packets.label_device.isin(["gateway", "internet"])  # what the gateway itself sends is not scored
+    # what the gateway itself sends is not scored; in a sweep only some packets have a class, as many of each
+    counts = settled & packets.label_class.notna() & ~packets.label_class.isin(["gateway", "internet"])
     x, y = x[counts], packets.label_class[counts]
     leaf = min(max(len(y) // 10_000, 2), 50)  # smaller leaves learn the moments of their own homes
     model = RandomForestClassifier(n_estimators=60, min_samples_leaf=leaf, max_depth=24, n_jobs=-1, random_state=1).fit(x, y)

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"glasshouse/classifier"
+	"glasshouse/testbed"
 )
 
 type evaluateOptions struct {
@@ -102,6 +103,7 @@ func runEvaluate(ctx context.Context, o *evaluateOptions, dirs []string, stdout,
 	if err != nil {
 		return err
 	}
+	e.Made = testbed.Versions()
 	if o.json {
 		return writeJSON(stdout, e)
 	}
@@ -110,7 +112,10 @@ func runEvaluate(ctx context.Context, o *evaluateOptions, dirs []string, stdout,
 
 func writeEvaluation(w io.Writer, e *classifier.Evaluation) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "split by %s\n", e.Split)
+	fmt.Fprintf(t, "split by %s, by Glasshouse %s\n", e.Split, e.Made["glasshouse"])
+	for _, s := range e.Sets {
+		fmt.Fprintf(t, "%s %.12s, %s, seed %d, %d homes: made by %s\n", s.Scenario, s.Digest, s.World, s.Seed, s.Homes, s.Made["glasshouse"])
+	}
 	if len(e.Models) > 0 {
 		fmt.Fprint(t, "\nmodel\taccuracy of each home, mean\t95 %\tof all packets, by seed\tmacro-F1\tlook-up\n")
 	}

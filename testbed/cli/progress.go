@@ -85,7 +85,7 @@ func (p *progress) sweep(r sweep.Progress, wall time.Duration) {
 	if p.terminal {
 		every = time.Second / 5
 	}
-	if p.last >= 0 && wall-p.last < every {
+	if p.last >= 0 && wall-p.last < every && r.Program == "" {
 		return
 	}
 	p.last = wall
@@ -93,7 +93,11 @@ func (p *progress) sweep(r sweep.Progress, wall time.Duration) {
 	if r.Worked > 0.005 {
 		left = time.Duration(float64(wall) * r.Left / r.Worked).Round(time.Second).String()
 	}
-	line := fmt.Sprintf("%s: %d of %d homes; %d of %d points, %s left", r.Point, r.Homes, r.Of, r.Done, r.Total, left)
+	what := fmt.Sprintf("%d of %d homes", r.Homes, r.Of)
+	if r.Program != "" {
+		what = r.Program + " runs"
+	}
+	line := fmt.Sprintf("%s: %s; %d of %d points, %s left", r.Point, what, r.Done, r.Total, left)
 	if p.terminal {
 		fmt.Fprintf(p.w, "\r\x1b[K%s", line)
 		p.shown = true

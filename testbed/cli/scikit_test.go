@@ -10,6 +10,7 @@ import (
 
 	"glasshouse/classifier"
 	"glasshouse/testbed/cli"
+	"glasshouse/testbed/sweep"
 )
 
 // The example trains scikit-learn's forest on an export; its guesses are scored on the homes, and the packets, that ours is, and the
@@ -53,6 +54,33 @@ func TestScikitLearnsForestIsScored(t *testing.T) {
 		t.Logf("%s: %d packets, ours %.4f, scikit-learn's %.4f, length look-up %.4f", path, ours.N, ours.Accuracy, theirs.Accuracy, ours.Baseline.LengthLookup.Accuracy)
 		if ours.N != theirs.N || ours.N < 5000 || math.Abs(ours.Accuracy-theirs.Accuracy) > 0.03 || theirs.Accuracy <= theirs.Baseline.Majority.Accuracy || theirs.Trust == nil {
 			t.Errorf("%s: ours %.4f of %d, scikit-learn's %.4f of %d, always the commonest %.4f", path, ours.Accuracy, ours.N, theirs.Accuracy, theirs.N, theirs.Baseline.Majority.Accuracy)
+		}
+	}
+}
+
+// In a sweep the example is an attacker beside ours: it learns from the same packets by the same eleven numbers, so that it lies near
+// the forest that has them, at each point, and is compared in the same pairs of homes.
+func TestScikitLearnsForestIsSwept(t *testing.T) {
+	needs(t, "python3-sklearn", debianPython("sklearn") && debianPython("pandas"))
+	var stdout, stderr bytes.Buffer
+	if code := cli.Main(t.Context(), []string{
+		"sweep", "noisy-vpn", "--vary", "path=napt,vpn", "--targets", "echo-dot,google-home,xiaobai-camera", "--homes", "8", "--duration", "5m", "--seed", "3",
+		"--model-command", "/usr/bin/python3 ../../classifier/examples/scikit.py", "-o", filepath.Join(t.TempDir(), "out"), "--json",
+	}, nil, &stdout, &stderr); code != 0 {
+		t.Fatalf("exit %d\n%s", code, stderr.String())
+	}
+	var r sweep.Result
+	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range r.Points {
+		ours, theirs := p.Attackers[0], p.Attackers[2]
+		if theirs.Attacker != "scikit.py" || theirs.Program == nil || len(theirs.Program.Files) != 2 || theirs.Interval == nil || (i > 0) != (theirs.Difference != nil) {
+			t.Fatalf("%s: %+v", p.Point, theirs)
+		}
+		t.Logf("%s: %d packets of each class, ours %.3f, scikit-learn's %.3f, blind %.3f", p.Point, r.Packets, ours.BalancedAccuracy, theirs.BalancedAccuracy, r.Chance)
+		if d := theirs.OverPaper; math.Abs(d.BalancedAccuracy) > 0.06 || theirs.BalancedAccuracy < r.Chance+0.15 {
+			t.Errorf("%s: %+v over ours", p.Point, d)
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/program"
 	"glasshouse/testbed/sweep"
 )
 
@@ -30,6 +31,9 @@ type sweepOptions struct {
 	packets   int
 	trees     int
 	workers   int
+	programs  []string
+	labels    string
+	limit     time.Duration
 	csv       string
 	plot      string
 	seed      seedFlag
@@ -61,9 +65,18 @@ Values are A..B, A..B,STEP or A,B,C. A range without a step has all of up to nin
 (intensity goes in doublings). What is not varied is as in the scenario; of devices there are two more than targets, of
 phones as many as its homes have on average.
 
+With --model-command a program of your own is one more attacker, trained and scored on the same homes and packets. It is run at each
+point with three more arguments, LEARN.csv UNSEEN.csv GUESSES.csv. The first two have what an observer sees of each packet: home, ts_ns, frame,
+dir, length, ip_proto, local_port, remote_port, tcp_flags, remote_addr, payload_length, app_proto, as in a data set's packets, and
+remote_name, what DNS or TLS told of the far end. LEARN.csv has label_class behind them, empty for packets that nobody learns from
+(with --model-labels all it is there for every packet that counts). UNSEEN.csv has other homes, and no labels. The program writes
+GUESSES.csv, as for score --predictions: home, frame, class, and probability if it likes, one for each packet of UNSEEN.csv. What it
+answers is kept in DIR, by its words and by what is in the files that these name, so that a program that has changed is asked anew.
+
 With -o DIR finished points are kept, the same command goes on where it was stopped, and DIR gets the result as JSON, CSV and a plot.`,
 		Example: `  glasshouse sweep noisy-vpn --vary devices=1..30 --seed 1
   glasshouse sweep noisy-vpn --vary phones=0..8,4 --vary intensity=0.25..4 --seed 1 -o noise
+  glasshouse sweep noisy-vpn --vary devices=2,12,30 --seed 1 -o mine --model-command "python3 my.py"
   glasshouse sweep noisy-napt --vary loss=0,0.1,1,5 --vary path=napt,vpn --targets echo-dot,orvibo-plug --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -82,6 +95,10 @@ With -o DIR finished points are kept, the same command goes on where it was stop
 	f.IntVar(&o.packets, "packets", 0, "packets of each class to learn from (default what the quietest target surely has, at most 1000)")
 	f.IntVar(&o.trees, "trees", 60, "trees of the forest that is trained at each point")
 	f.IntVar(&o.workers, "workers", runtime.NumCPU(), "how many homes are lived at once; the result does not depend on it")
+	f.StringArrayVar(&o.programs, "model-command", nil, "`COMMAND` of a model of your own, or NAME=COMMAND; more than once for several")
+	f.StringVar(&o.labels, "model-labels", sweep.LabelsSame, "what it learns from: same, the packets that the other attackers learn from, or all")
+	o.limit = 30 * time.Minute
+	f.Var(durationFlag{&o.limit}, "model-timeout", "how long it may take at each point")
 	f.StringVar(&o.csv, "csv", "", "write the points to a CSV `FILE`, too")
 	f.StringVar(&o.plot, "plot", "", "draw balanced accuracy to an SVG `FILE`, too")
 	o.seed.add(cmd)
@@ -106,6 +123,10 @@ func (o *sweepOptions) check() ([]sweep.Axis, error) {
 		return nil, fmt.Errorf("--workers %d: 1 or more", o.workers)
 	case len(o.attackers) == 0:
 		return nil, errors.New("--attackers names none")
+	case o.labels != sweep.LabelsSame && o.labels != sweep.LabelsAll:
+		return nil, fmt.Errorf("--model-labels %s: %s or %s", o.labels, sweep.LabelsSame, sweep.LabelsAll)
+	case o.limit <= 0:
+		return nil, errors.New("--model-timeout: more than nothing")
 	}
 	for i, a := range o.attackers {
 		if !slices.Contains(sweep.Attackers(), a) || slices.Contains(o.attackers[:i], a) {
@@ -133,6 +154,10 @@ func runSweep(ctx context.Context, o *sweepOptions, scenario string, stdout, std
 	if err := o.checkFiles(); err != nil {
 		return usage(err)
 	}
+	programs, err := o.commands()
+	if err != nil {
+		return usage(err)
+	}
 	points := 1
 	for i := range axes {
 		points *= len(axes[i].Values)
@@ -144,7 +169,7 @@ func runSweep(ctx context.Context, o *sweepOptions, scenario string, stdout, std
 	began := time.Now()
 	r, err := sweep.Run(ctx, sweep.Options{
 		Scenario: sc, Axes: axes, Targets: o.targets, Attackers: o.attackers, Seed: o.seed.get(), Learn: o.homes, Unseen: o.unseen,
-		Duration: o.duration, Packets: o.packets, Trees: o.trees, Out: o.out, Workers: o.workers,
+		Duration: o.duration, Packets: o.packets, Trees: o.trees, Programs: programs, Labels: o.labels, Limit: o.limit, Out: o.out, Workers: o.workers,
 		Tell: func(p sweep.Progress) { bar.sweep(p, time.Since(began)) },
 	})
 	bar.done()
@@ -156,9 +181,43 @@ func runSweep(ctx context.Context, o *sweepOptions, scenario string, stdout, std
 	case errors.Is(err, context.Canceled):
 		return errors.New("stopped; with -o DIR finished points are kept")
 	case err != nil:
-		return err
+		return o.ofProgram(err)
 	}
 	return o.show(r, stdout)
+}
+
+// commands reads --model-command.
+func (o *sweepOptions) commands() ([]*program.Command, error) {
+	var out []*program.Command
+	for _, text := range o.programs {
+		c, err := program.Parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("--model-command %w", err)
+		}
+		if sweep.IsAttacker(c.Name) || slices.ContainsFunc(out, func(p *program.Command) bool { return p.Name == c.Name }) {
+			return nil, fmt.Errorf("--model-command %q: an attacker is called %s already; NAME=COMMAND gives another name", text, c.Name)
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+// ofProgram tells of a program that failed, or whose guesses are not right, how to try it by hand.
+func (o *sweepOptions) ofProgram(err error) error {
+	_, failed := errors.AsType[*program.Error](err)
+	_, wrong := errors.AsType[*dataset.PredictionError](err)
+	switch {
+	case !failed && !wrong:
+		return err
+	case o.out != "":
+		err = fmt.Errorf("%w\nwhat it was given is in %s", err, filepath.Join(o.out, sweep.DirWork))
+	default:
+		err = fmt.Errorf("%w\nwith -o DIR what it was given is kept", err)
+	}
+	if wrong {
+		return usage(err)
+	}
+	return err
 }
 
 // checkFiles tells before the work whether --csv and --plot can be written; it leaves nothing behind.

@@ -38,22 +38,36 @@ func ExportCSV(d *Dataset, out string, progress func(done, of int64)) (*ExportRe
 	})
 }
 
-// appendCSV appends a row in the order of packetColumns.
-func appendCSV(b []byte, home int, r *Row) []byte {
-	number := func(v int64) {
+// ObservationColumns names the columns of AppendObservation, in order: home, and what packets.parquet has of what an observer sees.
+func ObservationColumns() []string {
+	out := []string{columnHome}
+	for _, c := range packetColumns() {
+		if !strings.HasPrefix(c.Name, "label_") {
+			out = append(out, c.Name)
+		}
+	}
+	return out
+}
+
+// AppendObservation appends what an observer sees of a packet as fields of CSV, with no comma behind the last.
+func AppendObservation(b []byte, home int, o *Observation) []byte {
+	for _, v := range [...]int64{
+		int64(home), o.TsNs, o.Frame, int64(o.Dir), int64(o.Length), int64(o.IPProto), int64(o.LocalPort), int64(o.RemotePort), int64(o.TCPFlags),
+	} {
 		b = append(strconv.AppendInt(b, v, 10), ',')
 	}
+	b = append(AppendQuoted(b, o.RemoteAddr), ',')
+	b = append(strconv.AppendInt(b, int64(o.PayloadLength), 10), ',')
+	return AppendQuoted(b, o.AppProto)
+}
+
+// appendCSV appends a row in the order of packetColumns.
+func appendCSV(b []byte, home int, r *Row) []byte {
+	b = append(AppendObservation(b, home, &r.Observation), ',')
 	text := func(s string) {
-		b = append(appendQuoted(b, s), ',')
+		b = append(AppendQuoted(b, s), ',')
 	}
-	for _, v := range [...]int64{
-		int64(home), r.TsNs, r.Frame, int64(r.Dir), int64(r.Length), int64(r.IPProto), int64(r.LocalPort), int64(r.RemotePort), int64(r.TCPFlags),
-	} {
-		number(v)
-	}
-	text(r.RemoteAddr)
-	number(int64(r.PayloadLength))
-	for _, s := range [...]string{r.AppProto, r.Device, r.Unit, r.Class, r.Kind, r.Category, r.Activity, r.Role} {
+	for _, s := range [...]string{r.Device, r.Unit, r.Class, r.Kind, r.Category, r.Activity, r.Role} {
 		text(s)
 	}
 	if r.Event != packet.EventNone {
@@ -67,8 +81,8 @@ func appendCSV(b []byte, home int, r *Row) []byte {
 	return append(strconv.AppendBool(b, r.Lost), '\n')
 }
 
-// appendQuoted quotes a text where RFC 4180 asks for it.
-func appendQuoted(b []byte, s string) []byte {
+// AppendQuoted appends a text as a field of CSV, quoted where RFC 4180 asks for it.
+func AppendQuoted(b []byte, s string) []byte {
 	if !strings.ContainsAny(s, ",\"\r\n") {
 		return append(b, s...)
 	}

@@ -140,7 +140,7 @@ func TestExportCSV(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
-	if got := string(appendQuoted(nil, `a "b", c`)); got != `"a ""b"", c"` {
+	if got := string(AppendQuoted(nil, `a "b", c`)); got != `"a ""b"", c"` {
 		t.Errorf("quoted %s", got)
 	}
 }

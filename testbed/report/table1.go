@@ -38,6 +38,7 @@ func WriteTable1(w io.Writer, t *testbed.Table1) error {
 	if err := tw.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%d of %d cells within %.1f points of the paper's; the farthest is %.2f away\n", t.Within, t.Of, testbed.Table1Within, t.MaxDiff)
+	_, err := fmt.Fprintf(w, "\n%d of %d cells within %.1f points of the paper's; the farthest is %.2f away\nby Glasshouse %s, devices %.12s, seed %d\n",
+		t.Within, t.Of, testbed.Table1Within, t.MaxDiff, t.Made["glasshouse"], t.Catalogue, t.Seed)
 	return err
 }

@@ -7,8 +7,6 @@ package reproduce
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,16 +51,18 @@ type Cell struct {
 	Model       string            `json:"model"`
 	Learned     int               `json:"learned_packets"`
 	TrainS      float64           `json:"train_s"`
+	Version     string            `json:"version"` // of Glasshouse, when the model was trained
 	Score       *classifier.Score `json:"score"`
 }
 
 // HomeMole is the experiment's result.
 type HomeMole struct {
-	Options  HomeMoleOptions `json:"options"`
-	Profiles string          `json:"profiles_digest"` // SHA-256 over the profiles of all devices, before the experiment
-	Cells    []Cell          `json:"cells"`
-	Findings []Finding       `json:"findings"`
-	WallS    float64         `json:"wall_s"` // of this call
+	Options  HomeMoleOptions   `json:"options"`
+	Profiles string            `json:"profiles_digest"` // SHA-256 over the profiles of all devices, before the experiment
+	Made     map[string]string `json:"versions"`        // of Glasshouse, when the result was put together
+	Cells    []Cell            `json:"cells"`
+	Findings []Finding         `json:"findings"`
+	WallS    float64           `json:"wall_s"` // of this call
 }
 
 // ErrOther means that a directory holds another experiment.
@@ -77,9 +77,9 @@ const (
 // RunHomeMole runs the experiment, or what is left of it.
 func RunHomeMole(ctx context.Context, o HomeMoleOptions) (*HomeMole, error) {
 	began := o.Now()
-	r := &HomeMole{Options: o}
+	r := &HomeMole{Options: o, Made: testbed.Versions()}
 	var err error
-	if r.Profiles, err = profilesDigest(); err != nil {
+	if r.Profiles, err = devices.CatalogueDigest(); err != nil {
 		return nil, err
 	}
 	if err := claim(&o, r.Profiles); err != nil {
@@ -97,20 +97,6 @@ func RunHomeMole(ctx context.Context, o HomeMoleOptions) (*HomeMole, error) {
 	r.Findings = findings(r.Cells)
 	r.WallS = o.Now().Sub(began).Seconds()
 	return r, writeJSON(filepath.Join(o.Out, fileResult), r)
-}
-
-// profilesDigest is over all devices that there are.
-func profilesDigest() (string, error) {
-	h := sha256.New()
-	for _, name := range devices.Names() {
-		p, err := devices.Load(name)
-		if err != nil {
-			return "", err
-		}
-		d := p.Digest()
-		h.Write(d[:])
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // claim takes a directory for an experiment, or finds the same one in it.
@@ -166,6 +152,7 @@ func (o *HomeMoleOptions) judge(ctx context.Context, c *Cell, file string, learn
 		return err
 	}
 	_ = os.Remove(file + ".checkpoint") // there is none of trees
+	c.Version = testbed.Version()
 	c.Learned, c.TrainS = m.Meta().Packets, o.Now().Sub(began).Seconds()
 	if c.Score, err = classifier.Evaluate(m, unseen, nil); err != nil {
 		return err

@@ -83,7 +83,7 @@ func RunRealData(ctx context.Context, o RealDataOptions) (*RealData, error) {
 	}
 	r := &RealData{Options: o}
 	var err error
-	if r.Profiles, err = profilesDigest(); err != nil {
+	if r.Profiles, err = devices.CatalogueDigest(); err != nil {
 		return nil, err
 	}
 	if err := o.claim(r.Profiles); err != nil {

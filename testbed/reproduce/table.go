@@ -10,7 +10,7 @@ import (
 func (r *HomeMole) Write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "HomeMole's experiment on emulated homes; seed %d, %d homes to learn from, %d unseen ones, %s each\n", r.Options.Seed, r.Options.Learn, r.Options.Unseen, r.Options.Duration)
-	fmt.Fprintf(t, "profiles %s, fixed before the first home\n\n", r.Profiles[:12])
+	fmt.Fprintf(t, "by Glasshouse %s; profiles %s, fixed before the first home\n\n", r.Made["glasshouse"], r.Profiles[:12])
 	if r.Options.Epochs < 5 {
 		fmt.Fprintf(t, "a first look: neural models have learned for %d epochs or little more, which is too short for them\n\n", r.Options.Epochs)
 	}

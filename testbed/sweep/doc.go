@@ -2,6 +2,7 @@
 // phones, how busy they are, loss, delay, path), and tells how much of the traffic is labelled rightly at each point of that grid.
 //
 //	axes ─▶ points ─▶ homes of a point (plan.go) ─▶ lived, packets sampled (live.go) ─▶ attackers trained and scored (judge.go)
+//	                                                                  ─▶ somebody's own program asked, too (record.go, programs.go)
 //	                                                                  ─▶ compared in pairs of homes (result.go) ─▶ table, CSV, SVG
 //
 // What is not varied is held fixed, so that points can be compared:
@@ -12,6 +13,7 @@
 //     times: points differ in what goes on around the targets.
 //
 // A point's homes all have exactly the number of devices asked for. Where that are fewer than there are targets, several homes
-// with one family's worth of seeds share the targets out. Nothing but an attacker's features is kept of a packet, so memory does not grow with the homes' length.
+// with one family's worth of seeds share the targets out. Nothing but an attacker's features is kept of a packet, so memory does not grow with the homes' length;
+// what programs are given is in files.
 // Called by the command line; one sweep uses several goroutines, and its result depends on none of them.
 package sweep

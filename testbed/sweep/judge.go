@@ -18,6 +18,9 @@ const (
 	AttackerWAN   = "wan"   // all that passes: flows, addresses, names in DNS and TLS, and what is derived from the sequence of packets
 )
 
+// IsAttacker tells whether one of ours has a name.
+func IsAttacker(name string) bool { return name == lookUpName || slices.Contains(Attackers(), name) }
+
 // Attackers lists them.
 func Attackers() []string { return []string{AttackerPaper, AttackerWAN} }
 
@@ -31,7 +34,7 @@ type familyScore struct {
 
 type homeScore struct {
 	Packets []int       `json:"packets"` // that there were, by class
-	Guesses []confusion `json:"guesses"` // by attacker, of those that were scored; the last is the look-up by length
+	Guesses []confusion `json:"guesses"` // by attacker, of those that were scored; programs, and last the look-up by length, are attackers, too
 }
 
 // judge trains attackers on samples and scores them on others.
@@ -50,6 +53,7 @@ type training struct {
 	y    []uint8
 	from []*sample // of each row
 	far  []int     // number of its far end
+	at   []int64   // its frame
 }
 
 // errFew means that a class has not enough packets to learn from.
@@ -92,9 +96,9 @@ func (j *judge) collect(samples []*sample) (*training, error) {
 		for i, n := range shares(have, j.packets) {
 			cs := &samples[i].classes[c]
 			for _, k := range r.Perm(cs.kept)[:n] {
-				t.x = append(t.x, cs.row(k, width)...)
+				t.x = append(t.x, cs.row(k)...)
 				t.y = append(t.y, uint8(c))
-				t.from, t.far = append(t.from, samples[i]), append(t.far, cs.far[k])
+				t.from, t.far, t.at = append(t.from, samples[i]), append(t.far, cs.far[k]), append(t.at, cs.at[k])
 			}
 		}
 	}
@@ -179,8 +183,8 @@ func (j *judge) train(ctx context.Context, t *training, attacker string) (*train
 // guesses labels the packets of a home that the attacker has not learned from.
 func (a *trained) guesses(s *sample, classes int) confusion {
 	x, p := make([]float32, a.width()), make([]float32, classes)
-	return s.confuse(func(row []float32, far int) int {
-		a.fill(x, row, s, far, noFamily)
+	return s.confuse(func(c *classSample, i int) int {
+		a.fill(x, c.row(i), s, c.far[i], noFamily)
 		a.forest.Predict(x, p)
 		best := 0
 		for c, v := range p {
@@ -192,20 +196,20 @@ func (a *trained) guesses(s *sample, classes int) confusion {
 	})
 }
 
-// confuse asks for the class of each packet that was kept.
-func (s *sample) confuse(guess func(row []float32, far int) int) confusion {
+// confuse asks for the class of each packet that was kept, the i-th of a class' sample.
+func (s *sample) confuse(guess func(c *classSample, i int) int) confusion {
 	out := make(confusion, len(s.classes))
 	for c := range s.classes {
 		out[c] = make([]int, len(s.classes))
 		for i := range s.classes[c].kept {
-			out[c][guess(s.classes[c].row(i, width), s.classes[c].far[i])]++
+			out[c][guess(&s.classes[c], i)]++
 		}
 	}
 	return out
 }
 
 // lookUp is what anybody could do: the commonest class for a direction and length. What was never seen is other.
-func lookUp(t *training, classes int) func(row []float32, far int) int {
+func lookUp(t *training, classes int) func(c *classSample, i int) int {
 	counts := make(map[[2]float32][]int)
 	key := func(row []float32) [2]float32 { return [2]float32{row[featDir], row[featLength]} }
 	for i, y := range t.y {
@@ -215,8 +219,8 @@ func lookUp(t *training, classes int) func(row []float32, far int) int {
 		}
 		counts[k][y]++
 	}
-	return func(row []float32, _ int) int {
-		n := counts[key(row)]
+	return func(c *classSample, i int) int {
+		n := counts[key(c.row(i))]
 		if n == nil {
 			return classes - 1
 		}

@@ -18,6 +18,7 @@ type order struct {
 	scenario *scenarios.Scenario
 	family   int // number of scenarios.Draw
 	member   int // which of the family's homes
+	number   int // among the point's homes, those that teach first
 }
 
 // sample is what is kept of a home: how many packets each class had, and the features of some, drawn at random.
@@ -27,6 +28,10 @@ type sample struct {
 	packets int64
 	names   []string       // of far ends, by number
 	ids     map[string]int // their numbers
+
+	number int
+	file   string  // what passed, for programs; "" = nobody wants it
+	truth  []uint8 // class + 1 of each packet of it that counts, else 0, where programs learn from all
 }
 
 // name returns the number of a far end.
@@ -45,11 +50,12 @@ type classSample struct {
 	n    int       // that there were
 	x    []float32 // rows of features of those that are kept
 	far  []int     // and the numbers of their far ends
+	at   []int64   // and their frames
 	kept int
 }
 
 // row returns the features of a packet that is kept.
-func (c *classSample) row(i, features int) []float32 { return c.x[i*features : (i+1)*features] }
+func (c *classSample) row(i int) []float32 { return c.x[i*width : (i+1)*width] }
 
 // lives lives homes and samples their packets.
 type lives struct {
@@ -57,8 +63,10 @@ type lives struct {
 	duration time.Duration
 	classes  map[string]int // of a device; others are of the last class
 	other    int
-	keep     int  // packets kept of each class, at most
-	wide     bool // look at all that passes, not at the paper's numbers alone
+	keep     int    // packets kept of each class, at most
+	wide     bool   // look at all that passes, not at the paper's numbers alone
+	record   string // directory for what passes; "" = nobody wants it
+	truth    bool   // keep the class of each packet
 }
 
 // all lives homes on some workers; samples come in the order of the homes. done is called after each, one at a time.
@@ -97,7 +105,11 @@ func (l *lives) all(ctx context.Context, orders []order, workers int, done func(
 
 // one lives a home.
 func (l *lives) one(ctx context.Context, o order) (*sample, error) {
-	s := &sample{family: o.family, classes: make([]classSample, l.other+1), ids: make(map[string]int)}
+	s := &sample{family: o.family, number: o.number, classes: make([]classSample, l.other+1), ids: make(map[string]int)}
+	rec, err := newRecorder(l.record, s)
+	if err != nil {
+		return nil, err
+	}
 	var paper classifier.Extractor
 	var wan classifier.WANReader
 	var waiting queue
@@ -107,7 +119,6 @@ func (l *lives) one(ctx context.Context, o order) (*sample, error) {
 	if l.wide && o.scenario.Path == scenarios.PathNAPT {
 		look = namesWithin
 	}
-	var err error
 	s.packets, err = testbed.Witness(ctx, testbed.WitnessOptions{
 		Scenario: o.scenario, Seed: l.seed, Home: o.family, Duration: l.duration, Look: look,
 		OnTap: func(o *dataset.Observation, ip []byte) {
@@ -120,16 +131,26 @@ func (l *lives) one(ctx context.Context, o order) (*sample, error) {
 		},
 		OnRow: func(row *dataset.Row) {
 			p := waiting.pop()
-			if !row.Owned() || row.TsNs < start {
-				return
-			}
+			rec.add(&row.Observation, p.far)
+			counts := row.Owned() && row.TsNs >= start
 			c, ok := l.classes[row.Device]
 			if !ok {
 				c = l.other
 			}
-			s.classes[c].add(p, l.keep, r)
+			switch {
+			case l.truth && counts:
+				s.truth = append(s.truth, uint8(c)+1)
+			case l.truth:
+				s.truth = append(s.truth, 0)
+			}
+			if counts {
+				s.classes[c].add(p, row.Frame, l.keep, r)
+			}
 		},
 	})
+	if e := rec.close(); err == nil {
+		err = e
+	}
 	return s, err
 }
 
@@ -137,16 +158,16 @@ func (l *lives) one(ctx context.Context, o order) (*sample, error) {
 const namesWithin = 600
 
 // add takes a packet, of which it keeps each with the same chance (reservoir sampling, Vitter's algorithm R).
-func (c *classSample) add(p *seen, keep int, r *rand.Rand) {
+func (c *classSample) add(p *seen, frame int64, keep int, r *rand.Rand) {
 	c.n++
 	if c.kept < keep {
 		c.kept++
-		c.x, c.far = append(c.x, p.x[:]...), append(c.far, p.far)
+		c.x, c.far, c.at = append(c.x, p.x[:]...), append(c.far, p.far), append(c.at, frame)
 		return
 	}
 	if i := r.IntN(c.n); i < keep {
-		copy(c.row(i, width), p.x[:])
-		c.far[i] = p.far
+		copy(c.row(i), p.x[:])
+		c.far[i], c.at[i] = p.far, frame
 	}
 }
 

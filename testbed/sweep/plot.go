@@ -21,14 +21,28 @@ const (
 	fewestPixelsBetweenTickLabels = 26
 )
 
-func colorOf(attacker string) string {
-	switch attacker {
-	case AttackerPaper:
-		return "#1f77b4"
-	case AttackerWAN:
-		return "#d62728"
+// colorOf is the color of one of the attackers; programs take theirs in turn.
+func colorOf(all []string, attacker string) string {
+	others := 0
+	for _, a := range all {
+		color := ""
+		switch a {
+		case AttackerPaper:
+			color = "#1f77b4"
+		case AttackerWAN:
+			color = "#d62728"
+		case lookUpName:
+			color = "#7f7f7f"
+		default:
+			programs := [...]string{"#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#e377c2"}
+			color = programs[others%len(programs)]
+			others++
+		}
+		if a == attacker {
+			return color
+		}
 	}
-	return "#7f7f7f"
+	return "#000"
 }
 
 // across returns the axis that goes to the right: that with the most numbers; the first of equals.
@@ -83,7 +97,7 @@ func (r *Result) panelOf(p *Point, across string) string {
 func (r *Result) legend(w io.Writer) {
 	at := marginLeft
 	for _, name := range r.attackers() {
-		fmt.Fprintf(w, `<path d="M%d 33h18" stroke="%s" stroke-width="2"/><text x="%d" y="37">%s</text>`+"\n", at, colorOf(name), at+22, html.EscapeString(name))
+		fmt.Fprintf(w, `<path d="M%d 33h18" stroke="%s" stroke-width="2"/><text x="%d" y="37">%s</text>`+"\n", at, colorOf(r.attackers(), name), at+22, html.EscapeString(name))
 		at += 40 + 7*len(name)
 	}
 	fmt.Fprintf(w, `<path d="M%d 33h18" stroke="#000" stroke-dasharray="2 3"/><text x="%d" y="37">blind guess</text>`+"\n", at, at+22)
@@ -146,9 +160,9 @@ func (r *Result) panel(w io.Writer, x *Series, title string, points []*Point) {
 				fmt.Fprintf(&bars, "M%.1f %.1fV%.1f", at+float64(2*k-2), py(in[0]), py(in[1]))
 			}
 		}
-		fmt.Fprintf(w, `<polyline fill="none" stroke="%s" stroke-width="1.5" points="%s"/>`+"\n", colorOf(name), strings.TrimSpace(line.String()))
+		fmt.Fprintf(w, `<polyline fill="none" stroke="%s" stroke-width="1.5" points="%s"/>`+"\n", colorOf(r.attackers(), name), strings.TrimSpace(line.String()))
 		if bars.Len() > 0 {
-			fmt.Fprintf(w, `<path d="%s" stroke="%s" stroke-width="1.2" opacity="0.7"/>`+"\n", bars.String(), colorOf(name))
+			fmt.Fprintf(w, `<path d="%s" stroke="%s" stroke-width="1.2" opacity="0.7"/>`+"\n", bars.String(), colorOf(r.attackers(), name))
 		}
 	}
 }

@@ -7,6 +7,9 @@ import (
 // Result is a sweep's: the same for the same options, however many workers there were.
 type Result struct {
 	Scenario  string   `json:"scenario"`
+	Digest    string   `json:"scenario_digest"`
+	Catalogue string   `json:"catalogue_digest"` // of all devices that there are
+	Made      Versions `json:"versions"`         // of the program that put the result together
 	Seed      uint64   `json:"seed"`
 	Targets   []string `json:"targets"` // what the attacker looks for
 	Classes   []string `json:"classes"` // what it tells apart: the targets, and "other"
@@ -18,6 +21,9 @@ type Result struct {
 	Axes      []Series `json:"axes"`
 	Points    []*Point `json:"points"`
 }
+
+// Versions are those of Glasshouse and of what it is built with.
+type Versions = map[string]string
 
 // Series is an axis with its values as they are shown.
 type Series struct {
@@ -36,6 +42,7 @@ type Point struct {
 	Learned   map[string]int    `json:"train_packets"`
 	Attackers []Attack          `json:"attackers,omitempty"`
 	Reason    string            `json:"reason,omitempty"` // why there is no figure
+	Version   string            `json:"version"`          // of the program that made the point
 
 	Families []familyScore `json:"unseen_homes,omitempty"` // the counts that figures are made of
 }
@@ -59,6 +66,7 @@ type Attack struct {
 	OverPaper        *Difference          `json:"over_paper,omitempty"`       // to the paper's attacker at this point
 	Model            string               `json:"model_sha256,omitempty"`     // of what was trained here
 	Features         int                  `json:"features,omitempty"`         // that it has of a packet
+	Program          *ProgramRun          `json:"program,omitempty"`          // that it is, if it is not ours
 }
 
 // ClassFigures are those of one class.

@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 // ErrOther means that a directory holds another sweep.
 var ErrOther = errors.New("holds another sweep")
 
-// Files of a sweep's directory, beside point-NNNN.json.
+// Files of a sweep's directory, beside point-NNNN.json and, of programs, point-NNNN-KEY.json.
 const (
 	fileOptions = "options.json"
 	filePackets = "packets.json"
@@ -72,6 +73,23 @@ func (s *store) write(point int, p *Point) error {
 		return nil
 	}
 	return whole(s.file(point), func(w io.Writer) error { return encode(w, p) })
+}
+
+// answerFile is where a program's answer about a point is, by what tells programs apart.
+func (s *store) answerFile(point int, key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return filepath.Join(s.dir, fmt.Sprintf("point-%04d-%x.json", point, sum[:8]))
+}
+
+func (s *store) readAnswer(point int, key string, a *answer) bool {
+	return s.dir != "" && readJSON(s.answerFile(point, key), a) == nil
+}
+
+func (s *store) writeAnswer(point int, key string, a *answer) error {
+	if s.dir == "" {
+		return nil
+	}
+	return whole(s.answerFile(point, key), func(w io.Writer) error { return encode(w, a) })
 }
 
 func (s *store) keepPackets(n int) error {

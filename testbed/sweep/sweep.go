@@ -8,7 +8,10 @@ import (
 	"slices"
 	"time"
 
+	"glasshouse/devices"
 	"glasshouse/scenarios"
+	"glasshouse/testbed"
+	"glasshouse/testbed/program"
 )
 
 // Options say what to sweep.
@@ -24,6 +27,10 @@ type Options struct {
 	Packets   int           // of each class to learn from; 0 = as many as there surely are, at most mostPackets
 	Trees     int
 
+	Programs []*program.Command // attackers of somebody's own, of names that differ
+	Labels   string             // what they learn from: LabelsSame or LabelsAll
+	Limit    time.Duration      // of each, at each point
+
 	Out     string // directory that keeps finished points; "" = none
 	Workers int
 	Tell    func(Progress) // may be nil
@@ -33,6 +40,7 @@ type Options struct {
 type Progress struct {
 	Point       string
 	Homes, Of   int     // of the point
+	Program     string  // that is running; "" = none
 	Done, Total int     // points
 	Worked      float64 // share of the work that this call has done, about
 	Left        float64 // and that is still to come
@@ -64,10 +72,14 @@ type sweeper struct {
 	cost   []float64
 	quiet  int       // point at which the packets of each class are counted
 	lived  []*sample // homes that it learns from, if they were lived already
+
+	catalogue string
+	programs  []contestant
+	work      string // directory of theirs; "" = there are none
 }
 
 // Run runs a sweep, or what is left of it.
-func Run(ctx context.Context, o Options) (*Result, error) {
+func Run(ctx context.Context, o Options) (result *Result, err error) {
 	c, err := newCast(o.Scenario, o.Targets)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrTargets, err)
@@ -80,9 +92,19 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	for i := range w.points {
 		w.cost = append(w.cost, w.points[i].cost(c))
 	}
+	if w.catalogue, err = devices.CatalogueDigest(); err != nil {
+		return nil, err
+	}
+	if w.programs, err = contestants(&w.o); err != nil {
+		return nil, err
+	}
 	if w.store, err = openStore(o.Out, w.identity()); err != nil {
 		return nil, err
 	}
+	if w.work, err = w.workDir(); err != nil {
+		return nil, err
+	}
+	defer func() { w.clearWork(err) }()
 	if err := w.settlePackets(ctx); err != nil {
 		return nil, err
 	}
@@ -105,6 +127,7 @@ func (w *sweeper) identity() string {
 	b, err := json.MarshalIndent(struct {
 		Scenario  string   `json:"scenario"`
 		Digest    string   `json:"scenario_digest"`
+		Catalogue string   `json:"catalogue_digest"`
 		Axes      []Series `json:"axes"`
 		Classes   []string `json:"classes"`
 		Attackers []string `json:"attackers"`
@@ -115,7 +138,7 @@ func (w *sweeper) identity() string {
 		Packets   int      `json:"train_packets_per_class"` // 0 = found out
 		Trees     int      `json:"trees"`
 	}{
-		w.o.Scenario.Name, w.o.Scenario.Digest(), series(w.o.Axes), w.j.classes, w.o.Attackers, w.o.Seed, w.o.Learn, w.o.Unseen,
+		w.o.Scenario.Name, w.o.Scenario.Digest(), w.catalogue, series(w.o.Axes), w.j.classes, w.o.Attackers, w.o.Seed, w.o.Learn, w.o.Unseen,
 		w.o.Duration.String(), w.o.Packets, w.o.Trees,
 	}, "", "  ")
 	if err != nil { // texts and numbers alone
@@ -137,117 +160,9 @@ func series(axes []Axis) []Series {
 
 func (w *sweeper) result() *Result {
 	return &Result{
-		Scenario: w.o.Scenario.Name, Seed: w.o.Seed, Targets: w.j.classes[:len(w.j.classes)-1], Classes: w.j.classes, Chance: 1 / float64(len(w.j.classes)),
+		Scenario: w.o.Scenario.Name, Digest: w.o.Scenario.Digest(), Catalogue: w.catalogue, Made: testbed.Versions(), Seed: w.o.Seed, Targets: w.j.classes[:len(w.j.classes)-1], Classes: w.j.classes, Chance: 1 / float64(len(w.j.classes)),
 		Packets: w.j.packets, Learn: w.o.Learn, Unseen: w.o.Unseen, DurationS: w.o.Duration.Seconds(), Axes: series(w.o.Axes), Points: []*Point{},
 	}
-}
-
-// settlePackets finds out how many packets each class has for sure, from the homes of the point with the least other traffic: targets
-// do the same at all points, but the network loses some or has them sent again, hence a tenth less.
-func (w *sweeper) settlePackets(ctx context.Context) error {
-	if w.j.packets == 0 {
-		w.j.packets = w.store.packets
-	}
-	if w.j.packets > 0 {
-		return nil
-	}
-	for i := range w.points {
-		if w.points[i].setting.quieter(&w.points[w.quiet].setting) {
-			w.quiet = i
-		}
-	}
-	learn, err := w.live(ctx, w.quiet, w.orders(w.quiet, 0, w.o.Learn), mostPackets, 0, len(w.orders(w.quiet, unseenFrom, w.o.Unseen)))
-	if err != nil {
-		return err
-	}
-	w.lived = learn
-	class, n := least(learn, w.j.classes)
-	n -= n / 10
-	if n < fewPackets {
-		return fmt.Errorf("%w: %s has %d packets in %d homes of %s; more homes (--homes), longer ones (--duration) or other targets (--targets)",
-			ErrFew, class, n, w.o.Learn, w.o.Duration)
-	}
-	w.j.packets = min(n, mostPackets)
-	return w.store.keepPackets(w.j.packets)
-}
-
-// orders lists the homes of some families at a point.
-func (w *sweeper) orders(point, from, families int) []order {
-	var out []order
-	for f := from; f < from+families; f++ {
-		for m, sc := range w.cast.family(w.points[point].setting, w.o.Seed, f) {
-			out = append(out, order{scenario: sc, family: f, member: m})
-		}
-	}
-	return out
-}
-
-// live lives homes of a point; before and after are how many others it has.
-func (w *sweeper) live(ctx context.Context, point int, orders []order, keep, before, after int) ([]*sample, error) {
-	l := &lives{seed: w.o.Seed, duration: w.o.Duration, classes: make(map[string]int), other: len(w.j.classes) - 1, keep: keep}
-	l.wide = slices.Contains(w.o.Attackers, AttackerWAN)
-	for i, name := range w.j.classes[:l.other] {
-		l.classes[name] = i
-	}
-	homes := before
-	return l.all(ctx, orders, w.o.Workers, func() {
-		homes++
-		w.tell(point, Progress{Homes: homes, Of: before + len(orders) + after})
-	})
-}
-
-// point finds out what happens at a point, or reads what was found.
-func (w *sweeper) point(ctx context.Context, i int) (*Point, error) {
-	p := &Point{}
-	if w.store.read(i, p) {
-		w.found += w.cost[i]
-		return p, nil
-	}
-	at := &w.points[i]
-	*p = Point{Point: at.name(w.o.Axes), Values: make(map[string]string), Setting: at.setting, Learned: make(map[string]int)}
-	for k := range w.o.Axes {
-		p.Values[w.o.Axes[k].Name] = w.o.Axes[k].Text(at.values[k])
-	}
-	teach, judge := w.orders(i, 0, w.o.Learn), w.orders(i, unseenFrom, w.o.Unseen)
-	var learn []*sample
-	if i == w.quiet {
-		learn, w.lived = w.lived, nil
-	}
-	if learn == nil {
-		var err error
-		if learn, err = w.live(ctx, i, teach, max(w.j.packets, mostPackets), 0, len(judge)); err != nil {
-			return nil, err
-		}
-	}
-	unseen, err := w.live(ctx, i, judge, scoredAtMost, len(teach), 0)
-	if err != nil {
-		return nil, err
-	}
-	p.Homes = len(learn) + len(unseen)
-	for _, s := range append(learn, unseen...) {
-		p.Traffic += s.packets
-	}
-	families, models, err := w.j.score(ctx, learn, unseen)
-	var few *errFew
-	switch {
-	case errors.As(err, &few):
-		p.Reason = few.Error()
-	case err != nil:
-		return nil, err
-	default:
-		p.Families = families
-		for _, c := range w.j.classes {
-			p.Learned[c] = w.j.packets
-		}
-		for k, name := range append(w.o.Attackers, lookUpName) {
-			a := figures(name, w.j.classes, families, k)
-			if k < len(models) {
-				a.Model, a.Features = models[k].digest, models[k].width()
-			}
-			p.Attackers = append(p.Attackers, a)
-		}
-	}
-	return p, w.store.write(i, p)
 }
 
 // compare adds what needs two points, or two attackers.

@@ -110,7 +110,7 @@ func TestAttackersAreTrainedOnTheirOwnPoint(t *testing.T) {
 			s := &sample{family: family}
 			for class, length := range lengths {
 				r := rand.New(rand.NewPCG(uint64(family), uint64(class)))
-				c := classSample{n: 30, kept: 30, far: make([]int, 30)}
+				c := classSample{n: 30, kept: 30, far: make([]int, 30), at: make([]int64, 30)}
 				for range 30 {
 					row := make([]float32, width)
 					row[featLength], row[featDir] = length+float32(r.IntN(19)-9), 1

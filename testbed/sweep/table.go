@@ -16,7 +16,8 @@ func (r *Result) Write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "%s, seed %d: %d targets, %d packets of each class to learn from at each point, %d homes to learn from and %d unseen ones of %s\n",
 		r.Scenario, r.Seed, len(r.Targets), r.Packets, r.Learn, r.Unseen, time.Duration(r.DurationS*float64(time.Second)))
-	fmt.Fprintf(t, "balanced accuracy: the share of packets labelled rightly, each class alike, in %%; a blind guess has %.1f\n\n", 100*r.Chance)
+	fmt.Fprintf(t, "balanced accuracy: the share of packets labelled rightly, each class alike, in %%; a blind guess has %.1f\n", 100*r.Chance)
+	fmt.Fprintf(t, "by Glasshouse %s; scenario %s, devices %s\n\n", r.Made["glasshouse"], brief(r.Digest), brief(r.Catalogue))
 	for _, a := range r.Axes {
 		name := a.Name
 		if a.Unit != "" {
@@ -49,6 +50,9 @@ func (r *Result) Write(w io.Writer) error {
 	}
 	return t.Flush()
 }
+
+// brief is the beginning of a digest.
+func brief(digest string) string { return digest[:min(len(digest), 12)] }
 
 // ends writes an interval, scaled.
 func ends(i *classifier.Interval, format string, scale float64) string {

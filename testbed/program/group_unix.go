@@ -1,0 +1,24 @@
+//go:build unix
+
+package program
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// group gives a command a process group of its own, which is asked to end when its context does.
+func group(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error {
+		if syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) != nil {
+			return os.ErrProcessDone
+		}
+		return nil
+	}
+}
+
+// endGroup ends what is left of the group of a command that has ended itself. As long as there is anything left, its number is no
+// other's.
+func endGroup(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
