@@ -19,7 +19,7 @@ func expand(p *Profile, steps []Step, d *Draws, now epoch) []Exchange {
 		for n := d.In(s.Repeat); n > 0; n-- {
 			x := Exchange{Op: s.Op, Service: s.Service, Offset: offset, Fresh: s.Fresh}
 			if s.Op == OpConnect || s.Op == OpReconnect {
-				x.Messages = svc.LoginMessages()
+				x.Messages = svc.loginMessages(d, now.of(svc))
 			} else {
 				e := expander{svc: svc, d: d, level: now.of(svc)}
 				e.items(s.Messages)
@@ -53,6 +53,8 @@ func (e *expander) items(items []Item) {
 			switch {
 			case len(it.Group) > 0:
 				e.items(it.Group)
+			case len(it.Variants) > 0:
+				e.items(e.variant(it.Variants))
 			case it.Stream != nil:
 				e.stream(it.Stream, e.wait(it, it.Dir))
 			default:
@@ -60,6 +62,21 @@ func (e *expander) items(items []Item) {
 			}
 		}
 	}
+}
+
+// variant picks one by its weight.
+func (e *expander) variant(vs []Variant) []Item {
+	total := int64(0)
+	for i := range vs {
+		total += vs[i].Weight
+	}
+	at := e.d.N(total)
+	for i := range vs {
+		if at -= vs[i].Weight; at < 0 {
+			return vs[i].Messages
+		}
+	}
+	return nil
 }
 
 // wait draws what passes before a message. A far end that answers takes the service's latency, unless told.

@@ -50,7 +50,10 @@ func ParseProfile(file string, src []byte) (*Profile, error) {
 }
 
 // profileReader fills a profile. Services come first: steps are checked against them.
-type profileReader struct{ p Profile }
+type profileReader struct {
+	p    Profile
+	anew []strictyaml.Node // of each activity, what restarts it
+}
 
 func (r *profileReader) profile(root strictyaml.Node) {
 	m := root.Map("device", "about", "kind", "category", "class", "oui", "stack", "wifi", "services", "kits", "activities")
@@ -93,6 +96,7 @@ func (r *profileReader) profile(root strictyaml.Node) {
 		}
 	}
 	slices.Sort(p.Modes)
+	r.restarts()
 	if len(p.Services) == 0 || len(p.Activities) == 0 {
 		if m.Has("services") && m.Has("activities") {
 			root.Errorf("", "a device needs a service and an activity")
@@ -195,11 +199,43 @@ func (r *profileReader) service(n strictyaml.Node) (s Service) {
 		}
 	}
 	if m.Has("login") {
-		l := m.Opt("login").Map("up", "down")
-		s.Login = Login{Up: int(l.Need("up").Int(minOpening, maxMessage)), Down: int(l.Need("down").Int(1, maxMessage))}
+		r.login(m.Opt("login"), &s)
 	}
 	r.lasting(n, m, &s)
 	return s
+}
+
+// login reads how a lasting connection begins.
+func (r *profileReader) login(n strictyaml.Node, s *Service) {
+	l := n.Map("up", "down", "messages")
+	if !l.Has("messages") {
+		s.Login = Login{Up: int(l.Need("up").Int(minOpening, maxMessage)), Down: int(l.Need("down").Int(1, maxMessage))}
+		return
+	}
+	for _, key := range []string{"up", "down"} {
+		if l.Has(key) {
+			l.Opt(key).Errorf("up and down, or messages", "%q beside \"messages\"", key)
+		}
+	}
+	at := l.Opt("messages")
+	switch s.Transport {
+	case "":
+	case TransportTLS12, TransportTLS13, TransportTCP:
+		nodes := at.List()
+		s.Login.Messages = r.items(nodes, s, OpDialogue, 1)
+		switch m := s.Login.Messages; {
+		case len(m) == 0:
+			at.Errorf("one message or more", "a log-in without a message")
+		case !broken(m[0]) && !opens(m[0], Down, 1) && !opens(m[0], Up, minOpening):
+			nodes[0].Errorf("up: 16 or more, or down", "the first message of a connection, in each variant")
+		}
+		if k := count(s.Login.Messages); k > maxMessages {
+			at.Errorf("", "up to %d messages in a log-in: at most %d are allowed", k, maxMessages)
+		}
+	default:
+		at.Errorf("up, down", "of %s a log-in is one message up and one down", s.Transport)
+		s.Login = Login{Up: 64, Down: 64} // so that nothing else is said of it
+	}
 }
 
 // lasting checks whether a service has a lasting connection, and how it begins.
@@ -211,7 +247,7 @@ func (r *profileReader) lasting(n strictyaml.Node, m strictyaml.Map, s *Service)
 	case s.Transport == TransportMQTT && !s.Lasting:
 		n.Errorf("lasting: true", "a device keeps its connection to an MQTT broker")
 	case s.Lasting && s.Stream() && !m.Has("login"):
-		n.Errorf("login: {up: 16 or more, down: 1 or more}", "a lasting connection needs a login")
+		n.Errorf("login: {up: 16 or more, down: 1 or more}, or login: {messages: [...]}", "a lasting connection needs a login")
 	case !s.Lasting && m.Has("login"):
 		m.Opt("login").Errorf("lasting: true", "only a lasting connection has a login")
 	case m.Has("login") && s.Transport == TransportMQTT:

@@ -21,7 +21,7 @@ func (r *profileReader) items(nodes []strictyaml.Node, svc *Service, op Op, dept
 			n.Errorf("up", "nobody answers a broadcast")
 		case svc.Web() && len(it.Group) == 0:
 			want := [2]int8{Up, Down}[i%2]
-			if it.Stream != nil || it.Repeat.Max > 1 || it.Dir != want || i == len(nodes)-1 && want == Up {
+			if len(it.Variants) > 0 || it.Stream != nil || it.Repeat.Max > 1 || it.Dir != want || i == len(nodes)-1 && want == Up {
 				n.Errorf("up, down, up, down, ... in each list", "HTTP is requests and their responses")
 			}
 		}
@@ -30,18 +30,18 @@ func (r *profileReader) items(nodes []strictyaml.Node, svc *Service, op Op, dept
 }
 
 func (r *profileReader) item(n strictyaml.Node, svc *Service, op Op, depth int) (it Item) {
-	m := n.Map("up", "down", "up_frame", "down_frame", "wait", "repeat", "messages", "stream")
+	m := n.Map("up", "down", "up_frame", "down_frame", "wait", "repeat", "messages", "variants", "stream")
 	it.Repeat = Range{1, 1}
 	if m.Has("repeat") {
 		it.Repeat = integers(m.Opt("repeat"), 1, 100_000)
 	}
 	what := ""
-	for _, key := range []string{"up", "down", "up_frame", "down_frame", "messages", "stream"} {
+	for _, key := range []string{"up", "down", "up_frame", "down_frame", "messages", "variants", "stream"} {
 		if !m.Has(key) {
 			continue
 		}
 		if what != "" {
-			m.Opt(key).Errorf("one of up, down, up_frame, down_frame, messages, stream", "%q beside %q", key, what)
+			m.Opt(key).Errorf("one of up, down, up_frame, down_frame, messages, variants, stream", "%q beside %q", key, what)
 			continue
 		}
 		what = key
@@ -53,7 +53,7 @@ func (r *profileReader) item(n strictyaml.Node, svc *Service, op Op, depth int) 
 	switch what {
 	case "":
 		if n.Given() {
-			n.Errorf("one of up, down, up_frame, down_frame, messages, stream", "no message")
+			n.Errorf("one of up, down, up_frame, down_frame, messages, variants, stream", "no message")
 		}
 	case "messages":
 		if depth >= maxGroups || it.HasWait {
@@ -63,6 +63,11 @@ func (r *profileReader) item(n strictyaml.Node, svc *Service, op Op, depth int) 
 		it.Group = r.items(m.Opt("messages").List(), svc, op, depth+1)
 		if len(it.Group) == 0 {
 			m.Opt("messages").Errorf("one message or more", "an empty group")
+		}
+	case "variants":
+		it.Variants = r.variants(m.Opt("variants"), svc, op, depth)
+		if it.HasWait {
+			m.Opt("wait").Errorf("", "variants have no wait of their own: their messages do")
 		}
 	case "stream":
 		it.Stream = r.stream(m.Opt("stream"), svc)
@@ -88,6 +93,29 @@ func (r *profileReader) item(n strictyaml.Node, svc *Service, op Op, depth int) 
 		}
 	}
 	return it
+}
+
+// variants reads the ways in which part of a dialogue may go. A variant may be empty: then nothing is said.
+func (r *profileReader) variants(n strictyaml.Node, svc *Service, op Op, depth int) []Variant {
+	nodes := n.List()
+	if n.Given() && len(nodes) < 2 {
+		n.Errorf("two variants or more", "%d variants", len(nodes))
+	}
+	if depth >= maxGroups {
+		n.Errorf("", "groups and variants nest up to %d deep", maxGroups)
+		return nil
+	}
+	var out []Variant
+	for _, x := range nodes {
+		m := x.Map("weight", "messages")
+		v := Variant{Weight: 1}
+		if m.Has("weight") {
+			v.Weight = max(m.Opt("weight").Int(1, 1_000_000), 1)
+		}
+		v.Messages = r.items(m.Need("messages").List(), svc, op, depth+1)
+		out = append(out, v)
+	}
+	return out
 }
 
 // sizes returns how many bytes one message of the service can have.

@@ -7,7 +7,7 @@ import (
 )
 
 func (r *profileReader) routine(n strictyaml.Node) (a Routine) {
-	m := n.Map("name", "trigger", "mode", "needs", "every", "jitter", "phase", "gaps", "at", "per_day", "refractory", "kit", "steps", "basis", "source")
+	m := n.Map("name", "trigger", "mode", "needs", "every", "jitter", "phase", "restarted_by", "gaps", "at", "per_day", "refractory", "kit", "steps", "basis", "source")
 	a.Trigger = m.Need("trigger").Enum(Triggers()...)
 	a.Name = readName(m.Need("name"), "none")
 	if a.Name != "" && a.Trigger != "" && (a.Name == ActivityBoot) != (a.Trigger == TriggerBoot) {
@@ -24,6 +24,7 @@ func (r *profileReader) routine(n strictyaml.Node) (a Routine) {
 	}
 	a.Basis, a.Source = readBasis(m)
 	r.when(m, &a)
+	r.anew = append(r.anew, m.Opt("restarted_by"))
 	r.kitOf(m, &a)
 	steps := m.Need("steps").List()
 	if m.Has("steps") && len(steps) == 0 {
@@ -45,7 +46,7 @@ func (r *profileReader) routine(n strictyaml.Node) (a Routine) {
 func (r *profileReader) when(m strictyaml.Map, a *Routine) {
 	periodic := a.Trigger == TriggerTimer || a.Trigger == TriggerSchedule
 	person := a.Trigger != "" && a.Person()
-	for _, key := range []string{"every", "jitter", "phase", "gaps"} {
+	for _, key := range []string{"every", "jitter", "phase", "restarted_by", "gaps"} {
 		if m.Has(key) && !periodic && a.Trigger != "" {
 			m.Opt(key).Errorf("trigger: timer or schedule", "%q has no meaning with trigger %s", key, a.Trigger)
 		}
@@ -66,7 +67,12 @@ func (r *profileReader) when(m strictyaml.Map, a *Routine) {
 	} else if periodic {
 		a.Every = durations(m.Need("every"), minPeriod, maxPeriod)
 		jitter(m.Opt("jitter"), a)
-		a.Phase = durations(m.Opt("phase"), 0, maxPeriod)
+	}
+	if periodic {
+		a.Phase, a.Phases = spread(m.Opt("phase"), 0, maxPeriod)
+		if m.Has("restarted_by") {
+			a.RestartedBy = readName(m.Opt("restarted_by"))
+		}
 	}
 	if person {
 		a.PerDay = m.Need("per_day").Decimal(0, 100_000)
@@ -101,7 +107,7 @@ func daily(m strictyaml.Map, a *Routine) {
 		}
 		return
 	}
-	for _, key := range []string{"every", "phase", "gaps"} {
+	for _, key := range []string{"every", "phase", "restarted_by", "gaps"} {
 		if m.Has(key) {
 			m.Opt(key).Errorf("one of every, gaps, at", "%q beside \"at\"", key)
 		}
@@ -134,7 +140,27 @@ func gaps(m strictyaml.Map, a *Routine) {
 		}
 		a.Gaps = append(a.Gaps, max(d, int64(minPeriod)))
 	}
-	a.Phase = durations(m.Opt("phase"), 0, maxPeriod)
+}
+
+// restarts checks that timers are restarted by activities that there are; those are not restarted themselves, or two could go
+// on without end at one moment.
+func (r *profileReader) restarts() {
+	for i := range r.p.Activities {
+		a := &r.p.Activities[i]
+		if a.RestartedBy == "" {
+			continue
+		}
+		switch by := r.p.Routine(a.RestartedBy); {
+		case by == a:
+			r.anew[i].Errorf("another activity", "an activity does not restart itself")
+		case by == nil:
+			r.anew[i].Errorf(strictyaml.OneOf(a.RestartedBy, r.p.ActivityNames()[1:]), "no activity %q", a.RestartedBy)
+		case by.Trigger == TriggerBoot:
+			r.anew[i].Errorf("another activity", "every timer begins with boot")
+		case by.RestartedBy != "":
+			r.anew[i].Errorf("an activity that is not", "%q is restarted itself", a.RestartedBy)
+		}
+	}
 }
 
 var opNames = [...]string{
@@ -251,25 +277,58 @@ func (r *profileReader) dialogue(m strictyaml.Map, s *Step, svc *Service) {
 	if len(s.Messages) == 0 || s.Op == OpPing {
 		return
 	}
-	dir, size := opening(s.Messages[0])
-	switch {
-	case dir == 0, dir == Up && size == 0: // reported before
-	case s.Fresh, !svc.Lasting, svc.Login.Up == 0:
-		if dir != Up || size < minOpening {
+	if silent(s.Messages[0]) {
+		nodes[0].Errorf("a message in each variant", "nothing may be said at all: what comes first must be said")
+	}
+	if s.Fresh || !svc.Lasting || svc.Login.Up == 0 && len(svc.Login.Messages) == 0 {
+		if !broken(s.Messages[0]) && !opens(s.Messages[0], Up, minOpening) {
 			nodes[0].Errorf("up: 16 or more", "without a log-in before it, the first message comes from the device")
 		}
 	}
 }
 
-// opening returns direction and least size of the first message; 0 where there was an error.
-func opening(it Item) (dir int8, size int64) {
+// opens tells whether the first message goes this way and has so many bytes or more, whichever variant it is.
+func opens(it Item, dir int8, least int64) bool {
 	switch {
 	case len(it.Group) > 0:
-		return opening(it.Group[0])
+		return opens(it.Group[0], dir, least)
+	case len(it.Variants) > 0:
+		for _, v := range it.Variants {
+			if len(v.Messages) == 0 || !opens(v.Messages[0], dir, least) {
+				return false
+			}
+		}
+		return true
 	case it.Stream != nil:
-		return it.Stream.Dir, it.Stream.Size.Min
+		return it.Stream.Dir == dir && it.Stream.Size.Min >= least
 	}
-	return it.Dir, it.Size.Min
+	return it.Dir == dir && it.Size.Min >= least
+}
+
+// silent tells whether it may be that an item says nothing.
+func silent(it Item) bool {
+	switch {
+	case len(it.Group) > 0:
+		return silent(it.Group[0])
+	case len(it.Variants) > 0:
+		for _, v := range it.Variants {
+			if len(v.Messages) == 0 || silent(v.Messages[0]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// broken tells whether an item has no direction or no size, for a mistake that is reported where it was read.
+func broken(it Item) bool {
+	switch {
+	case len(it.Group) > 0:
+		return broken(it.Group[0])
+	case len(it.Variants) > 0, it.Stream != nil:
+		return false
+	}
+	return it.Dir == 0 || it.Dir == Up && it.Size.Min == 0
 }
 
 // count returns how many messages the items hold at most.
@@ -279,6 +338,11 @@ func count(items []Item) (n int64) {
 		switch {
 		case len(it.Group) > 0:
 			k = count(it.Group)
+		case len(it.Variants) > 0:
+			k = 0
+			for _, v := range it.Variants {
+				k = max(k, count(v.Messages))
+			}
 		case it.Stream != nil:
 			x := it.Stream
 			frames := x.Duration.Max/max(1, x.Every) + 1

@@ -59,6 +59,8 @@ func FuzzParseProfile(f *testing.F) {
 		}
 		f.Add(src)
 	}
+	f.Add([]byte(varied))
+	f.Add([]byte(tabled))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		p, err := ParseProfile("f.yaml", src)
 		if (p == nil) == (err == nil) {

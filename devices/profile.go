@@ -110,9 +110,13 @@ type Service struct {
 // Login is what a lasting connection begins with, also when it is opened again: one message up, one down. Of MQTT, Up is the
 // CONNECT, and Down all that the broker says at first: a CONNACK of 4 bytes; with more, the device subscribes to a topic, and
 // the rest is the SUBACK of 5 bytes and, if there is yet more, a PUBLISH that waited for the device.
+//
+// Of tcp and TLS, Messages may stand in the place of Up and Down: all that is said at first, drawn anew each time. The far end
+// may speak first, as it does on lines that begin with a greeting.
 type Login struct {
-	Up   int `json:"up"`   // application bytes, 16 or more, of MQTT 36 or more; 0 = no log-in
-	Down int `json:"down"` // application bytes
+	Up       int    `json:"up"`   // application bytes, 16 or more, of MQTT 36 or more; 0 = no log-in, or Messages
+	Down     int    `json:"down"` // application bytes
+	Messages []Item `json:"messages,omitempty"`
 }
 
 // Sizes of MQTT's packets, bytes (MQTT 3.1.1, section 3).
@@ -160,8 +164,28 @@ func (s *Service) Connected() bool { return s.Stream() || s.Transport == Transpo
 // Web tells whether a message up is a request and the message down its response.
 func (s *Service) Web() bool { return s.Transport == TransportHTTP || s.Transport == TransportH2 }
 
-// LoginMessages returns the messages with which the service's lasting connection begins; nil where it has no log-in.
-func (s *Service) LoginMessages() []Message {
+// Greets tells whether the far end says the first message of a lasting connection.
+func (s *Service) Greets() bool {
+	m := s.Login.Messages
+	return len(m) > 0 && opens(m[0], Down, 1)
+}
+
+// LoginMessages returns the messages with which the service's lasting connection begins; nil where it has no log-in. What is
+// drawn anew for each connection is drawn from a seed, for which seed is called then alone.
+func (s *Service) LoginMessages(seed func() uint64) []Message {
+	if len(s.Login.Messages) > 0 {
+		return s.loginMessages(NewDraws(seed(), "login"), 0)
+	}
+	return s.loginMessages(nil, 0)
+}
+
+// loginMessages draws the messages of a log-in; level is what every reply takes now beyond its own time, ns.
+func (s *Service) loginMessages(d *Draws, level int64) []Message {
+	if len(s.Login.Messages) > 0 {
+		e := expander{svc: s, d: d, level: level}
+		e.items(s.Login.Messages)
+		return e.out
+	}
 	if s.Login.Up == 0 {
 		return nil
 	}

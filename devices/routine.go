@@ -35,6 +35,13 @@ type Routine struct {
 	Jitter int64 `json:"jitter"` // ns, each way, around the beat: it does not add up
 	Phase  Range `json:"phase"`  // ns after boot; Max 0 = anywhere in the period
 
+	// RestartedBy names an activity of the device after which the timer begins anew: its next beat comes Phase after that
+	// activity's start, and none of the old ones.
+	RestartedBy string `json:"restarted_by,omitempty"`
+
+	// Phases stand in the place of Phase: quantiles, in equal steps.
+	Phases []int64 `json:"phases,omitempty"`
+
 	// Jitters stand in the place of Jitter: quantiles, in equal steps, of the ns by which a beat is late, or early.
 	Jitters []int64 `json:"jitters,omitempty"`
 
@@ -77,16 +84,23 @@ type Step struct {
 	Messages []Item `json:"messages"`
 }
 
-// Item describes messages: one (Group and Stream empty), a group that repeats, or a stream.
+// Item describes messages: one (Group, Variants and Stream empty), a group that repeats, one of several variants, or a stream.
 type Item struct {
-	Dir     int8    `json:"dir"`
-	Size    Range   `json:"size"`            // application bytes
-	Wait    Range   `json:"wait"`            // ns
-	HasWait bool    `json:"has_wait"`        // else a reply waits the service's Latency, and any other message 0
-	Waits   []int64 `json:"waits,omitempty"` // quantiles, in equal steps, in the place of Wait
-	Repeat  Range   `json:"repeat"`
-	Group   []Item  `json:"group,omitempty"`
-	Stream  *Stream `json:"stream,omitempty"`
+	Dir      int8      `json:"dir"`
+	Size     Range     `json:"size"`            // application bytes
+	Wait     Range     `json:"wait"`            // ns
+	HasWait  bool      `json:"has_wait"`        // else a reply waits the service's Latency, and any other message 0
+	Waits    []int64   `json:"waits,omitempty"` // quantiles, in equal steps, in the place of Wait
+	Repeat   Range     `json:"repeat"`
+	Group    []Item    `json:"group,omitempty"`
+	Variants []Variant `json:"variants,omitempty"` // one is drawn each time
+	Stream   *Stream   `json:"stream,omitempty"`
+}
+
+// Variant is one way in which part of a dialogue may go.
+type Variant struct {
+	Weight   int64  `json:"weight"` // its chance is this among the sum of all
+	Messages []Item `json:"messages"`
 }
 
 // Stream describes audio or video: a frame each Every, cut into chunks that are sent back to back.

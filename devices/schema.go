@@ -56,8 +56,9 @@ type (
 		Level   []strictyaml.ADuration   `json:"level,omitempty" jsonschema:"minItems=2,maxItems=101" jsonschema_description:"quantiles of what all replies of an hour take beyond that"`
 	}
 	schemaLogin struct {
-		Up   int `json:"up" jsonschema:"minimum=16"`
-		Down int `json:"down" jsonschema:"minimum=1"`
+		Up       int          `json:"up,omitempty" jsonschema:"minimum=16"`
+		Down     int          `json:"down,omitempty" jsonschema:"minimum=1"`
+		Messages []schemaItem `json:"messages,omitempty" jsonschema:"minItems=1" jsonschema_description:"of tcp and TLS, in the place of up and down: all that is said at first; the far end may begin"`
 	}
 	schemaKit struct {
 		Name   strictyaml.AName        `json:"name"`
@@ -71,21 +72,22 @@ type (
 		Source string                  `json:"source" jsonschema:"maxLength=600"`
 	}
 	schemaRoutine struct {
-		Name       strictyaml.AName        `json:"name"`
-		Trigger    schemaTrigger           `json:"trigger"`
-		Mode       strictyaml.AName        `json:"mode,omitempty" jsonschema_description:"only in units of this mode"`
-		Needs      schemaNeeds             `json:"needs,omitempty" jsonschema_description:"a phone on the LAN, or none"`
-		Every      strictyaml.DurationSpan `json:"every,omitempty" jsonschema_description:"of timers: the period, drawn once a unit"`
-		Jitter     schemaJitter            `json:"jitter,omitempty" jsonschema_description:"of timers: each way around the beat, or quantiles of how late a beat is"`
-		Phase      strictyaml.DurationSpan `json:"phase,omitempty" jsonschema_description:"of timers: from boot to the first beat"`
-		Gaps       []strictyaml.ADuration  `json:"gaps,omitempty" jsonschema:"minItems=2,maxItems=101" jsonschema_description:"of timers without a period: quantiles of the time between beats"`
-		At         schemaClock             `json:"at,omitempty" jsonschema_description:"of schedules: a time of day in the place of a period, in quotes"`
-		PerDay     *float64                `json:"per_day,omitempty" jsonschema:"minimum=0,maximum=100000" jsonschema_description:"of people's acts: how often in a day"`
-		Refractory strictyaml.DurationSpan `json:"refractory,omitempty" jsonschema_description:"of people's acts: quiet after one"`
-		Kit        strictyaml.AName        `json:"kit,omitempty" jsonschema_description:"of a hub: the kit whose act it is"`
-		Steps      []schemaStep            `json:"steps" jsonschema:"minItems=1"`
-		Basis      schemaBasis             `json:"basis"`
-		Source     string                  `json:"source" jsonschema:"maxLength=600"`
+		Name        strictyaml.AName         `json:"name"`
+		Trigger     schemaTrigger            `json:"trigger"`
+		Mode        strictyaml.AName         `json:"mode,omitempty" jsonschema_description:"only in units of this mode"`
+		Needs       schemaNeeds              `json:"needs,omitempty" jsonschema_description:"a phone on the LAN, or none"`
+		Every       strictyaml.DurationSpan  `json:"every,omitempty" jsonschema_description:"of timers: the period, drawn once a unit"`
+		Jitter      schemaJitter             `json:"jitter,omitempty" jsonschema_description:"of timers: each way around the beat, or quantiles of how late a beat is"`
+		Phase       strictyaml.DurationTable `json:"phase,omitempty" jsonschema_description:"of timers: from boot, or a restart, to the first beat"`
+		RestartedBy strictyaml.AName         `json:"restarted_by,omitempty" jsonschema_description:"of timers: the activity after which the timer begins anew"`
+		Gaps        []strictyaml.ADuration   `json:"gaps,omitempty" jsonschema:"minItems=2,maxItems=101" jsonschema_description:"of timers without a period: quantiles of the time between beats"`
+		At          schemaClock              `json:"at,omitempty" jsonschema_description:"of schedules: a time of day in the place of a period, in quotes"`
+		PerDay      *float64                 `json:"per_day,omitempty" jsonschema:"minimum=0,maximum=100000" jsonschema_description:"of people's acts: how often in a day"`
+		Refractory  strictyaml.DurationSpan  `json:"refractory,omitempty" jsonschema_description:"of people's acts: quiet after one"`
+		Kit         strictyaml.AName         `json:"kit,omitempty" jsonschema_description:"of a hub: the kit whose act it is"`
+		Steps       []schemaStep             `json:"steps" jsonschema:"minItems=1"`
+		Basis       schemaBasis              `json:"basis"`
+		Source      string                   `json:"source" jsonschema:"maxLength=600"`
 	}
 	schemaStep struct {
 		Service  strictyaml.AName        `json:"service"`
@@ -105,7 +107,12 @@ type (
 		Wait      strictyaml.DurationTable `json:"wait,omitempty" jsonschema_description:"after the message before"`
 		Repeat    strictyaml.IntSpan       `json:"repeat,omitempty"`
 		Messages  []schemaItem             `json:"messages,omitempty" jsonschema:"minItems=1" jsonschema_description:"a group that repeats"`
+		Variants  []schemaVariant          `json:"variants,omitempty" jsonschema:"minItems=2" jsonschema_description:"one of them is drawn each time"`
 		Stream    *schemaStream            `json:"stream,omitempty" jsonschema_description:"audio or video"`
+	}
+	schemaVariant struct {
+		Weight   int          `json:"weight,omitempty" jsonschema:"minimum=1,maximum=1000000" jsonschema_description:"its chance is this among the sum of all; 1 unless told"`
+		Messages []schemaItem `json:"messages" jsonschema_description:"none: nothing is said"`
 	}
 	schemaStream struct {
 		Dir      schemaDirection         `json:"dir"`

@@ -39,10 +39,10 @@ const everywhere = `
 x: 0
 stack: {x: 0}
 wifi: {x: 0}
-services: [{x: 0, reply: {x: 0}, login: {x: 0}, name: a, transport: tcp}]
+services: [{x: 0, reply: {x: 0}, login: {x: 0, messages: [{x: 0}]}, name: a, transport: tcp}]
 kits: [{x: 0}]
 activities:
-  - {x: 0, trigger: touch, steps: [{x: 0, service: a, messages: [{x: 0, stream: {x: 0}}]}]}
+  - {x: 0, trigger: touch, steps: [{x: 0, service: a, messages: [{x: 0, stream: {x: 0}}, {variants: [{x: 0}]}]}]}
 `
 
 // The reader and the schema know the same keys in every mapping.
@@ -52,5 +52,5 @@ func TestSchemaKnowsTheReadersKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = ParseProfile("x.yaml", []byte(everywhere))
-	schematest.SameKeys(t, src, err, 11)
+	schematest.SameKeys(t, src, err, 13)
 }

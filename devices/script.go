@@ -81,6 +81,9 @@ func NewScript(s Specimen, o ScriptOptions) *Script {
 			routine: r, owner: owner, base: base, drift: s.Drift, level: levels{s.Seed},
 			when: NewDraws(s.Seed, "when:"+r.Name), what: NewDraws(s.Seed, "what:"+r.Name),
 		}
+		if r.RestartedBy != "" { // the first start is like the others
+			c.base = boot.At
+		}
 		if r.Kit != "" {
 			c.kits, c.which = s.kitsOf(r.Kit), NewDraws(s.Seed, "which:"+r.Name)
 		}
@@ -99,16 +102,10 @@ func NewScript(s Specimen, o ScriptOptions) *Script {
 			c.phase = ((r.At-o.Clock-base)%dayNs + dayNs) % dayNs
 			c.tick()
 		} else if len(r.Gaps) > 0 {
-			if c.phase = c.when.In(r.Phase); r.Phase.Max == 0 {
-				c.phase = c.when.N(c.when.Quantile(r.Gaps))
-			}
-			c.at = base + stretch(c.phase, c.drift)
+			c.begin(c.base)
 		} else {
 			c.period = c.when.In(r.Every)
-			if c.phase = c.when.In(r.Phase); r.Phase.Max == 0 {
-				c.phase = c.when.N(c.period)
-			}
-			c.tick()
+			c.begin(c.base)
 		}
 		x.sources = append(x.sources, c)
 	}
@@ -152,6 +149,7 @@ func (x *Script) Next() (Activity, bool) {
 		if !c.routine.Person() {
 			a := c.perform(x.profile)
 			c.tick()
+			x.restart(a.Name, a.At)
 			return a, true
 		}
 		if c.at < x.busy {
@@ -164,6 +162,7 @@ func (x *Script) Next() (Activity, bool) {
 		a := c.perform(x.profile)
 		x.busy = a.At + span(&a) + c.when.In(c.routine.Refractory)
 		c.at = c.arrive(x.busy)
+		x.restart(a.Name, a.At)
 		return a, true
 	}
 }
@@ -205,6 +204,36 @@ func (c *source) planned(after int64) int64 {
 		return math.MaxInt64
 	}
 	return max(after, c.plan+c.when.N(c.mean/10+1))
+}
+
+// begin starts a timer: its first beat comes a phase after base.
+func (c *source) begin(base int64) {
+	r := c.routine
+	switch {
+	case len(r.Phases) > 0:
+		c.phase = c.when.Quantile(r.Phases)
+	case r.Phase.Max > 0:
+		c.phase = c.when.In(r.Phase)
+	case len(r.Gaps) > 0:
+		c.phase = c.when.N(c.when.Quantile(r.Gaps))
+	default:
+		c.phase = c.when.N(c.period)
+	}
+	c.base, c.beat, c.at = base, 0, 0
+	if len(r.Gaps) > 0 {
+		c.at = base + stretch(c.phase, c.drift)
+		return
+	}
+	c.tick()
+}
+
+// restart lets the timers begin anew that an activity restarts.
+func (x *Script) restart(name string, at int64) {
+	for i := range x.sources {
+		if c := &x.sources[i]; c.routine.RestartedBy == name {
+			c.begin(at)
+		}
+	}
 }
 
 // tick moves a timer to its next beat.
@@ -253,7 +282,7 @@ func (x *Script) drawBoot(s Specimen) Activity {
 		if !svc.Lasting {
 			continue
 		}
-		a.Exchanges = append(a.Exchanges, Exchange{Op: OpConnect, Service: svc.Name, Offset: offset, Messages: svc.LoginMessages()})
+		a.Exchanges = append(a.Exchanges, Exchange{Op: OpConnect, Service: svc.Name, Offset: offset, Messages: svc.loginMessages(what, levels{s.Seed}.at(a.At).of(svc))})
 		offset += 1 + when.N(connectGap)
 	}
 	if r := x.profile.Routine(ActivityBoot); r != nil {

@@ -299,7 +299,7 @@ func TestMQTTLogIn(t *testing.T) {
 		300: {{Dir: Up, Size: 60}, {Dir: Down, Size: 4, Wait: 2}, {Dir: Up, Size: MQTTSubscribe}, {Dir: Down, Size: 296, Wait: 2}},
 	} {
 		s := Service{Transport: TransportMQTT, Lasting: true, Login: Login{Up: 60, Down: down}, Latency: Range{Min: 1, Max: 3}}
-		if diff := cmp.Diff(want, s.LoginMessages()); diff != "" {
+		if diff := cmp.Diff(want, s.LoginMessages(nil)); diff != "" {
 			t.Errorf("down %d (-want +got):\n%s", down, diff)
 		}
 	}

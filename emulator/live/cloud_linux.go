@@ -140,6 +140,11 @@ func (cl *Cloud) serve(raw net.Conn) error {
 	r := bufio.NewReaderSize(raw, 1<<16)
 	announced := truth.NewStreamConn(&prefixed{raw, r}, flow, packet.Down, flow.Opening())
 	far := &parting{StreamConn: announced, opening: flow.Opening()}
+	greeting := cl.c.Sessions.greeting(flow.Key())
+	if greeting != nil && !greeting.secure {
+		_ = raw.SetDeadline(time.Time{})
+		return cl.speakFirst(announced, announced, greeting)
+	}
 	head, err := r.Peek(1)
 	if err != nil {
 		return err
@@ -157,6 +162,9 @@ func (cl *Cloud) serve(raw net.Conn) error {
 		_ = raw.SetDeadline(time.Time{})
 		if sec.ConnectionState().NegotiatedProtocol == protoH2 {
 			return cl.serveHTTP2(sec, far)
+		}
+		if greeting != nil {
+			return cl.speakFirst(sec, announced, greeting)
 		}
 		return cl.greet(sec, announced)
 	case head[0] == mqttConnect:
@@ -189,13 +197,33 @@ func (cl *Cloud) converse(conn net.Conn, announced *truth.StreamConn, token [tok
 	if sess == nil {
 		return errors.New("the token names no session")
 	}
-	n, buf := newNoise(uint64(token[1])<<8|uint64(token[2])), make([]byte, noiseSize)
+	return cl.talk(conn, announced, sess, newNoise(uint64(token[1])<<8|uint64(token[2])), read)
+}
+
+// speakFirst walks the jobs of a connection on which this end says the first message.
+func (cl *Cloud) speakFirst(conn net.Conn, announced *truth.StreamConn, g *greeting) error {
+	select {
+	case sess := <-g.session:
+		return cl.talk(conn, announced, sess, newNoise(g.seed), 0)
+	case <-time.After(streamPatience):
+		return errors.New("the device said nothing of its session")
+	case <-cl.ctx.Done():
+		return nil
+	}
+}
+
+// talk walks the jobs of a session.
+func (cl *Cloud) talk(conn net.Conn, announced *truth.StreamConn, sess *session, n *noise, read int) error {
+	buf := make([]byte, noiseSize)
 	if sess.mqtt {
 		n.mqtt = wire.NewMQTTEnd(n.rng, false, sess.subscribes, "")
 	}
-	for {
+	for first := true; ; first = false {
 		select {
 		case j := <-sess.jobs:
+			if first && len(j.messages) > 0 && j.messages[0].Dir == packet.Down { // not before it knew that somebody is there
+				j = newJob(j.messages, max(j.start, cl.c.Clock.Now()), j.tag)
+			}
 			announced.SetTag(j.tag)
 			if err := cl.walk(conn, j, n, buf, read); err != nil {
 				return err

@@ -42,7 +42,13 @@ func (h *Host) connect(ctx context.Context, s *devices.Service, tag truth.Tag, r
 		return nil, err
 	}
 	opening := tagged(tag, roleOr(role, packet.RoleTLSHandshake))
-	dialled, flow, err := h.dial(ctx, truth.ProtoTCP, netip.AddrPortFrom(addr, s.Port), opening, false)
+	greets := s.Lasting && s.Greets()
+	before := func(truth.Key) {}
+	if greets {
+		seed := h.draw()
+		before = func(k truth.Key) { h.c.Sessions.greet(k, tlsVersion(s.Transport) != 0, seed) }
+	}
+	dialled, flow, err := h.dialAnd(ctx, truth.ProtoTCP, netip.AddrPortFrom(addr, s.Port), opening, false, before)
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +78,10 @@ func (h *Host) connect(ctx context.Context, s *devices.Service, tag truth.Tag, r
 	if c.sess, c.token, err = h.c.Sessions.open(); err != nil {
 		c.drop()
 		return nil, err
+	}
+	if greets { // whose connection it is is known without a token
+		c.named = true
+		h.c.Sessions.greeting(flow.Key()).session <- c.sess
 	}
 	if s.Transport == devices.TransportMQTT {
 		c.sess.mqtt = true
@@ -191,5 +201,6 @@ func (c *connection) finish() {
 		c.sess.close()
 		c.host.c.Sessions.forget(c.token)
 	}
+	c.host.c.Sessions.ungreet(c.flow.Key())
 	c.host.c.Registry.Close(c.flow, c.host.c.Clock.Now())
 }

@@ -274,9 +274,14 @@ const usualMSS = 1460
 // dialTimeout bounds a handshake: TCP's first three SYNs.
 const dialTimeout = 8 * time.Second
 
-// dial opens a socket to remote from a port that is registered in the truth before the first packet leaves. Ports whose
-// flow to that remote the truth still knows are passed over: it must not lose their owner.
+// dial opens a socket as dialAnd does, and tells nobody.
 func (h *Host) dial(ctx context.Context, proto uint8, remote netip.AddrPort, tag truth.Tag, plain bool) (net.Conn, *truth.Flow, error) {
+	return h.dialAnd(ctx, proto, remote, tag, plain, func(truth.Key) {})
+}
+
+// dialAnd opens a socket to remote from a port that is registered in the truth before the first packet leaves. Ports whose
+// flow to that remote the truth still knows are passed over: it must not lose their owner. before is told of each flow that is tried.
+func (h *Host) dialAnd(ctx context.Context, proto uint8, remote netip.AddrPort, tag truth.Tag, plain bool, before func(truth.Key)) (net.Conn, *truth.Flow, error) {
 	var last error
 	for range 64 { // a port may be taken
 		local := netip.AddrPortFrom(h.lease.prefix.Addr(), h.port())
@@ -286,6 +291,7 @@ func (h *Host) dial(ctx context.Context, proto uint8, remote netip.AddrPort, tag
 			continue
 		}
 		flow := h.c.Registry.Open(key, h.c.Specimen.Index, tag, plain)
+		before(key)
 		d, network := h.dialer(proto, local)
 		var c net.Conn
 		err := h.c.NS.Do(func() (err error) {
@@ -296,6 +302,7 @@ func (h *Host) dial(ctx context.Context, proto uint8, remote netip.AddrPort, tag
 			return c, flow, nil
 		}
 		h.c.Registry.Close(flow, h.c.Clock.Now())
+		h.c.Sessions.ungreet(key)
 		last = err
 		if !errors.Is(err, errAddrInUse) {
 			break

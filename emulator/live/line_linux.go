@@ -95,7 +95,7 @@ func (l *line) mend() {
 		l.conn.takeLeave()
 		l.conn = nil
 	}
-	_ = l.login(l.host.ctx, l.host.bootTag(), packet.RoleReconnect) // after a failure, watch sets the time of the next try
+	_ = l.login(l.host.ctx, l.host.bootTag(), packet.RoleReconnect, nil) // after a failure, watch sets the time of the next try
 }
 
 // backoff returns how long to wait before the next try.
@@ -126,7 +126,7 @@ func (l *line) perform(e errand) error {
 		if err := l.host.c.Clock.Sleep(e.ctx, e.at); err != nil {
 			return err
 		}
-		return l.open(e.ctx, e.tag, packet.RoleTCPHandshake)
+		return l.open(e.ctx, e.tag, packet.RoleTCPHandshake, e.x.Messages)
 	}
 	if e.x.Op == devices.OpReconnect {
 		if err := l.host.c.Clock.Sleep(e.ctx, e.at); err != nil {
@@ -136,12 +136,12 @@ func (l *line) perform(e errand) error {
 			l.conn.close()
 			l.conn = nil
 		}
-		return l.open(e.ctx, e.tag, packet.RoleReconnect)
+		return l.open(e.ctx, e.tag, packet.RoleReconnect, e.x.Messages)
 	}
 	if l.s.Stream() {
 		return l.stream(e)
 	}
-	if err := l.open(e.ctx, e.tag, packet.RoleTCPHandshake); err != nil {
+	if err := l.open(e.ctx, e.tag, packet.RoleTCPHandshake, nil); err != nil {
 		return err
 	}
 	return l.udp.walk(e.ctx, newJob(e.x.Messages, e.at, e.tag))
@@ -149,7 +149,7 @@ func (l *line) perform(e errand) error {
 
 func (l *line) stream(e errand) error {
 	boot := l.host.bootTag()
-	if err := l.open(e.ctx, boot, packet.RoleReconnect); err != nil {
+	if err := l.open(e.ctx, boot, packet.RoleReconnect, nil); err != nil {
 		return err
 	}
 	err := l.conn.walk(e.ctx, newJob(e.x.Messages, e.at, e.tag))
@@ -159,7 +159,7 @@ func (l *line) stream(e errand) error {
 	l.conn.drop()
 	l.conn = nil
 	if e.ctx.Err() == nil {
-		_ = l.open(e.ctx, boot, packet.RoleReconnect)
+		_ = l.open(e.ctx, boot, packet.RoleReconnect, nil)
 	}
 	return err
 }
@@ -171,14 +171,14 @@ const (
 	backoffTries = 4
 )
 
-// open brings the line up if it is down.
-func (l *line) open(ctx context.Context, tag truth.Tag, role packet.Role) error {
+// open brings the line up if it is down. first is what is said on it at first; nil: what the service's log-in says.
+func (l *line) open(ctx context.Context, tag truth.Tag, role packet.Role, first []devices.Message) error {
 	l.wanted = true
 	if !l.s.Stream() {
 		return l.openDatagrams(ctx, tag)
 	}
 	for try := 1; l.conn == nil; try++ {
-		err := l.login(ctx, tag, role)
+		err := l.login(ctx, tag, role, first)
 		if err == nil {
 			break
 		}
@@ -201,7 +201,7 @@ func (l *line) openDatagrams(ctx context.Context, tag truth.Tag) error {
 	}
 	u.host.c.Sessions.expect(u.flow.Key())
 	l.udp = u
-	if m := l.s.LoginMessages(); m != nil {
+	if m := l.s.LoginMessages(l.host.draw); m != nil {
 		return u.walk(ctx, newJob(m, l.host.c.Clock.Now(), tag))
 	}
 	return nil
@@ -209,7 +209,7 @@ func (l *line) openDatagrams(ctx context.Context, tag truth.Tag) error {
 
 // login opens the connection and says its first messages. The connection outlives the exchange that opens it: it ends
 // with the host.
-func (l *line) login(ctx context.Context, tag truth.Tag, role packet.Role) error {
+func (l *line) login(ctx context.Context, tag truth.Tag, role packet.Role, first []devices.Message) error {
 	if !l.was {
 		role = packet.RoleTCPHandshake
 	}
@@ -217,8 +217,11 @@ func (l *line) login(ctx context.Context, tag truth.Tag, role packet.Role) error
 	if err != nil {
 		return err
 	}
-	if m := l.s.LoginMessages(); m != nil {
-		if err := c.walk(ctx, newJob(m, l.host.c.Clock.Now(), tagged(tag, roleOr(role, packet.RoleData)))); err != nil {
+	if first == nil {
+		first = l.s.LoginMessages(l.host.draw)
+	}
+	if first != nil {
+		if err := c.walk(ctx, newJob(first, l.host.c.Clock.Now(), tagged(tag, roleOr(role, packet.RoleData)))); err != nil {
 			c.drop()
 			return err
 		}

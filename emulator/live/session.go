@@ -77,6 +77,7 @@ type Sessions struct {
 	jobs    map[uint32]*job
 	handles uint32
 	pushers map[truth.Key]func(*job) // far ends of lasting datagram flows; nil until they have heard from the device
+	greeted map[truth.Key]*greeting  // connections on which the far end speaks first: it must not wait for a token
 	block   cipher.Block             // makes a datagram's head look random
 }
 
@@ -90,7 +91,7 @@ func NewSessions() (*Sessions, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the datagrams' cipher: %w", err)
 	}
-	return &Sessions{streams: make(map[[tokenSize]byte]*session), jobs: make(map[uint32]*job), pushers: make(map[truth.Key]func(*job)), block: block}, nil
+	return &Sessions{streams: make(map[[tokenSize]byte]*session), jobs: make(map[uint32]*job), pushers: make(map[truth.Key]func(*job)), greeted: make(map[truth.Key]*greeting), block: block}, nil
 }
 
 // open registers a new session and returns it with its token.
@@ -118,6 +119,33 @@ func (s *Sessions) forget(token [tokenSize]byte) {
 	s.mu.Lock()
 	delete(s.streams, token)
 	s.mu.Unlock()
+}
+
+// greeting is of a connection on which the far end speaks first.
+type greeting struct {
+	secure  bool // once TLS is set up
+	seed    uint64
+	session chan *session // the device hands it over when it is connected
+}
+
+// greet says, before the first packet, that the far end of a connection speaks first, until ungreet.
+func (s *Sessions) greet(k truth.Key, secure bool, seed uint64) {
+	s.mu.Lock()
+	s.greeted[k] = &greeting{secure: secure, seed: seed, session: make(chan *session, 1)}
+	s.mu.Unlock()
+}
+
+func (s *Sessions) ungreet(k truth.Key) {
+	s.mu.Lock()
+	delete(s.greeted, k)
+	s.mu.Unlock()
+}
+
+// greeting returns what is known of such a connection; nil of any other.
+func (s *Sessions) greeting(k truth.Key) *greeting {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.greeted[k]
 }
 
 // register names a datagram job.

@@ -15,12 +15,20 @@ import (
 func everything() *devices.Profile {
 	latency := devices.Range{Min: 1e6, Max: 1e6}
 	login := devices.Login{Up: 100, Down: 80}
+	one := devices.Range{Min: 1, Max: 1}
+	greeting := devices.Login{Messages: []devices.Item{
+		{Dir: devices.Down, Size: devices.Range{Min: 29, Max: 29}, Repeat: one},
+		{Dir: devices.Up, Size: devices.Range{Min: 8, Max: 8}, Repeat: one},
+		{Dir: devices.Down, Size: devices.Range{Min: 45, Max: 45}, Repeat: one},
+	}}
 	return &devices.Profile{
 		Device: "kitchen-scale", Stack: devices.Stack{TTL: 64, MSS: 1460},
 		Services: []devices.Service{
 			{Name: "old", Host: "a.cloud.example", Port: 443, Transport: devices.TransportTLS12, Lasting: true, Login: login, Latency: latency},
 			{Name: "new", Host: "b.cloud.example", Port: 8443, Transport: devices.TransportTLS13, Lasting: true, Login: login, Latency: latency},
 			{Name: "bare", Host: "c.cloud.example", Port: 9000, Transport: devices.TransportTCP, Lasting: true, Login: login, Latency: latency},
+			{Name: "greeter", Host: "l.cloud.example", Port: 9001, Transport: devices.TransportTCP, Lasting: true, Login: greeting, Latency: latency},
+			{Name: "greeter12", Host: "m.cloud.example", Port: 9002, Transport: devices.TransportTLS12, Lasting: true, Login: greeting, Latency: latency},
 			{Name: "media", Host: "d.cloud.example", Port: 7000, Transport: devices.TransportUDP, Lasting: true, Login: login, Latency: latency},
 			{Name: "call", Host: "e.cloud.example", Port: 7001, Transport: devices.TransportUDP, Latency: latency},
 			{Name: "once", Host: "f.cloud.example", Port: 443, Transport: devices.TransportTLS12, Latency: latency},
@@ -46,10 +54,14 @@ func TestEveryTransportIsAttributed(t *testing.T) {
 	h.boot(host, 1)
 	event := int64(1)
 	do := func(act devices.Activity) { t.Helper(); event++; h.perform(host, act, event) }
-	for _, service := range []string{"old", "new", "bare", "media", "broker"} {
+	for _, service := range []string{"old", "new", "bare", "greeter", "greeter12", "media", "broker"} {
 		do(h.say("talk", service, false, up(40), down(300), up(1200), down(1400)))
 	}
 	do(h.say("push", "media", false, down(200), up(60))) // the far end speaks first
+	do(devices.Activity{Name: "reopen", At: h.clock.Now(), Exchanges: []devices.Exchange{ // as scripted: not what the profile's log-in says
+		{Op: devices.OpReconnect, Service: "greeter", Messages: []devices.Message{down(70), up(20), down(40)}},
+	}})
+	do(h.say("talk", "greeter", false, up(40), down(300)))
 	do(h.say("push", "old", false, down(200), up(60)))
 	for _, service := range []string{"call", "once", "once13", "swift"} {
 		do(h.say("visit", service, true, up(64), down(900), up(33), down(700)))

@@ -54,17 +54,17 @@ func (l *line) next() {
 	}
 	switch {
 	case e.x.Op == devices.OpConnect:
-		l.host.n.at(e.at+l.host.n.sleeping(), func() { l.open(e.tag, packet.RoleTCPHandshake, 1, over) })
+		l.host.n.at(e.at+l.host.n.sleeping(), func() { l.open(e.tag, packet.RoleTCPHandshake, e.x.Messages, 1, over) })
 	case e.x.Op == devices.OpReconnect:
 		l.host.n.at(e.at+l.host.n.sleeping(), func() {
 			if c := l.conn; c != nil {
 				l.conn = nil
 				c.close()
 			}
-			l.open(e.tag, packet.RoleReconnect, 1, over)
+			l.open(e.tag, packet.RoleReconnect, e.x.Messages, 1, over)
 		})
 	case l.svc.Stream():
-		l.open(l.host.boot, packet.RoleReconnect, 1, func(err error) {
+		l.open(l.host.boot, packet.RoleReconnect, nil, 1, func(err error) {
 			if err != nil {
 				over(err)
 				return
@@ -75,11 +75,11 @@ func (l *line) next() {
 					return
 				}
 				l.conn = nil
-				l.open(l.host.boot, packet.RoleReconnect, 1, func(error) { over(err) })
+				l.open(l.host.boot, packet.RoleReconnect, nil, 1, func(error) { over(err) })
 			}})
 		})
 	default:
-		l.open(e.tag, packet.RoleTCPHandshake, 1, func(err error) {
+		l.open(e.tag, packet.RoleTCPHandshake, nil, 1, func(err error) {
 			if err != nil {
 				over(err)
 				return
@@ -89,8 +89,8 @@ func (l *line) next() {
 	}
 }
 
-// open brings the line up if it is down.
-func (l *line) open(t tag, role packet.Role, try int, done func(error)) {
+// open brings the line up if it is down. first is what is said on it at first; nil: what the service's log-in says.
+func (l *line) open(t tag, role packet.Role, first []devices.Message, try int, done func(error)) {
 	l.wanted = true
 	l.again++
 	if !l.svc.Stream() {
@@ -101,12 +101,12 @@ func (l *line) open(t tag, role packet.Role, try int, done func(error)) {
 		done(nil)
 		return
 	}
-	l.login(t, role, func(err error) {
+	l.login(t, role, first, func(err error) {
 		if err == nil || try == backoffTries {
 			done(err)
 			return
 		}
-		l.host.n.at(l.host.n.clock.Now()+l.backoff(), func() { l.open(t, role, try+1, done) })
+		l.host.n.at(l.host.n.clock.Now()+l.backoff(), func() { l.open(t, role, first, try+1, done) })
 	})
 }
 
@@ -122,7 +122,7 @@ func (l *line) openUDP(t tag, done func(error)) {
 		}
 		u.lasting = true
 		l.udp = u
-		if m := l.svc.LoginMessages(); m != nil {
+		if m := l.svc.LoginMessages(l.host.stack.draws.Uint64); m != nil {
 			u.walk(m, l.host.n.clock.Now(), t, done)
 			return
 		}
@@ -131,7 +131,7 @@ func (l *line) openUDP(t tag, done func(error)) {
 }
 
 // login opens the connection and says its first messages.
-func (l *line) login(t tag, role packet.Role, done func(error)) {
+func (l *line) login(t tag, role packet.Role, first []devices.Message, done func(error)) {
 	if !l.was {
 		role = packet.RoleTCPHandshake
 	}
@@ -146,8 +146,11 @@ func (l *line) login(t tag, role packet.Role, done func(error)) {
 			}
 			done(err)
 		}
-		if m := l.svc.LoginMessages(); m != nil {
-			c.perform(&job{messages: m, start: l.host.n.clock.Now(), tag: t.as(roleOr(role, packet.RoleData)), done: up})
+		if first == nil {
+			first = l.svc.LoginMessages(l.host.stack.draws.Uint64)
+		}
+		if first != nil {
+			c.perform(&job{messages: first, start: l.host.n.clock.Now(), tag: t.as(roleOr(role, packet.RoleData)), done: up})
 			return
 		}
 		up(nil)
@@ -166,7 +169,7 @@ func (l *line) mend() {
 		return
 	}
 	l.busy = true
-	l.login(l.host.boot, packet.RoleReconnect, func(err error) {
+	l.login(l.host.boot, packet.RoleReconnect, nil, func(err error) {
 		l.busy = false
 		if err != nil && len(l.queue) == 0 {
 			l.again++

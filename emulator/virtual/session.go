@@ -192,6 +192,9 @@ func (d *side) run(now int64) {
 			return
 		}
 		d.isOpen = true
+		if d.dir == packet.Down { // where it greets, it does so from now on: not before it knew that somebody is there
+			d.base = max(d.base, now)
+		}
 		if d.s.client.isOpen && d.s.server.isOpen { // not before: in TLS 1.2 the client still waits for the last one
 			d.s.flights = nil
 		}
