@@ -139,7 +139,7 @@ func (r *profileReader) stack(n strictyaml.Node) {
 	if !n.Given() {
 		return
 	}
-	m := n.Map("ttl", "tcp_timestamps", "mss", "keepalive", "ipv6", "arp")
+	m := n.Map("ttl", "tcp_timestamps", "mss", "keepalive", "ipv6", "arp", "acks")
 	s := &r.p.Stack
 	if m.Has("ttl") {
 		s.TTL = int(m.Opt("ttl").Int(1, 255))
@@ -152,6 +152,9 @@ func (r *profileReader) stack(n strictyaml.Node) {
 	s.IPv6 = m.Opt("ipv6").Bool()
 	if m.Has("arp") {
 		s.ARP = m.Opt("arp").Duration(time.Second, 24*time.Hour)
+	}
+	if m.Has("acks") {
+		s.Acks = table(m.Opt("acks"), 0, 10*time.Second)
 	}
 }
 

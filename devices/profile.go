@@ -75,6 +75,11 @@ type Stack struct {
 	Keepalive     int64 `json:"keepalive"` // ns between TCP keepalives of an idle connection; 0 = none
 	IPv6          bool  `json:"ipv6"`      // on the LAN alone: its kernel asks for routers and says which groups it listens to
 	ARP           int64 `json:"arp"`       // ns for which it trusts an address that it has learned by ARP; 0 = Linux's 30 s
+
+	// Acks holds quantiles, in equal steps, of the ns by which it acknowledges a segment late that came alone: small stacks look
+	// only now and then whether an acknowledgement is due. None: as Linux does. Two segments are acknowledged at once, and
+	// what the device says by itself acknowledges, too.
+	Acks []int64 `json:"acks,omitempty"`
 }
 
 // WiFi is how the device's radio behaves.

@@ -27,12 +27,13 @@ type (
 		Activities []schemaRoutine  `json:"activities" jsonschema:"minItems=1" jsonschema_description:"what it does, when"`
 	}
 	schemaStack struct {
-		TTL           int                  `json:"ttl,omitempty" jsonschema:"minimum=1,maximum=255" jsonschema_description:"64 unless told"`
-		TCPTimestamps bool                 `json:"tcp_timestamps,omitempty"`
-		MSS           int                  `json:"mss,omitempty" jsonschema:"minimum=536,maximum=1460" jsonschema_description:"bytes; 1460 unless told"`
-		Keepalive     strictyaml.ADuration `json:"keepalive,omitempty" jsonschema_description:"between TCP keepalives of an idle connection; 0 is none"`
-		IPv6          bool                 `json:"ipv6,omitempty"`
-		ARP           strictyaml.ADuration `json:"arp,omitempty" jsonschema_description:"how long an ARP entry is believed"`
+		TTL           int                    `json:"ttl,omitempty" jsonschema:"minimum=1,maximum=255" jsonschema_description:"64 unless told"`
+		TCPTimestamps bool                   `json:"tcp_timestamps,omitempty"`
+		MSS           int                    `json:"mss,omitempty" jsonschema:"minimum=536,maximum=1460" jsonschema_description:"bytes; 1460 unless told"`
+		Keepalive     strictyaml.ADuration   `json:"keepalive,omitempty" jsonschema_description:"between TCP keepalives of an idle connection; 0 is none"`
+		IPv6          bool                   `json:"ipv6,omitempty"`
+		ARP           strictyaml.ADuration   `json:"arp,omitempty" jsonschema_description:"how long an ARP entry is believed"`
+		Acks          []strictyaml.ADuration `json:"acks,omitempty" jsonschema:"minItems=2,maxItems=101" jsonschema_description:"quantiles of how late it acknowledges a segment that came alone"`
 	}
 	schemaWiFi struct {
 		PowerSave bool                    `json:"power_save,omitempty" jsonschema_description:"dozes between beacons: what is sent to it waits"`

@@ -23,6 +23,7 @@ type Station struct {
 	MAC     [6]byte
 	Addr    netip.Addr         // its lease: any other IPv4 source is dropped
 	Doze    []int64            // quantiles, in equal steps, of the ns that a frame waits for it where it has been silent
+	Acks    []int64            // quantiles, in equal steps, of the ns by which it acknowledges a lone segment late; none: as its kernel does
 	Deliver func(frame []byte) // puts the frame on the station's interface; owns it
 }
 
@@ -52,6 +53,8 @@ type AccessPoint struct {
 	found   int   // the station that byMAC told last; -1 = none
 	up      *Line // frames in the air towards the access point
 	down    *Line
+	held    *Line // acknowledgements that their stations send late
+	late    lateAcks
 	mu      clock.Guard
 	ideal   bool
 	dice    dice
@@ -82,7 +85,7 @@ func NewAccessPoint(c AccessPointConfig) *AccessPoint {
 		a.byMAC[s.MAC] = i
 		a.leases = append(a.leases, address(s.Addr))
 	}
-	a.up, a.down = NewLine(c.Clock, a.received), NewLine(c.Clock, a.deliver)
+	a.up, a.down, a.held = NewLine(c.Clock, a.received), NewLine(c.Clock, a.deliver), NewLine(c.Clock, a.release)
 	// Over an ideal medium nothing is ever held, and frames pass on their sender's goroutine. Otherwise all take the lines:
 	// one that is due must not overtake one whose timer is late.
 	a.ideal = c.Medium.Delay == 0 && c.Medium.Jitter == 0 && c.Medium.Beacon == 0
@@ -96,6 +99,7 @@ func NewAccessPoint(c AccessPointConfig) *AccessPoint {
 func (a *AccessPoint) Close() {
 	a.up.Close()
 	a.down.Close()
+	a.held.Close()
 }
 
 // Drops returns the counts so far.
@@ -114,6 +118,23 @@ func (a *AccessPoint) FromStation(i int, frame []byte) {
 
 // Transmit is FromStation for a frame that leaves the station at p.At, which is not in the past, with a lineage that is known.
 func (a *AccessPoint) Transmit(i int, p packet.Packet) {
+	if q := a.c.Stations[i].Acks; len(q) > 1 {
+		a.mu.Lock()
+		since, name, hold := a.late.up(i, p.Data)
+		if hold {
+			since += a.draw(q)
+		}
+		a.mu.Unlock()
+		if hold {
+			a.held.send(p, max(p.At, since), name)
+			return
+		}
+	}
+	a.transmit(i, p)
+}
+
+// transmit is Transmit for a frame that is not held back.
+func (a *AccessPoint) transmit(i int, p packet.Packet) {
 	a.mu.Lock()
 	lost := a.lostInAir()
 	at := max(p.At+a.airTime(), a.lastUp[i])
@@ -225,6 +246,9 @@ func (a *AccessPoint) toStation(p packet.Packet, number int64, mac [6]byte) {
 		a.dropped.Air++
 	default:
 		at = a.arrival(i, now)
+		if len(a.c.Stations[i].Acks) > 1 {
+			a.late.down(i, p.Data, now)
+		}
 	}
 	a.mu.Unlock()
 	if l := p.Lineage; l.Row != 0 {
@@ -258,8 +282,7 @@ func (a *AccessPoint) arrival(i int, now int64) int64 {
 	at := now
 	if q := a.c.Stations[i].Doze; len(q) > 1 {
 		if now > a.awake[i] {
-			k := a.dice.to(int64(len(q) - 2))
-			at += q[k] + a.dice.to(q[k+1]-q[k])
+			at += a.draw(q)
 		}
 	} else if a.dozes(i, now) {
 		at = a.beacon(now)
@@ -282,6 +305,12 @@ func (a *AccessPoint) dozes(i int, now int64) bool { return a.c.Medium.Beacon > 
 func (a *AccessPoint) beacon(now int64) int64 {
 	b := a.c.Medium.Beacon
 	return (now/b + 1) * b
+}
+
+// draw draws from a distribution that is given by its quantiles. a.mu is held.
+func (a *AccessPoint) draw(q []int64) int64 {
+	k := a.dice.to(int64(len(q) - 2))
+	return q[k] + a.dice.to(q[k+1]-q[k])
 }
 
 // dozesAfter is how long a station with measured sleep stays awake after a frame, ns. Assumed: it is below the way to a cloud and

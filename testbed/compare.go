@@ -173,7 +173,7 @@ func liveHome(ctx context.Context, o CompareOptions, i int, delay, duration time
 	air := ""
 	if p, err := devices.Resolve(profile); err != nil {
 		return nil, err
-	} else if len(p.WiFi.Doze) > 0 { // its way through the air is part of what was measured
+	} else if len(p.WiFi.Doze) > 0 || len(p.Stack.Acks) > 0 { // its way through the air is part of what was measured
 		air = "wifi: {delay: 0s, jitter: 0s, loss: 0, power_save: false}\n"
 	}
 	text := fmt.Sprintf("name: compare\nabout: One device.\npath: napt\ndevices:\n  - device: %s\nhousehold: {density: %s}\nwan: {delay: %s, jitter: 0s}\n%s",
