@@ -1,0 +1,141 @@
+package gateway
+
+import (
+	"encoding/binary"
+
+	"glasshouse/emulator/packet"
+)
+
+// lateAcks holds back what stations with a measured lateness acknowledge alone: many small stacks look only each quarter of a second
+// whether an acknowledgement is due (lwIP's fast timer), which no kernel of ours does. An acknowledgement of one segment leaves as
+// late behind that segment as the station's table says; one of two or more, and one that rides on data, leaves at once, and
+// takes the place of what is held. It is used under the access point's lock.
+type lateAcks struct {
+	conns []ackConn
+	by    map[ackKey]uint32
+}
+
+// ackKey names a TCP connection of a station: its own port, the far end's, and the far end.
+type ackKey struct {
+	station uint32
+	ports   uint32
+	remote  uint32
+}
+
+type ackConn struct {
+	at     int64  // ns: when the first unacknowledged segment came to the station
+	owed   int    // segments with data since the last acknowledgement
+	serial uint32 // of the newest acknowledgement: those before it are out of date
+}
+
+// mostAckConns bounds the memory: connections beyond it are acknowledged as their kernel does.
+const mostAckConns = 1 << 14
+
+// tcpOf finds what counts of a frame with an unfragmented TCP segment in IPv4; ok is false of any other.
+func tcpOf(frame []byte) (ports, src, dst uint32, flags byte, payload int, ok bool) {
+	if len(frame) < 54 || binary.BigEndian.Uint16(frame[12:]) != 0x0800 || frame[14]>>4 != 4 || frame[23] != 6 ||
+		binary.BigEndian.Uint16(frame[20:])&0x3fff != 0 {
+		return 0, 0, 0, 0, 0, false
+	}
+	ip := frame[14:]
+	head, total := int(ip[0]&15)*4, int(binary.BigEndian.Uint16(ip[2:]))
+	if head < 20 || total > len(ip) || total < head+20 {
+		return 0, 0, 0, 0, 0, false
+	}
+	t := ip[head:]
+	offset := int(t[12]>>4) * 4
+	if offset < 20 || head+offset > total {
+		return 0, 0, 0, 0, 0, false
+	}
+	return binary.BigEndian.Uint32(t), binary.BigEndian.Uint32(ip[12:]), binary.BigEndian.Uint32(ip[16:]), t[13], total - head - offset, true
+}
+
+// TCP flags that matter here.
+const (
+	ackFIN = 1
+	ackSYN = 2
+	ackRST = 4
+	ackACK = 16
+)
+
+// conn finds a connection of a station, and makes it; nil where there are too many.
+func (l *lateAcks) conn(k ackKey) (*ackConn, uint32) {
+	if i, ok := l.by[k]; ok {
+		return &l.conns[i], i
+	}
+	if len(l.conns) >= mostAckConns {
+		return nil, 0
+	}
+	if l.by == nil {
+		l.by = make(map[ackKey]uint32)
+	}
+	i := uint32(len(l.conns))
+	l.conns = append(l.conns, ackConn{})
+	l.by[k] = i
+	return &l.conns[i], i
+}
+
+// down notes a frame that comes to a station at a time.
+func (l *lateAcks) down(station int, frame []byte, at int64) {
+	ports, src, _, flags, payload, ok := tcpOf(frame)
+	if !ok || payload == 0 && flags&(ackSYN|ackFIN|ackRST) == 0 {
+		return
+	}
+	c, _ := l.conn(ackKey{uint32(station), ports<<16 | ports>>16, src})
+	switch {
+	case c == nil:
+	case flags&(ackSYN|ackFIN|ackRST) != 0:
+		c.owed = 0
+	default:
+		if c.owed++; c.owed == 1 {
+			c.at = at
+		}
+	}
+}
+
+// up says whether a frame of a station is an acknowledgement to hold; since is when the segment came, and name tells later
+// whether it is still the newest word on its connection.
+func (l *lateAcks) up(station int, frame []byte) (since, name int64, hold bool) {
+	ports, _, dst, flags, payload, ok := tcpOf(frame)
+	if !ok {
+		return 0, 0, false
+	}
+	c, i := l.conn(ackKey{uint32(station), ports, dst})
+	if c == nil {
+		return 0, 0, false
+	}
+	c.serial++
+	if payload > 0 || flags != ackACK || c.owed != 1 {
+		c.owed = 0
+		return 0, 0, false
+	}
+	return c.at, int64(i)<<32 | int64(c.serial), true
+}
+
+// due tells whether a held acknowledgement is still the newest word, and takes note that it goes.
+func (l *lateAcks) due(name int64) bool {
+	c := &l.conns[name>>32]
+	if c.serial != uint32(name) {
+		return false
+	}
+	c.owed = 0
+	return true
+}
+
+// release sends an acknowledgement that was held, if nothing has taken its place. Row carries its name until here.
+func (a *AccessPoint) release(p packet.Packet) {
+	name := p.Lineage.Row
+	p.Lineage.Row = 0
+	a.mu.Lock()
+	due := a.late.due(name)
+	i, known := 0, false
+	if due {
+		i, known = a.byMAC[[6]byte(p.Data[6:12])]
+	}
+	a.mu.Unlock()
+	if !known {
+		a.c.Pool.Put(p.Data)
+		return
+	}
+	a.transmit(i, p)
+}
