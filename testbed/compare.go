@@ -83,7 +83,7 @@ const (
 var ErrShortCapture = errors.New("the capture is too short: two minutes or more are needed")
 
 // Compare lives the profile in the virtual world, for as long as the capture lasts, and tells how far the two are apart. The
-// emulated network is given the delay with which the capture's replies come, for the network is not the device. Each block of the emulation is a
+// emulated network is given the delay with which the capture's replies come, and a fast line, for the network is not the device. Each block of the emulation is a
 // home of its own.
 func Compare(ctx context.Context, o CompareOptions) (*Comparison, error) {
 	span := time.Duration(o.Trace.Span())
@@ -176,7 +176,7 @@ func liveHome(ctx context.Context, o CompareOptions, i int, delay, duration time
 	} else if len(p.WiFi.Doze) > 0 || len(p.Stack.Acks) > 0 { // its way through the air is part of what was measured
 		air = "wifi: {delay: 0s, jitter: 0s, loss: 0, power_save: false}\n"
 	}
-	text := fmt.Sprintf("name: compare\nabout: One device.\npath: napt\ndevices:\n  - device: %s\nhousehold: {density: %s}\nwan: {delay: %s, jitter: 0s}\n%s",
+	text := fmt.Sprintf("name: compare\nabout: One device.\npath: napt\ndevices:\n  - device: %s\nhousehold: {density: %s}\nwan: {delay: %s, jitter: 0s, up_rate: 1gbit, down_rate: 1gbit}\n%s",
 		strconv.Quote(profile), strconv.FormatFloat(o.Density, 'f', -1, 64), delay.Round(time.Microsecond), air)
 	file := filepath.Join(dir, "compare.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

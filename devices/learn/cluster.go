@@ -97,6 +97,9 @@ type item struct {
 	table  []int64 // quantiles of the wait, where it is known so well
 	repeat [2]int
 	group  []item
+
+	variants []item // one of these groups is drawn, by their weights
+	weight   int
 }
 
 // script says what the members say: message by message where they have one structure, else as the median one does.

@@ -44,6 +44,7 @@ type Stack struct {
 	Keepalive  int64   `json:"keepalive_ns"`
 	AckLag     int64   `json:"ack_lag_ns"`        // median of its pure acknowledgements behind what they acknowledge
 	Doze       []int64 `json:"doze_ns,omitempty"` // quantiles of what of that is the device's sleep
+	Acks       []int64 `json:"acks_ns,omitempty"` // quantiles of how late it acknowledges a segment that came alone, where it answers sooner
 }
 
 // ErrNothing means that there is nothing to learn from.
@@ -134,12 +135,15 @@ func (l *learner) stack(peers []*peer) {
 	var lags []int64
 	last := make(map[connection]int64)
 	var asleep []int64
+	var alone, answers []int64 // how late a segment that came alone was acknowledged, and was answered with data
+	owed := make(map[connection]int)
 	spoke, before := int64(0), make(map[connection]int64) // when the device was heard last, and for how long then it had been silent
 	for i := range l.t.Packets {
 		p := &l.t.Packets[i]
 		key := connection{p.Remote, p.RemotePort, p.LocalPort, p.Proto}
 		if p.Proto == 6 && !p.Up && p.Payload > 0 {
 			last[key], before[key] = p.At, p.At-spoke
+			owed[key]++
 		}
 		if !p.Up {
 			continue
@@ -150,7 +154,13 @@ func (l *learner) stack(peers []*peer) {
 				if before[key] > dozes {
 					asleep = append(asleep, min(max(p.At-at-prompt, 0), longestDoze))
 				}
+				if owed[key] == 1 {
+					alone = append(alone, min(max(p.At-at, 0), longestDoze))
+				}
+			} else if ok && p.Payload > 0 && before[key] > dozes {
+				answers = append(answers, p.At-at)
 			}
+			delete(owed, key)
 			delete(last, key)
 			spoke = p.At
 			s.Timestamps = s.Timestamps || p.Stamps
@@ -179,7 +189,12 @@ func (l *learner) stack(peers []*peer) {
 	if l.rtt == 0 {
 		l.doubt(l.o.Device, "no connection is opened in the capture: log-ins, MSS and the network's delay are assumed")
 	}
-	if len(asleep) >= enoughForTable && quantile(sorted(asleep), 0.5) > lazy {
+	// A device that answers much sooner than it acknowledges is awake: its stack is late. Where nothing is known of its answers the
+	// same is assumed.
+	late := quantile(sorted(alone), 0.5)
+	if len(alone) >= enoughForTable && late > lazy && (len(answers) < enoughForTable || quantile(sorted(answers), 0.25) < late/2) {
+		s.Acks = spreadOf(sorted(alone))
+	} else if len(asleep) >= enoughForTable && quantile(sorted(asleep), 0.5) > lazy {
 		s.Doze = spreadOf(sorted(asleep))
 	} else if s.AckLag > 100e6 {
 		l.doubt(l.o.Device, "it acknowledges %s late on average: emulated stacks do so within 40 ms and what the radio's sleep adds", time.Duration(s.AckLag).Round(time.Millisecond))
@@ -256,6 +271,8 @@ type Service struct {
 	Replies   []int64  `json:"replies_ns,omitempty"` // quantiles
 	Level     []int64  `json:"level_ns,omitempty"`   // quantiles of what all replies of an hour take beyond that
 	Talks     int      `json:"talks"`
+	Openings  int      `json:"openings,omitempty"` // of which it was learned how a lasting line begins
+	opening   []item
 	over      int
 }
 
@@ -282,11 +299,15 @@ func (l *learner) peer(p *peer) {
 		return
 	}
 	s.Name = l.name(base)
+	reopen := ""
 	for i := range acts {
 		acts[i].Service = s.Name
-		kind := acts[i].Name
-		if !acts[i].Boot {
-			acts[i].Name = l.name(kind)
+		acts[i].Name = l.name(acts[i].Name)
+		switch {
+		case acts[i].Op == "reconnect":
+			reopen = acts[i].Name
+		case len(acts[i].Rhythm.First) > 0:
+			acts[i].Restart = reopen
 		}
 		if acts[i].Rhythm.N > 0 && acts[i].Rhythm.N < 3 {
 			l.doubt(acts[i].Name, "seen %d times only: its rhythm is a guess", acts[i].Rhythm.N+1)

@@ -81,7 +81,8 @@ func TestHeartbeatIsLearned(t *testing.T) {
 		t.Fatalf("%v\n%s", err, r.YAML)
 	}
 	s := p.Services[0]
-	if s.Host != "broker.example.net" || s.Port != 1883 || !s.Lasting || s.Login != (devices.Login{Up: 224, Down: 33}) {
+	if s.Host != "broker.example.net" || s.Port != 1883 || !s.Lasting || len(s.Login.Messages) != 2 ||
+		s.Login.Messages[0].Size.Min != 224 || s.Login.Messages[1].Size.Max != 33 {
 		t.Errorf("%+v", s)
 	}
 	if p.Stack.TTL != 255 || p.Stack.MSS != 1436 || p.Stack.TCPTimestamps {

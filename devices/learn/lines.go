@@ -10,13 +10,11 @@ type Activity struct {
 	Name    string `json:"name"`
 	Service string `json:"service"`
 	Op      string `json:"op"` // dialogue, reconnect, resolve, time-sync, ping
-	Boot    bool   `json:"boot,omitempty"`
 	Seen    int    `json:"seen"`
 	Shape   string `json:"shape"` // sizes above TCP, UDP or TLS of one of them: >12 <34
 	Rhythm  Rhythm `json:"rhythm"`
+	Restart string `json:"restarted_by,omitempty"`
 	items   []item
-	also    []Activity // further steps
-	after   int64      // ns from the activity's start
 }
 
 // most is how many shapes are learned of one service.
@@ -26,22 +24,22 @@ const most = 12
 func (l *learner) line(p *peer, s *Service) []Activity {
 	var all, others []dialogue
 	var starts []int64
-	count := make(map[string]int)
 	for _, k := range p.talks {
 		if k.opened {
 			starts = append(starts, k.start)
 		}
-		for _, d := range k.dialogues() {
-			all = append(all, d)
-			count[shape(d.messages)]++
-		}
+		all = append(all, k.dialogues()...)
 	}
+	if p.proto == 6 {
+		all = separate(all)
+	}
+	often := frequentOf(all)
 	// What is said soon after a line was opened belongs to its opening, but for what is said all the time.
 	openings := make(map[*talk][]dialogue)
 	var order []*talk
 	for _, d := range all {
 		k := d.talk
-		if p.proto == 6 && k.opened && (d.opening || d.at()-k.start < openingTime && count[shape(d.messages)] < len(all)/20) {
+		if p.proto == 6 && k.opened && (d.opening || d.at()-k.start < openingTime && !often.has(d.messages)) {
 			if len(openings[k]) == 0 {
 				order = append(order, k)
 			}
@@ -75,6 +73,9 @@ func (l *learner) line(p *peer, s *Service) []Activity {
 		if a.Rhythm.Period == 0 {
 			a.Rhythm = rhythmOf(l.round(c.times()))
 		}
+		if len(starts) >= 4 {
+			a.Rhythm.First = c.restarts(a.Rhythm.P50)
+		}
 		switch {
 		case a.Rhythm.N == 0:
 			continue
@@ -93,73 +94,6 @@ func (l *learner) line(p *peer, s *Service) []Activity {
 		acts = append(acts, a)
 	}
 	return acts
-}
-
-// openingTime is how long after a line's opening what is said is taken for part of it.
-const openingTime = int64(120e9)
-
-// openings learns the log-in of a line, what follows it, and how often the line is opened. The opening with the median number of
-// bytes stands for all.
-func (l *learner) openings(s *Service, told [][]dialogue, starts []int64) []Activity {
-	s.Login = [2]int{64, 64}
-	if len(told) == 0 {
-		return nil
-	}
-	total := func(ds []dialogue) (n int) {
-		for _, d := range ds {
-			n += volume(d.messages)
-		}
-		return n
-	}
-	for _, ds := range told {
-		for _, d := range ds {
-			l.used += len(d.messages)
-		}
-	}
-	slices.SortStableFunc(told, func(a, b []dialogue) int { return int(sign(int64(total(a) - total(b)))) })
-	median := told[len(told)/2]
-	ms := median[0].messages
-	if s.over > 0 {
-		ms = afterHandshake(ms)
-	}
-	up, down := slices.IndexFunc(ms, func(m message) bool { return m.up }), slices.IndexFunc(ms, func(m message) bool { return !m.up })
-	if up >= 0 && down >= 0 {
-		s.Login = [2]int{max(16, app(ms[up].size, s.over)), app(ms[down].size, s.over)}
-		a, b := ms[up], ms[down]
-		ms = slices.DeleteFunc(slices.Clone(ms), func(m message) bool { return m == a || m == b })
-	}
-	var steps []Activity
-	add := func(ms []message, after int64) {
-		if len(ms) > 0 {
-			steps = append(steps, Activity{Op: "dialogue", Boot: true, Name: "boot", Seen: len(told), Shape: sketch(ms, s.over), items: runs(ms, s.over, l.rtt, paceOf(ms)), after: after})
-		}
-	}
-	add(ms, 500e6)
-	for _, d := range median[1:] {
-		add(d.messages, d.at()-d.talk.start)
-	}
-	acts := slices.Clone(steps)
-	if len(starts) >= 2 {
-		a := Activity{Name: "reopen", Op: "reconnect", Seen: len(starts), Shape: fmt.Sprintf("%d connections", len(starts)), Rhythm: rhythmOf(l.round(starts))}
-		a.also = steps
-		acts = append(acts, a)
-	}
-	return acts
-}
-
-// afterHandshake leaves out the messages of a TLS handshake: two each way.
-func afterHandshake(ms []message) []message {
-	var n [2]int
-	for i, m := range ms {
-		d := 1
-		if m.up {
-			d = 0
-		}
-		if n[d]++; n[0] > 2 && n[1] >= 1 || n[1] > 2 {
-			return ms[i:]
-		}
-	}
-	return nil
 }
 
 // sessions learns a service that has a connection for each thing that it does.

@@ -24,6 +24,7 @@ type Rhythm struct {
 	Late   []int64 // ns: quantiles of how late beats are, where the period is kept and there are enough of them
 	Share  float64
 	Gaps   []int64 // ns: quantiles in equal steps, where there is no period
+	First  []int64 `json:",omitempty"` // ns: quantiles from the line's opening, which restarts the rhythm, to the first beat
 	P10    int64
 	P50    int64
 	P90    int64

@@ -22,6 +22,9 @@ func (l *learner) write() []byte {
 	if r.Stack.Keepalive > 0 {
 		fmt.Fprintf(&b, ", keepalive: %s", duration(r.Stack.Keepalive))
 	}
+	if len(r.Stack.Acks) > 0 {
+		fmt.Fprintf(&b, ", acks: %s", table(r.Stack.Acks))
+	}
 	b.WriteString("}\n")
 	if len(r.Stack.Doze) > 0 {
 		fmt.Fprintf(&b, "wifi: {doze: %s}\n", table(r.Stack.Doze))
@@ -31,11 +34,8 @@ func (l *learner) write() []byte {
 		l.service(&b, &r.Services[i])
 	}
 	b.WriteString("\nactivities:\n")
-	l.boot(&b)
 	for i := range r.Activities {
-		if a := &r.Activities[i]; !a.Boot {
-			l.activity(&b, a)
-		}
+		l.activity(&b, &r.Activities[i])
 	}
 	return []byte(b.String())
 }
@@ -55,7 +55,12 @@ func (l *learner) service(b *strings.Builder, s *Service) {
 	}
 	if s.Lasting {
 		b.WriteString("    lasting: true\n")
-		if s.Transport != "udp" {
+		switch {
+		case s.Transport == "udp":
+		case len(s.opening) > 0:
+			b.WriteString("    login:\n      messages:\n")
+			items(b, s.opening, "        ")
+		default:
 			fmt.Fprintf(b, "    login: {up: %d, down: %d}\n", s.Login[0], s.Login[1])
 		}
 	}
@@ -72,22 +77,6 @@ func (l *learner) service(b *strings.Builder, s *Service) {
 	fmt.Fprintf(b, "    basis: measured\n    source: %q\n", cut(fmt.Sprintf("%s, %d talks", oneLine(l.o.Source), s.Talks)))
 }
 
-// boot writes one activity of all that follows the lines' first opening.
-func (l *learner) boot(b *strings.Builder) {
-	first := true
-	for i := range l.r.Activities {
-		a := &l.r.Activities[i]
-		if !a.Boot {
-			continue
-		}
-		if first {
-			fmt.Fprintf(b, "  - name: boot\n    trigger: boot\n    basis: measured\n    source: %q\n    steps:\n", cut(oneLine(l.o.Source)+", what follows the log-ins"))
-			first = false
-		}
-		l.step(b, a, a.Service, a.after)
-	}
-}
-
 func (l *learner) activity(b *strings.Builder, a *Activity) {
 	fmt.Fprintf(b, "  - name: %s\n    trigger: timer\n", a.Name)
 	r := &a.Rhythm
@@ -101,24 +90,17 @@ func (l *learner) activity(b *strings.Builder, a *Activity) {
 			fmt.Fprintf(b, "    jitter: %s\n", duration(min(r.Jitter, max(r.Period, 100e6)/2)))
 		}
 	}
+	if a.Restart != "" {
+		fmt.Fprintf(b, "    phase: %s\n    restarted_by: %s\n", table(r.First), a.Restart)
+	}
 	source := fmt.Sprintf("%s, %d times, p10 %s, p50 %s, p90 %s apart", oneLine(l.o.Source), a.Seen, duration(r.P10), duration(r.P50), duration(r.P90))
 	if a.Shape != "" {
 		source += "; " + a.Shape
 	}
 	fmt.Fprintf(b, "    basis: measured\n    source: %q\n    steps:\n", cut(source))
-	l.step(b, a, a.Service, 0)
-	for i := range a.also {
-		l.step(b, &a.also[i], a.Service, a.also[i].after)
-	}
-}
-
-func (l *learner) step(b *strings.Builder, a *Activity, service string, after int64) {
-	fmt.Fprintf(b, "      - service: %s\n", service)
+	fmt.Fprintf(b, "      - service: %s\n", a.Service)
 	if a.Op != "dialogue" {
 		fmt.Fprintf(b, "        op: %s\n", a.Op)
-	}
-	if after > 0 {
-		fmt.Fprintf(b, "        after: %s\n", duration(after))
 	}
 	if len(a.items) > 0 {
 		b.WriteString("        messages:\n")
@@ -128,6 +110,14 @@ func (l *learner) step(b *strings.Builder, a *Activity, service string, after in
 
 func items(b *strings.Builder, list []item, indent string) {
 	for _, i := range list {
+		if len(i.variants) > 0 {
+			fmt.Fprintf(b, "%s- variants:\n", indent)
+			for _, v := range i.variants {
+				fmt.Fprintf(b, "%s    - weight: %d\n%s      messages:\n", indent, v.weight, indent)
+				items(b, v.group, indent+"        ")
+			}
+			continue
+		}
 		if len(i.group) > 0 {
 			fmt.Fprintf(b, "%s- repeat: %s\n%s  messages:\n", indent, numbers(i.repeat), indent)
 			items(b, i.group, indent+"    ")
