@@ -57,7 +57,7 @@ func TestEveryTransportIsAttributed(t *testing.T) {
 	for _, service := range []string{"old", "new", "bare", "greeter", "greeter12", "media", "broker"} {
 		do(h.say("talk", service, false, up(40), down(300), up(1200), down(1400)))
 	}
-	do(h.say("push", "media", false, down(200), up(60))) // the far end speaks first
+	do(h.say("push", "media", false, down(200), up(60)))                                  // the far end speaks first
 	do(devices.Activity{Name: "reopen", At: h.clock.Now(), Exchanges: []devices.Exchange{ // as scripted: not what the profile's log-in says
 		{Op: devices.OpReconnect, Service: "greeter", Messages: []devices.Message{down(70), up(20), down(40)}},
 	}})
