@@ -67,8 +67,10 @@ type BeatPair struct {
 type CompareTest struct {
 	Name   string                      `json:"name"`
 	Window int                         `json:"window"`
-	Result *classifier.TwoSampleResult `json:"result"` // nil where there is too little
-	Floor  *classifier.TwoSampleResult `json:"floor"`  // of the capture's earlier half against its later one: what a perfect memory of the earlier would reach
+	Result *classifier.TwoSampleResult `json:"result"`          // nil where there is too little
+	Tells  []Tell                      `json:"tells,omitempty"` // where the AUC is above 0.60
+	Note   string                      `json:"note,omitempty"`
+	Floor  *classifier.TwoSampleResult `json:"floor"` // of the capture's earlier half against its later one: what a perfect memory of the earlier would reach
 }
 
 // Blocks of a comparison: a capture is cut into 2 to 8, of an hour or more where it is long enough.
@@ -76,7 +78,7 @@ const (
 	blocksMost   = 8
 	comparedMost = 7 * 24 * time.Hour
 	settling     = 10 * time.Minute // of the emulation, left out
-	calibrating  = 4 * time.Hour
+	calibrating  = 24 * time.Hour
 )
 
 // ErrShortCapture means that a capture is too short to be compared.

@@ -31,7 +31,14 @@ func (c *Comparison) test(ctx context.Context, o CompareOptions, sides [2][]*lea
 func (c *Comparison) floor(ctx context.Context, o CompareOptions, sides [2][]*learn.Trace) error {
 	tests, err := twoSamples(ctx, o, sides, append(slices.Clone(sides[0]), sides[1]...))
 	for i := range tests {
-		c.Tests[i].Floor = tests[i].Result
+		t := &c.Tests[i]
+		t.Floor = tests[i].Result
+		what := "message"
+		if i == len(tests)-1 {
+			what = "packet"
+		}
+		t.Tells = tells(t.Result, what)
+		t.Note = note(t)
 	}
 	return err
 }

@@ -33,24 +33,48 @@ func WriteDeviceComparison(w io.Writer, c *testbed.Comparison) error {
 		fmt.Fprintf(t, "%s, %s\t%d\t%d\t%.4g\t%.4g\t%.4g\t%.4g\t%.3f\t%.3g\n",
 			d.Name, d.Unit, d.N[0], d.N[1], d.Medians[0], d.Medians[1], d.P90[0], d.P90[1], d.KS, d.W1)
 	}
-	fmt.Fprintf(t, "\nCan a forest tell them apart, on blocks of the capture that it has not seen? %d blocks; AUC 0.5: it cannot, 1: always\nfloor: the same of the capture's earlier half against its later one\n\n\twindow\tAUC\t95 %%\tfloor\tgiven away most by\n", c.Blocks)
+	fmt.Fprintf(t, "\nCan a forest tell them apart, on blocks of the capture that it has not seen? %d blocks; AUC 0.5: it cannot, 1: always\nfloor: the same of the capture's earlier half against its later one\n\n\twindow\tAUC\t95 %%\tfloor\n", c.Blocks)
 	for _, x := range c.Tests {
 		if x.Result == nil {
 			fmt.Fprintf(t, "%s\t%d\ttoo few\n", x.Name, x.Window)
 			continue
 		}
-		why := ""
-		if len(x.Result.Features) > 0 {
-			f := x.Result.Features[0]
-			why = fmt.Sprintf("%s: %.4g and %.4g", f.Name, f.Medians[0], f.Medians[1])
-		}
 		floor := ""
 		if x.Floor != nil {
 			floor = fmt.Sprintf("%.2f", x.Floor.AUC)
 		}
-		fmt.Fprintf(t, "%s\t%d\t%.2f\t%.2f to %.2f\t%s\t%s\n", x.Name, x.Window, x.Result.AUC, x.Result.Low, x.Result.High, floor, why)
+		fmt.Fprintf(t, "%s\t%d\t%.2f\t%.2f to %.2f\t%s\n", x.Name, x.Window, x.Result.AUC, x.Result.Low, x.Result.High, floor)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return writeTells(w, c)
+}
+
+// writeTells says which behaviour gives the emulation away, test by test.
+func writeTells(w io.Writer, c *testbed.Comparison) error {
+	told := false
+	for _, x := range c.Tests {
+		if len(x.Tells) == 0 && x.Note == "" {
+			continue
+		}
+		if !told {
+			told = true
+			fmt.Fprint(w, "\nWhat gives the emulation away, where the AUC is above 0.60:\n")
+		}
+		fmt.Fprintf(w, "\n%s\n", strings.TrimSpace(x.Name))
+		for _, t := range x.Tells {
+			fmt.Fprintf(w, "  - %s\n", t.Words)
+		}
+		if x.Note != "" {
+			fmt.Fprintf(w, "  %s\n", x.Note)
+		}
+	}
+	if !told {
+		_, err := fmt.Fprint(w, "\nNothing gives the emulation away: no AUC is above 0.60.\n")
+		return err
+	}
+	return nil
 }
 
 // A plot has a row for each distance: both distribution functions, between the least value and the 99 % one.
