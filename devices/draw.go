@@ -48,6 +48,38 @@ func (d *Draws) Quantile(q []int64) int64 {
 	return d.In(Range{q[i], q[i+1]})
 }
 
+// Chain says how each value of a distribution depends on the one before it. Its n states share the steps between the
+// distribution's quantiles evenly, in their order; row i holds the weights of the next value's state where the last value's was i.
+type Chain [][]int64
+
+// Follow draws from a distribution that is given by its quantiles as Quantile does, but for the state, which depends on the last
+// one and is kept in state: -1 before the first draw. Without a chain it is Quantile.
+func (d *Draws) Follow(q []int64, next Chain, state *int) int64 {
+	n := int64(len(next))
+	if n < 1 || int64(len(q)) <= n {
+		return d.Quantile(q)
+	}
+	if *state < 0 || *state >= len(next) {
+		*state = int(d.N(n))
+	} else {
+		total := int64(0)
+		for _, w := range next[*state] {
+			total += w
+		}
+		at := d.N(total)
+		for k, w := range next[*state] {
+			if at -= w; at < 0 {
+				*state = k
+				break
+			}
+		}
+	}
+	steps := int64(len(q) - 1)
+	lo, hi := int64(*state)*steps/n, (int64(*state)+1)*steps/n
+	i := lo + d.N(hi-lo)
+	return d.In(Range{q[i], q[i+1]})
+}
+
 // Chance is true with a probability of ppm parts per million. 0 and a million draw nothing.
 func (d *Draws) Chance(ppm int64) bool {
 	if ppm <= 0 || ppm >= million {

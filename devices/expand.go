@@ -43,7 +43,8 @@ type expander struct {
 	d   *Draws
 	out []Message
 
-	level int64 // ns that every reply takes now beyond its own time
+	level  int64          // ns that every reply takes now beyond its own time
+	states map[*Item]*int // of what is drawn with regard to the last one
 }
 
 func (e *expander) items(items []Item) {
@@ -62,6 +63,23 @@ func (e *expander) items(items []Item) {
 			}
 		}
 	}
+}
+
+// next draws a wait from quantiles, with regard to the last one of the same item in this exchange.
+func (e *expander) next(it *Item) int64 {
+	if len(it.WaitNext) == 0 {
+		return e.d.Quantile(it.Waits)
+	}
+	if e.states == nil {
+		e.states = make(map[*Item]*int)
+	}
+	state := e.states[it]
+	if state == nil {
+		first := -1
+		state = &first
+		e.states[it] = state
+	}
+	return e.d.Follow(it.Waits, it.WaitNext, state)
 }
 
 // variant picks one by its weight.
@@ -85,7 +103,7 @@ func (e *expander) wait(it *Item, dir int8) int64 {
 	wait := int64(0)
 	switch {
 	case len(it.Waits) > 0:
-		wait = e.d.Quantile(it.Waits)
+		wait = e.next(it)
 	case it.HasWait:
 		wait = e.d.In(it.Wait)
 	case reply && len(e.svc.Replies) > 0:

@@ -48,7 +48,10 @@ func (r *profileReader) item(n strictyaml.Node, svc *Service, op Op, depth int) 
 	}
 	if m.Has("wait") {
 		it.HasWait = true
-		it.Wait, it.Waits = spread(m.Opt("wait"), 0, maxWait)
+		it.Waits, it.WaitNext = series(m.Opt("wait"), func(n strictyaml.Node) (q []int64) {
+			it.Wait, q = spread(n, 0, maxWait)
+			return q
+		})
 	}
 	switch what {
 	case "":

@@ -7,7 +7,7 @@ import (
 )
 
 func (r *profileReader) routine(n strictyaml.Node) (a Routine) {
-	m := n.Map("name", "trigger", "mode", "needs", "every", "jitter", "phase", "restarted_by", "gaps", "at", "per_day", "refractory", "kit", "steps", "basis", "source")
+	m := n.Map("name", "trigger", "mode", "needs", "every", "jitter", "slip", "phase", "restarted_by", "gaps", "at", "per_day", "refractory", "kit", "steps", "basis", "source")
 	a.Trigger = m.Need("trigger").Enum(Triggers()...)
 	a.Name = readName(m.Need("name"), "none")
 	if a.Name != "" && a.Trigger != "" && (a.Name == ActivityBoot) != (a.Trigger == TriggerBoot) {
@@ -46,7 +46,7 @@ func (r *profileReader) routine(n strictyaml.Node) (a Routine) {
 func (r *profileReader) when(m strictyaml.Map, a *Routine) {
 	periodic := a.Trigger == TriggerTimer || a.Trigger == TriggerSchedule
 	person := a.Trigger != "" && a.Person()
-	for _, key := range []string{"every", "jitter", "phase", "restarted_by", "gaps"} {
+	for _, key := range []string{"every", "jitter", "slip", "phase", "restarted_by", "gaps"} {
 		if m.Has(key) && !periodic && a.Trigger != "" {
 			m.Opt(key).Errorf("trigger: timer or schedule", "%q has no meaning with trigger %s", key, a.Trigger)
 		}
@@ -67,6 +67,7 @@ func (r *profileReader) when(m strictyaml.Map, a *Routine) {
 	} else if periodic {
 		a.Every = durations(m.Need("every"), minPeriod, maxPeriod)
 		jitter(m.Opt("jitter"), a)
+		slip(m.Opt("slip"), a)
 	}
 	if periodic {
 		a.Phase, a.Phases = spread(m.Opt("phase"), 0, maxPeriod)
@@ -86,15 +87,30 @@ func (r *profileReader) when(m strictyaml.Map, a *Routine) {
 // jitter reads by how much beats stray from a period, each way, or the quantiles of that.
 func jitter(n strictyaml.Node, a *Routine) {
 	most := int64(0)
-	if n.Len() > 0 {
-		a.Jitters = table(n, -maxPeriod, maxPeriod)
-		most = max(-a.Jitters[0], a.Jitters[len(a.Jitters)-1])
+	if n.Len() > 0 || n.IsMap() {
+		a.Jitters, a.JitterNext = series(n, func(n strictyaml.Node) []int64 { return table(n, -maxPeriod, maxPeriod) })
+		if k := len(a.Jitters); k > 0 {
+			most = max(-a.Jitters[0], a.Jitters[k-1])
+		}
 	} else {
 		a.Jitter = n.Duration(0, maxPeriod)
 		most = a.Jitter
 	}
 	if a.Every.Min > 0 && most > a.Every.Min/2 {
 		n.Errorf("at most half the period", "beats would overtake each other")
+	}
+}
+
+// slip reads how often a timer's grid moves, and by how much: never by so much that beats would overtake each other.
+func slip(n strictyaml.Node, a *Routine) {
+	if !n.Given() {
+		return
+	}
+	m := n.Map("chance", "by")
+	a.Slip = m.Need("chance").Decimal(0, 100) / 100
+	a.Slips = table(m.Need("by"), -maxPeriod, maxPeriod)
+	if a.Every.Min > 0 && -a.Slips[0] > a.Every.Min/2 {
+		m.Opt("by").Errorf("at most half the period early", "beats would overtake each other")
 	}
 }
 
@@ -107,7 +123,7 @@ func daily(m strictyaml.Map, a *Routine) {
 		}
 		return
 	}
-	for _, key := range []string{"every", "phase", "restarted_by", "gaps"} {
+	for _, key := range []string{"every", "slip", "phase", "restarted_by", "gaps"} {
 		if m.Has(key) {
 			m.Opt(key).Errorf("one of every, gaps, at", "%q beside \"at\"", key)
 		}
@@ -124,22 +140,25 @@ func daily(m strictyaml.Map, a *Routine) {
 
 // gaps reads the quantiles of the time from one beat to the next, which stand in the place of a period.
 func gaps(m strictyaml.Map, a *Routine) {
-	for _, key := range []string{"every", "jitter"} {
+	for _, key := range []string{"every", "jitter", "slip"} {
 		if m.Has(key) {
 			m.Opt(key).Errorf("one of every, gaps", "%q beside \"gaps\"", key)
 		}
 	}
-	nodes := m.Opt("gaps").List()
-	if len(nodes) < 2 || len(nodes) > maxQuantiles {
-		m.Opt("gaps").Errorf("2 to 101 durations, from the least gap to the longest", "%d quantiles", len(nodes))
-	}
-	for _, n := range nodes {
-		d := n.Duration(minPeriod, maxPeriod)
-		if k := len(a.Gaps); k > 0 && d < a.Gaps[k-1] && d > 0 {
-			n.Errorf("durations in rising order", "a quantile below the one before it")
+	a.Gaps, a.GapNext = series(m.Opt("gaps"), func(n strictyaml.Node) (q []int64) {
+		nodes := n.List()
+		if len(nodes) < 2 || len(nodes) > maxQuantiles {
+			n.Errorf("2 to 101 durations, from the least gap to the longest", "%d quantiles", len(nodes))
 		}
-		a.Gaps = append(a.Gaps, max(d, int64(minPeriod)))
-	}
+		for _, n := range nodes {
+			d := n.Duration(minPeriod, maxPeriod)
+			if k := len(q); k > 0 && d < q[k-1] && d > 0 {
+				n.Errorf("durations in rising order", "a quantile below the one before it")
+			}
+			q = append(q, max(d, int64(minPeriod)))
+		}
+		return q
+	})
 }
 
 // restarts checks that timers are restarted by activities that there are; those are not restarted themselves, or two could go

@@ -61,6 +61,8 @@ func FuzzParseProfile(f *testing.F) {
 	}
 	f.Add([]byte(varied))
 	f.Add([]byte(tabled))
+	f.Add([]byte(chained))
+	f.Add([]byte(slipping))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		p, err := ParseProfile("f.yaml", src)
 		if (p == nil) == (err == nil) {

@@ -43,11 +43,18 @@ type Routine struct {
 	Phases []int64 `json:"phases,omitempty"`
 
 	// Jitters stand in the place of Jitter: quantiles, in equal steps, of the ns by which a beat is late, or early.
-	Jitters []int64 `json:"jitters,omitempty"`
+	Jitters    []int64 `json:"jitters,omitempty"`
+	JitterNext Chain   `json:"jitter_next,omitempty"` // how late a beat is depends on how late the one before was
+
+	// Slip is how often, in parts per million, the grid of a period moves after a beat, and Slips, quantiles in equal steps, by how
+	// many ns: the timer was begun anew, or late.
+	Slip  int64   `json:"slip,omitempty"`
+	Slips []int64 `json:"slips,omitempty"`
 
 	// Gaps stand in the place of Every where a device keeps no period: quantiles, in equal steps from the least to the longest,
 	// of the ns from one beat to the next. Each gap is drawn anew, straight lines lying between the quantiles.
-	Gaps []int64 `json:"gaps,omitempty"`
+	Gaps    []int64 `json:"gaps,omitempty"`
+	GapNext Chain   `json:"gap_next,omitempty"` // a gap depends on the one before
 
 	// Of schedules that name a time of day, in the place of Every.
 	Daily bool  `json:"daily,omitempty"`
@@ -87,10 +94,11 @@ type Step struct {
 // Item describes messages: one (Group, Variants and Stream empty), a group that repeats, one of several variants, or a stream.
 type Item struct {
 	Dir      int8      `json:"dir"`
-	Size     Range     `json:"size"`            // application bytes
-	Wait     Range     `json:"wait"`            // ns
-	HasWait  bool      `json:"has_wait"`        // else a reply waits the service's Latency, and any other message 0
-	Waits    []int64   `json:"waits,omitempty"` // quantiles, in equal steps, in the place of Wait
+	Size     Range     `json:"size"`                // application bytes
+	Wait     Range     `json:"wait"`                // ns
+	HasWait  bool      `json:"has_wait"`            // else a reply waits the service's Latency, and any other message 0
+	Waits    []int64   `json:"waits,omitempty"`     // quantiles, in equal steps, in the place of Wait
+	WaitNext Chain     `json:"wait_next,omitempty"` // where the item repeats in an exchange, a wait depends on the one before
 	Repeat   Range     `json:"repeat"`
 	Group    []Item    `json:"group,omitempty"`
 	Variants []Variant `json:"variants,omitempty"` // one is drawn each time

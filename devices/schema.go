@@ -79,9 +79,10 @@ type (
 		Needs       schemaNeeds              `json:"needs,omitempty" jsonschema_description:"a phone on the LAN, or none"`
 		Every       strictyaml.DurationSpan  `json:"every,omitempty" jsonschema_description:"of timers: the period, drawn once a unit"`
 		Jitter      schemaJitter             `json:"jitter,omitempty" jsonschema_description:"of timers: each way around the beat, or quantiles of how late a beat is"`
+		Slip        *schemaSlip              `json:"slip,omitempty" jsonschema_description:"of timers: how often the grid of beats moves, and by how much"`
 		Phase       strictyaml.DurationTable `json:"phase,omitempty" jsonschema_description:"of timers: from boot, or a restart, to the first beat"`
 		RestartedBy strictyaml.AName         `json:"restarted_by,omitempty" jsonschema_description:"of timers: the activity after which the timer begins anew"`
-		Gaps        []strictyaml.ADuration   `json:"gaps,omitempty" jsonschema:"minItems=2,maxItems=101" jsonschema_description:"of timers without a period: quantiles of the time between beats"`
+		Gaps        schemaGaps               `json:"gaps,omitempty" jsonschema_description:"of timers without a period: quantiles of the time between beats"`
 		At          schemaClock              `json:"at,omitempty" jsonschema_description:"of schedules: a time of day in the place of a period, in quotes"`
 		PerDay      *float64                 `json:"per_day,omitempty" jsonschema:"minimum=0,maximum=100000" jsonschema_description:"of people's acts: how often in a day"`
 		Refractory  strictyaml.DurationSpan  `json:"refractory,omitempty" jsonschema_description:"of people's acts: quiet after one"`
@@ -89,6 +90,10 @@ type (
 		Steps       []schemaStep             `json:"steps" jsonschema:"minItems=1"`
 		Basis       schemaBasis              `json:"basis"`
 		Source      string                   `json:"source" jsonschema:"maxLength=600"`
+	}
+	schemaSlip struct {
+		Chance float64                `json:"chance" jsonschema:"minimum=0,maximum=100" jsonschema_description:"percent of the beats after which it moves"`
+		By     []strictyaml.ADuration `json:"by" jsonschema:"minItems=2,maxItems=101" jsonschema_description:"quantiles of how far"`
 	}
 	schemaStep struct {
 		Service  strictyaml.AName        `json:"service"`
@@ -101,15 +106,15 @@ type (
 		Messages []schemaItem            `json:"messages,omitempty" jsonschema:"minItems=1"`
 	}
 	schemaItem struct {
-		Up        strictyaml.IntSpan       `json:"up,omitempty" jsonschema_description:"application bytes from the device"`
-		Down      strictyaml.IntSpan       `json:"down,omitempty" jsonschema_description:"application bytes to the device"`
-		UpFrame   strictyaml.IntSpan       `json:"up_frame,omitempty" jsonschema_description:"bytes of the Ethernet frame from the device"`
-		DownFrame strictyaml.IntSpan       `json:"down_frame,omitempty" jsonschema_description:"bytes of the Ethernet frame to the device"`
-		Wait      strictyaml.DurationTable `json:"wait,omitempty" jsonschema_description:"after the message before"`
-		Repeat    strictyaml.IntSpan       `json:"repeat,omitempty"`
-		Messages  []schemaItem             `json:"messages,omitempty" jsonschema:"minItems=1" jsonschema_description:"a group that repeats"`
-		Variants  []schemaVariant          `json:"variants,omitempty" jsonschema:"minItems=2" jsonschema_description:"one of them is drawn each time"`
-		Stream    *schemaStream            `json:"stream,omitempty" jsonschema_description:"audio or video"`
+		Up        strictyaml.IntSpan `json:"up,omitempty" jsonschema_description:"application bytes from the device"`
+		Down      strictyaml.IntSpan `json:"down,omitempty" jsonschema_description:"application bytes to the device"`
+		UpFrame   strictyaml.IntSpan `json:"up_frame,omitempty" jsonschema_description:"bytes of the Ethernet frame from the device"`
+		DownFrame strictyaml.IntSpan `json:"down_frame,omitempty" jsonschema_description:"bytes of the Ethernet frame to the device"`
+		Wait      schemaWait         `json:"wait,omitempty" jsonschema_description:"after the message before"`
+		Repeat    strictyaml.IntSpan `json:"repeat,omitempty"`
+		Messages  []schemaItem       `json:"messages,omitempty" jsonschema:"minItems=1" jsonschema_description:"a group that repeats"`
+		Variants  []schemaVariant    `json:"variants,omitempty" jsonschema:"minItems=2" jsonschema_description:"one of them is drawn each time"`
+		Stream    *schemaStream      `json:"stream,omitempty" jsonschema_description:"audio or video"`
 	}
 	schemaVariant struct {
 		Weight   int          `json:"weight,omitempty" jsonschema:"minimum=1,maximum=1000000" jsonschema_description:"its chance is this among the sum of all; 1 unless told"`
@@ -128,6 +133,8 @@ type (
 
 	schemaClock     string
 	schemaJitter    string
+	schemaGaps      string
+	schemaWait      string
 	schemaKind      string
 	schemaCategory  string
 	schemaOUI       string
@@ -152,7 +159,35 @@ func (schemaClock) JSONSchema() *jsonschema.Schema {
 }
 
 func (schemaJitter) JSONSchema() *jsonschema.Schema {
-	return strictyaml.OrTable(strictyaml.ADuration("").JSONSchema(), "a duration, or quantiles", maxQuantiles)
+	return orChain(strictyaml.OrTable(strictyaml.ADuration("").JSONSchema(), "a duration, or quantiles", maxQuantiles))
+}
+
+func (schemaGaps) JSONSchema() *jsonschema.Schema {
+	return orChain(&jsonschema.Schema{OneOf: []*jsonschema.Schema{durationsOf(2)}})
+}
+
+func (schemaWait) JSONSchema() *jsonschema.Schema {
+	return orChain(strictyaml.DurationTable("").JSONSchema())
+}
+
+// durationsOf is a list of so many durations or more.
+func durationsOf(least uint64) *jsonschema.Schema {
+	most := uint64(maxQuantiles)
+	return &jsonschema.Schema{Type: "array", Items: strictyaml.ADuration("").JSONSchema(), MinItems: &least, MaxItems: &most}
+}
+
+// orChain allows quantiles with the chain that says how each value depends on the last, too.
+func orChain(s *jsonschema.Schema) *jsonschema.Schema {
+	two, most := uint64(2), uint64(mostStates)
+	row := &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Type: "integer", Minimum: "0", Maximum: "1000000"}, MinItems: &two, MaxItems: &most}
+	p := jsonschema.NewProperties()
+	p.Set("table", durationsOf(3))
+	p.Set("next", &jsonschema.Schema{
+		Type: "array", Items: row, MinItems: &two, MaxItems: &most,
+		Description: "weights of the next value's state, a row for each state of the last one; states share the table's steps evenly",
+	})
+	s.OneOf = append(s.OneOf, &jsonschema.Schema{Type: "object", Properties: p, Required: []string{"table", "next"}, AdditionalProperties: jsonschema.FalseSchema})
+	return s
 }
 
 func (schemaOUI) JSONSchema() *jsonschema.Schema {

@@ -23,7 +23,12 @@ func TestSchemaTakesTheCatalogue(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, name := range []string{"many", "kits"} {
+	for name, src := range map[string]string{"varied": varied, "tabled": tabled, "chained": chained, "slipping": slipping} {
+		if err := s.Validate(schematest.Decode(t, []byte(src))); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"many", "kits", "variants"} {
 		bad, err := os.ReadFile("testdata/bad/" + name + ".yaml")
 		if err != nil {
 			t.Fatal(err)
@@ -42,7 +47,7 @@ wifi: {x: 0}
 services: [{x: 0, reply: {x: 0}, login: {x: 0, messages: [{x: 0}]}, name: a, transport: tcp}]
 kits: [{x: 0}]
 activities:
-  - {x: 0, trigger: touch, steps: [{x: 0, service: a, messages: [{x: 0, stream: {x: 0}}, {variants: [{x: 0}]}]}]}
+  - {x: 0, trigger: timer, every: 1h, slip: {x: 0}, steps: [{x: 0, service: a, messages: [{x: 0, stream: {x: 0}}, {variants: [{x: 0}]}]}]}
 `
 
 // The reader and the schema know the same keys in every mapping.
@@ -52,5 +57,5 @@ func TestSchemaKnowsTheReadersKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = ParseProfile("x.yaml", []byte(everywhere))
-	schematest.SameKeys(t, src, err, 13)
+	schematest.SameKeys(t, src, err, 14)
 }

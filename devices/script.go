@@ -46,6 +46,7 @@ type source struct {
 	kits    []string // units of the routine's kit
 	which   *Draws   // picks one of them
 	at      int64    // next time; MaxInt64 when there is none
+	state   int      // of the last jitter or gap that was drawn from a chain; -1 = none was
 
 	// Of timers: beat k comes at base + phase + k periods, stretched by drift, and a jitter.
 	base, phase, period, drift, beat int64
@@ -78,7 +79,7 @@ func NewScript(s Specimen, o ScriptOptions) *Script {
 			continue
 		}
 		c := source{
-			routine: r, owner: owner, base: base, drift: s.Drift, level: levels{s.Seed},
+			routine: r, owner: owner, base: base, drift: s.Drift, level: levels{s.Seed}, state: -1,
 			when: NewDraws(s.Seed, "when:"+r.Name), what: NewDraws(s.Seed, "what:"+r.Name),
 		}
 		if r.RestartedBy != "" { // the first start is like the others
@@ -239,7 +240,7 @@ func (x *Script) restart(name string, at int64) {
 // tick moves a timer to its next beat.
 func (c *source) tick() {
 	if len(c.routine.Gaps) > 0 {
-		c.at += stretch(c.when.Quantile(c.routine.Gaps), c.drift)
+		c.at += stretch(c.when.Follow(c.routine.Gaps, c.routine.GapNext, &c.state), c.drift)
 		return
 	}
 	if c.period > 0 && c.beat >= (math.MaxInt64/4-c.phase)/c.period {
@@ -248,7 +249,10 @@ func (c *source) tick() {
 	}
 	late := c.when.In(Range{-c.routine.Jitter, c.routine.Jitter})
 	if len(c.routine.Jitters) > 0 {
-		late = c.when.Quantile(c.routine.Jitters)
+		late = c.when.Follow(c.routine.Jitters, c.routine.JitterNext, &c.state)
+	}
+	if c.routine.Slip > 0 && c.beat > 0 && c.when.Chance(c.routine.Slip) {
+		c.base += c.when.Quantile(c.routine.Slips)
 	}
 	at := c.base + stretch(c.phase+c.beat*c.period, c.drift) + late
 	c.at = max(at, c.at, c.base)

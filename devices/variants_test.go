@@ -46,6 +46,85 @@ activities:
     steps: [{service: api, messages: [{up: 50}]}]
 `
 
+const chained = `
+device: box
+about: a box whose beats are late in company
+kind: iot
+category: hub
+oui: "00:11:22"
+services: [{name: api, host: api.k.io, port: 443, transport: tcp, cloud: k, lasting: true, login: {up: 20, down: 20}, basis: assumed, source: s}]
+activities:
+  - name: beat
+    trigger: timer
+    every: 60s
+    jitter: {table: [0s, 0s, 1s, 2s], next: [[9, 1, 0], [5, 5, 0], [1, 0, 9]]}
+    basis: assumed
+    source: s
+    steps:
+      - service: api
+        messages: [{up: 20, wait: {table: [0s, 1ms, 1s], next: [[0, 1], [1, 0]]}, repeat: 6}]
+  - name: report
+    trigger: timer
+    gaps: {table: [10s, 10s, 90s], next: [[9, 1], [1, 9]]}
+    basis: assumed
+    source: s
+    steps: [{service: api, messages: [{up: 50}]}]
+`
+
+// What is drawn from a chain depends on the last value, and its states come as often as the chain says.
+func TestChains(t *testing.T) {
+	p, err := ParseProfile("box.yaml", []byte(chained))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var reports []int64
+	for _, a := range all(NewScript(specimen(p, 0, 3), ScriptOptions{Duration: int64(20 * 24 * time.Hour)})) {
+		switch a.Name {
+		case "report":
+			reports = append(reports, a.At)
+		case "beat":
+			m := a.Exchanges[0].Messages
+			for i := 1; i < len(m); i++ {
+				if (m[i].Wait > 1e6) == (m[i-1].Wait > 1e6) {
+					t.Fatalf("waits %v do not alternate", m)
+				}
+			}
+		}
+	}
+	same, n := 0, 0
+	for i := 2; i < len(reports); i++ {
+		a, b := reports[i-1]-reports[i-2] > 10e9, reports[i]-reports[i-1] > 10e9
+		if n++; a == b {
+			same++
+		}
+	}
+	if s := float64(same) / float64(n); s < 0.88 || s > 0.92 {
+		t.Errorf("%.3f of the gaps are like the one before, want 0.9", s)
+	}
+	d, state := NewDraws(1, "a test"), -1
+	count := make(map[int]int)
+	q := p.Routine("beat").Jitters
+	var last, held, late int
+	for i := range 200_000 {
+		v := d.Follow(q, p.Routine("beat").JitterNext, &state)
+		if count[state]++; v < q[state] || v > q[state+1] {
+			t.Fatalf("%d in state %d", v, state)
+		}
+		if i > 0 && last == 2 {
+			if late++; state == 2 {
+				held++
+			}
+		}
+		last = state
+	}
+	if count[2] > count[0]/2 && held*10 < late*8 || held*10 > late*10 {
+		t.Errorf("%d of %d late beats are followed by a late one: %v", held, late, count)
+	}
+	if got := d.Follow(q, nil, &state); got < q[0] || got > q[3] {
+		t.Errorf("%d without a chain", got)
+	}
+}
+
 // A log-in of messages is drawn anew for each connection, variants by their weights, and timers begin anew where an activity
 // restarts them.
 func TestVariantsAndRestarts(t *testing.T) {
@@ -108,5 +187,51 @@ func TestVariantsAndRestarts(t *testing.T) {
 	a, b := p.Service("api").LoginMessages(draw), p.Service("api").LoginMessages(draw)
 	if a[1].Wait == b[1].Wait {
 		t.Errorf("two connections begin alike: %v", a)
+	}
+}
+
+const slipping = `
+device: box
+about: a box whose grid slips
+kind: iot
+category: hub
+oui: "00:11:22"
+services: [{name: api, host: api.k.io, port: 443, transport: tcp, cloud: k, lasting: true, login: {up: 20, down: 20}, basis: assumed, source: s}]
+activities:
+  - name: beat
+    trigger: timer
+    every: 60s
+    jitter: 1ms
+    slip: {chance: 10, by: [700ms, 800ms, 900ms]}
+    basis: assumed
+    source: s
+    steps: [{service: api, messages: [{up: 20}]}]
+`
+
+// A grid that slips stays where it has slipped to.
+func TestSlips(t *testing.T) {
+	p, err := ParseProfile("box.yaml", []byte(slipping))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last int64
+	slipped, n := 0, 0
+	for _, a := range all(NewScript(specimen(p, 0, 3), ScriptOptions{Duration: int64(10 * 24 * time.Hour)})) {
+		if a.Name != "beat" {
+			continue
+		}
+		if last > 0 {
+			n++
+			switch d := a.At - last - 60e9; {
+			case d >= 698e6 && d <= 902e6:
+				slipped++
+			case d < -2e6 || d > 2e6:
+				t.Fatalf("a gap of 60 s and %d ns", d)
+			}
+		}
+		last = a.At
+	}
+	if s := float64(slipped) / float64(n); s < 0.08 || s > 0.12 {
+		t.Errorf("%.3f of the beats slipped, want about 0.1", s)
 	}
 }

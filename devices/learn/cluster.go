@@ -95,6 +95,7 @@ type item struct {
 	wait   [2]int64 // ns
 	waits  bool
 	table  []int64 // quantiles of the wait, where it is known so well
+	next   [][]int64
 	repeat [2]int
 	group  []item
 

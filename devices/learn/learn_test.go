@@ -222,3 +222,50 @@ func TestLatenessOfBeats(t *testing.T) {
 		t.Errorf("gaps that are drawn one by one were learned as beats on a grid: %+v", x)
 	}
 }
+
+// Beats that are late in company are drawn so, and those that are late by themselves have no chain.
+func TestChainsAreLearned(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	gapsOf := func(stay float64) []int64 {
+		var gaps []int64
+		last, late := int64(0), false
+		for i := range int64(3000) {
+			if r.Float64() > stay {
+				late = r.IntN(2) == 0
+			}
+			at := i*60e9 + r.Int64N(100e3)
+			if late {
+				at += 5e6 + r.Int64N(5e6)
+			}
+			if i > 0 {
+				gaps = append(gaps, at-last)
+			}
+			last = at
+		}
+		return gaps
+	}
+	if x := rhythmOf(gapsOf(0)); x.Next != nil {
+		t.Errorf("a chain of beats that are late by themselves: %v", x.Next)
+	}
+	values := make([]int64, 2000) // stretches of short and of long gaps
+	for i := range values {
+		values[i] = 10e9 + r.Int64N(1e9) + int64(i/20%2)*30e9
+	}
+	x := rhythmOf(values)
+	if len(x.Gaps) == 0 || len(x.Next) != fineStates {
+		t.Fatalf("no chain in %+v", x)
+	}
+	var stays, leaves int64
+	for i, row := range x.Next {
+		for j, w := range row {
+			if i/4 == j/4 {
+				stays += w
+			} else {
+				leaves += w
+			}
+		}
+	}
+	if stays < 15*leaves {
+		t.Errorf("%d gaps are like the one before, %d are not: %v", stays, leaves, x.Next)
+	}
+}

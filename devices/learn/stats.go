@@ -22,9 +22,12 @@ type Rhythm struct {
 	Period int64   // ns; 0 = there is none
 	Jitter int64   // ns each way around the beat
 	Late   []int64 // ns: quantiles of how late beats are, where the period is kept and there are enough of them
+	Slips  []int64 `json:",omitempty"` // ns: quantiles of how far the grid moves after a beat where it does
+	Slip   float64 // share of the beats after which it does
 	Share  float64
-	Gaps   []int64 // ns: quantiles in equal steps, where there is no period
-	First  []int64 `json:",omitempty"` // ns: quantiles from the line's opening, which restarts the rhythm, to the first beat
+	Gaps   []int64   // ns: quantiles in equal steps, where there is no period
+	Next   [][]int64 `json:",omitempty"` // weights of what follows what in Late or Gaps, where it does not come by itself
+	First  []int64   `json:",omitempty"` // ns: quantiles from the line's opening, which restarts the rhythm, to the first beat
 	P10    int64
 	P50    int64
 	P90    int64
@@ -52,13 +55,31 @@ func rhythmOf(gaps []int64) Rhythm {
 		r.Jitter = min(int64(float64(r.P90-r.P10)/2/1.106), r.P50/2)
 	}
 	grid := r.Period > 0 && onGrid(gaps, r.P50, tolerance, 2*(r.P90-r.P10))
-	if grid && len(g) >= 40 && r.Share >= 0.9 {
-		r.Late = lateness(gaps, r.Period, tolerance)
+	if near := min(tolerance, max(r.P50/2000, 20e6)); grid && len(g) >= 40 && r.Share >= 0.9 {
+		if r.Late, r.Next = lateness(gaps, r.Period, near); r.Late != nil {
+			r.slips(g, near)
+		}
 	}
 	if r.Period == 0 || len(g) >= 40 && r.Late == nil && (r.Share < 0.95 || !grid) {
 		r.Gaps = quantiles(g, min(max(2, len(g)/3), 100))
+		r.Next = chainOf(gaps, r.Gaps, 0)
 	}
 	return r
+}
+
+// slips learns how often and how far the grid moves: by what the gaps beyond the tolerance differ from the period. Those that are less
+// than half a period, or more than one and a half, are left out: beats that are missing or come twice are no slips.
+func (r *Rhythm) slips(sorted []int64, tolerance int64) {
+	var by []int64
+	for _, g := range sorted {
+		d := g - r.Period
+		if (d < -tolerance || d > tolerance) && d > -r.Period/2 && d < r.Period/2 {
+			by = append(by, d)
+		}
+	}
+	if len(by) >= 5 {
+		r.Slip, r.Slips = float64(len(by))/float64(len(sorted)), whole(by)
+	}
 }
 
 // onGrid tells whether beats keep to a grid, from which each strays by itself: a long gap is then followed by a short one, their

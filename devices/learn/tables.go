@@ -37,29 +37,33 @@ func less(table, other []int64) []int64 {
 	return out
 }
 
-// lateness returns quantiles of how late beats are on their grid, ns; nil where there are too few. The grid of a beat is where most
+// lateness returns quantiles of how late beats are on their grid, ns, and how that depends on the beat before; nil where there are too few. The grid of a beat is where most
 // of its neighbours are: their median, or, where most beats are on time and some are late, the middle of the closest ones. Of
 // the two that one is taken whose beats have the gaps that were seen.
-func lateness(gaps []int64, period, tolerance int64) []int64 {
-	var best []int64
+func lateness(gaps []int64, period, tolerance int64) (best []int64, next [][]int64) {
 	least := math.Inf(1)
 	for _, grid := range []struct {
 		around int
 		centre func([]int64) int64
 	}{{15, func(v []int64) int64 { return v[len(v)/2] }}, {7, densest}} {
 		late, near := strays(gaps, period, tolerance, grid.around, grid.centre)
-		table := spreadOf(late)
 		if len(late) < 40 {
 			continue
 		}
+		table := spreadOf(sorted(late))
 		if d := apart(near, table); d < least {
-			best, least = table, d
+			best, least, next = table, d, chainOf(late, table, leastLate)
 		}
 	}
-	return best
+	return best, next
 }
 
-// strays returns how late each beat is, and the gaps between them without the period; both sorted. A gap beyond the tolerance
+// leastLate is the square of Cramér's V from which on lateness depends on the beat before: below it may be what the grid, which is found
+// from the same beats, brings in.
+const leastLate = 0.05
+
+// strays returns how late each beat is, and the gaps between them without the period; the first in
+// their order, the second sorted. A gap beyond the tolerance
 // begins a new grid.
 func strays(gaps []int64, period, tolerance int64, around int, centre func(sorted []int64) int64) (late, near []int64) {
 	beats := []int64{0}
@@ -80,7 +84,7 @@ func strays(gaps []int64, period, tolerance int64, around int, centre func(sorte
 		}
 	}
 	flush()
-	return sorted(late), sorted(near)
+	return late, sorted(near)
 }
 
 // densest returns the middle of the shortest stretch that holds two in five of the values.

@@ -81,11 +81,14 @@ func (l *learner) activity(b *strings.Builder, a *Activity) {
 	fmt.Fprintf(b, "  - name: %s\n    trigger: timer\n", a.Name)
 	r := &a.Rhythm
 	if len(r.Gaps) > 0 {
-		fmt.Fprintf(b, "    gaps: %s\n", table(r.Gaps))
+		fmt.Fprintf(b, "    gaps: %s\n", series(r.Gaps, r.Next))
 	} else {
 		fmt.Fprintf(b, "    every: %s\n", duration(max(r.Period, 100e6)))
 		if len(r.Late) > 0 {
-			fmt.Fprintf(b, "    jitter: %s\n", table(r.Late))
+			fmt.Fprintf(b, "    jitter: %s\n", series(r.Late, r.Next))
+			if len(r.Slips) > 0 {
+				fmt.Fprintf(b, "    slip: {chance: %.4g, by: %s}\n", 100*r.Slip, table(r.Slips))
+			}
 		} else if r.Jitter > 0 {
 			fmt.Fprintf(b, "    jitter: %s\n", duration(min(r.Jitter, max(r.Period, 100e6)/2)))
 		}
@@ -129,7 +132,7 @@ func items(b *strings.Builder, list []item, indent string) {
 		}
 		fmt.Fprintf(b, "%s- {%s: %s", indent, dir, numbers(i.size))
 		if i.waits && len(i.table) > 0 {
-			fmt.Fprintf(b, ", wait: %s", table(i.table))
+			fmt.Fprintf(b, ", wait: %s", series(i.table, i.next))
 		} else if i.waits {
 			fmt.Fprintf(b, ", wait: %s", durations(i.wait))
 		}
@@ -161,6 +164,18 @@ func table(q []int64) string {
 		parts[i] = duration(v)
 	}
 	return "[" + strings.Join(parts, ", ") + "]"
+}
+
+// series writes quantiles, with the chain if there is one.
+func series(q []int64, next [][]int64) string {
+	if len(next) == 0 {
+		return table(q)
+	}
+	rows := make([]string, len(next))
+	for i, r := range next {
+		rows[i] = strings.ReplaceAll(fmt.Sprint(r), " ", ", ")
+	}
+	return fmt.Sprintf("{table: %s, next: [%s]}", table(q), strings.Join(rows, ", "))
 }
 
 // duration writes whole microseconds.

@@ -192,6 +192,15 @@ func (v Node) List() []Node {
 	return all
 }
 
+// IsMap tells whether the value is a mapping.
+func (v Node) IsMap() bool {
+	switch v.n.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return true
+	}
+	return false
+}
+
 // Len returns how many elements a list has; 0 of anything else.
 func (v Node) Len() int {
 	if seq, ok := v.n.(*ast.SequenceNode); ok {
