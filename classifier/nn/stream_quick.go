@@ -5,9 +5,10 @@ import "glasshouse/classifier/nn/kernel"
 // maxTables bounds what a quick stream keeps of embeddings that are multiplied beforehand: 16 MB.
 const maxTables = 4 << 20
 
-// NewQuickStream returns a stream that takes less time a step, and may differ from NewStream's a little: of an LSTM, weights and outputs are whole
-// numbers of 16 bits (a weight is rounded to a 32767th of the largest that its gate has, or nearly; an output to a 4096th), and what an id's
-// embedding adds to the first layer is looked up. Sums are the same with every kernel. Of other nets it is NewStream's.
+// NewQuickStream returns a stream that takes less time a step, and may differ from NewStream's a little: of an LSTM, weights of recurrent
+// layers are whole numbers of 8 bits (a weight is rounded to a 127th of the largest that its gate has), outputs of 16 (a 4096th), and
+// what an id's embedding adds to the first layer is looked up. A step waits for the second cache to give the weights: that of 8 bits
+// is half the bytes of 16. Sums are the same with every kernel. Of other nets it is NewStream's.
 func (n *Net) NewQuickStream() Stream {
 	tables := 0
 	for _, e := range n.Spec.Embed {
@@ -41,7 +42,10 @@ const (
 
 func newQuick(n *Net) *quick {
 	u := n.Spec.Units
-	classes := (n.Spec.Classes + 63) / 64 * 64
+	classes := 16 // the head's columns: so many that no kernel has a rest
+	if n.Spec.Classes > classes {
+		classes = (n.Spec.Classes + 63) / 64 * 64
+	}
 	q := &quick{n: n, g: kernel.Floats(4 * u), h: kernel.Floats(u), y: kernel.Floats(classes), last: kernel.Floats(classes)}
 	q.x, q.out = make([]int16, n.Spec.Dense+1), make([]int16, n.Spec.Layers*u)
 	for i := range n.Spec.Layers {
@@ -52,7 +56,7 @@ func newQuick(n *Net) *quick {
 			rows = u
 		}
 		var m kernel.Whole
-		m.Pack(w[(a.in-rows)*a.out:], rows, a.out, a.out, kernel.WholeOne, kernel.WholeOne)
+		m.Pack(w[(a.in-rows)*a.out:], rows, a.out, a.out, kernel.WholeOne, kernel.WholeOne, kernel.Bits8)
 		q.weights = append(q.weights, m)
 		q.bias = append(q.bias, w[a.in*a.out:][:a.out])
 		q.cells = append(q.cells, kernel.Floats(u))
@@ -63,9 +67,9 @@ func newQuick(n *Net) *quick {
 		copy(padded[r*classes:], n.theta[h.at+r*h.out:][:h.out])
 	}
 	copy(q.last, n.theta[h.at+h.in*h.out:][:h.out])
-	q.head.Pack(padded, h.in, classes, classes, kernel.WholeOne, kernel.WholeOne)
+	q.head.Pack(padded, h.in, classes, classes, kernel.WholeOne, kernel.WholeOne, kernel.Bits16)
 	first := n.theta[n.affine(0).at:]
-	q.dense.Pack(first, n.Spec.Dense, 4*u, 4*u, denseOne, denseMost*denseOne)
+	q.dense.Pack(first, n.Spec.Dense, 4*u, 4*u, denseOne, denseMost*denseOne, kernel.Bits16)
 	at := n.Spec.Dense
 	for i, e := range n.Spec.Embed {
 		var rows kernel.Packed

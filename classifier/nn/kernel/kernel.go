@@ -24,7 +24,8 @@ type Kernel struct {
 	gates   func(g *float32, n int, prev, cell, tc, h *float32, units int)
 	back    func(g *float32, n int, prev, tc, dh, dy, dc *float32, units int)
 
-	whole      func(y, scale *float32, x, w *int16, pairs, panels int)
+	whole16    map[int]func(y, scale *float32, x, w *int16, pairs, panels int) // by the columns of a panel
+	whole8     map[int]func(y, scale *float32, offset *int32, x *int16, w *int8, quads, panels int)
 	gatesWhole func(g *float32, n int, cell, h *float32, whole *int16, units int)
 	exp        func(x *float32, n int)
 }

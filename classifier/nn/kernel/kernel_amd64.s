@@ -1331,9 +1331,9 @@ endnarrowAVX512:
 	VZEROUPPER
 	RET
 
-// func wholeAVX512(y *float32, scale *float32, x *int16, w *int16, pairs int, panels int)
+// func whole16x16AVX512(y *float32, scale *float32, x *int16, w *int16, pairs int, panels int)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·wholeAVX512(SB), NOSPLIT, $0-48
+TEXT ·whole16x16AVX512(SB), NOSPLIT, $0-48
 	MOVQ y+0(FP), AX
 	MOVQ scale+8(FP), CX
 	MOVQ x+16(FP), DX
@@ -1341,7 +1341,40 @@ TEXT ·wholeAVX512(SB), NOSPLIT, $0-48
 	MOVQ pairs+32(FP), SI
 	MOVQ panels+40(FP), DI
 
-panelwholeAVX512:
+panelwhole16x16AVX512:
+	VPXORD Z0, Z0, Z0
+	MOVQ   DX, R8
+	MOVQ   SI, R9
+
+loopwhole16x16AVX512:
+	VPBROADCASTD (R8), Z1
+	VPDPWSSD     (BX), Z1, Z0
+	ADDQ         $0x04, R8
+	ADDQ         $0x00000040, BX
+	DECQ         R9
+	JNZ          loopwhole16x16AVX512
+	VMOVUPS      (AX), Z1
+	VCVTDQ2PS    Z0, Z0
+	VFMADD231PS  (CX), Z0, Z1
+	VMOVUPS      Z1, (AX)
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x00000040, CX
+	DECQ         DI
+	JNZ          panelwhole16x16AVX512
+	VZEROUPPER
+	RET
+
+// func whole16x64AVX512(y *float32, scale *float32, x *int16, w *int16, pairs int, panels int)
+// Requires: AVX, AVX512F, AVX512VNNI
+TEXT ·whole16x64AVX512(SB), NOSPLIT, $0-48
+	MOVQ y+0(FP), AX
+	MOVQ scale+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ w+24(FP), BX
+	MOVQ pairs+32(FP), SI
+	MOVQ panels+40(FP), DI
+
+panelwhole16x64AVX512:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1349,7 +1382,7 @@ panelwholeAVX512:
 	MOVQ   DX, R8
 	MOVQ   SI, R9
 
-loopwholeAVX512:
+loopwhole16x64AVX512:
 	VPBROADCASTD (R8), Z4
 	VPDPWSSD     (BX), Z4, Z0
 	VPDPWSSD     64(BX), Z4, Z1
@@ -1358,7 +1391,7 @@ loopwholeAVX512:
 	ADDQ         $0x04, R8
 	ADDQ         $0x00000100, BX
 	DECQ         R9
-	JNZ          loopwholeAVX512
+	JNZ          loopwhole16x64AVX512
 	VMOVUPS      (AX), Z4
 	VCVTDQ2PS    Z0, Z0
 	VFMADD231PS  (CX), Z0, Z4
@@ -1378,7 +1411,231 @@ loopwholeAVX512:
 	ADDQ         $0x00000100, AX
 	ADDQ         $0x00000100, CX
 	DECQ         DI
-	JNZ          panelwholeAVX512
+	JNZ          panelwhole16x64AVX512
+	VZEROUPPER
+	RET
+
+DATA whole8x64AVX512bytes<>+0(SB)/4, $0x06040200
+DATA whole8x64AVX512bytes<>+4(SB)/4, $0x07050301
+DATA whole8x64AVX512bytes<>+8(SB)/4, $0x80808080
+GLOBL whole8x64AVX512bytes<>(SB), RODATA|NOPTR, $12
+
+// func whole8x64AVX512(y *float32, scale *float32, offset *int32, x *int16, w *int8, quads int, panels int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+TEXT ·whole8x64AVX512(SB), NOSPLIT, $0-56
+	MOVQ         y+0(FP), AX
+	MOVQ         scale+8(FP), CX
+	MOVQ         offset+16(FP), DX
+	MOVQ         x+24(FP), BX
+	MOVQ         w+32(FP), SI
+	MOVQ         quads+40(FP), DI
+	MOVQ         panels+48(FP), R8
+	VPBROADCASTD whole8x64AVX512bytes<>+0(SB), Z0
+	VPBROADCASTD whole8x64AVX512bytes<>+4(SB), Z1
+	VPBROADCASTD whole8x64AVX512bytes<>+8(SB), Z2
+
+panelwhole8x64AVX512:
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	MOVQ   BX, R9
+	MOVQ   DI, R10
+
+loopwhole8x64AVX512:
+	VPBROADCASTQ (R9), Z11
+	VPSHUFB      Z1, Z11, Z12
+	VPSHUFB      Z0, Z11, Z11
+	VPXORD       Z2, Z12, Z12
+	VMOVDQU64    (SI), Z13
+	VPDPBUSD     Z13, Z12, Z7
+	VPDPBUSD     Z13, Z11, Z3
+	VMOVDQU64    64(SI), Z13
+	VPDPBUSD     Z13, Z12, Z8
+	VPDPBUSD     Z13, Z11, Z4
+	VMOVDQU64    128(SI), Z13
+	VPDPBUSD     Z13, Z12, Z9
+	VPDPBUSD     Z13, Z11, Z5
+	VMOVDQU64    192(SI), Z13
+	VPDPBUSD     Z13, Z12, Z10
+	VPDPBUSD     Z13, Z11, Z6
+	ADDQ         $0x08, R9
+	ADDQ         $0x00000100, SI
+	DECQ         R10
+	JNZ          loopwhole8x64AVX512
+	VPSLLD       $0x08, Z7, Z7
+	VPADDD       Z7, Z3, Z3
+	VPADDD       (DX), Z3, Z3
+	VPSLLD       $0x08, Z8, Z8
+	VPADDD       Z8, Z4, Z4
+	VPADDD       64(DX), Z4, Z4
+	VPSLLD       $0x08, Z9, Z9
+	VPADDD       Z9, Z5, Z5
+	VPADDD       128(DX), Z5, Z5
+	VPSLLD       $0x08, Z10, Z10
+	VPADDD       Z10, Z6, Z6
+	VPADDD       192(DX), Z6, Z6
+	VMOVUPS      (AX), Z11
+	VCVTDQ2PS    Z3, Z3
+	VFMADD231PS  (CX), Z3, Z11
+	VMOVUPS      Z11, (AX)
+	VMOVUPS      64(AX), Z11
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  64(CX), Z4, Z11
+	VMOVUPS      Z11, 64(AX)
+	VMOVUPS      128(AX), Z11
+	VCVTDQ2PS    Z5, Z5
+	VFMADD231PS  128(CX), Z5, Z11
+	VMOVUPS      Z11, 128(AX)
+	VMOVUPS      192(AX), Z11
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  192(CX), Z6, Z11
+	VMOVUPS      Z11, 192(AX)
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
+	DECQ         R8
+	JNZ          panelwhole8x64AVX512
+	VZEROUPPER
+	RET
+
+DATA whole8x128AVX512bytes<>+0(SB)/4, $0x06040200
+DATA whole8x128AVX512bytes<>+4(SB)/4, $0x07050301
+DATA whole8x128AVX512bytes<>+8(SB)/4, $0x80808080
+GLOBL whole8x128AVX512bytes<>(SB), RODATA|NOPTR, $12
+
+// func whole8x128AVX512(y *float32, scale *float32, offset *int32, x *int16, w *int8, quads int, panels int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI
+TEXT ·whole8x128AVX512(SB), NOSPLIT, $0-56
+	MOVQ         y+0(FP), AX
+	MOVQ         scale+8(FP), CX
+	MOVQ         offset+16(FP), DX
+	MOVQ         x+24(FP), BX
+	MOVQ         w+32(FP), SI
+	MOVQ         quads+40(FP), DI
+	MOVQ         panels+48(FP), R8
+	VPBROADCASTD whole8x128AVX512bytes<>+0(SB), Z0
+	VPBROADCASTD whole8x128AVX512bytes<>+4(SB), Z1
+	VPBROADCASTD whole8x128AVX512bytes<>+8(SB), Z2
+
+panelwhole8x128AVX512:
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	MOVQ   BX, R9
+	MOVQ   DI, R10
+
+loopwhole8x128AVX512:
+	VPBROADCASTQ (R9), Z19
+	VPSHUFB      Z1, Z19, Z20
+	VPSHUFB      Z0, Z19, Z19
+	VPXORD       Z2, Z20, Z20
+	VMOVDQU64    (SI), Z21
+	VPDPBUSD     Z21, Z20, Z11
+	VPDPBUSD     Z21, Z19, Z3
+	VMOVDQU64    64(SI), Z21
+	VPDPBUSD     Z21, Z20, Z12
+	VPDPBUSD     Z21, Z19, Z4
+	VMOVDQU64    128(SI), Z21
+	VPDPBUSD     Z21, Z20, Z13
+	VPDPBUSD     Z21, Z19, Z5
+	VMOVDQU64    192(SI), Z21
+	VPDPBUSD     Z21, Z20, Z14
+	VPDPBUSD     Z21, Z19, Z6
+	VMOVDQU64    256(SI), Z21
+	VPDPBUSD     Z21, Z20, Z15
+	VPDPBUSD     Z21, Z19, Z7
+	VMOVDQU64    320(SI), Z21
+	VPDPBUSD     Z21, Z20, Z16
+	VPDPBUSD     Z21, Z19, Z8
+	VMOVDQU64    384(SI), Z21
+	VPDPBUSD     Z21, Z20, Z17
+	VPDPBUSD     Z21, Z19, Z9
+	VMOVDQU64    448(SI), Z21
+	VPDPBUSD     Z21, Z20, Z18
+	VPDPBUSD     Z21, Z19, Z10
+	ADDQ         $0x08, R9
+	ADDQ         $0x00000200, SI
+	DECQ         R10
+	JNZ          loopwhole8x128AVX512
+	VPSLLD       $0x08, Z11, Z11
+	VPADDD       Z11, Z3, Z3
+	VPADDD       (DX), Z3, Z3
+	VPSLLD       $0x08, Z12, Z12
+	VPADDD       Z12, Z4, Z4
+	VPADDD       64(DX), Z4, Z4
+	VPSLLD       $0x08, Z13, Z13
+	VPADDD       Z13, Z5, Z5
+	VPADDD       128(DX), Z5, Z5
+	VPSLLD       $0x08, Z14, Z14
+	VPADDD       Z14, Z6, Z6
+	VPADDD       192(DX), Z6, Z6
+	VPSLLD       $0x08, Z15, Z15
+	VPADDD       Z15, Z7, Z7
+	VPADDD       256(DX), Z7, Z7
+	VPSLLD       $0x08, Z16, Z16
+	VPADDD       Z16, Z8, Z8
+	VPADDD       320(DX), Z8, Z8
+	VPSLLD       $0x08, Z17, Z17
+	VPADDD       Z17, Z9, Z9
+	VPADDD       384(DX), Z9, Z9
+	VPSLLD       $0x08, Z18, Z18
+	VPADDD       Z18, Z10, Z10
+	VPADDD       448(DX), Z10, Z10
+	VMOVUPS      (AX), Z19
+	VCVTDQ2PS    Z3, Z3
+	VFMADD231PS  (CX), Z3, Z19
+	VMOVUPS      Z19, (AX)
+	VMOVUPS      64(AX), Z19
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  64(CX), Z4, Z19
+	VMOVUPS      Z19, 64(AX)
+	VMOVUPS      128(AX), Z19
+	VCVTDQ2PS    Z5, Z5
+	VFMADD231PS  128(CX), Z5, Z19
+	VMOVUPS      Z19, 128(AX)
+	VMOVUPS      192(AX), Z19
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  192(CX), Z6, Z19
+	VMOVUPS      Z19, 192(AX)
+	VMOVUPS      256(AX), Z19
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  256(CX), Z7, Z19
+	VMOVUPS      Z19, 256(AX)
+	VMOVUPS      320(AX), Z19
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  320(CX), Z8, Z19
+	VMOVUPS      Z19, 320(AX)
+	VMOVUPS      384(AX), Z19
+	VCVTDQ2PS    Z9, Z9
+	VFMADD231PS  384(CX), Z9, Z19
+	VMOVUPS      Z19, 384(AX)
+	VMOVUPS      448(AX), Z19
+	VCVTDQ2PS    Z10, Z10
+	VFMADD231PS  448(CX), Z10, Z19
+	VMOVUPS      Z19, 448(AX)
+	ADDQ         $0x00000200, AX
+	ADDQ         $0x00000200, CX
+	ADDQ         $0x00000200, DX
+	DECQ         R8
+	JNZ          panelwhole8x128AVX512
 	VZEROUPPER
 	RET
 
@@ -2304,9 +2561,9 @@ endvectorAVX2:
 	VZEROUPPER
 	RET
 
-// func wholeAVX2(y *float32, scale *float32, x *int16, w *int16, pairs int, panels int)
+// func whole16x16AVX2(y *float32, scale *float32, x *int16, w *int16, pairs int, panels int)
 // Requires: AVX, AVX2, FMA3
-TEXT ·wholeAVX2(SB), NOSPLIT, $0-48
+TEXT ·whole16x16AVX2(SB), NOSPLIT, $0-48
 	MOVQ y+0(FP), AX
 	MOVQ scale+8(FP), CX
 	MOVQ x+16(FP), DX
@@ -2314,7 +2571,48 @@ TEXT ·wholeAVX2(SB), NOSPLIT, $0-48
 	MOVQ pairs+32(FP), SI
 	MOVQ panels+40(FP), DI
 
-panelwholeAVX2:
+panelwhole16x16AVX2:
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	MOVQ  DX, R8
+	MOVQ  SI, R9
+
+loopwhole16x16AVX2:
+	VPBROADCASTD (R8), Y2
+	VPMADDWD     (BX), Y2, Y3
+	VPADDD       Y3, Y0, Y0
+	VPMADDWD     32(BX), Y2, Y2
+	VPADDD       Y2, Y1, Y1
+	ADDQ         $0x04, R8
+	ADDQ         $0x00000040, BX
+	DECQ         R9
+	JNZ          loopwhole16x16AVX2
+	VMOVUPS      (AX), Y2
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  (CX), Y0, Y2
+	VMOVUPS      Y2, (AX)
+	VMOVUPS      32(AX), Y0
+	VCVTDQ2PS    Y1, Y1
+	VFMADD231PS  32(CX), Y1, Y0
+	VMOVUPS      Y0, 32(AX)
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x00000040, CX
+	DECQ         DI
+	JNZ          panelwhole16x16AVX2
+	VZEROUPPER
+	RET
+
+// func whole16x64AVX2(y *float32, scale *float32, x *int16, w *int16, pairs int, panels int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·whole16x64AVX2(SB), NOSPLIT, $0-48
+	MOVQ y+0(FP), AX
+	MOVQ scale+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ w+24(FP), BX
+	MOVQ pairs+32(FP), SI
+	MOVQ panels+40(FP), DI
+
+panelwhole16x64AVX2:
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -2326,7 +2624,7 @@ panelwholeAVX2:
 	MOVQ  DX, R8
 	MOVQ  SI, R9
 
-loopwholeAVX2:
+loopwhole16x64AVX2:
 	VPBROADCASTD (R8), Y8
 	VPMADDWD     (BX), Y8, Y9
 	VPADDD       Y9, Y0, Y0
@@ -2347,7 +2645,7 @@ loopwholeAVX2:
 	ADDQ         $0x04, R8
 	ADDQ         $0x00000100, BX
 	DECQ         R9
-	JNZ          loopwholeAVX2
+	JNZ          loopwhole16x64AVX2
 	VMOVUPS      (AX), Y8
 	VCVTDQ2PS    Y0, Y0
 	VFMADD231PS  (CX), Y0, Y8
@@ -2383,7 +2681,445 @@ loopwholeAVX2:
 	ADDQ         $0x00000100, AX
 	ADDQ         $0x00000100, CX
 	DECQ         DI
-	JNZ          panelwholeAVX2
+	JNZ          panelwhole16x64AVX2
+	VZEROUPPER
+	RET
+
+// func whole8x64AVX2(y *float32, scale *float32, offset *int32, x *int16, w *int8, quads int, panels int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·whole8x64AVX2(SB), NOSPLIT, $0-56
+	MOVQ y+0(FP), AX
+	MOVQ scale+8(FP), CX
+	MOVQ offset+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ w+32(FP), SI
+	MOVQ quads+40(FP), DI
+	MOVQ panels+48(FP), R8
+
+panelwhole8x64AVX2:
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	MOVQ  BX, R9
+	MOVQ  DI, R10
+	MOVQ  SI, R11
+
+loop0whole8x64AVX2:
+	VPBROADCASTQ (R9), Y8
+	VPMOVSXBW    (R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y0, Y0
+	VPMOVSXBW    16(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y1, Y1
+	VPMOVSXBW    32(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y2, Y2
+	VPMOVSXBW    48(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y3, Y3
+	VPMOVSXBW    64(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y4, Y4
+	VPMOVSXBW    80(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y5, Y5
+	VPMOVSXBW    96(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y6, Y6
+	VPMOVSXBW    112(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y7, Y7
+	ADDQ         $0x08, R9
+	ADDQ         $0x00000100, R11
+	DECQ         R10
+	JNZ          loop0whole8x64AVX2
+	VPHADDD      Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VPHADDD      Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VPHADDD      Y5, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VPHADDD      Y7, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VMOVUPS      (AX), Y1
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  (CX), Y0, Y1
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      32(AX), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  32(CX), Y2, Y0
+	VMOVUPS      Y0, 32(AX)
+	VMOVUPS      64(AX), Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  64(CX), Y4, Y0
+	VMOVUPS      Y0, 64(AX)
+	VMOVUPS      96(AX), Y0
+	VCVTDQ2PS    Y6, Y6
+	VFMADD231PS  96(CX), Y6, Y0
+	VMOVUPS      Y0, 96(AX)
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	MOVQ         BX, R9
+	MOVQ         DI, R10
+	MOVQ         SI, R11
+
+loop1whole8x64AVX2:
+	VPBROADCASTQ (R9), Y8
+	VPMOVSXBW    128(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y0, Y0
+	VPMOVSXBW    144(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y1, Y1
+	VPMOVSXBW    160(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y2, Y2
+	VPMOVSXBW    176(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y3, Y3
+	VPMOVSXBW    192(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y4, Y4
+	VPMOVSXBW    208(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y5, Y5
+	VPMOVSXBW    224(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y6, Y6
+	VPMOVSXBW    240(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y7, Y7
+	ADDQ         $0x08, R9
+	ADDQ         $0x00000100, R11
+	DECQ         R10
+	JNZ          loop1whole8x64AVX2
+	VPHADDD      Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VPHADDD      Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VPHADDD      Y5, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VPHADDD      Y7, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VMOVUPS      128(AX), Y1
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  128(CX), Y0, Y1
+	VMOVUPS      Y1, 128(AX)
+	VMOVUPS      160(AX), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  160(CX), Y2, Y0
+	VMOVUPS      Y0, 160(AX)
+	VMOVUPS      192(AX), Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  192(CX), Y4, Y0
+	VMOVUPS      Y0, 192(AX)
+	VMOVUPS      224(AX), Y0
+	VCVTDQ2PS    Y6, Y6
+	VFMADD231PS  224(CX), Y6, Y0
+	VMOVUPS      Y0, 224(AX)
+	MOVQ         R11, SI
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, DX
+	DECQ         R8
+	JNZ          panelwhole8x64AVX2
+	VZEROUPPER
+	RET
+
+// func whole8x128AVX2(y *float32, scale *float32, offset *int32, x *int16, w *int8, quads int, panels int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·whole8x128AVX2(SB), NOSPLIT, $0-56
+	MOVQ y+0(FP), AX
+	MOVQ scale+8(FP), CX
+	MOVQ offset+16(FP), DX
+	MOVQ x+24(FP), BX
+	MOVQ w+32(FP), SI
+	MOVQ quads+40(FP), DI
+	MOVQ panels+48(FP), R8
+
+panelwhole8x128AVX2:
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	MOVQ  BX, R9
+	MOVQ  DI, R10
+	MOVQ  SI, R11
+
+loop0whole8x128AVX2:
+	VPBROADCASTQ (R9), Y8
+	VPMOVSXBW    (R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y0, Y0
+	VPMOVSXBW    16(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y1, Y1
+	VPMOVSXBW    32(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y2, Y2
+	VPMOVSXBW    48(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y3, Y3
+	VPMOVSXBW    64(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y4, Y4
+	VPMOVSXBW    80(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y5, Y5
+	VPMOVSXBW    96(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y6, Y6
+	VPMOVSXBW    112(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y7, Y7
+	ADDQ         $0x08, R9
+	ADDQ         $0x00000200, R11
+	DECQ         R10
+	JNZ          loop0whole8x128AVX2
+	VPHADDD      Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VPHADDD      Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VPHADDD      Y5, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VPHADDD      Y7, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VMOVUPS      (AX), Y1
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  (CX), Y0, Y1
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      32(AX), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  32(CX), Y2, Y0
+	VMOVUPS      Y0, 32(AX)
+	VMOVUPS      64(AX), Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  64(CX), Y4, Y0
+	VMOVUPS      Y0, 64(AX)
+	VMOVUPS      96(AX), Y0
+	VCVTDQ2PS    Y6, Y6
+	VFMADD231PS  96(CX), Y6, Y0
+	VMOVUPS      Y0, 96(AX)
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	MOVQ         BX, R9
+	MOVQ         DI, R10
+	MOVQ         SI, R11
+
+loop1whole8x128AVX2:
+	VPBROADCASTQ (R9), Y8
+	VPMOVSXBW    128(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y0, Y0
+	VPMOVSXBW    144(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y1, Y1
+	VPMOVSXBW    160(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y2, Y2
+	VPMOVSXBW    176(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y3, Y3
+	VPMOVSXBW    192(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y4, Y4
+	VPMOVSXBW    208(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y5, Y5
+	VPMOVSXBW    224(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y6, Y6
+	VPMOVSXBW    240(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y7, Y7
+	ADDQ         $0x08, R9
+	ADDQ         $0x00000200, R11
+	DECQ         R10
+	JNZ          loop1whole8x128AVX2
+	VPHADDD      Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VPHADDD      Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VPHADDD      Y5, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VPHADDD      Y7, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VMOVUPS      128(AX), Y1
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  128(CX), Y0, Y1
+	VMOVUPS      Y1, 128(AX)
+	VMOVUPS      160(AX), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  160(CX), Y2, Y0
+	VMOVUPS      Y0, 160(AX)
+	VMOVUPS      192(AX), Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  192(CX), Y4, Y0
+	VMOVUPS      Y0, 192(AX)
+	VMOVUPS      224(AX), Y0
+	VCVTDQ2PS    Y6, Y6
+	VFMADD231PS  224(CX), Y6, Y0
+	VMOVUPS      Y0, 224(AX)
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	MOVQ         BX, R9
+	MOVQ         DI, R10
+	MOVQ         SI, R11
+
+loop2whole8x128AVX2:
+	VPBROADCASTQ (R9), Y8
+	VPMOVSXBW    256(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y0, Y0
+	VPMOVSXBW    272(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y1, Y1
+	VPMOVSXBW    288(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y2, Y2
+	VPMOVSXBW    304(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y3, Y3
+	VPMOVSXBW    320(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y4, Y4
+	VPMOVSXBW    336(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y5, Y5
+	VPMOVSXBW    352(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y6, Y6
+	VPMOVSXBW    368(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y7, Y7
+	ADDQ         $0x08, R9
+	ADDQ         $0x00000200, R11
+	DECQ         R10
+	JNZ          loop2whole8x128AVX2
+	VPHADDD      Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VPHADDD      Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VPHADDD      Y5, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VPHADDD      Y7, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VMOVUPS      256(AX), Y1
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  256(CX), Y0, Y1
+	VMOVUPS      Y1, 256(AX)
+	VMOVUPS      288(AX), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  288(CX), Y2, Y0
+	VMOVUPS      Y0, 288(AX)
+	VMOVUPS      320(AX), Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  320(CX), Y4, Y0
+	VMOVUPS      Y0, 320(AX)
+	VMOVUPS      352(AX), Y0
+	VCVTDQ2PS    Y6, Y6
+	VFMADD231PS  352(CX), Y6, Y0
+	VMOVUPS      Y0, 352(AX)
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	MOVQ         BX, R9
+	MOVQ         DI, R10
+	MOVQ         SI, R11
+
+loop3whole8x128AVX2:
+	VPBROADCASTQ (R9), Y8
+	VPMOVSXBW    384(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y0, Y0
+	VPMOVSXBW    400(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y1, Y1
+	VPMOVSXBW    416(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y2, Y2
+	VPMOVSXBW    432(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y3, Y3
+	VPMOVSXBW    448(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y4, Y4
+	VPMOVSXBW    464(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y5, Y5
+	VPMOVSXBW    480(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y6, Y6
+	VPMOVSXBW    496(R11), Y9
+	VPMADDWD     Y9, Y8, Y9
+	VPADDD       Y9, Y7, Y7
+	ADDQ         $0x08, R9
+	ADDQ         $0x00000200, R11
+	DECQ         R10
+	JNZ          loop3whole8x128AVX2
+	VPHADDD      Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VPHADDD      Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VPHADDD      Y5, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VPHADDD      Y7, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VMOVUPS      384(AX), Y1
+	VCVTDQ2PS    Y0, Y0
+	VFMADD231PS  384(CX), Y0, Y1
+	VMOVUPS      Y1, 384(AX)
+	VMOVUPS      416(AX), Y0
+	VCVTDQ2PS    Y2, Y2
+	VFMADD231PS  416(CX), Y2, Y0
+	VMOVUPS      Y0, 416(AX)
+	VMOVUPS      448(AX), Y0
+	VCVTDQ2PS    Y4, Y4
+	VFMADD231PS  448(CX), Y4, Y0
+	VMOVUPS      Y0, 448(AX)
+	VMOVUPS      480(AX), Y0
+	VCVTDQ2PS    Y6, Y6
+	VFMADD231PS  480(CX), Y6, Y0
+	VMOVUPS      Y0, 480(AX)
+	MOVQ         R11, SI
+	ADDQ         $0x00000200, AX
+	ADDQ         $0x00000200, CX
+	ADDQ         $0x00000200, DX
+	DECQ         R8
+	JNZ          panelwhole8x128AVX2
 	VZEROUPPER
 	RET
 

@@ -60,15 +60,14 @@ func (p *Packed) resize(k, n int) {
 }
 
 // Floats returns n zeros that begin at a cache line.
-func Floats(n int) []float32 {
-	const line = 64
-	b := make([]float32, n+line/4)
-	skip := int(-uintptr(unsafe.Pointer(&b[0])) & (line - 1) / 4)
-	return b[skip : skip+n : skip+n]
-}
+func Floats(n int) []float32 { return aligned[float32](n) }
 
-// alignment is how many numbers of b are before its first cache line.
-func alignment(b []int16) int {
+// aligned returns n zeros that begin at a cache line.
+func aligned[T int8 | int16 | int32 | float32](n int) []T {
 	const line = 64
-	return int(-uintptr(unsafe.Pointer(&b[0])) & (line - 1) / 2)
+	var v T
+	size := int(unsafe.Sizeof(v))
+	b := make([]T, n+line/size)
+	skip := int(-uintptr(unsafe.Pointer(&b[0]))&(line-1)) / size
+	return b[skip : skip+n : skip+n]
 }

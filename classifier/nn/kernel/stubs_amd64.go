@@ -74,10 +74,25 @@ func vectorAVX512(y *float32, x *float32, b *float32, k int, size int)
 //go:noescape
 func narrowAVX512(y *float32, x *float32, b *float32, k int, size int)
 
-// wholeAVX512 adds a row of whole numbers times panels of such, scaled, to y.
+// whole16x16AVX512 adds a row of whole numbers times panels of 16 columns of 16 bits, scaled, to y.
 //
 //go:noescape
-func wholeAVX512(y *float32, scale *float32, x *int16, w *int16, pairs int, panels int)
+func whole16x16AVX512(y *float32, scale *float32, x *int16, w *int16, pairs int, panels int)
+
+// whole16x64AVX512 adds a row of whole numbers times panels of 64 columns of 16 bits, scaled, to y.
+//
+//go:noescape
+func whole16x64AVX512(y *float32, scale *float32, x *int16, w *int16, pairs int, panels int)
+
+// whole8x64AVX512 adds a row of whole numbers times panels of 64 columns of 8 bits, scaled, to y.
+//
+//go:noescape
+func whole8x64AVX512(y *float32, scale *float32, offset *int32, x *int16, w *int8, quads int, panels int)
+
+// whole8x128AVX512 adds a row of whole numbers times panels of 128 columns of 8 bits, scaled, to y.
+//
+//go:noescape
+func whole8x128AVX512(y *float32, scale *float32, offset *int32, x *int16, w *int8, quads int, panels int)
 
 // gatesWholeAVX512 is a step of an LSTM's gates whose output is of whole numbers, too; n is a multiple of a vector's width.
 //
@@ -134,10 +149,25 @@ func tileAVX2x6(c *float32, ldc int, a *float32, rs int, cs int, b *float32, k i
 //go:noescape
 func vectorAVX2(y *float32, x *float32, b *float32, k int, size int)
 
-// wholeAVX2 adds a row of whole numbers times panels of such, scaled, to y.
+// whole16x16AVX2 adds a row of whole numbers times panels of 16 columns of 16 bits, scaled, to y.
 //
 //go:noescape
-func wholeAVX2(y *float32, scale *float32, x *int16, w *int16, pairs int, panels int)
+func whole16x16AVX2(y *float32, scale *float32, x *int16, w *int16, pairs int, panels int)
+
+// whole16x64AVX2 adds a row of whole numbers times panels of 64 columns of 16 bits, scaled, to y.
+//
+//go:noescape
+func whole16x64AVX2(y *float32, scale *float32, x *int16, w *int16, pairs int, panels int)
+
+// whole8x64AVX2 adds a row of whole numbers times panels of 64 columns of 8 bits, scaled, to y.
+//
+//go:noescape
+func whole8x64AVX2(y *float32, scale *float32, offset *int32, x *int16, w *int8, quads int, panels int)
+
+// whole8x128AVX2 adds a row of whole numbers times panels of 128 columns of 8 bits, scaled, to y.
+//
+//go:noescape
+func whole8x128AVX2(y *float32, scale *float32, offset *int32, x *int16, w *int8, quads int, panels int)
 
 // gatesWholeAVX2 is a step of an LSTM's gates whose output is of whole numbers, too; n is a multiple of a vector's width.
 //

@@ -3,29 +3,55 @@ package kernel
 import "math"
 
 // Products of whole numbers, for where one row after the other is multiplied by weights that do not fit into a core's first cache:
-// 16 bits a number are half the way that 32 are. Sums are exact, so that every kernel has the same.
+// 16 bits a number are half the way that 32 are, and 8 a quarter. Sums are exact, so that every kernel has the same.
 const (
 	// WholeOne is what 1 is as a whole number of GatesWhole's.
 	WholeOne = 4096
-	// wholePanel is the width of a panel, columns.
-	wholePanel = 64
 )
 
-// Whole is a matrix of K rows and N columns as whole numbers, each column of a scale of its own. It is kept in panels of 64 columns,
-// the last filled up; a row of a panel has two rows of the matrix, column by column.
+// Whole is a matrix of K rows and N columns as whole numbers, each column of a scale of its own. It is kept in panels of some columns,
+// the last filled up; a row of a panel has two rows of the matrix, column by column, or four where numbers have 8 bits.
 type Whole struct {
-	K, N  int
-	scale []float32 // of a column
-	data  []int16
+	K, N   int
+	panel  int       // columns
+	rows   int       // of the matrix in a panel's row: 2 or 4
+	scale  []float32 // of a column
+	data   []int16   // of 16 bits,
+	small  []int8    // or of 8
+	offset []int32   // of a column of 8 bits: its sum times -32768
 }
 
+// Bits of a weight.
+const (
+	Bits16 = 16
+	Bits8  = 8
+)
+
 // Pack makes w a copy of b: k rows of n floats, ldb floats apart. Rows that it is multiplied by have one for 1, and numbers up to most,
-// which is up to 32767. A weight is half a 32767th of its column's largest off at most; or, if that is more, as much as keeps
-// sums in 32 bits: most times what the column amounts to, divided by 2 to the 32.
-func (w *Whole) Pack(b []float32, k, n, ldb int, one, most float64) {
-	pairs := (k + 1) / 2
-	panels := (n + wholePanel - 1) / wholePanel
-	*w = Whole{K: k, N: n, scale: Floats(panels * wholePanel), data: whole16(panels * wholePanel * 2 * pairs)}
+// which is up to 32767. A weight is half a 32767th (of 8 bits: half a 127th) of its column's largest off at most; or, if that is more,
+// as much as keeps sums in 32 bits: most times what the column amounts to, divided by 2 to the 32.
+func (w *Whole) Pack(b []float32, k, n, ldb int, one, most float64, bits int) {
+	*w = Whole{K: k, N: n, panel: 64, rows: 2}
+	switch { // the widest that a kernel has, as long as the last is full
+	case bits == Bits8 && n%128 == 0:
+		w.panel = 128
+	case bits == Bits16 && n <= 16:
+		w.panel = 16
+	}
+	panels := (n + w.panel - 1) / w.panel
+	w.scale = Floats(panels * w.panel)
+	top := 0.0
+	var put func(i int, v float64)
+	if bits == Bits8 {
+		w.rows = 4
+	}
+	if size := panels * w.panel * w.steps() * w.rows; bits == Bits8 {
+		w.small, w.offset, top = aligned[int8](size), aligned[int32](panels*w.panel), math.MaxInt8
+		put = func(i int, v float64) { w.small[i] = int8(v) }
+	} else {
+		w.data, top = aligned[int16](size), math.MaxInt16
+		put = func(i int, v float64) { w.data[i] = int16(v) }
+	}
 	limit := math.MaxInt32/most - float64(k) // rounding adds a half to each weight at most
 	if k > 0 && limit < 1 {
 		panic("kernel: too many rows for sums of 32 bits")
@@ -36,50 +62,64 @@ func (w *Whole) Pack(b []float32, k, n, ldb int, one, most float64) {
 			v := math.Abs(float64(b[r*ldb+c]))
 			largest, sum = max(largest, v), sum+v
 		}
-		unit := max(largest/math.MaxInt16, sum/limit)
+		unit := max(largest/top, sum/limit)
 		if unit == 0 {
 			continue
 		}
 		w.scale[c] = float32(unit / one)
-		at := w.data[c/wholePanel*wholePanel*2*pairs:]
 		for r := range k {
 			q := math.RoundToEven(float64(b[r*ldb+c]) / unit)
-			at[(r/2*wholePanel+c%wholePanel)*2+r%2] = int16(min(max(q, -math.MaxInt16), math.MaxInt16))
+			q = min(max(q, -top), top)
+			put(w.place(r, c), q)
+			if bits == Bits8 {
+				w.offset[c] -= int32(q) << 15
+			}
 		}
 	}
 }
 
-// whole16 returns zeros that begin at a cache line.
-func whole16(n int) []int16 {
-	const line = 32
-	b := make([]int16, n+line)
-	skip := alignment(b)
-	return b[skip : skip+n : skip+n]
+// steps is how many rows a panel has.
+func (w *Whole) steps() int { return (w.K + w.rows - 1) / w.rows }
+
+// place is where the weight of a row and column is.
+func (w *Whole) place(r, c int) int {
+	return c/w.panel*w.panel*w.steps()*w.rows + (r/w.rows*w.panel+c%w.panel)*w.rows + r%w.rows
 }
 
-// MulWhole adds x·W to y. x holds W.K numbers up to what Pack was told, and one more if W.K is odd. It panics if a slice is
-// too short.
+// MulWhole adds x·W to y. x holds W.K numbers up to what Pack was told, and any others up to a multiple of 2, or with 8 bits of 4. It
+// panics if a slice is too short.
 func (kn *Kernel) MulWhole(y []float32, x []int16, w *Whole) {
 	if w.N == 0 || w.K == 0 {
 		return
 	}
-	pairs := (w.K + 1) / 2
-	_, _ = y[w.N-1], x[2*pairs-1]
+	steps := w.steps()
+	_, _ = y[w.N-1], x[w.rows*steps-1]
 	panels := 0
-	if kn.whole != nil {
-		if panels = w.N / wholePanel; panels > 0 {
-			kn.whole(&y[0], &w.scale[0], &x[0], &w.data[0], pairs, panels)
+	if kn.whole16 != nil {
+		if panels = w.N / w.panel; panels > 0 && w.small != nil {
+			kn.whole8[w.panel](&y[0], &w.scale[0], &w.offset[0], &x[0], &w.small[0], steps, panels)
+		} else if panels > 0 {
+			kn.whole16[w.panel](&y[0], &w.scale[0], &x[0], &w.data[0], steps, panels)
 		}
 	}
-	for c := panels * wholePanel; c < w.N; c++ {
-		at := w.data[c/wholePanel*wholePanel*2*pairs:]
+	for c := panels * w.panel; c < w.N; c++ {
 		sum := int32(0)
-		for p := range pairs {
-			i := (p*wholePanel + c%wholePanel) * 2
-			sum += int32(x[2*p])*int32(at[i]) + int32(x[2*p+1])*int32(at[i+1])
+		if w.small != nil {
+			sum = dot(x[:w.K], w.small, w, c)
+		} else {
+			sum = dot(x[:w.K], w.data, w, c)
 		}
 		y[c] += float32(sum) * w.scale[c]
 	}
+}
+
+// dot is x times a column.
+func dot[T int8 | int16](x []int16, data []T, w *Whole, c int) int32 {
+	at, sum := w.place(0, c), int32(0)
+	for i, v := range x {
+		sum += int32(v) * int32(data[at+i/w.rows*w.panel*w.rows+i%w.rows])
+	}
+	return sum
 }
 
 // GatesWhole is Gates for where only the cell and the output are wanted: cell is changed in place, and whole takes the output

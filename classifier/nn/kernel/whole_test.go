@@ -9,25 +9,30 @@ import (
 
 // checkWhole holds every kernel's product of whole numbers to the definition, in sums that are exact, the assembly kernels to each
 // other's bits, and the whole numbers to the floats that they stand for.
-func checkWhole(tb testing.TB, k, n int, one, most float64, scale float32, seed uint64) {
+func checkWhole(tb testing.TB, k, n int, one, most float64, scale float32, bits int, seed uint64) {
 	tb.Helper()
 	r := rand.New(rand.NewPCG(seed, 3))
 	b, y := draw(r, k*n), draw(r, n)
 	for i := range b {
 		b[i] *= scale
 	}
-	x := make([]int16, (k+1)/2*2)
+	x := make([]int16, (k+3)/4*4)
 	for i := range k {
 		x[i] = int16((r.Float64()*2 - 1) * most)
 	}
 	var w Whole
-	w.Pack(b, k, n, n, one, most)
+	w.Pack(b, k, n, n, one, most, bits)
 	want, loose := slices.Clone(y), make([]float64, n)
 	for c := range n {
 		sum, exact, off := int64(0), 0.0, 0.0
 		for i := range k {
-			q := w.data[c/wholePanel*wholePanel*len(x)+(i/2*wholePanel+c%wholePanel)*2+i%2]
-			sum += int64(x[i]) * int64(q)
+			q := int64(0)
+			if rows := 16 / bits * 2; bits == Bits8 {
+				q = int64(w.small[c/w.panel*w.panel*len(x)+(i/rows*w.panel+c%w.panel)*rows+i%rows])
+			} else {
+				q = int64(w.data[c/w.panel*w.panel*((k+1)/2*2)+(i/rows*w.panel+c%w.panel)*rows+i%rows])
+			}
+			sum += int64(x[i]) * q
 			exact += float64(x[i]) * float64(b[i*n+c]) / one
 			off += math.Abs(float64(x[i])) / one * float64(w.scale[c]) * one / 2 // half a unit a weight
 		}
@@ -40,7 +45,7 @@ func checkWhole(tb testing.TB, k, n int, one, most float64, scale float32, seed 
 			tb.Fatalf("%dx%d: column %d is %v off, more than %v", k, n, c, d, loose[c])
 		}
 	}
-	var bits []float32
+	var same []float32
 	for _, kn := range All() {
 		got := slices.Clone(y)
 		kn.MulWhole(got, x, &w)
@@ -50,19 +55,21 @@ func checkWhole(tb testing.TB, k, n int, one, most float64, scale float32, seed 
 			}
 		}
 		if kn.rows > 0 {
-			if bits != nil && !slices.Equal(bits, got) {
+			if same != nil && !slices.Equal(same, got) {
 				tb.Errorf("%s: %dx%d: not the bits of the other assembly", kn.name, k, n)
 			}
-			bits = got
+			same = got
 		}
 	}
 }
 
 func TestMulWhole(t *testing.T) {
-	for _, s := range [][2]int{{1, 1}, {2, 64}, {7, 65}, {64, 256}, {128, 512}, {33, 130}, {1024, 64}, {0, 64}, {3, 0}} {
-		checkWhole(t, s[0], s[1], WholeOne, WholeOne, 0.3, 1)
-		checkWhole(t, s[0], s[1], 2048, math.MaxInt16, 20, 2)
-		checkWhole(t, s[0], s[1], 2048, math.MaxInt16, 0, 3)
+	for _, s := range [][2]int{{1, 1}, {5, 16}, {64, 12}, {2, 64}, {7, 65}, {64, 256}, {128, 512}, {33, 130}, {1024, 64}, {0, 64}, {3, 0}} {
+		for _, bits := range []int{Bits8, Bits16} {
+			checkWhole(t, s[0], s[1], WholeOne, WholeOne, 0.3, bits, 1)
+			checkWhole(t, s[0], s[1], 2048, math.MaxInt16, 20, bits, 2)
+			checkWhole(t, s[0], s[1], 2048, math.MaxInt16, 0, bits, 3)
+		}
 	}
 	for _, kn := range All() {
 		for _, short := range [][2]int{{63, 2}, {64, 1}} {
@@ -73,7 +80,7 @@ func TestMulWhole(t *testing.T) {
 					}
 				}()
 				var w Whole
-				w.Pack(make([]float32, 128), 2, 64, 64, WholeOne, WholeOne)
+				w.Pack(make([]float32, 128), 2, 64, 64, WholeOne, WholeOne, Bits16)
 				kn.MulWhole(make([]float32, short[0]), make([]int16, short[1]), &w)
 			}()
 		}
@@ -87,7 +94,7 @@ func FuzzMulWhole(f *testing.F) {
 		if s := math.Abs(float64(scale)); !(s < 1e20) || s < 1e-20 {
 			t.Skip("weights are numbers of a common size")
 		}
-		checkWhole(t, int(k%200), int(n%300), WholeOne, WholeOne, scale, seed)
+		checkWhole(t, int(k%200), int(n%300), WholeOne, WholeOne, scale, Bits8<<(seed&1), seed)
 	})
 }
 

@@ -43,7 +43,10 @@ func main() {
 		if s.bytes == 64 {
 			vector(s, "narrow"+s.name, 4)
 		}
-		whole(s)
+		whole(s, 16)
+		whole(s, 64)
+		bytes(s, 64)
+		bytes(s, 128)
 		gatesWhole(s)
 		exps(s)
 		gatesForward(s)

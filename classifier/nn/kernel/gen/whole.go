@@ -1,75 +1,185 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// wholePanel is the width of a panel of a matrix of whole numbers, columns; a row of pairs is wholeRow bytes.
-const (
-	wholePanel = 64
-	wholeRow   = 4 * wholePanel
-)
-
 // wholeOne is what 1 is as a whole number.
 const wholeOne = float32(4096)
 
-// whole is y += scale·(x·W) for panels of 64 columns of whole numbers: x and W are of 16 bits, the sums of 32. Each row of a panel holds
-// pairs of neighbouring rows of the matrix, column by column.
-func whole(s isa) {
-	name := "whole" + s.name
+// whole is y += scale·(x·W) for panels of so many columns of whole numbers of 16 bits, with sums of 32. Each row of a panel holds pairs
+// of neighbouring rows of the matrix, column by column.
+func whole(s isa, cols int) {
+	name := fmt.Sprintf("whole16x%d%s", cols, s.name)
 	TEXT(name, NOSPLIT, "func(y *float32, scale *float32, x *int16, w *int16, pairs int, panels int)")
 	Pragma("noescape")
-	Doc(name + " adds a row of whole numbers times panels of such, scaled, to y.")
+	Doc(fmt.Sprintf("%s adds a row of whole numbers times panels of %d columns of 16 bits, scaled, to y.", name, cols))
 	y, scale := Load(Param("y"), GP64()), Load(Param("scale"), GP64())
 	first, w := Load(Param("x"), GP64()), Load(Param("w"), GP64())
 	pairs, panels := Load(Param("pairs"), GP64()), Load(Param("panels"), GP64())
 	x, k := GP64(), GP64()
-	acc := make([]reg.VecVirtual, wholeRow/s.bytes)
-	for i := range acc {
-		acc[i] = s.vec()
-	}
+	acc := s.vecs(4 * cols / s.bytes)
 	Label("panel" + name)
-	for _, a := range acc {
-		if s.bytes == 64 {
-			VPXORD(a, a, a)
-		} else {
-			VPXOR(a, a, a)
-		}
-	}
+	s.clear(acc)
 	MOVQ(first, x)
 	MOVQ(pairs, k)
 	Label("loop" + name)
 	v := s.vec()
 	VPBROADCASTD(Mem{Base: x}, v)
 	for i, a := range acc {
-		row := Mem{Base: w, Disp: i * s.bytes}
+		weights := Mem{Base: w, Disp: i * s.bytes}
 		if s.bytes == 64 {
-			VPDPWSSD(row, v, a)
+			VPDPWSSD(weights, v, a)
 			continue
 		}
 		p := s.vec()
-		VPMADDWD(row, v, p)
+		VPMADDWD(weights, v, p)
 		VPADDD(p, a, a)
 	}
 	ADDQ(Imm(4), x)
-	ADDQ(U32(wholeRow), w)
+	ADDQ(U32(4*cols), w)
 	DECQ(k)
 	JNZ(LabelRef("loop" + name))
-	for i, a := range acc {
-		sum := s.vec()
-		VMOVUPS(Mem{Base: y, Disp: i * s.bytes}, sum)
-		VCVTDQ2PS(a, a)
-		VFMADD231PS(Mem{Base: scale, Disp: i * s.bytes}, a, sum)
-		VMOVUPS(sum, Mem{Base: y, Disp: i * s.bytes})
-	}
-	ADDQ(U32(wholeRow), y)
-	ADDQ(U32(wholeRow), scale)
+	s.addScaled(acc, y, scale, 0)
+	ADDQ(U32(4*cols), y)
+	ADDQ(U32(4*cols), scale)
 	DECQ(panels)
 	JNZ(LabelRef("panel" + name))
 	VZEROUPPER()
 	RET()
+}
+
+// addScaled adds sums, times their scales, to y.
+func (s isa) addScaled(sums []reg.VecVirtual, y, scale reg.Register, at int) {
+	for i, a := range sums {
+		v := s.vec()
+		VMOVUPS(Mem{Base: y, Disp: at + i*s.bytes}, v)
+		VCVTDQ2PS(a, a)
+		VFMADD231PS(Mem{Base: scale, Disp: at + i*s.bytes}, a, v)
+		VMOVUPS(v, Mem{Base: y, Disp: at + i*s.bytes})
+	}
+}
+
+func (s isa) vecs(n int) []reg.VecVirtual {
+	out := make([]reg.VecVirtual, n)
+	for i := range out {
+		out[i] = s.vec()
+	}
+	return out
+}
+
+func (s isa) clear(all []reg.VecVirtual) {
+	for _, a := range all {
+		if s.bytes == 64 {
+			VPXORD(a, a, a)
+		} else {
+			VPXOR(a, a, a)
+		}
+	}
+}
+
+// bytes is whole for weights of 8 bits: each row of a panel holds four neighbouring rows of the matrix, column by column.
+//
+// With VNNI, x+32768 is 256·high+low, of which both are bytes without a sign, so that two instructions take 64 weights; offset is what
+// 32768 too much are for a column. What is beyond 32 bits on the way is lost in the end, too.
+func bytes(s isa, cols int) {
+	name := fmt.Sprintf("whole8x%d%s", cols, s.name)
+	var low, high, sign Mem
+	if s.bytes == 64 {
+		low, high, sign = quadBytes(name)
+	}
+	TEXT(name, NOSPLIT, "func(y *float32, scale *float32, offset *int32, x *int16, w *int8, quads int, panels int)")
+	Pragma("noescape")
+	Doc(fmt.Sprintf("%s adds a row of whole numbers times panels of %d columns of 8 bits, scaled, to y.", name, cols))
+	y, scale, offset := Load(Param("y"), GP64()), Load(Param("scale"), GP64()), Load(Param("offset"), GP64())
+	first, w := Load(Param("x"), GP64()), Load(Param("w"), GP64())
+	quads, panels := Load(Param("quads"), GP64()), Load(Param("panels"), GP64())
+	x, k, at := GP64(), GP64(), GP64()
+	if s.bytes == 64 {
+		lows, highs, signs := s.vec(), s.vec(), s.vec()
+		VPBROADCASTD(low, lows)
+		VPBROADCASTD(high, highs)
+		VPBROADCASTD(sign, signs)
+		l, h := s.vecs(cols/16), s.vecs(cols/16)
+		Label("panel" + name)
+		s.clear(l)
+		s.clear(h)
+		MOVQ(first, x)
+		MOVQ(quads, k)
+		Label("loop" + name)
+		four, hs, m := s.vec(), s.vec(), s.vec()
+		VPBROADCASTQ(Mem{Base: x}, four)
+		VPSHUFB(highs, four, hs)
+		VPSHUFB(lows, four, four)
+		VPXORD(signs, hs, hs)
+		for i := range l {
+			VMOVDQU64(Mem{Base: w, Disp: 64 * i}, m)
+			VPDPBUSD(m, hs, h[i])
+			VPDPBUSD(m, four, l[i])
+		}
+		ADDQ(Imm(8), x)
+		ADDQ(U32(4*cols), w)
+		DECQ(k)
+		JNZ(LabelRef("loop" + name))
+		for i := range l {
+			VPSLLD(Imm(8), h[i], h[i])
+			VPADDD(h[i], l[i], l[i])
+			VPADDD(Mem{Base: offset, Disp: 64 * i}, l[i], l[i])
+		}
+		s.addScaled(l, y, scale, 0)
+	} else {
+		acc := s.vecs(8) // of four columns each, in halves
+		Label("panel" + name)
+		for part := range cols / 32 {
+			s.clear(acc)
+			MOVQ(first, x)
+			MOVQ(quads, k)
+			MOVQ(w, at)
+			loop := fmt.Sprintf("loop%d%s", part, name)
+			Label(loop)
+			four := s.vec()
+			VPBROADCASTQ(Mem{Base: x}, four)
+			for i, a := range acc {
+				m := s.vec()
+				VPMOVSXBW(Mem{Base: at, Disp: 128*part + 16*i}, m)
+				VPMADDWD(m, four, m)
+				VPADDD(m, a, a)
+			}
+			ADDQ(Imm(8), x)
+			ADDQ(U32(4*cols), at)
+			DECQ(k)
+			JNZ(LabelRef(loop))
+			var sums []reg.VecVirtual
+			for i := 0; i < len(acc); i += 2 {
+				VPHADDD(acc[i+1], acc[i], acc[i])
+				VPERMQ(Imm(0xd8), acc[i], acc[i])
+				sums = append(sums, acc[i])
+			}
+			s.addScaled(sums, y, scale, 128*part)
+		}
+		MOVQ(at, w) // the next panel begins where the last row ends
+	}
+	ADDQ(U32(4*cols), y)
+	ADDQ(U32(4*cols), scale)
+	ADDQ(U32(4*cols), offset)
+	DECQ(panels)
+	JNZ(LabelRef("panel" + name))
+	VZEROUPPER()
+	RET()
+}
+
+// quadBytes is where the low bytes of four numbers of 16 bits are, and the high ones, for each four bytes of a vector; and what makes a
+// high byte one without a sign.
+func quadBytes(name string) (low, high, sign Mem) {
+	low = GLOBL(name+"bytes", RODATA|NOPTR)
+	DATA(0, U32(0x06040200))
+	DATA(4, U32(0x07050301))
+	DATA(8, U32(0x80808080))
+	return low, low.Offset(4), low.Offset(8)
 }
 
 // gatesWhole is gatesForward for where only the output is wanted, and that as whole numbers, too. Quotients have common denominators: a
