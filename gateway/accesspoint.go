@@ -41,6 +41,8 @@ type AccessPointConfig struct {
 	ToGateway func(p packet.Packet)
 	// Turn, if there is one, says when a frame that is due now is really taken: a program's thread has its slowness.
 	Turn func(due int64) int64
+	// Pace, if there is one, says how long after a frame the next can come to the same station: a program's thread has its slowness.
+	Pace func() int64
 	// Downlink tells that a frame which carries a WAN packet was captured (p.Lineage.LANFrame), and whether the air then lost it.
 	Downlink func(l packet.Lineage, lost bool)
 }
@@ -287,7 +289,11 @@ func (a *AccessPoint) arrival(i int, now int64) int64 {
 	} else if a.dozes(i, now) {
 		at = a.beacon(now)
 	}
-	at = max(at+a.airTime(), a.lastDn[i])
+	behind := a.lastDn[i]
+	if a.c.Pace != nil {
+		behind += a.c.Pace()
+	}
+	at = max(at+a.airTime(), behind)
 	a.heard(i, at)
 	return at
 }

@@ -167,6 +167,7 @@ func (l *virtualLab) build() error {
 		Capture:   func(at int64, frame []byte) int64 { l.n.LAN++; return l.files.LAN(at, frame, len(frame)) },
 		ToGateway: l.toGateway,
 		Turn:      func(due int64) int64 { return air.Turn(due, virtual.TaskAir) },
+		Pace:      l.net.Pace,
 		Downlink:  func(x packet.Lineage, lost bool) { l.rows.complete(x.Row, x, lost) },
 	})
 	return nil

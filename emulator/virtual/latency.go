@@ -1,8 +1,8 @@
 package virtual
 
 // Slowness of the live world's programs and kernels, ns, drawn from quantiles that were fitted to what was measured there:
-// how late frames are in lan.pcapng after the tap, how near to each other, and how late acknowledgements are (noisy-napt and noisy-vpn,
-// homes of five minutes at real-time priority on two cores). Each table has its values at steps of an eighth of probability, between which a
+// how late frames are in lan.pcapng after the tap, how near to each other, how late acknowledgements are, and how many segments
+// they cover (noisy-napt and noisy-vpn, homes of five minutes at real-time priority on two cores). Each table has its values at steps of an eighth of probability, between which a
 // draw lies evenly: integers only, so that every machine draws the same.
 type latency [9]int64
 
@@ -37,13 +37,17 @@ func (n *Net) computing() int64 { return latencyCompute.draw(n.late) }
 // Hop is what the gateway's kernel takes to forward a packet.
 func (n *Net) Hop() int64 { return latencyHop.draw(n.late) }
 
+// Pace is what handing a frame to a station takes: the next comes to it so much later at the earliest.
+func (n *Net) Pace() int64 { return latencyPace.draw(n.late) }
+
 var (
 	latencySleep    = latency{30_000, 50_000, 60_000, 70_000, 80_000, 95_000, 115_000, 150_000, 350_000}
 	latencyWake     = latency{20_000, 30_000, 38_000, 45_000, 55_000, 65_000, 80_000, 110_000, 250_000}
 	latencyColdWake = latency{90_000, 150_000, 180_000, 205_000, 230_000, 255_000, 290_000, 340_000, 480_000}
 	latencyCompute  = latency{150_000, 200_000, 230_000, 260_000, 300_000, 350_000, 420_000, 550_000, 1_200_000}
 	latencyHop      = latency{10_000, 14_000, 17_000, 20_000, 24_000, 29_000, 37_000, 50_000, 100_000}
-	latencyRead     = latency{3_000, 5_000, 7_000, 9_000, 12_000, 16_000, 22_000, 35_000, 100_000}
+	latencyRead     = latency{750, 1_250, 1_750, 2_250, 3_000, 4_000, 5_500, 8_750, 25_000}
+	latencyPace     = latency{9_000, 10_500, 12_000, 13_500, 15_000, 18_000, 24_000, 36_000, 90_000}
 	latencyTimer    = latency{8_000, 12_000, 15_000, 18_000, 22_000, 27_000, 34_000, 45_000, 80_000}
 	latencyCold     = latency{20_000, 40_000, 52_000, 62_000, 73_000, 85_000, 100_000, 125_000, 180_000}
 

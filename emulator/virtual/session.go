@@ -54,6 +54,7 @@ type side struct {
 	index  int    // of its next message
 	base   int64  // ns: from which the next wait counts
 	want   int64  // stream offset up to which it reads
+	begin  int64  // stream offset from which it reads
 	from   int64  // stream offset at which it began to walk steps
 	reads  bool   // it waits for that
 	due    int64  // it sleeps until then; 0 = it does not
@@ -162,12 +163,13 @@ func (d *side) Fire(now int64, arg uint64) {
 	case d.over || d.e.state == stateClosed:
 	case arg == turnRead:
 		d.turn = false
+		piece := d.piece()
 		d.run(now)
 		if d.over {
 			return
 		}
 		d.holds = now + d.s.n.reading()
-		d.e.consumed(d.holds)
+		d.e.consumed(d.holds, piece)
 		if d.e.finIn || d.told() {
 			d.left()
 		}
@@ -183,6 +185,26 @@ func (d *side) Fire(now int64, arg uint64) {
 	case arg == turnPatience && d.reads && now >= d.until:
 		d.patience(now, 0)
 	}
+}
+
+// How much a program reads at once, bytes: Go's readers in the live world.
+const (
+	pieceHead = 4096    // HTTP in the clear: a response's head, with what comes behind it (bufio)
+	pieceBody = 8192    // and its body (io.Discard)
+	pieceTLS  = 18432   // a record of TLS, and its buffer's spare room
+	pieceRaw  = 1 << 16 // of a stream
+)
+
+func (d *side) piece() int {
+	switch {
+	case d.s.version != 0:
+		return pieceTLS
+	case d.s.svc.Transport != devices.TransportHTTP:
+		return pieceRaw
+	case d.e.win.read > d.begin:
+		return pieceBody
+	}
+	return pieceHead
 }
 
 // run goes as far as it can.
@@ -231,6 +253,7 @@ func (d *side) shake(now int64) bool {
 func (d *side) await(n, now, wait int64) bool {
 	if !d.reads {
 		d.reads = true
+		d.begin = d.want
 		d.want += n
 		if d.e.rnxt < d.want {
 			d.patience(now, wait)

@@ -196,6 +196,9 @@ func (e *endpoint) input(s *segment) {
 		}
 		e.inputACK(s)
 	}
+	if s.hasTS && e.state == stateOpen {
+		e.echoed(s)
+	}
 	if e.state != stateOpen || (s.payload == 0 && s.flags&flagFIN == 0) {
 		if s.payload == 0 && e.state == stateOpen && e.offsetIn(s.seq) < e.rnxt { // a keepalive probe
 			e.sendACK()
@@ -253,7 +256,7 @@ func (e *endpoint) becomeOpen() {
 		e.cwnd = 1
 	}
 	e.lastSent, e.lastHeard = e.now(), e.now()
-	e.win = newRecvWindow(e.now())
+	e.win = newRecvWindow(e.now(), e.mss)
 	if answered && e.ts {
 		e.win.said = answerWindow
 	}

@@ -1,17 +1,53 @@
 package virtual
 
-// grow opens the window for n acknowledged segments: slow start, then one segment a round trip.
-func (e *endpoint) grow(n int, now int64) {
-	if e.cwnd < e.ssthresh {
-		if !e.limited && e.cwnd > 2*(e.inFlight()+n) {
-			return
-		}
-		e.cwnd += n
-		e.slowStart(now)
+// usage is how much of its congestion window a sender fills (tcp_cwnd_validate): one that does not is not let grow.
+type usage struct {
+	full   bool  // it filled it, in this window
+	out    int   // segments: the most that were on their way, in this window
+	end    int64 // stream offset that ends this window
+	used   int   // segments: the most that were on their way since it was last full
+	fullAt int64 // ns: when that was
+}
+
+// validate notes what is on its way after something was sent, or could not be.
+func (e *endpoint) validate(full bool, now int64) {
+	u, out := &e.usage, len(e.segs)-e.head
+	if e.una >= u.end || full || !u.full && out > u.out {
+		u.full, u.out, u.end = full, out, e.nxt
+	}
+	if e.fills() {
+		u.used, u.fullAt = 0, now
 		return
 	}
-	if !e.limited {
+	if u.used = max(u.used, out); now-u.fullAt >= e.rto && e.recover == 0 { // tcp_cwnd_application_limited
+		if used := max(u.used, initialWindow); used < e.cwnd {
+			e.ssthresh = max(e.ssthresh, e.cwnd*3/4)
+			e.cwnd = (e.cwnd + used) / 2
+		}
+		u.used, u.fullAt = 0, now
+	}
+}
+
+// fills tells whether the window is used so far that it may grow: in slow start to twice what was on its way.
+func (e *endpoint) fills() bool {
+	return e.usage.full || e.cwnd < e.ssthresh && e.cwnd < 2*e.usage.out
+}
+
+// grow opens the window for n acknowledged segments: slow start, then one segment a round trip.
+func (e *endpoint) grow(n int, now int64) {
+	slow := e.cwnd < e.ssthresh
+	if slow {
+		e.slowStart(now)
+	}
+	if !e.fills() {
 		return
+	}
+	if slow {
+		k := min(n, max(e.ssthresh-e.cwnd, 0))
+		e.cwnd += k
+		if n -= k; n == 0 {
+			return
+		}
 	}
 	for e.count += n; e.count >= e.cwnd; e.count -= e.cwnd {
 		e.cwnd++
@@ -23,6 +59,7 @@ const (
 	hystartFrom    = 16         // segments: not below
 	hystartSamples = 8          // of the round-trip time
 	hystartGap     = int64(2e6) // between acknowledgements of a train
+	hystartDelay   = int64(1e6) // that offloading adds to a train, at most
 	hystartLeast   = int64(4e6) // threshold of delay
 	hystartMost    = int64(16e6)
 )
@@ -38,7 +75,7 @@ func (e *endpoint) slowStart(now int64) {
 	rtt := now - h.start
 	if now-h.last <= hystartGap {
 		h.last = now
-		if rtt > e.minRTT/2 {
+		if rtt > (e.minRTT+hystartDelay)/2 {
 			e.ssthresh = e.cwnd
 			return
 		}

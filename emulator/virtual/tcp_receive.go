@@ -12,6 +12,7 @@ const (
 	mostDelay     = int64(200e6) // where the connection is interactive
 	quickMost     = 16           // acknowledgements at once
 	defaultRcvMSS = 536          // bytes: the first estimate of the peer's segments
+	leastRcvMSS   = 88           // bytes: and the least
 )
 
 // receiver is the half of an endpoint that receives.
@@ -31,6 +32,7 @@ type receiver struct {
 	ackedTo     int64 // rnxt when the last acknowledgement went out
 	owes        bool  // data has come that is not acknowledged
 	rcvMSS      int
+	lastSize    int  // bytes of the newest segment, where it was below that
 	quick       int  // acknowledgements that go out at once
 	interactive bool // data was sent in reply: acknowledgements ride on it
 	pushed      bool // a segment below the full size has come
@@ -81,9 +83,6 @@ func (e *endpoint) inputData(off int64, n int, flags byte) {
 		e.sendACK()
 		return
 	}
-	if n > 0 {
-		e.measure(n, flags, now)
-	}
 	filled := len(e.beyond) > 0
 	e.rnxt = end
 	for len(e.beyond) > 0 && e.beyond[0].from <= e.rnxt {
@@ -91,7 +90,9 @@ func (e *endpoint) inputData(off int64, n int, flags byte) {
 		e.beyond = slices.Delete(e.beyond, 0, 1)
 	}
 	if n > 0 {
-		e.widen(n) // what has just come is not read yet
+		e.hold(n)
+		e.measure(n, flags, now)
+		e.widen(n)
 	}
 	e.finIn = e.finSeen && e.rnxt >= e.finAt
 	if e.finIn && !e.closed { // tcp_fin: what the application says next will carry the acknowledgement
@@ -131,18 +132,25 @@ func (e *endpoint) keep(g gap) {
 
 // measure follows the peer's segment sizes and rhythm.
 func (e *endpoint) measure(n int, flags byte, now int64) {
-	if n >= e.rcvMSS {
+	last := e.lastSize
+	e.lastSize = 0
+	switch {
+	case n >= e.rcvMSS:
+		if n != e.rcvMSS {
+			e.scale(n)
+		}
 		e.rcvMSS = min(n, e.mss)
 		if flags&flagPSH != 0 {
 			e.pushed = true
 		}
-	} else {
-		if n >= defaultRcvMSS {
-			e.rcvMSS = n
-		}
+	case (n+timestampSize >= defaultRcvMSS || n+timestampSize >= leastRcvMSS && flags&flagPSH == 0) && n == last:
+		e.rcvMSS = n // twice in a row: the other end's full segments
+	default:
+		e.lastSize = n
 		e.pushedTwice = e.pushed
 		e.pushed = true
 	}
+	e.wholeWindow(now)
 	pause := now - e.lastData
 	switch {
 	case e.ato == 0:
@@ -160,7 +168,7 @@ func (e *endpoint) measure(n int, flags byte, now int64) {
 
 // quickAgain lets the next acknowledgements go out at once.
 func (e *endpoint) quickAgain() {
-	k := int(e.win.threshold) / (2 * e.rcvMSS)
+	k := int(e.win.said) / (2 * e.rcvMSS)
 	e.quick = max(e.quick, min(max(k, 2), quickMost))
 }
 
@@ -258,17 +266,19 @@ func (e *endpoint) ackTimer(now int64) {
 	e.sendACK()
 }
 
-// consumed tells the stack that the application has read all that came: it may acknowledge at once. What comes until the socket
-// is let go, a moment later, is acknowledged then, all together.
-func (e *endpoint) consumed(until int64) {
-	e.win.read = e.rnxt
+// consumed tells the stack that the application has read all that came, in pieces of some bytes: it may acknowledge at once. What
+// comes until the socket is let go, a moment later, is acknowledged then, all together.
+func (e *endpoint) consumed(until int64, piece int) {
+	if e.rnxt > e.win.read {
+		e.adjust(e.now(), piece)
+	}
+	e.win.release(e.rnxt)
 	if e.state != stateOpen {
 		return
 	}
 	if e.owes && (e.rnxt-e.ackedTo > int64(e.rcvMSS) || e.pushedTwice || (e.pushed && !e.interactive)) {
 		e.sendACK()
 	}
-	e.adjust(e.now())
 	if e.opens() {
 		e.sendACK()
 	}

@@ -32,9 +32,10 @@ type sender struct {
 	sackedN  int
 	lostN    int
 
-	cwnd, ssthresh int // segments
-	count          int // acknowledged in congestion avoidance
-	limited        bool
+	cwnd, ssthresh int  // segments
+	count          int  // acknowledged in congestion avoidance
+	limited        bool // the window, and not the application, stops it just now
+	usage          usage
 	recover        int64 // stream offset at which recovery is over; 0 = not in recovery
 	inLoss         bool  // recovery after a time-out
 
@@ -84,6 +85,7 @@ func (e *endpoint) push() {
 		e.resend(now)
 	}
 	e.limited = false
+	from := e.nxt
 	for e.nxt < e.out.end {
 		n := e.burst(now)
 		if n == 0 {
@@ -96,6 +98,9 @@ func (e *endpoint) push() {
 			e.nxt += int64(size)
 		}
 		e.pingpongSent(now)
+	}
+	if full := e.limited || e.inFlight() >= e.cwnd; full || e.nxt > from {
+		e.validate(full, now)
 	}
 	if e.finQueued && e.nxt == e.out.end && e.una <= e.out.end {
 		e.sendData(e.nxt, 0, e.out.newest(e.open).as(packet.RoleClose), false, true)

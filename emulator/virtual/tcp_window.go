@@ -1,32 +1,72 @@
 package virtual
 
-// Linux's receive window (net/ipv4/tcp_input.c: tcp_grow_window, tcp_rcv_space_adjust), which also rules acknowledgements: while
-// it grows, each segment is acknowledged by itself.
+import (
+	"math/bits"
+
+	"glasshouse/emulator/packet"
+)
+
+// Linux's receive window (6.18: net/ipv4/tcp_input.c, tcp_output.c), which also rules acknowledgements: while it grows, each segment
+// is acknowledged by itself. A buffer is counted in bytes of memory, a window in bytes of payload.
 const (
-	firstWindow = 64240     // bytes: 44 segments, what Linux announces at first
-	firstClamp  = 86016     // bytes: 168/256 of a buffer of 131072, as the live world's kernel announces before the buffer grows
-	mostWindow  = 3 << 20   // bytes: half of the buffer's limit
-	firstSpace  = 10 * 1460 // bytes that a round trip must bring for the buffer to grow
-	growLeast   = 128       // bytes of a segment that lets the window grow
+	firstWindow  = 64240   // bytes: 44 segments, what Linux announces at first
+	firstBuffer  = 131072  // bytes: net.ipv4.tcp_rmem
+	mostBuffer   = 6 << 20 // bytes: net.ipv4.tcp_rmem in a new namespace
+	firstRatio   = 128     // 256ths of the memory that are payload, until a segment of some size comes (TCP_DEFAULT_SCALING_RATIO)
+	firstSegment = 10      // segments that a round trip must bring for the buffer to grow
+	growLeast    = 128     // bytes of a segment that lets the window grow
+)
+
+// What a packet takes in the kernel's memory, bytes: its descriptor, its shared part and its headroom (include/linux/skbuff.h on
+// 64 bits). A device's frames come by a TAP interface, into pieces of pages (tun_build_skb), and those that wait for the
+// reader share a descriptor; a server's packets come by a TUN interface, each into a block of its own (kmalloc).
+const (
+	skbDescriptor = 256
+	skbShared     = 320
+	skbHeadroom   = 64
+	skbFragments  = 17 // packets that share a descriptor, at most
 )
 
 // recvWindow is how much an end lets the other send ahead.
 type recvWindow struct {
-	threshold int64 // bytes: what may be announced; what nobody has read comes off (rcv_ssthresh)
-	clamp     int64 // bytes: what the buffer can hold
-	said      int64 // bytes: what the last acknowledgement announced
+	buffer    int64 // bytes of memory that what is not read may take (sk_rcvbuf)
+	memory    int64 // bytes of memory that it takes
+	pieces    int   // packets that it came in
+	ratio     int64 // 256ths of memory that are payload (scaling_ratio)
+	clamp     int64 // bytes: the most that may be announced (window_clamp)
+	threshold int64 // bytes: what may be announced where there is room (rcv_ssthresh)
+	said      int64 // bytes: what the last acknowledgement announced (rcv_wnd)
 	read      int64 // stream offset up to which the application has read
-	space     int64 // bytes that the best round trip brought
+	space     int64 // bytes that the best round trip brought (rcvq_space)
 	from      int64 // stream offset at which this round trip began
 	since     int64 // ns: when
+	trip      roundTrip
 }
 
-func newRecvWindow(now int64) recvWindow {
-	return recvWindow{threshold: firstWindow, clamp: firstClamp, said: firstWindow, space: firstSpace, since: now}
+// roundTrip is what a receiver knows of the round trip (rcv_rtt_est).
+type roundTrip struct {
+	rtt   int64  // ns; 0 = nothing yet
+	echo  uint32 // the newest time stamp that was echoed
+	end   int64  // stream offset at which a whole window will have come
+	began int64  // ns: when it began to
+	going bool
 }
+
+// newRecvWindow is an end's when its connection opens: a segment of the buffer is kept back (tcp_init_buffer_space).
+func newRecvWindow(now int64, mss int) recvWindow {
+	w := recvWindow{buffer: firstBuffer, ratio: firstRatio, said: firstWindow, space: int64(firstSegment * mss), since: now}
+	w.clamp = w.fits(w.buffer) - int64(mss)
+	w.threshold = min(firstWindow, w.clamp)
+	return w
+}
+
+// fits is how much payload has room in memory.
+func (w *recvWindow) fits(memory int64) int64 { return memory * w.ratio >> 8 }
 
 // room is what the buffer has left beside what nobody has read yet.
-func (e *endpoint) room() int64 { return max(e.win.clamp-(e.rnxt-e.win.read), 0) }
+func (e *endpoint) room() int64 {
+	return max(min(e.win.clamp, e.win.fits(e.win.buffer-e.win.memory)), 0)
+}
 
 // window is what an acknowledgement would announce now: never less than the other end already has leave for (tcp_select_window).
 func (e *endpoint) window() int64 {
@@ -45,7 +85,53 @@ func (e *endpoint) opens() bool {
 	return !e.finIn && 2*left <= e.win.clamp && w > 0 && w >= 2*left
 }
 
-// widen lets the window grow by a segment of n bytes.
+// truesize is the memory of a packet with n bytes of payload.
+func (e *endpoint) truesize(n int) int64 {
+	size := ipv4Size + tcpSize + n
+	if e.ts {
+		size += timestampSize
+	}
+	if e.dir == packet.Up {
+		return int64(skbDescriptor + skbShared + cacheLines(ethernetSize+size+skbHeadroom))
+	}
+	return int64(skbDescriptor + 1<<bits.Len(uint(cacheLines(size+skbHeadroom)+skbShared-1)))
+}
+
+// cacheLines rounds up to whole ones, of 64 bytes.
+func cacheLines(n int) int { return (n + 63) &^ 63 }
+
+// hold takes the memory of a segment of n bytes, until it is read.
+func (e *endpoint) hold(n int) {
+	w := &e.win
+	w.memory += e.truesize(n)
+	if e.dir == packet.Up && w.pieces%skbFragments != 0 {
+		w.memory -= skbDescriptor
+	}
+	w.pieces++
+}
+
+// release gives back the memory of what the application has read, which is all that has come in order.
+func (w *recvWindow) release(to int64) { w.read, w.memory, w.pieces = to, 0, 0 }
+
+// scale notes which part of the memory of a full segment, of n bytes, is payload (tcp_measure_rcv_mss).
+func (e *endpoint) scale(n int) {
+	w := &e.win
+	ratio := max(int64(n)<<8/e.truesize(n), 1)
+	if ratio == w.ratio {
+		return
+	}
+	w.ratio = ratio
+	clamp := w.fits(w.buffer)
+	if clamp < w.clamp {
+		w.threshold = min(w.threshold, clamp)
+	} else {
+		w.threshold = max(w.threshold, min(w.said, clamp))
+	}
+	w.clamp = clamp
+	w.space = min(w.space, clamp)
+}
+
+// widen lets the window grow by a segment of n bytes (tcp_grow_window).
 func (e *endpoint) widen(n int) {
 	w := &e.win
 	if room := e.room() - w.threshold; room > 0 && n >= growLeast {
@@ -54,18 +140,62 @@ func (e *endpoint) widen(n int) {
 	}
 }
 
-// adjust lets the buffer grow, once a round trip, to twice what the application read in it, and more where that rises
-// (tcp_rcvbuf_grow of Linux 6.18).
-func (e *endpoint) adjust(now int64) {
+// adjust lets the buffer grow, once a round trip, to twice what the application read in it, less what still waits, and more where
+// that rises (tcp_rcv_space_adjust, tcp_rcvbuf_grow). It is asked when the reader has taken a first piece of what is there.
+func (e *endpoint) adjust(now int64, piece int) {
 	w := &e.win
-	if e.srtt == 0 || now-w.since < e.srtt {
+	if w.trip.rtt == 0 || now-w.since < w.trip.rtt {
 		return
 	}
-	if read := w.read - w.from; read > w.space {
+	piece = min(piece, e.rcvMSS*skbFragments)
+	if e.dir == packet.Down {
+		piece = min(piece, e.rcvMSS)
+	}
+	at := min(w.read+int64(piece), e.rnxt)
+	if read := at - w.from - (e.rnxt - at); read > w.space {
 		window := 2 * read
 		window += 2 * (window * (read - w.space) / w.space)
 		w.space = read
-		w.clamp = max(w.clamp, min(window, mostWindow))
+		if buffer := min(window<<8/w.ratio, mostBuffer); buffer > w.buffer {
+			w.buffer, w.clamp = buffer, w.fits(buffer)
+		}
 	}
-	w.from, w.since = w.read, now
+	w.from, w.since = at, now
+}
+
+// echoed measures a round trip by the time stamp of a full segment: how long ago this end sent what it echoes. An acknowledgement
+// that has come before with the same echo spoils it (tcp_rcv_rtt_measure_ts).
+func (e *endpoint) echoed(s *segment) {
+	t := &e.win.trip
+	if s.tsEcr == t.echo {
+		return
+	}
+	t.echo = s.tsEcr
+	if ms := int32(e.tsNow() - s.tsEcr); s.payload >= e.rcvMSS && ms > 0 {
+		t.sample(int64(ms)*1e6, e.rnxt > e.win.read)
+	}
+}
+
+// wholeWindow measures a round trip by how long a whole window takes to come (tcp_rcv_rtt_measure).
+func (e *endpoint) wholeWindow(now int64) {
+	t := &e.win.trip
+	if t.going {
+		if e.rnxt < t.end {
+			return
+		}
+		if took := max(now-t.began, 1e3); t.rtt == 0 || took < t.rtt {
+			t.rtt = took
+		}
+	}
+	t.going, t.end, t.began = true, e.rnxt+e.win.said, now
+}
+
+// sample takes a measurement by time stamps: a smaller one counts at once, a larger one little, and not where the reader is behind.
+func (t *roundTrip) sample(ns int64, unread bool) {
+	switch {
+	case t.rtt == 0 || ns < t.rtt:
+		t.rtt = ns
+	case !unread:
+		t.rtt += (ns - t.rtt) / 8
+	}
 }

@@ -1,0 +1,60 @@
+package virtual
+
+import "testing"
+
+// outFor makes an end that has n segments on their way.
+func outFor(cwnd, ssthresh, n int) *endpoint {
+	e := &endpoint{}
+	e.cwnd, e.ssthresh, e.rto = cwnd, ssthresh, minRTO
+	e.segs = make([]sent, n)
+	return e
+}
+
+// A sender whose application has little to say grows its window in slow start up to twice what was on its way, and in congestion
+// avoidance only where it fills it.
+func TestAWindowGrowsWhereItIsUsed(t *testing.T) {
+	for _, c := range []struct {
+		name                string
+		cwnd, ssthresh, out int
+		full                bool
+		want                int
+	}{
+		{"slow start, full", 20, maxWindow, 20, true, 24},
+		{"slow start, more than half", 20, maxWindow, 11, false, 24},
+		{"slow start, half", 20, maxWindow, 10, false, 20},
+		{"slow start ends on its way", 20, 22, 20, true, 22},
+		{"avoidance, not full", 20, 10, 15, false, 20},
+	} {
+		e := outFor(c.cwnd, c.ssthresh, c.out)
+		e.validate(c.full, 0)
+		if e.grow(4, 1); e.cwnd != c.want {
+			t.Errorf("%s: a window of %d, want %d", c.name, e.cwnd, c.want)
+		}
+	}
+	e := outFor(20, 10, 20)
+	e.validate(true, 0)
+	for range 5 {
+		e.grow(4, 1)
+	}
+	if e.cwnd != 21 {
+		t.Errorf("avoidance, full: a window of %d after 20 segments", e.cwnd)
+	}
+}
+
+// A window that was not filled for a while comes half the way down to what was used, but not below the first one.
+func TestAnUnusedWindowShrinks(t *testing.T) {
+	e := outFor(60, 40, 20)
+	e.validate(false, 1e6)
+	if e.cwnd != 60 {
+		t.Fatalf("at once: %d", e.cwnd)
+	}
+	e.validate(false, minRTO)
+	if e.cwnd != 40 || e.ssthresh != 45 {
+		t.Errorf("a window of %d, a threshold of %d", e.cwnd, e.ssthresh)
+	}
+	e = outFor(12, 40, 2)
+	e.validate(false, minRTO)
+	if e.cwnd != 11 {
+		t.Errorf("a window of %d", e.cwnd)
+	}
+}
