@@ -35,7 +35,7 @@ func ActivityGroup(activity string) string {
 	switch activity {
 	case "voice-command", "tell-about", "ask":
 		return "voice-command"
-	case "music", "story", "watch-lan", "watch-wan", "watch-remote", "video", "clips", "film":
+	case "music", "story", "watch-lan", "watch-wan", "watch-remote", "video", "clips", "film", "streaming":
 		return "streaming"
 	case "motion", "motion-alert", "motion-clip", "clip", "door", "button":
 		return "motion"

@@ -12,17 +12,24 @@ type Op uint8
 
 // What an exchange can be.
 const (
-	OpDialogue  Op = iota // messages on the service's connection or UDP flow
-	OpConnect             // open the service's lasting connection: DNS, TCP, TLS, log-in messages
-	OpResolve             // one DNS look-up of the service's host
-	OpTimeSync            // one NTP query
-	OpPing                // ICMP echo to the service's host: one request for each message Up, Size = bytes of echo data
-	OpQuery               // one multicast question on the LAN: mDNS for a kind of service, or an SSDP search
-	OpAnnounce            // one multicast message of what the device offers: an mDNS answer, or an SSDP notification
-	OpARP                 // one ARP request for the router's address
-	OpScan                // an ARP request for each other address of the LAN, as an app makes that looks for things in the home
-	OpReconnect           // close the service's lasting connection, if it is open, and open it again as OpConnect does
+	OpDialogue   Op = iota // messages on the service's connection or UDP flow
+	OpConnect              // open the service's lasting connection: DNS, TCP, TLS, log-in messages
+	OpResolve              // one DNS look-up of the service's host
+	OpTimeSync             // one NTP query
+	OpPing                 // ICMP echo to the service's host: one request for each message Up, Size = bytes of echo data
+	OpQuery                // one multicast question on the LAN: mDNS for a kind of service, or an SSDP search
+	OpAnnounce             // one multicast message of what the device offers: an mDNS answer, or an SSDP notification
+	OpARP                  // one ARP request for the router's address
+	OpScan                 // an ARP request for each other address of the LAN, as an app makes that looks for things in the home
+	OpReconnect            // close the service's lasting connection, if it is open, and open it again as OpConnect does
+	OpDisconnect           // close the service's lasting connection, if it is open; the next exchange on it opens it again
 )
+
+// OnLine tells whether the op is done on a service's lasting connection, where it has one.
+func (o Op) OnLine() bool { return o == OpDialogue || o == OpConnect || o.closes() }
+
+// closes tells whether the op closes a lasting connection.
+func (o Op) closes() bool { return o == OpReconnect || o == OpDisconnect }
 
 // Direction of a message: 1 from the device, -1 to the device.
 const (
@@ -43,14 +50,14 @@ type Exchange struct {
 	Op       Op
 	Service  string
 	Offset   int64 // ns after the activity's start
-	Fresh    bool  // on a connection of its own: opened before (DNS, TCP, TLS), closed after. The first message is Up and >= 16 bytes
+	Fresh    bool  // on a connection of its own: opened before (DNS, TCP, TLS), closed after. The first message is of >= 16 bytes, and Up, but for lan-tcp
 	Messages []Message
 }
 
 // Activity is one thing that a device does: the unit of truth. Its exchanges on one connection follow each other, the rest overlap.
 type Activity struct {
-	Name      string // closed vocabulary: the profile's activity names and "boot"
-	Trigger   string // timer, boot, schedule, or a person's act: voice, app-local, app-remote, motion, touch
+	Name      string // closed vocabulary: the profile's activity names, its states, and "boot"
+	Trigger   string // timer, boot, schedule, state, or a person's act: voice, app-local, app-remote, motion, touch
 	Kit       string // the hub's kit that reported it, a KitUnit's name; "" where none did
 	Actor     string // who did it: "resident-1" ..., or "" for the device itself
 	At        int64  // ns since the start of the script
@@ -71,6 +78,7 @@ const (
 	TransportQUIC  Transport = "quic" // QUIC v1 over UDP: an exchange is one stream of a connection of its own
 	TransportUDP   Transport = "udp"
 	TransportLAN   Transport = "lan-udp" // UDP to a peer on the LAN: the household's phone, or broadcast where there is no peer
+	TransportApp   Transport = "lan-tcp" // TCP on the LAN that the household's phone opens, and the device closes: an app's dialogue with it
 	TransportMDNS  Transport = "mdns"    // multicast DNS on the LAN (RFC 6762), over IPv4
 	TransportMDNS6 Transport = "mdns6"
 	TransportSSDP  Transport = "ssdp" // UPnP's discovery on the LAN

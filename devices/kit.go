@@ -39,8 +39,7 @@ type Kit struct {
 	OUI    [3]byte `json:"oui"`   // of its EUI-64, or of its Bluetooth identity address
 	Units  Range   `json:"units"` // how many a hub has
 	Every  Range   `json:"every"` // ns between frames that it sends unasked: battery reports, or advertisements
-	Basis  Basis   `json:"basis"`
-	Source string  `json:"source"`
+	Origin
 }
 
 // KitUnit is one physical kit of a hub, as drawn. All in it is truth: the air shows NwkAddr, and addresses that IRK resolves.

@@ -51,12 +51,14 @@ func ParseProfile(file string, src []byte) (*Profile, error) {
 
 // profileReader fills a profile. Services come first: steps are checked against them.
 type profileReader struct {
-	p    Profile
-	anew []strictyaml.Node // of each activity, what restarts it
+	p          Profile
+	anew       []strictyaml.Node // of each activity, what restarts it
+	stateNodes []strictyaml.Node // of p.States
+	astray     bool              // a state's name was wrong
 }
 
 func (r *profileReader) profile(root strictyaml.Node) {
-	m := root.Map("device", "about", "kind", "category", "class", "oui", "stack", "wifi", "services", "kits", "activities")
+	m := root.Map("device", "about", "kind", "category", "class", "oui", "stack", "wifi", "services", "kits", "states", "activities")
 	p := &r.p
 	p.Device = readName(m.Need("device"), "gateway", "internet", "unknown", ClassNoise, ActivityBoot)
 	p.About = m.Need("about").String(maxTextLength)
@@ -83,8 +85,10 @@ func (r *profileReader) profile(root strictyaml.Node) {
 		p.Services = append(p.Services, s)
 	}
 	r.kits(m.Opt("kits"))
+	r.states(m.Opt("states"))
 	names := make(map[string]bool)
-	for _, n := range m.Need("activities").List() {
+	activities := m.Need("activities").List()
+	for _, n := range activities {
 		a := r.routine(n)
 		if a.Name != "" && names[a.Name] {
 			n.Errorf("each name once", "a second activity %q", a.Name)
@@ -97,6 +101,7 @@ func (r *profileReader) profile(root strictyaml.Node) {
 	}
 	slices.Sort(p.Modes)
 	r.restarts()
+	r.reach(activities)
 	if len(p.Services) == 0 || len(p.Activities) == 0 {
 		if m.Has("services") && m.Has("activities") {
 			root.Errorf("", "a device needs a service and an activity")
@@ -174,17 +179,20 @@ func (r *profileReader) wifi(n strictyaml.Node) {
 func Transports() []string {
 	return []string{
 		string(TransportTLS12), string(TransportTLS13), string(TransportTCP), string(TransportHTTP), string(TransportH2), string(TransportMQTT),
-		string(TransportQUIC), string(TransportUDP), string(TransportLAN), string(TransportMDNS), string(TransportMDNS6), string(TransportSSDP),
+		string(TransportQUIC), string(TransportUDP), string(TransportLAN), string(TransportApp), string(TransportMDNS), string(TransportMDNS6), string(TransportSSDP),
 		string(TransportARP), string(TransportNTP), string(TransportICMP),
 	}
 }
 
 func (r *profileReader) service(n strictyaml.Node) (s Service) {
-	m := n.Map("name", "host", "port", "transport", "cloud", "reply", "login", "lasting", "basis", "source")
+	m := n.Map("name", "host", "port", "transport", "cloud", "reply", "login", "lasting", "answers", "basis", "assumed", "source")
 	s.Name = readName(m.Need("name"))
 	s.Transport = Transport(m.Need("transport").Enum(Transports()...))
-	s.Basis, s.Source = readBasis(m)
+	s.Origin = readOrigin(m)
 	s.Lasting = m.Opt("lasting").Bool()
+	if s.Answers = m.Opt("answers").Bool(); s.Answers && !s.Multicast() && s.Transport != "" {
+		m.Opt("answers").Errorf("mdns, mdns6, ssdp", "nobody looks for a service of %s", s.Transport)
+	}
 	r.host(m, &s)
 	switch {
 	case s.Transport == TransportICMP, s.Transport == TransportARP, s.Multicast():
@@ -245,7 +253,7 @@ func (r *profileReader) login(n strictyaml.Node, s *Service) {
 func (r *profileReader) lasting(n strictyaml.Node, m strictyaml.Map, s *Service) {
 	switch {
 	case s.Transport == "":
-	case s.Lasting && (s.Transport == TransportNTP || s.Transport == TransportICMP || s.Transport == TransportQUIC || s.Web() || s.Multicast() || s.Transport == TransportARP):
+	case s.Lasting && (s.Transport == TransportNTP || s.Transport == TransportICMP || s.Transport == TransportQUIC || s.Web() || s.Multicast() || s.Transport == TransportARP || s.Transport == TransportApp):
 		m.Opt("lasting").Errorf("tls12, tls13, tcp, mqtt, udp, lan-udp", "%s has no lasting connection", s.Transport)
 	case s.Transport == TransportMQTT && !s.Lasting:
 		n.Errorf("lasting: true", "a device keeps its connection to an MQTT broker")
@@ -276,8 +284,12 @@ func mqttLogin(n strictyaml.Node, l *Login) {
 // host reads where a service is, and which cloud it belongs to.
 func (r *profileReader) host(m strictyaml.Map, s *Service) {
 	n := m.Need("host")
-	if s.Transport == TransportLAN {
-		s.Host = n.Enum(HostPeer, HostBroadcast)
+	if s.Transport == TransportLAN || s.Transport == TransportApp {
+		if s.Transport == TransportApp {
+			s.Host = n.Enum(HostPeer)
+		} else {
+			s.Host = n.Enum(HostPeer, HostBroadcast)
+		}
 		if m.Has("cloud") {
 			m.Opt("cloud").Errorf("", "a service on the LAN has no cloud")
 		}
@@ -318,9 +330,36 @@ func (r *profileReader) lanHost(m strictyaml.Map, n strictyaml.Node, s *Service)
 	}
 }
 
-func readBasis(m strictyaml.Map) (Basis, string) {
-	b := m.Need("basis").Enum(string(BasisMeasured), string(BasisPaper), string(BasisAssumed))
-	return Basis(b), m.Need("source").String(maxTextLength)
+// readOrigin reads where an entry's numbers come from, and which of them are assumed all the same.
+func readOrigin(m strictyaml.Map) (o Origin) {
+	o.Basis = Basis(m.Need("basis").Enum(string(BasisMeasured), string(BasisPaper), string(BasisAssumed)))
+	o.Source = m.Need("source").String(maxTextLength)
+	if !m.Has("assumed") {
+		return o
+	}
+	if o.Basis == BasisAssumed {
+		m.Opt("assumed").Errorf("", "all of it is assumed")
+		return o
+	}
+	var given []string
+	for _, key := range quantities() {
+		if m.Has(key) {
+			given = append(given, key)
+		}
+	}
+	for _, n := range m.Opt("assumed").List() {
+		key := n.String(32)
+		switch {
+		case key == "":
+		case !slices.Contains(given, key):
+			n.Errorf(strictyaml.OneOf(key, given), "%q is no number of this entry", key)
+		case slices.Contains(o.Assumed, key):
+			n.Errorf("each once", "%q twice", key)
+		default:
+			o.Assumed = append(o.Assumed, key)
+		}
+	}
+	return o
 }
 
 func durations(n strictyaml.Node, lo, hi time.Duration) Range {

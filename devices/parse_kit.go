@@ -28,7 +28,7 @@ func (r *profileReader) kits(n strictyaml.Node) {
 }
 
 func (r *profileReader) kit(n strictyaml.Node) (k Kit) {
-	m := n.Map("name", "about", "radio", "sensor", "oui", "units", "every", "basis", "source")
+	m := n.Map("name", "about", "radio", "sensor", "oui", "units", "every", "basis", "assumed", "source")
 	k.Name = readName(m.Need("name"))
 	k.About = m.Need("about").String(maxTextLength)
 	k.Radio = Radio(m.Need("radio").Enum(string(RadioZigbee), string(RadioBLE)))
@@ -39,7 +39,7 @@ func (r *profileReader) kit(n strictyaml.Node) (k Kit) {
 		k.Units = integers(m.Opt("units"), 1, maxKits)
 	}
 	k.Every = durations(m.Need("every"), minInterval, maxPeriod)
-	k.Basis, k.Source = readBasis(m)
+	k.Origin = readOrigin(m)
 	return k
 }
 

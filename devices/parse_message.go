@@ -137,7 +137,7 @@ func sizes(svc *Service, dir int8) (lo, hi int64) {
 		}
 	case TransportMQTT:
 		return MQTTPing, maxMessage
-	case TransportTLS12, TransportTLS13, TransportTCP, TransportNTP, TransportQUIC, TransportMDNS, TransportMDNS6, TransportSSDP, TransportARP:
+	case TransportTLS12, TransportTLS13, TransportTCP, TransportApp, TransportNTP, TransportQUIC, TransportMDNS, TransportMDNS6, TransportSSDP, TransportARP:
 	}
 	return 1, maxMessage
 }

@@ -7,7 +7,7 @@ import (
 )
 
 func (r *profileReader) routine(n strictyaml.Node) (a Routine) {
-	m := n.Map("name", "trigger", "mode", "needs", "every", "jitter", "slip", "phase", "restarted_by", "gaps", "at", "per_day", "refractory", "kit", "steps", "basis", "source")
+	m := n.Map("name", "trigger", "mode", "needs", "every", "jitter", "slip", "phase", "restarted_by", "gaps", "at", "per_day", "refractory", "kit", "during", "enters", "then", "steps", "basis", "assumed", "source")
 	a.Trigger = m.Need("trigger").Enum(Triggers()...)
 	a.Name = readName(m.Need("name"), "none")
 	if a.Name != "" && a.Trigger != "" && (a.Name == ActivityBoot) != (a.Trigger == TriggerBoot) {
@@ -22,24 +22,30 @@ func (r *profileReader) routine(n strictyaml.Node) (a Routine) {
 	case "no-peer":
 		a.NoPeer = true
 	}
-	a.Basis, a.Source = readBasis(m)
+	a.Origin = readOrigin(m)
 	r.when(m, &a)
 	r.anew = append(r.anew, m.Opt("restarted_by"))
 	r.kitOf(m, &a)
-	steps := m.Need("steps").List()
-	if m.Has("steps") && len(steps) == 0 {
+	r.statesOf(m, &a)
+	a.Steps = r.steps(m.Need("steps"), &a)
+	if m.Has("steps") && len(a.Steps) == 0 {
 		m.Opt("steps").Errorf("one step or more", "an activity without a step")
 	}
+	return a
+}
+
+// steps reads what an activity exchanges.
+func (r *profileReader) steps(n strictyaml.Node, a *Routine) (steps []Step) {
 	var total int64
-	for _, s := range steps {
-		step := r.step(s, &a)
-		total += step.Repeat.Max * count(step.Messages)
-		a.Steps = append(a.Steps, step)
+	for _, item := range n.List() {
+		s := r.step(item, a)
+		total += s.Repeat.Max * count(s.Messages)
+		steps = append(steps, s)
 	}
 	if total > maxMessages {
-		m.Opt("steps").Errorf("", "up to %d messages in one activity: at most %d are allowed", total, maxMessages)
+		n.Errorf("", "up to %d messages in one activity: at most %d are allowed", total, maxMessages)
 	}
-	return a
+	return steps
 }
 
 // when reads the keys that say how often, which depend on the trigger.
@@ -184,7 +190,7 @@ func (r *profileReader) restarts() {
 
 var opNames = [...]string{
 	OpDialogue: "dialogue", OpConnect: "connect", OpResolve: "resolve", OpTimeSync: "time-sync", OpPing: "ping", OpQuery: "query",
-	OpAnnounce: "announce", OpARP: "arp", OpScan: "arp-scan", OpReconnect: "reconnect",
+	OpAnnounce: "announce", OpARP: "arp", OpScan: "arp-scan", OpReconnect: "reconnect", OpDisconnect: "disconnect",
 }
 
 // String returns the op's name in profiles.
@@ -225,7 +231,7 @@ func (r *profileReader) step(n strictyaml.Node, a *Routine) (s Step) {
 		return s
 	}
 	checkOp(m, &s, svc)
-	if (s.Op == OpConnect || s.Op == OpReconnect) && a.Trigger == TriggerBoot {
+	if (s.Op == OpConnect || s.Op.closes()) && a.Trigger == TriggerBoot {
 		m.Opt("op").Errorf("", "boot opens every lasting connection by itself")
 	}
 	s.Fresh = svc.Connected() && !svc.Lasting && s.Op == OpDialogue
@@ -270,9 +276,9 @@ func checkOp(m strictyaml.Map, s *Step, svc *Service) {
 	case s.Op == OpResolve:
 	case special && s.Op != want:
 		at.Errorf(want.String()+", resolve", "%s is not done over %s", s.Op, svc.Transport)
-	case !special && s.Op > OpResolve && s.Op != OpReconnect:
+	case !special && s.Op > OpResolve && !s.Op.closes():
 		at.Errorf("dialogue, connect, resolve", "%s is not done over %s", s.Op, svc.Transport)
-	case s.Op == OpConnect && !svc.Lasting, s.Op == OpReconnect && (!svc.Lasting || !svc.Stream()):
+	case s.Op == OpConnect && !svc.Lasting, s.Op.closes() && (!svc.Lasting || !svc.Stream()):
 		at.Errorf("dialogue, resolve", "service %q has no lasting connection", svc.Name)
 	}
 	if m.Has("messages") && s.Op != OpDialogue && s.Op != OpPing {
@@ -298,6 +304,12 @@ func (r *profileReader) dialogue(m strictyaml.Map, s *Step, svc *Service) {
 	}
 	if silent(s.Messages[0]) {
 		nodes[0].Errorf("a message in each variant", "nothing may be said at all: what comes first must be said")
+	}
+	if svc.Transport == TransportApp {
+		if !broken(s.Messages[0]) && !opens(s.Messages[0], Down, minOpening) {
+			nodes[0].Errorf("down: 16 or more", "the phone opens the connection, and speaks first")
+		}
+		return
 	}
 	if s.Fresh || !svc.Lasting || svc.Login.Up == 0 && len(svc.Login.Messages) == 0 {
 		if !broken(s.Messages[0]) && !opens(s.Messages[0], Up, minOpening) {

@@ -35,16 +35,6 @@ func Categories() []string {
 	}
 }
 
-// Basis says where a number comes from.
-type Basis string
-
-// The bases of numbers.
-const (
-	BasisMeasured Basis = "measured" // in a capture of a real device
-	BasisPaper    Basis = "paper"    // stated by the HomeMole paper
-	BasisAssumed  Basis = "assumed"  // ours; the source gives the reason
-)
-
 // Range is drawn from uniformly, both ends included.
 type Range struct {
 	Min int64 `json:"min"`
@@ -62,9 +52,10 @@ type Profile struct {
 	Stack      Stack     `json:"stack"`
 	WiFi       WiFi      `json:"wifi"`
 	Services   []Service `json:"services"`
-	Kits       []Kit     `json:"kits,omitempty"` // of a hub
-	Activities []Routine `json:"activities"`     // without the implied "boot"
-	Modes      []string  `json:"modes"`          // that routines name, sorted; a unit without Options["mode"] lives in all of them
+	Kits       []Kit     `json:"kits,omitempty"`   // of a hub
+	States     []State   `json:"states,omitempty"` // the first is that after boot; none: the device is always the same
+	Activities []Routine `json:"activities"`       // without the implied "boot"
+	Modes      []string  `json:"modes"`            // that routines name, sorted; a unit without Options["mode"] lives in all of them
 }
 
 // Stack is how the device's TCP/IP behaves.
@@ -95,11 +86,12 @@ type WiFi struct {
 // Service is one peer of the device.
 type Service struct {
 	Name      string    `json:"name"`
-	Host      string    `json:"host"` // DNS name; of lan-udp: "peer" (the household's phone) or "broadcast"; of mdns a kind of service, of ssdp a target
+	Host      string    `json:"host"` // DNS name; of lan-udp and lan-tcp: "peer" (the household's phone), of lan-udp also "broadcast"; of mdns a kind of service, of ssdp a target
 	Port      uint16    `json:"port"`
 	Transport Transport `json:"transport"`
-	Cloud     string    `json:"cloud"`   // pool of addresses, shared by all hosts of one operator; "" on the LAN
-	Lasting   bool      `json:"lasting"` // one connection (or UDP socket) for as long as the device lives
+	Cloud     string    `json:"cloud"`             // pool of addresses, shared by all hosts of one operator; "" on the LAN
+	Answers   bool      `json:"answers,omitempty"` // of mdns and ssdp: the device offers this, and answers who looks for it
+	Lasting   bool      `json:"lasting"`           // one connection (or UDP socket) for as long as the device lives
 	Login     Login     `json:"login"`
 	Latency   Range     `json:"latency"` // ns from a message's arrival at the far end to its reply: the network's delay is not in it
 
@@ -108,8 +100,7 @@ type Service struct {
 	Replies []int64 `json:"replies,omitempty"`
 	Level   []int64 `json:"level,omitempty"`
 
-	Basis  Basis  `json:"basis"`
-	Source string `json:"source"`
+	Origin
 }
 
 // Login is what a lasting connection begins with, also when it is opened again: one message up, one down. Of MQTT, Up is the
@@ -134,7 +125,7 @@ const (
 	mqttConnect   = 36 // the least whose client has a name of 22 letters: those of a session
 )
 
-// Hosts that lan-udp services name.
+// Hosts that lan-udp and lan-tcp services name.
 const (
 	HostPeer      = "peer"
 	HostBroadcast = "broadcast"
@@ -145,7 +136,7 @@ const HostRouter = "router"
 
 // WAN tells whether the service's packets leave the home.
 func (s *Service) WAN() bool {
-	return s.Transport != TransportLAN && !s.Multicast() && s.Transport != TransportARP
+	return s.Transport != TransportLAN && s.Transport != TransportApp && !s.Multicast() && s.Transport != TransportARP
 }
 
 // Multicast tells whether the service's messages go to everybody on the LAN who listens.
@@ -156,7 +147,7 @@ func (s *Service) Multicast() bool {
 // Stream tells whether the service runs over TCP.
 func (s *Service) Stream() bool {
 	switch s.Transport {
-	case TransportTLS12, TransportTLS13, TransportTCP, TransportHTTP, TransportH2, TransportMQTT:
+	case TransportTLS12, TransportTLS13, TransportTCP, TransportHTTP, TransportH2, TransportMQTT, TransportApp:
 		return true
 	case TransportUDP, TransportLAN, TransportMDNS, TransportMDNS6, TransportSSDP, TransportARP, TransportNTP, TransportICMP, TransportQUIC:
 	}
@@ -225,7 +216,7 @@ func (s *Service) Overhead(stack Stack) int {
 		return n + 5 + 8 + 16
 	case TransportTLS13:
 		return n + 5 + 1 + 16
-	case TransportTCP, TransportHTTP, TransportMQTT:
+	case TransportTCP, TransportHTTP, TransportMQTT, TransportApp:
 		return n
 	case TransportH2: // and a DATA frame's head
 		return n + 5 + 1 + 16 + 9
@@ -256,7 +247,7 @@ func (p *Profile) Routine(name string) *Routine {
 	return nil
 }
 
-// ActivityNames returns "boot", then the other activities in the order of the profile.
+// ActivityNames returns "boot", then the other activities in the order of the profile, then its states.
 func (p *Profile) ActivityNames() []string {
 	names := []string{ActivityBoot}
 	for _, r := range p.Activities {
@@ -264,27 +255,15 @@ func (p *Profile) ActivityNames() []string {
 			names = append(names, r.Name)
 		}
 	}
+	for i := range p.States {
+		names = append(names, p.States[i].Name)
+	}
 	return names
 }
 
-// Bases counts the profile's entries, which are its services, kits and activities, by where their numbers come from.
-func (p *Profile) Bases() map[Basis]int {
-	n := make(map[Basis]int)
-	for i := range p.Services {
-		n[p.Services[i].Basis]++
-	}
-	for i := range p.Kits {
-		n[p.Kits[i].Basis]++
-	}
-	for i := range p.Activities {
-		n[p.Activities[i].Basis]++
-	}
-	return n
-}
-
-// Digest returns the SHA-256 of what the profile says; comments and layout don't count.
+// Digest returns the SHA-256 of what the profile says; comments, layout, and which numbers are assumed don't count.
 func (p *Profile) Digest() [32]byte {
-	b, err := json.Marshal(p)
+	b, err := json.Marshal(p.withoutAssumed())
 	if err != nil { // a Profile holds nothing that has no JSON
 		panic(err)
 	}

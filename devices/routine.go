@@ -13,9 +13,10 @@ const (
 	TriggerAppRemote = "app-remote"
 	TriggerMotion    = "motion"
 	TriggerTouch     = "touch"
+	TriggerState     = "state" // of a change of state, which no profile lists as an activity
 )
 
-// Triggers is the closed vocabulary of what sets an activity off.
+// Triggers is the closed vocabulary of what sets an activity of a profile off.
 func Triggers() []string {
 	return []string{
 		TriggerTimer, TriggerBoot, TriggerSchedule, TriggerVoice, TriggerAppLocal, TriggerAppRemote, TriggerMotion, TriggerTouch,
@@ -64,16 +65,22 @@ type Routine struct {
 	PerDay     int64 `json:"per_day"`    // millionths of acts a day, in life
 	Refractory Range `json:"refractory"` // ns of quiet after the act before its people's next one
 
-	Kit    string `json:"kit,omitempty"` // of a hub: the model of kit whose act it is; one of its units, drawn each time
-	Steps  []Step `json:"steps"`
-	Basis  Basis  `json:"basis"`
-	Source string `json:"source"`
+	Kit string `json:"kit,omitempty"` // of a hub: the model of kit whose act it is; one of its units, drawn each time
+
+	// Of devices with states: those in which it can happen (none: all), the one that begins with it, and the one that begins
+	// when it has ended. Timers begin anew when a state in which they can run does; people's acts at other times do not happen.
+	During []string `json:"during,omitempty"`
+	Enters string   `json:"enters,omitempty"`
+	Then   string   `json:"then,omitempty"`
+
+	Steps []Step `json:"steps"`
+	Origin
 }
 
 // Person tells whether somebody in the home sets the activity off.
 func (r *Routine) Person() bool {
 	switch r.Trigger {
-	case TriggerTimer, TriggerBoot, TriggerSchedule:
+	case TriggerTimer, TriggerBoot, TriggerSchedule, TriggerState:
 		return false
 	}
 	return true

@@ -24,6 +24,7 @@ type (
 		WiFi       *schemaWiFi      `json:"wifi,omitempty" jsonschema_description:"how its radio behaves"`
 		Services   []schemaService  `json:"services" jsonschema:"minItems=1" jsonschema_description:"its peers"`
 		Kits       []schemaKit      `json:"kits,omitempty" jsonschema_description:"of a hub: sensors without Wi-Fi that reach the internet through it"`
+		States     []schemaState    `json:"states,omitempty" jsonschema:"minItems=2" jsonschema_description:"what it can be in; the first is that after boot"`
 		Activities []schemaRoutine  `json:"activities" jsonschema:"minItems=1" jsonschema_description:"what it does, when"`
 	}
 	schemaStack struct {
@@ -42,14 +43,16 @@ type (
 	}
 	schemaService struct {
 		Name      strictyaml.AName `json:"name"`
-		Host      string           `json:"host,omitempty" jsonschema_description:"a DNS name; peer or broadcast for lan-udp"`
+		Host      string           `json:"host,omitempty" jsonschema_description:"a DNS name; peer or broadcast for lan-udp, peer for lan-tcp"`
 		Port      int              `json:"port,omitempty" jsonschema:"minimum=1,maximum=65535"`
 		Transport schemaTransport  `json:"transport"`
 		Cloud     strictyaml.AName `json:"cloud,omitempty" jsonschema_description:"hosts of one cloud share addresses"`
 		Reply     *schemaReply     `json:"reply,omitempty"`
 		Login     *schemaLogin     `json:"login,omitempty" jsonschema_description:"how a lasting connection begins, application bytes"`
 		Lasting   bool             `json:"lasting,omitempty" jsonschema_description:"one connection for as long as the device lives"`
+		Answers   bool             `json:"answers,omitempty" jsonschema_description:"of mdns, mdns6 and ssdp: the device offers this, and answers who looks for it"`
 		Basis     schemaBasis      `json:"basis"`
+		Assumed   []schemaQuantity `json:"assumed,omitempty" jsonschema_description:"keys of this entry whose numbers are assumed all the same"`
 		Source    string           `json:"source" jsonschema:"maxLength=600"`
 	}
 	schemaReply struct {
@@ -62,15 +65,25 @@ type (
 		Messages []schemaItem `json:"messages,omitempty" jsonschema:"minItems=1" jsonschema_description:"of tcp and TLS, in the place of up and down: all that is said at first; the far end may begin"`
 	}
 	schemaKit struct {
-		Name   strictyaml.AName        `json:"name"`
-		About  string                  `json:"about" jsonschema:"maxLength=600"`
-		Radio  schemaRadio             `json:"radio"`
-		Sensor schemaSensor            `json:"sensor"`
-		OUI    schemaOUI               `json:"oui"`
-		Units  strictyaml.IntSpan      `json:"units,omitempty" jsonschema_description:"how many a hub has"`
-		Every  strictyaml.DurationSpan `json:"every" jsonschema_description:"between frames that it sends unasked"`
-		Basis  schemaBasis             `json:"basis"`
-		Source string                  `json:"source" jsonschema:"maxLength=600"`
+		Name    strictyaml.AName        `json:"name"`
+		About   string                  `json:"about" jsonschema:"maxLength=600"`
+		Radio   schemaRadio             `json:"radio"`
+		Sensor  schemaSensor            `json:"sensor"`
+		OUI     schemaOUI               `json:"oui"`
+		Units   strictyaml.IntSpan      `json:"units,omitempty" jsonschema_description:"how many a hub has"`
+		Every   strictyaml.DurationSpan `json:"every" jsonschema_description:"between frames that it sends unasked"`
+		Basis   schemaBasis             `json:"basis"`
+		Assumed []schemaQuantity        `json:"assumed,omitempty" jsonschema_description:"keys of this entry whose numbers are assumed all the same"`
+		Source  string                  `json:"source" jsonschema:"maxLength=600"`
+	}
+	schemaState struct {
+		Name    schemaStateName         `json:"name"`
+		Lasts   strictyaml.DurationSpan `json:"lasts,omitempty" jsonschema_description:"then next begins; without it an activity ends the state"`
+		Next    schemaStateName         `json:"next,omitempty" jsonschema_description:"the state that follows by itself"`
+		Steps   []schemaStep            `json:"steps,omitempty" jsonschema_description:"what the device does when the state begins"`
+		Basis   schemaBasis             `json:"basis"`
+		Assumed []schemaQuantity        `json:"assumed,omitempty" jsonschema_description:"keys of this entry whose numbers are assumed all the same"`
+		Source  string                  `json:"source" jsonschema:"maxLength=600"`
 	}
 	schemaRoutine struct {
 		Name        strictyaml.AName         `json:"name"`
@@ -87,8 +100,12 @@ type (
 		PerDay      *float64                 `json:"per_day,omitempty" jsonschema:"minimum=0,maximum=100000" jsonschema_description:"of people's acts: how often in a day"`
 		Refractory  strictyaml.DurationSpan  `json:"refractory,omitempty" jsonschema_description:"of people's acts: quiet after one"`
 		Kit         strictyaml.AName         `json:"kit,omitempty" jsonschema_description:"of a hub: the kit whose act it is"`
+		During      []schemaStateName        `json:"during,omitempty" jsonschema:"minItems=1" jsonschema_description:"the states in which it can happen; all unless told"`
+		Enters      schemaStateName          `json:"enters,omitempty" jsonschema_description:"the state that begins with it"`
+		Then        schemaStateName          `json:"then,omitempty" jsonschema_description:"the state that begins when it has ended"`
 		Steps       []schemaStep             `json:"steps" jsonschema:"minItems=1"`
 		Basis       schemaBasis              `json:"basis"`
+		Assumed     []schemaQuantity         `json:"assumed,omitempty" jsonschema_description:"keys of this entry whose numbers are assumed all the same"`
 		Source      string                   `json:"source" jsonschema:"maxLength=600"`
 	}
 	schemaSlip struct {
@@ -141,6 +158,8 @@ type (
 	schemaBasis     string
 	schemaTransport string
 	schemaTrigger   string
+	schemaStateName string
+	schemaQuantity  string
 	schemaNeeds     string
 	schemaOp        string
 	schemaRadio     string
@@ -203,6 +222,10 @@ func (schemaBasis) JSONSchema() *jsonschema.Schema {
 func (schemaTransport) JSONSchema() *jsonschema.Schema { return strictyaml.Vocabulary(Transports()...) }
 
 func (schemaTrigger) JSONSchema() *jsonschema.Schema { return strictyaml.Vocabulary(Triggers()...) }
+
+func (schemaStateName) JSONSchema() *jsonschema.Schema { return strictyaml.Vocabulary(States()...) }
+
+func (schemaQuantity) JSONSchema() *jsonschema.Schema { return strictyaml.Vocabulary(quantities()...) }
 
 func (schemaNeeds) JSONSchema() *jsonschema.Schema { return strictyaml.Vocabulary("peer", "no-peer") }
 

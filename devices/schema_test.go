@@ -46,6 +46,7 @@ stack: {x: 0}
 wifi: {x: 0}
 services: [{x: 0, reply: {x: 0}, login: {x: 0, messages: [{x: 0}]}, name: a, transport: tcp}]
 kits: [{x: 0}]
+states: [{x: 0}]
 activities:
   - {x: 0, trigger: timer, every: 1h, slip: {x: 0}, steps: [{x: 0, service: a, messages: [{x: 0, stream: {x: 0}}, {variants: [{x: 0}]}]}]}
 `
@@ -57,5 +58,5 @@ func TestSchemaKnowsTheReadersKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = ParseProfile("x.yaml", []byte(everywhere))
-	schematest.SameKeys(t, src, err, 14)
+	schematest.SameKeys(t, src, err, 15)
 }

@@ -33,6 +33,8 @@ type Script struct {
 	o       ScriptOptions
 	boot    *Activity // until it was yielded
 	sources []source
+	course  *course // nil: a device without states
+	seed    uint64
 	busy    int64 // people act on the unit one at a time: nothing of theirs starts before
 }
 
@@ -60,7 +62,7 @@ type source struct {
 
 // NewScript draws the script of a unit. Habit 0 stands for 1.
 func NewScript(s Specimen, o ScriptOptions) *Script {
-	x := &Script{unit: s.Index, profile: s.Profile, o: o}
+	x := &Script{unit: s.Index, profile: s.Profile, o: o, seed: s.Seed}
 	boot := x.drawBoot(s)
 	x.boot = &boot
 	base := boot.At + span(&boot) + settleAfter
@@ -108,7 +110,14 @@ func NewScript(s Specimen, o ScriptOptions) *Script {
 			c.period = c.when.In(r.Every)
 			c.begin(c.base)
 		}
+		if len(r.During) > 0 && !r.Daily {
+			c.at = math.MaxInt64 // until a state begins in which it can happen
+		}
 		x.sources = append(x.sources, c)
+	}
+	if states := s.Profile.States; len(states) > 0 {
+		x.course = &course{when: NewDraws(s.Seed, "when:states"), what: NewDraws(s.Seed, "what:states")}
+		x.course.expect(&states[0], base, "")
 	}
 	return x
 }
@@ -142,16 +151,28 @@ func (x *Script) Next() (Activity, bool) {
 			return a, true
 		}
 	}
+	if c := x.course; c != nil && c.held != nil {
+		a := *c.held
+		c.held = nil
+		return a, true
+	}
 	for {
 		c := x.earliest()
-		if c == nil || c.at >= x.o.Duration {
+		if x.course.due(min(c.time(), x.o.Duration-1)) {
+			return x.enter(x.course.next, x.course.at, x.course.actor), true
+		}
+		if c.time() >= x.o.Duration {
 			return Activity{}, false
+		}
+		if c.routine.Daily && !x.can(c.routine) {
+			c.tick()
+			continue
 		}
 		if !c.routine.Person() {
 			a := c.perform(x.profile)
 			c.tick()
 			x.restart(a.Name, a.At)
-			return a, true
+			return x.begin(c.routine, a), true
 		}
 		if c.at < x.busy {
 			c.at = x.busy
@@ -164,8 +185,16 @@ func (x *Script) Next() (Activity, bool) {
 		x.busy = a.At + span(&a) + c.when.In(c.routine.Refractory)
 		c.at = c.arrive(x.busy)
 		x.restart(a.Name, a.At)
-		return a, true
+		return x.begin(c.routine, a), true
 	}
+}
+
+// time is when a source comes next; MaxInt64 where there is none.
+func (c *source) time() int64 {
+	if c == nil {
+		return math.MaxInt64
+	}
+	return c.at
 }
 
 // earliest returns the source with the next time; of equal ones the profile's first.
@@ -231,7 +260,7 @@ func (c *source) begin(base int64) {
 // restart lets the timers begin anew that an activity restarts.
 func (x *Script) restart(name string, at int64) {
 	for i := range x.sources {
-		if c := &x.sources[i]; c.routine.RestartedBy == name {
+		if c := &x.sources[i]; c.routine.RestartedBy == name && x.can(c.routine) {
 			c.begin(at)
 		}
 	}

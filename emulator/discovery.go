@@ -4,16 +4,19 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
 
 	"glasshouse/devices"
 	"glasshouse/emulator/wire"
 )
 
-// Discovery is one multicast message of a device on its LAN.
+// Discovery is one message by which devices find each other on their LAN.
 type Discovery struct {
 	Payload []byte
-	Group   netip.AddrPort
-	Own     uint16 // the port it comes from; 0 = any
+	To      netip.AddrPort // a group; of the answer to a search the one that asks
+	Own     uint16         // the port it comes from; 0 = any
 	Hops    int
 }
 
@@ -26,9 +29,12 @@ const (
 // NewDiscovery makes what a device asks (OpQuery) or announces (OpAnnounce) by a service: the same in both worlds. addr is
 // the device's own address on the family that the service uses.
 func NewDiscovery(op devices.Op, s *devices.Service, spec *devices.Specimen, addr netip.Addr) Discovery {
-	id := fmt.Sprintf("%016x%x", spec.Seed, spec.MAC[3:])
+	id := identity(spec)
 	if s.Transport == devices.TransportSSDP {
-		d := Discovery{Group: netip.AddrPortFrom(wire.GroupSSDP(), wire.PortSSDP), Hops: ssdpHops}
+		d := Discovery{To: netip.AddrPortFrom(wire.GroupSSDP(), wire.PortSSDP), Hops: ssdpHops}
+		if Offers(spec.Profile, s.Transport) {
+			d.Own = wire.PortSSDP
+		}
 		if op == devices.OpAnnounce {
 			d.Payload = wire.AppendSSDPNotify(nil, s.Host, id, addr)
 			return d
@@ -36,9 +42,9 @@ func NewDiscovery(op devices.Op, s *devices.Service, spec *devices.Specimen, add
 		d.Payload = wire.AppendSSDPSearch(nil, s.Host)
 		return d
 	}
-	d := Discovery{Group: netip.AddrPortFrom(wire.GroupMDNS(), wire.PortMDNS), Own: wire.PortMDNS, Hops: mdnsHops}
+	d := Discovery{To: netip.AddrPortFrom(wire.GroupMDNS(), wire.PortMDNS), Own: wire.PortMDNS, Hops: mdnsHops}
 	if s.Transport == devices.TransportMDNS6 {
-		d.Group = netip.AddrPortFrom(wire.GroupMDNS6(), wire.PortMDNS)
+		d.To = netip.AddrPortFrom(wire.GroupMDNS6(), wire.PortMDNS)
 	}
 	if op == devices.OpAnnounce {
 		const port = 8009
@@ -47,6 +53,67 @@ func NewDiscovery(op devices.Op, s *devices.Service, spec *devices.Specimen, add
 	}
 	d.Payload = wire.AppendMDNSQuery(nil, s.Host)
 	return d
+}
+
+// identity is what a device calls itself in discovery: it tells neither model nor unit.
+func identity(spec *devices.Specimen) string { return fmt.Sprintf("%016x%x", spec.Seed, spec.MAC[3:]) }
+
+// Offers tells whether a device answers those who look for something by a kind of discovery.
+func Offers(p *devices.Profile, t devices.Transport) bool {
+	return slices.ContainsFunc(p.Services, func(s devices.Service) bool { return s.Transport == t && s.Answers })
+}
+
+// Answer is what a device says to a question for something that it offers.
+type Answer struct {
+	Discovery
+	Service string // which it is about
+	After   int64  // ns from the question on, at least
+	Within  int64  // ns after that
+	Once    bool   // to everybody: not again within MDNSQuiet
+}
+
+// When answers come: a record that others may have, too, is told after 20 to 120 ms, and to everybody once in a second (RFC 6762,
+// section 6); the answer to a search comes within the seconds that the search allows (UPnP Device Architecture 1.1, section 1.3.3).
+const (
+	mdnsAfter  = int64(20e6)
+	mdnsWithin = int64(100e6)
+	MDNSQuiet  = int64(1e9) // ns between two answers of the same content
+)
+
+// Answers returns what a device says to a message that it hears by a kind of discovery: an answer for each service that it offers
+// and is asked for. from is where the message comes from, addr the device's own address. Not modelled: answers that the asker
+// already knows, one-shot questions from other ports than 5353, and several records in one answer.
+func Answers(t devices.Transport, heard []byte, from netip.AddrPort, spec *devices.Specimen, addr netip.Addr) (all []Answer) {
+	if t == devices.TransportSSDP {
+		target, within, ok := wire.ParseSSDPSearch(heard)
+		for i := range spec.Profile.Services {
+			s := &spec.Profile.Services[i]
+			if ok && s.Transport == t && s.Answers && (target == s.Host || target == "ssdp:all") {
+				all = append(all, Answer{Service: s.Name, Within: int64(within) * 1e9, Discovery: Discovery{
+					Payload: wire.AppendSSDPResponse(nil, s.Host, identity(spec), addr), To: from, Own: wire.PortSSDP, Hops: ssdpHops,
+				}})
+			}
+		}
+		return all
+	}
+	if from.Port() != wire.PortMDNS {
+		return nil
+	}
+	m := new(dns.Msg)
+	if m.Unpack(heard) != nil || m.Response {
+		return nil
+	}
+	asked := func(kind string) bool {
+		return slices.ContainsFunc(m.Question, func(q dns.Question) bool {
+			return (q.Qtype == dns.TypePTR || q.Qtype == dns.TypeANY) && strings.EqualFold(strings.TrimSuffix(q.Name, "."), kind)
+		})
+	}
+	for i := range spec.Profile.Services {
+		if s := &spec.Profile.Services[i]; s.Transport == t && s.Answers && asked(s.Host) {
+			all = append(all, Answer{NewDiscovery(devices.OpAnnounce, s, spec, addr), s.Name, mdnsAfter, mdnsWithin, true})
+		}
+	}
+	return all
 }
 
 // ScanPace is what passes between two questions of a scan of the LAN, ns: assumed, a second for a /24.

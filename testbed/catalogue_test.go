@@ -81,8 +81,8 @@ func TestCatalogueIsCalibrated(t *testing.T) {
 					checkRange(t, x, perHour(rows, duration))
 				case "period": // s
 					checkPeriod(t, x, rows, activity)
-				case "silence": // s, between probes of an idle connection or from its last packet to one
-					checkPeriod(t, x, rows, "")
+				case "silence": // s, from a connection's last packet up to the device's probe of it
+					checkSilence(t, x, rows)
 				case "frames": // low: the commonest frame up with data, high: down
 					checkFrames(t, x, rows, activity)
 				default:
@@ -113,29 +113,48 @@ func perHour(rows []dataset.Row, duration time.Duration) float64 {
 	return float64(n) / (duration - time.Minute).Hours()
 }
 
-// checkPeriod compares the intervals between the first packets up of an activity's events; without an activity, those between
-// probes.
+// checkSilence compares how long connections are silent, as the device hears and speaks, before it probes them.
+func checkSilence(t *testing.T, x target, rows []dataset.Row) {
+	t.Helper()
+	last := make(map[uint16]int64)
+	var gaps []float64
+	for _, r := range rows {
+		if r.IPProto != 6 {
+			continue
+		}
+		if before, ok := last[r.LocalPort]; ok && r.Dir > 0 && r.Role == "keepalive" {
+			gaps = append(gaps, float64(r.TsNs-before)/1e9)
+		}
+		last[r.LocalPort] = r.TsNs
+	}
+	checkQuantiles(t, x, gaps)
+}
+
+// checkPeriod compares the intervals between the first packets up of an activity's events.
 func checkPeriod(t *testing.T, x target, rows []dataset.Row, activity string) {
 	t.Helper()
 	var starts []int64
 	seen := make(map[int64]bool)
 	for _, r := range rows {
-		switch {
-		case activity == "" && r.Dir > 0 && r.Role == "keepalive":
-		case r.Activity != activity, r.Dir < 0, r.Event < 0, seen[r.Event]:
+		if r.Activity != activity || r.Dir < 0 || r.Event < 0 || seen[r.Event] {
 			continue
-		default:
-			seen[r.Event] = true
 		}
+		seen[r.Event] = true
 		starts = append(starts, r.TsNs)
-	}
-	if len(starts) < 4 {
-		t.Errorf("%s: %d events of %s", x.device, len(starts), activity)
-		return
 	}
 	gaps := make([]float64, 0, len(starts))
 	for i := 1; i < len(starts); i++ {
 		gaps = append(gaps, float64(starts[i]-starts[i-1])/1e9)
+	}
+	checkQuantiles(t, x, gaps)
+}
+
+// checkQuantiles compares p10, median and p90 with the measured range.
+func checkQuantiles(t *testing.T, x target, gaps []float64) {
+	t.Helper()
+	if len(gaps) < 3 {
+		t.Errorf("%s %s: %d intervals", x.device, x.what, len(gaps))
+		return
 	}
 	slices.Sort(gaps)
 	for _, q := range []float64{0.1, 0.5, 0.9} {

@@ -59,8 +59,11 @@ func (l *lab) introducePhone() error {
 	ports := make(map[uint16]bool)
 	for i := range l.home.Specimens {
 		for _, s := range l.home.Specimens[i].Profile.Services {
-			if s.Transport == devices.TransportLAN && s.Host == devices.HostPeer {
-				l.hosts[i].SetPeer(phone.Addr)
+			if s.Host != devices.HostPeer || s.WAN() {
+				continue
+			}
+			l.hosts[i].SetPeer(l.hosts[phone.Index])
+			if s.Transport == devices.TransportLAN {
 				ports[s.Port] = true
 			}
 		}

@@ -46,7 +46,7 @@ type Host struct {
 	echoID   uint16
 	names    map[string]cachedName
 	lines    map[string]*line // lasting services
-	peer     netip.Addr       // the household's phone, if there is one
+	peer     *Host            // the household's phone, if there is one
 	boot     truth.Tag        // the event under which connections are opened again
 	seeds    *rand.Rand
 
@@ -131,7 +131,7 @@ func (h *Host) Boot(ctx context.Context) error {
 		return err
 	}
 	h.lease = l
-	if err := h.listen(); err != nil {
+	if err := first(h.listen(), h.serveApps()); err != nil {
 		return err
 	}
 	close(h.ready)
@@ -147,7 +147,7 @@ func (h *Host) bootTag() truth.Tag {
 }
 
 // SetPeer tells the host of the household's phone, for services on the LAN.
-func (h *Host) SetPeer(addr netip.Addr) { h.peer = addr }
+func (h *Host) SetPeer(phone *Host) { h.peer = phone }
 
 // Perform does an activity at its scripted time. It returns at once; done is called when the last exchange is over, with
 // "ok" or "failed" and the script time. When ctx ends, or the host is closed, so do the exchanges, and done is not called.
@@ -170,6 +170,9 @@ func (h *Host) Perform(ctx context.Context, act devices.Activity, event int64, d
 		defer cancel()
 		defer stop()
 		outcome := "ok"
+		if len(results) == 0 && h.c.Clock.Sleep(ctx, act.At) != nil { // a change of state, say: at its moment
+			return
+		}
 		for i, r := range results {
 			select {
 			case err := <-r:
@@ -194,7 +197,7 @@ func (h *Host) begin(ctx context.Context, x *devices.Exchange, at int64, tag tru
 		result <- fmt.Errorf("the profile has no service %q", x.Service)
 		return
 	}
-	if l := h.lines[s.Name]; l != nil && !x.Fresh && (x.Op == devices.OpDialogue || x.Op == devices.OpConnect || x.Op == devices.OpReconnect) {
+	if l := h.lines[s.Name]; l != nil && !x.Fresh && x.Op.OnLine() {
 		l.enqueue(ctx, x, at, tag, result)
 		return
 	}
@@ -225,7 +228,7 @@ func (h *Host) once(ctx context.Context, s *devices.Service, x *devices.Exchange
 		return h.askRouter()
 	case devices.OpScan:
 		return h.scan(ctx)
-	case devices.OpDialogue, devices.OpConnect, devices.OpReconnect:
+	case devices.OpDialogue, devices.OpConnect, devices.OpReconnect, devices.OpDisconnect:
 	}
 	switch s.Transport {
 	case devices.TransportNTP:
@@ -238,6 +241,8 @@ func (h *Host) once(ctx context.Context, s *devices.Service, x *devices.Exchange
 		return h.http2(ctx, s, x, tag)
 	case devices.TransportQUIC:
 		return h.quic(ctx, s, x, tag)
+	case devices.TransportApp:
+		return h.called(ctx, s, x, tag)
 	case devices.TransportUDP, devices.TransportLAN:
 		return h.datagrams(ctx, s, x, at, tag)
 	case devices.TransportTLS12, devices.TransportTLS13, devices.TransportTCP, devices.TransportMQTT, devices.TransportMDNS,

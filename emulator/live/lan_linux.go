@@ -26,8 +26,9 @@ type discovery struct {
 
 // listen joins the groups that the device's services belong to.
 func (h *Host) listen() error {
-	for i := range h.c.Specimen.Profile.Services {
-		s := &h.c.Specimen.Profile.Services[i]
+	profile := h.c.Specimen.Profile
+	for i := range profile.Services {
+		s := &profile.Services[i]
 		if !s.Multicast() || h.discoveries[s.Transport] != nil {
 			continue
 		}
@@ -37,22 +38,59 @@ func (h *Host) listen() error {
 		}
 		h.discoveries[s.Transport] = d
 		context.AfterFunc(h.ctx, func() { _ = d.conn.Close() })
-		h.wg.Go(func() { // what others say is not answered
-			buf := make([]byte, 2048)
-			for {
-				if _, err := d.conn.Read(buf); err != nil {
-					return
-				}
-			}
-		})
+		h.wg.Go(func() { h.hear(s.Transport, d) })
 	}
 	return nil
 }
 
+// hear reads what others say by a kind of discovery until the host is closed, and answers who looks for what the device offers.
+func (h *Host) hear(t devices.Transport, d *discovery) {
+	offers := emulator.Offers(h.c.Specimen.Profile, t)
+	said := make(map[string]int64) // until when an answer about a service is not said again, ns
+	buf := make([]byte, 2048)
+	for {
+		n, from, err := d.conn.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			return
+		}
+		if !offers {
+			continue
+		}
+		now := h.c.Clock.Now()
+		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+		for _, a := range emulator.Answers(t, buf[:n], from, h.c.Specimen, h.addrOf(t)) {
+			if a.Once && now < said[a.Service] {
+				continue
+			}
+			at := now + a.After + int64(h.draw()%uint64(a.Within))
+			if a.Once {
+				said[a.Service] = at + emulator.MDNSQuiet
+			}
+			to := a.To
+			if to.Addr().IsMulticast() {
+				to = d.group
+			}
+			h.wg.Go(func() {
+				if h.c.Clock.Sleep(h.ctx, at) == nil {
+					_, _ = d.conn.WriteToUDPAddrPort(a.Payload, to) // lost, if the host is being closed
+				}
+			})
+		}
+	}
+}
+
+// addrOf returns the device's address on the family that a kind of discovery uses.
+func (h *Host) addrOf(t devices.Transport) netip.Addr {
+	if t == devices.TransportMDNS6 {
+		return wire.LinkLocal(h.c.Specimen.MAC)
+	}
+	return h.lease.prefix.Addr()
+}
+
 func (h *Host) joinGroup(s *devices.Service) (*discovery, error) {
 	x := emulator.NewDiscovery(devices.OpQuery, s, h.c.Specimen, h.lease.prefix.Addr())
-	d := &discovery{group: x.Group}
-	network, six := "udp4", x.Group.Addr().Is6()
+	d := &discovery{group: x.To}
+	network, six := "udp4", x.To.Addr().Is6()
 	if six {
 		network = "udp6"
 	}
@@ -62,12 +100,12 @@ func (h *Host) joinGroup(s *devices.Service) (*discovery, error) {
 			return err
 		}
 		if six {
-			d.group = netip.AddrPortFrom(x.Group.Addr().WithZone("wlan0"), x.Group.Port())
+			d.group = netip.AddrPortFrom(x.To.Addr().WithZone("wlan0"), x.To.Port())
 		}
 		if d.conn, err = net.ListenUDP(network, &net.UDPAddr{Port: int(x.Own)}); err != nil {
 			return err
 		}
-		group := &net.UDPAddr{IP: x.Group.Addr().AsSlice()}
+		group := &net.UDPAddr{IP: x.To.Addr().AsSlice()}
 		if six {
 			p := ipv6.NewPacketConn(d.conn)
 			return first(p.JoinGroup(wlan, group), p.SetMulticastInterface(wlan), p.SetMulticastHopLimit(x.Hops), p.SetMulticastLoopback(false))
@@ -92,11 +130,7 @@ func (h *Host) discover(op devices.Op, s *devices.Service) error {
 	if d == nil {
 		return fmt.Errorf("%s listens to no group of %s", h.name, s.Transport)
 	}
-	addr := h.lease.prefix.Addr()
-	if s.Transport == devices.TransportMDNS6 {
-		addr = wire.LinkLocal(h.c.Specimen.MAC)
-	}
-	_, err := d.conn.WriteToUDPAddrPort(emulator.NewDiscovery(op, s, h.c.Specimen, addr).Payload, d.group)
+	_, err := d.conn.WriteToUDPAddrPort(emulator.NewDiscovery(op, s, h.c.Specimen, h.addrOf(s.Transport)).Payload, d.group)
 	return err
 }
 

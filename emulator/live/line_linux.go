@@ -128,13 +128,13 @@ func (l *line) perform(e errand) error {
 		}
 		return l.open(e.ctx, e.tag, packet.RoleTCPHandshake, e.x.Messages)
 	}
-	if e.x.Op == devices.OpReconnect {
+	if e.x.Op == devices.OpReconnect || e.x.Op == devices.OpDisconnect {
 		if err := l.host.c.Clock.Sleep(e.ctx, e.at); err != nil {
 			return err
 		}
-		if l.conn != nil {
-			l.conn.close()
-			l.conn = nil
+		l.close()
+		if e.x.Op == devices.OpDisconnect {
+			return nil
 		}
 		return l.open(e.ctx, e.tag, packet.RoleReconnect, e.x.Messages)
 	}
@@ -145,6 +145,15 @@ func (l *line) perform(e errand) error {
 		return err
 	}
 	return l.udp.walk(e.ctx, newJob(e.x.Messages, e.at, e.tag))
+}
+
+// close ends the connection, if there is one, in order; nobody wants it until it is opened again.
+func (l *line) close() {
+	l.wanted = false
+	if l.conn != nil {
+		l.conn.close()
+		l.conn = nil
+	}
 }
 
 func (l *line) stream(e errand) error {

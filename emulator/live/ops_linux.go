@@ -92,10 +92,10 @@ func (h *Host) far(ctx context.Context, s *devices.Service, tag truth.Tag) (neti
 		return h.resolve(ctx, s.Host, tagged(tag, packet.RoleData), false)
 	}
 	if s.Host == devices.HostPeer {
-		if !h.peer.IsValid() {
-			return netip.Addr{}, errors.New("there is no phone on the LAN")
+		if h.peer == nil {
+			return netip.Addr{}, errNoPhone
 		}
-		return h.peer, nil
+		return h.peer.lease.prefix.Addr(), nil
 	}
 	return broadcast(h.lease.prefix), nil
 }

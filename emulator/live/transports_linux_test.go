@@ -216,7 +216,7 @@ func TestLANStaysOnTheLAN(t *testing.T) {
 	h := newHome(t, 1500, p)
 	host, phone := h.host(0, p), h.host(1, p)
 	check(t, phone.ServeLAN(6000))
-	host.SetPeer(phone.lease.prefix.Addr())
+	host.SetPeer(phone)
 	h.perform(host, h.say("view", "view", true, up(64), down(900), up(33)), 1)
 	h.perform(host, h.say("shout", "shout", true, up(64)), 2)
 	if frames := h.frames(); len(frames) > 0 {

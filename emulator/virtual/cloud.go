@@ -88,7 +88,7 @@ func (c *cloud) receiveTCP(ip []byte, src, dst uint32, l packet.Lineage) {
 			if s.h.unit != l.Unit {
 				c.n.Faults.Misdelivered++
 			}
-			s.accept(&c.stack, k, &seg)
+			s.accept(&c.stack, s.h.unit, k, &seg)
 			return
 		}
 	}

@@ -31,7 +31,8 @@ type Host struct {
 	leased   uint16   // IP id of its DHCP client
 	lease    *leaseState
 
-	answering bool // a router's question about groups
+	answering bool  // a router's question about groups
+	ears      *ears // nil: it offers nothing
 }
 
 type cachedName struct {
@@ -72,6 +73,7 @@ func newHost(n *Net, i int) *Host {
 		n: n, addr: h.addr, ttl: byte(max(p.Stack.TTL, 1)), mss: mss, ts: p.Stack.TCPTimestamps, keepalive: p.Stack.Keepalive,
 		conns: make(map[connKey]*endpoint), draws: d, out: h.transmit,
 	}
+	h.ears = newEars(p)
 	h.near = newNeighbours(n, h.addr, h.mac, h.frame, p.Stack.ARP)
 	for k := range p.Services {
 		if s := &p.Services[k]; s.Lasting {
@@ -108,6 +110,8 @@ func (h *Host) Receive(f []byte) {
 	switch kind := be16(f[12:]); {
 	case kind == typeARP:
 		h.near.receive(b)
+	case kind == typeIPv6 && h.ears != nil:
+		h.hear6(b)
 	case kind != typeIPv4 || len(b) < ipv4Size:
 	case b[9] == protoIGMP:
 		h.receiveIGMP(b[min(int(b[0]&15)*4, len(b)):])
@@ -132,6 +136,11 @@ func (h *Host) receiveIP(ip []byte) {
 		if e := h.stack.find(k); e != nil {
 			h.near.confirm(src)
 			e.input(&seg)
+			return
+		}
+		if s := h.n.calls[k]; s != nil && seg.flags&(flagSYN|flagACK) == flagSYN {
+			delete(h.n.calls, k)
+			s.accept(&h.stack, h.unit, k, &seg)
 			return
 		}
 		h.stack.refuse(ip, &seg, h.own())
@@ -165,6 +174,10 @@ func (h *Host) receiveUDP(ip []byte, src uint32) {
 func (h *Host) receiveOther(ip []byte) {
 	if ip[9] == protoUDP && len(ip) >= ipv4Size+udpSize && be16(ip[ipv4Size+2:]) == dhcpClient {
 		h.receiveLease(ip[ipv4Size+udpSize:])
+		return
+	}
+	if h.ears != nil {
+		h.hear(ip)
 	}
 }
 
@@ -226,7 +239,7 @@ func (h *Host) begin(x *devices.Exchange, at int64, t tag, done func(error)) {
 		done(fmt.Errorf("%w: %q", errNoService, x.Service))
 		return
 	}
-	if l := h.lines[s.Name]; l != nil && !x.Fresh && (x.Op == devices.OpDialogue || x.Op == devices.OpConnect || x.Op == devices.OpReconnect) {
+	if l := h.lines[s.Name]; l != nil && !x.Fresh && x.Op.OnLine() {
 		l.enqueue(errand{x, at, t, done})
 		return
 	}
@@ -250,6 +263,8 @@ func (h *Host) once(s *devices.Service, x *devices.Exchange, at int64, t tag, do
 		h.ping(s, x, t, done)
 	case s.Transport == devices.TransportQUIC:
 		h.quic(s, x, t, done)
+	case s.Transport == devices.TransportApp:
+		h.called(s, x, t, done)
 	case s.Transport == devices.TransportUDP, s.Transport == devices.TransportLAN:
 		h.openUDP(s, t, func(u *socket, err error) {
 			if err != nil {

@@ -32,37 +32,39 @@ const (
 
 // discoverLAN sends what a device asks or announces to everybody.
 func (h *Host) discoverLAN(s *devices.Service, op devices.Op, t tag, done func(error)) {
-	addr := h.spec.Addr
-	six := s.Transport == devices.TransportMDNS6
-	if six {
-		addr = h.linkLocal()
-	}
-	d := emulator.NewDiscovery(op, s, h.spec, addr)
+	h.sayLAN(emulator.NewDiscovery(op, s, h.spec, h.addrOf(s.Transport)), t.lineage(h.unit))
+	done(nil)
+}
+
+// sayLAN sends a message of discovery: to a group, or as an answer to one that asked.
+func (h *Host) sayLAN(d emulator.Discovery, l packet.Lineage) {
 	from := d.Own
 	if from == 0 {
 		from = h.port()
 	}
-	l := t.lineage(h.unit)
-	if six {
+	if d.To.Addr().Is6() {
+		addr := h.linkLocal()
 		b := make([]byte, udpSize, udpSize+len(d.Payload))
 		binary.BigEndian.PutUint16(b, from)
-		binary.BigEndian.PutUint16(b[2:], d.Group.Port())
+		binary.BigEndian.PutUint16(b[2:], d.To.Port())
 		b = append(b, d.Payload...)
 		binary.BigEndian.PutUint16(b[4:], uint16(len(b)))
-		sum := wire.Checksum(wire.PseudoHeader6(addr, d.Group.Addr(), protoUDP, len(b)), b)
+		sum := wire.Checksum(wire.PseudoHeader6(addr, d.To.Addr(), protoUDP, len(b)), b)
 		binary.BigEndian.PutUint16(b[6:], nonZero(sum))
-		h.send6(addr, d.Group.Addr(), protoUDP, byte(d.Hops), b, false, l)
-		done(nil)
+		h.send6(addr, d.To.Addr(), protoUDP, byte(d.Hops), b, false, l)
 		return
 	}
 	total := ipv4Size + udpSize + len(d.Payload)
 	b := h.n.pool.Get()[ethernetSize : ethernetSize+total]
 	copy(b[ipv4Size+udpSize:], d.Payload)
-	dst := u32(d.Group.Addr())
-	putUDP(b[ipv4Size:], h.addr, dst, from, d.Group.Port())
+	dst := u32(d.To.Addr())
+	putUDP(b[ipv4Size:], h.addr, dst, from, d.To.Port())
 	putIPv4(b, total, protoUDP, byte(d.Hops), uint16(h.stack.draws.Uint64()), h.addr, dst, true)
-	h.frame(b, wire.GroupMAC(d.Group.Addr()), typeIPv4, l)
-	done(nil)
+	if d.To.Addr().IsMulticast() {
+		h.frame(b, wire.GroupMAC(d.To.Addr()), typeIPv4, l)
+		return
+	}
+	h.near.send(dst, b, l)
 }
 
 func nonZero(sum uint16) uint16 {
@@ -96,6 +98,14 @@ func (h *Host) scan(done func(error)) {
 		h.n.at(h.n.clock.Now()+emulator.ScanPace, next)
 	}
 	next()
+}
+
+// addrOf returns the device's address on the family that a kind of discovery uses.
+func (h *Host) addrOf(t devices.Transport) netip.Addr {
+	if t == devices.TransportMDNS6 {
+		return h.linkLocal()
+	}
+	return h.spec.Addr
 }
 
 func (h *Host) linkLocal() netip.Addr { return wire.LinkLocal(h.mac) }

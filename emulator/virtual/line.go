@@ -57,11 +57,13 @@ func (l *line) next() {
 		l.host.n.at(e.at+l.host.n.sleeping(), func() { l.open(e.tag, packet.RoleTCPHandshake, e.x.Messages, 1, over) })
 	case e.x.Op == devices.OpReconnect:
 		l.host.n.at(e.at+l.host.n.sleeping(), func() {
-			if c := l.conn; c != nil {
-				l.conn = nil
-				c.close()
-			}
+			l.close()
 			l.open(e.tag, packet.RoleReconnect, e.x.Messages, 1, over)
+		})
+	case e.x.Op == devices.OpDisconnect:
+		l.host.n.at(e.at+l.host.n.sleeping(), func() {
+			l.close()
+			over(nil)
 		})
 	case l.svc.Stream():
 		l.open(l.host.boot, packet.RoleReconnect, nil, 1, func(err error) {
@@ -86,6 +88,16 @@ func (l *line) next() {
 			}
 			l.udp.walk(e.x.Messages, e.at, e.tag, over)
 		})
+	}
+}
+
+// close ends the connection, if there is one, in order; nobody wants it until it is opened again.
+func (l *line) close() {
+	l.wanted = false
+	l.again++
+	if c := l.conn; c != nil {
+		l.conn = nil
+		c.close()
 	}
 }
 

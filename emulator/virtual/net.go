@@ -61,6 +61,7 @@ type Net struct {
 	fills    int
 	unsummed bool
 	jobs     map[uint32]*datagrams
+	calls    map[connKey]*session // of the phone on the LAN, that a SYN may come for, by the device's end
 	handles  uint32
 	headKey  [2]uint64
 	Faults   Faults
@@ -77,7 +78,7 @@ type Faults struct {
 func NewNet(c Config) (*Net, error) {
 	n := &Net{
 		c: c, clock: c.Clock, pool: c.Pool, noise: c.Noise, late: newDraws(c.Seed, 0x6c617465), byAddr: make(map[uint32]*Host),
-		chains: make(map[string]*wire.Chain), jobs: make(map[uint32]*datagrams), resolver: make(map[string]uint32), fills: c.Fill, unsummed: c.Unsummed,
+		chains: make(map[string]*wire.Chain), jobs: make(map[uint32]*datagrams), calls: make(map[connKey]*session), resolver: make(map[string]uint32), fills: c.Fill, unsummed: c.Unsummed,
 	}
 	if n.fills == 0 {
 		n.fills = packet.MaxSize

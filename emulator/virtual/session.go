@@ -101,7 +101,11 @@ func newSession(h *Host, svc *devices.Service, remote uint32, opening tag, opene
 	}
 	key := h.key(remote, svc.Port)
 	s.client.e = h.stack.endpoint(key, h.unit, packet.Up, opening, &s.client)
-	s.n.cloud.expect(key, s)
+	if svc.Transport == devices.TransportApp {
+		s.n.calls[connKey{local: key.remote, remote: key.local, ports: key.ports>>16 | key.ports<<16}] = s
+	} else {
+		s.n.cloud.expect(key, s)
+	}
 	s.client.e.connect()
 	return s
 }
@@ -120,16 +124,15 @@ func tlsVersion(t devices.Transport) uint16 {
 	}
 }
 
-// accept makes the far end when the SYN has come to it. key is as the far end sees it.
-func (s *session) accept(st *stack, key connKey, syn *segment) *endpoint {
-	e := st.endpoint(key, s.h.unit, packet.Down, s.open, &s.server)
+// accept makes the far end, which is unit's, when the SYN has come to it. key is as the far end sees it.
+func (s *session) accept(st *stack, unit int32, key connKey, syn *segment) {
+	e := st.endpoint(key, unit, packet.Down, s.open, &s.server)
 	e.peer, s.client.e.peer, s.server.e = s.client.e, e, e
 	e.negotiate(syn)
 	e.state = stateSynReceived
 	e.rto = synTimeout
 	e.peerWindow = int64(syn.window)
 	e.sendSYN()
-	return e
 }
 
 // connected implements application.
@@ -314,6 +317,8 @@ func (d *side) walk(now int64) {
 			}
 			if d.dir == packet.Up {
 				j.done(nil)
+			} else if d.s.svc.Transport == devices.TransportApp { // the device has said all
+				d.end()
 			}
 			continue
 		}

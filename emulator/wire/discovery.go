@@ -1,14 +1,17 @@
 package wire
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"net/textproto"
 	"strings"
 )
 
 // Discovery on the LAN: multicast DNS (RFC 6762, with RFC 6763's service records) and SSDP (UPnP Device Architecture 1.1,
-// section 1). Messages are whole and right, so that analysers read them; nobody in the home answers them.
+// section 1). Messages are whole and right, so that analysers read them.
 
 // Ports of discovery.
 const (
@@ -35,6 +38,8 @@ const (
 	mdnsShort   = 120    // s, of those that do
 	mdnsReplies = 0x8400 // an authoritative answer
 	ssdpMaxAge  = 1800   // s: UPnP's least
+
+	ssdpMostWait = 5 // s: what an answer waits at most, whatever a search allows
 )
 
 // AppendMDNSQuery appends a question for all services of a kind, as in _googlecast._tcp.local.
@@ -89,4 +94,27 @@ func AppendSSDPSearch(b []byte, target string) []byte {
 func AppendSSDPNotify(b []byte, target, id string, addr netip.Addr) []byte {
 	return fmt.Appendf(b, "NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nCACHE-CONTROL: max-age=%d\r\nLOCATION: http://%s:80/description.xml\r\n"+
 		"NT: %s\r\nNTS: ssdp:alive\r\nSERVER: Linux/3.10 UPnP/1.0\r\nUSN: uuid:%s::%s\r\n\r\n", ssdpMaxAge, addr, target, id, target)
+}
+
+// AppendSSDPResponse appends the answer to a search for a target, of a device at an address (UPnP Device Architecture 1.1, section 1.3.3).
+func AppendSSDPResponse(b []byte, target, id string, addr netip.Addr) []byte {
+	return fmt.Appendf(b, "HTTP/1.1 200 OK\r\nCACHE-CONTROL: max-age=%d\r\nEXT:\r\nLOCATION: http://%s:80/description.xml\r\n"+
+		"SERVER: Linux/3.10 UPnP/1.0\r\nST: %s\r\nUSN: uuid:%s::%s\r\n\r\n", ssdpMaxAge, addr, target, id, target)
+}
+
+// ParseSSDPSearch reads which target a search is for, and within how many seconds it wants to be answered; ok is false for
+// anything else than a search.
+func ParseSSDPSearch(b []byte) (target string, within int, ok bool) {
+	r := textproto.NewReader(bufio.NewReader(bytes.NewReader(b)))
+	if line, err := r.ReadLine(); err != nil || line != "M-SEARCH * HTTP/1.1" {
+		return "", 0, false
+	}
+	head, err := r.ReadMIMEHeader()
+	if err != nil || head.Get("Man") != `"ssdp:discover"` {
+		return "", 0, false
+	}
+	if _, err := fmt.Sscanf(head.Get("Mx"), "%d", &within); err != nil || within < 1 {
+		within = 1
+	}
+	return head.Get("St"), min(within, ssdpMostWait), true
 }

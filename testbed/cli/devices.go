@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -100,18 +101,25 @@ func showDevice(w io.Writer, p *devices.Profile) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "service\thost\tport\ttransport\tbasis\tsource\n")
 	for _, s := range p.Services {
-		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\n", s.Name, s.Host, s.Port, s.Transport, s.Basis, s.Source)
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\n", s.Name, s.Host, s.Port, s.Transport, basis(&s.Origin), s.Source)
 	}
 	fmt.Fprint(t, "\nactivity\ttrigger\twhen\t\tbasis\tsource\n")
 	for i := range p.Activities {
 		r := &p.Activities[i]
-		fmt.Fprintf(t, "%s\t%s\t%s\t\t%s\t%s\n", r.Name, r.Trigger, when(r), r.Basis, r.Source)
+		fmt.Fprintf(t, "%s\t%s\t%s\t\t%s\t%s\n", r.Name, r.Trigger, when(r)+around(r), basis(&r.Origin), r.Source)
+	}
+	if len(p.States) > 0 {
+		fmt.Fprint(t, "\nstate\tfollowed by\tlasts\t\tbasis\tsource\n")
+		for i := range p.States {
+			s := &p.States[i]
+			fmt.Fprintf(t, "%s\t%s\t%s\t\t%s\t%s\n", s.Name, s.Next, lasts(s), basis(&s.Origin), s.Source)
+		}
 	}
 	if p.HasKits() {
 		fmt.Fprint(t, "\nkit\tradio\tsenses\t\tbasis\tsource\n")
 		for i := range p.Kits {
 			k := &p.Kits[i]
-			fmt.Fprintf(t, "%s\t%s\t%s\t\t%s\t%s\n", k.Name, k.Radio, k.Sensor, k.Basis, k.Source)
+			fmt.Fprintf(t, "%s\t%s\t%s\t\t%s\t%s\n", k.Name, k.Radio, k.Sensor, basis(&k.Origin), k.Source)
 		}
 	}
 	if err := t.Flush(); err != nil {
@@ -120,9 +128,47 @@ func showDevice(w io.Writer, p *devices.Profile) error {
 	n := p.Bases()
 	total := n[devices.BasisMeasured] + n[devices.BasisPaper] + n[devices.BasisAssumed]
 	share := func(b devices.Basis) float64 { return 100 * float64(n[b]) / float64(total) }
-	_, err := fmt.Fprintf(w, "\nof %d entries %.0f %% are measured, %.0f %% are the paper's, %.0f %% assumed\n",
+	_, err := fmt.Fprintf(w, "\nof %d quantities %.0f %% are measured, %.0f %% are the paper's, %.0f %% assumed\n",
 		total, share(devices.BasisMeasured), share(devices.BasisPaper), share(devices.BasisAssumed))
 	return err
+}
+
+// basis says where an entry's numbers come from.
+func basis(o *devices.Origin) string {
+	if len(o.Assumed) == 0 {
+		return string(o.Basis)
+	}
+	return fmt.Sprintf("%s (not: %s)", o.Basis, strings.Join(o.Assumed, ", "))
+}
+
+func lasts(s *devices.State) string {
+	if s.Lasts.Max == 0 {
+		return "until something ends it"
+	}
+	return span(s.Lasts)
+}
+
+// around says in which states an activity can happen, and which it brings.
+func around(r *devices.Routine) string {
+	s := ""
+	if len(r.During) > 0 {
+		s = " while " + strings.Join(r.During, " or ")
+	}
+	if r.Enters != "" {
+		s += ", begins " + r.Enters
+	}
+	if r.Then != "" {
+		s += ", then " + r.Then
+	}
+	return s
+}
+
+func span(r devices.Range) string {
+	low, high := time.Duration(r.Min), time.Duration(r.Max)
+	if low == high {
+		return low.String()
+	}
+	return fmt.Sprintf("%s to %s", low, high)
 }
 
 func when(r *devices.Routine) string {
@@ -139,9 +185,5 @@ func when(r *devices.Routine) string {
 	if n := len(r.Gaps); n > 0 {
 		return fmt.Sprintf("%s to %s apart", time.Duration(r.Gaps[0]), time.Duration(r.Gaps[n-1]))
 	}
-	low, high := time.Duration(r.Every.Min), time.Duration(r.Every.Max)
-	if low == high {
-		return "each " + low.String()
-	}
-	return fmt.Sprintf("each %s to %s", low, high)
+	return "each " + span(r.Every)
 }

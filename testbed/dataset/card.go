@@ -129,13 +129,13 @@ func card(m *Manifest) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// basisText says what share of the profiles' entries is measured, the paper's and assumed; nothing where nobody counted.
+// basisText says what share of the profiles' quantities is measured, the paper's and assumed; nothing where nobody counted.
 func basisText(n map[string]int) string {
 	total := n["measured"] + n["paper"] + n["assumed"]
 	if total == 0 {
 		return ""
 	}
 	share := func(b string) float64 { return 100 * float64(n[b]) / float64(total) }
-	return fmt.Sprintf("%d entries %.0f %% are measured in captures of real devices, %.0f %% are the HomeMole paper's, and %.0f %% are assumed",
+	return fmt.Sprintf("%d quantities %.0f %% are measured in captures of real devices, %.0f %% are the HomeMole paper's, and %.0f %% are assumed",
 		total, share("measured"), share("paper"), share("assumed"))
 }

@@ -1,0 +1,92 @@
+//go:build linux
+
+package testbed_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"glasshouse/testbed"
+	"glasshouse/testbed/dataset"
+)
+
+const sleepy = `device: sleepy
+about: A device that sleeps for some seconds, then is up for some.
+kind: iot
+category: sensor
+oui: "02:11:22"
+stack: {ttl: 64}
+services:
+  - {name: cloud, host: a.example.net, port: 443, transport: tls12, cloud: example, lasting: true, login: {up: 40, down: 40}, basis: assumed, source: a test}
+states:
+  - {name: active, lasts: [4s, 5s], next: sleeping, basis: assumed, source: a test}
+  - {name: sleeping, lasts: [3s, 4s], next: standby, basis: assumed, source: a test, steps: [{service: cloud, op: disconnect}]}
+  - {name: standby, lasts: 2s, next: active, basis: assumed, source: a test, steps: [{service: cloud, op: connect}]}
+activities:
+  - {name: beat, trigger: timer, every: 1s, phase: 500ms, during: [active, standby], basis: assumed, source: a test, steps: [{service: cloud, messages: [{up: 20}, {down: 20}]}]}
+`
+
+// Both worlds live the same states: the changes are events of their own, in which a device that sleeps leaves its line and says
+// nothing until it wakes.
+func TestStatesInBothWorlds(t *testing.T) {
+	needLive(t)
+	file := filepath.Join(t.TempDir(), "sleepy.yaml")
+	if err := os.WriteFile(file, []byte(sleepy), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	o := testbed.Options{Scenario: calmHome(t, "napt", "0", file), Seed: 5, Duration: 28 * time.Second}
+	var scripts [2][]dataset.Event
+	for i, world := range []string{"live", "virtual"} {
+		o.World = world
+		_, d := run(t, o)
+		state := ""
+		var asleep [][2]int64 // from a second after it fell asleep until it wakes
+		for _, e := range eventsOf(t, d) {
+			if e.Outcome == "failed" {
+				t.Errorf("%s: %s failed", world, e.Activity)
+			}
+			if e.Activity == "beat" && state == "sleeping" {
+				t.Errorf("%s: a beat at %d ns, while it sleeps", world, e.TScript)
+			}
+			if e.Trigger == "state" {
+				if late := e.TStart - e.TScript; e.Outcome == "ok" && (late < 0 || late > int64(time.Second)) {
+					t.Errorf("%s: %s at %d, scripted at %d", world, e.Activity, e.TStart, e.TScript)
+				}
+				if n := len(asleep); state == "sleeping" && n > 0 {
+					asleep[n-1][1] = e.TScript
+				}
+				if state = e.Activity; state == "sleeping" {
+					asleep = append(asleep, [2]int64{e.TScript + int64(time.Second), int64(o.Duration)})
+				}
+			}
+			scripts[i] = append(scripts[i], dataset.Event{Event: e.Event, Activity: e.Activity, Trigger: e.Trigger, TScript: e.TScript})
+		}
+		if len(asleep) < 2 {
+			t.Fatalf("%s: it slept %d times", world, len(asleep))
+		}
+		closed := 0
+		for _, r := range rowsOf(t, d) {
+			if r.Device != "sleepy" {
+				continue
+			}
+			at := r.TsNs - d.Manifest.StartNs
+			for _, s := range asleep {
+				if at > s[0] && at < s[1] {
+					t.Errorf("%s: a packet of %s at %d ns, while it sleeps from %d to %d", world, r.Activity, at, s[0], s[1])
+				}
+			}
+			if r.Dir > 0 && r.TCPFlags&1 != 0 && r.Activity == "boot" {
+				closed++
+			}
+		}
+		if closed == 0 {
+			t.Errorf("%s: it left no line", world)
+		}
+	}
+	if !slices.Equal(scripts[0], scripts[1]) {
+		t.Errorf("live %v\nvirtual %v", scripts[0], scripts[1])
+	}
+}
