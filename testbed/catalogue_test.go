@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/devices"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 )
@@ -60,16 +61,13 @@ func TestCatalogueIsCalibrated(t *testing.T) {
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, x := range byDevice[name] {
-				if strings.HasPrefix(x.what, "packets:") {
-					checkEvents(t, x)
-					return
-				}
-			}
 			sc := load(t, "single-"+name)
 			sc.Household.Density = 0
 			duration := 24 * time.Hour
-			if name == "nest-protect" {
+			switch {
+			case slices.ContainsFunc(byDevice[name], func(x target) bool { return strings.HasPrefix(x.what, "packets:") }):
+				sc.Household.Density, duration = 1, 40*24*time.Hour // somebody moves
+			case name == "nest-protect":
 				duration = 5 * 24 * time.Hour // it wakes once a day
 			}
 			_, d := generate(t, testbed.GenerateOptions{Scenario: sc, Seed: 11, Duration: duration, Captures: dataset.CapturesNone})
@@ -81,6 +79,10 @@ func TestCatalogueIsCalibrated(t *testing.T) {
 					checkRange(t, x, perHour(rows, duration))
 				case "period": // s
 					checkPeriod(t, x, rows, activity)
+				case "script": // s, from one event to the next within one state: of what never leaves the home
+					checkScript(t, x, eventsOf(t, d), activity)
+				case "packets": // of an event, both ways
+					checkEvents(t, x, rows, activity)
 				case "silence": // s, from a connection's last packet up to the device's probe of it
 					checkSilence(t, x, rows)
 				case "frames": // low: the commonest frame up with data, high: down
@@ -184,16 +186,31 @@ func checkFrames(t *testing.T, x target, rows []dataset.Row, activity string) {
 	}
 }
 
-// checkEvents counts the packets of a person's act, over forty days at home.
-func checkEvents(t *testing.T, x target) {
+// checkScript compares the scripted intervals between an activity's events.
+func checkScript(t *testing.T, x target, events []dataset.Event, activity string) {
 	t.Helper()
-	activity := strings.TrimPrefix(x.what, "packets:")
-	sc := load(t, "single-"+x.device)
-	sc.Household.Density = 1
-	_, d := generate(t, testbed.GenerateOptions{Scenario: sc, Seed: 11, Duration: 40 * 24 * time.Hour, Captures: dataset.CapturesNone})
+	var gaps []float64
+	last := int64(-1)
+	for _, e := range events {
+		switch {
+		case e.Trigger == devices.TriggerState:
+			last = -1
+		case e.Activity == activity:
+			if last >= 0 {
+				gaps = append(gaps, float64(e.TScript-last)/1e9)
+			}
+			last = e.TScript
+		}
+	}
+	checkQuantiles(t, x, gaps)
+}
+
+// checkEvents counts the packets of a person's act.
+func checkEvents(t *testing.T, x target, rows []dataset.Row, activity string) {
+	t.Helper()
 	events := make(map[int64]bool)
 	n := 0
-	for _, r := range rowsOf(t, d) {
+	for _, r := range rows {
 		if r.Activity == activity && r.Event >= 0 {
 			events[r.Event] = true
 			n++
@@ -203,4 +220,25 @@ func checkEvents(t *testing.T, x target) {
 		t.Fatalf("%s: nothing happens", x.device)
 	}
 	checkRange(t, x, float64(n)/float64(len(events)))
+}
+
+// Every period that a profile calls measured has a target, which the test above holds the emulation to.
+func TestMeasuredPeriodsHaveTargets(t *testing.T) {
+	has := make(map[string]bool)
+	for _, x := range targets(t) {
+		has[x.device+" "+x.what] = true
+	}
+	for _, name := range devices.Names() {
+		p, err := devices.Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range p.Activities {
+			r := &p.Activities[i]
+			measured := r.Basis == devices.BasisMeasured && r.Every.Max > 0 && !slices.Contains(r.Assumed, "every")
+			if measured && !has[name+" period:"+r.Name] && !has[name+" script:"+r.Name] {
+				t.Errorf("%s: the period of %s is measured (%s), and targets.tsv has none", name, r.Name, r.Source)
+			}
+		}
+	}
 }
