@@ -167,11 +167,14 @@ func (r *profileReader) wifi(n strictyaml.Node) {
 	if !n.Given() {
 		return
 	}
-	m := n.Map("power_save", "latency", "doze")
+	m := n.Map("power_save", "latency", "doze", "pace")
 	r.p.WiFi.PowerSave = m.Opt("power_save").Bool()
 	r.p.WiFi.Latency = durations(m.Opt("latency"), 0, time.Second)
 	if m.Has("doze") {
 		r.p.WiFi.Doze = table(m.Opt("doze"), 0, 10*time.Second)
+	}
+	if m.Has("pace") {
+		r.p.WiFi.Pace, r.p.WiFi.PaceNext = series(m.Opt("pace"), func(n strictyaml.Node) []int64 { return table(n, 0, time.Second) })
 	}
 }
 

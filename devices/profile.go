@@ -81,6 +81,11 @@ type WiFi struct {
 	// Doze holds quantiles, in equal steps, of the ns that a frame waits for a device that has heard and said nothing for a
 	// moment: the sleep of its radio, and what its own stack waits before it acknowledges.
 	Doze []int64 `json:"doze,omitempty"`
+
+	// Pace holds quantiles, in equal steps, of the ns between two frames of the device where it has several to send, and PaceNext
+	// how one depends on the one before.
+	Pace     []int64 `json:"pace,omitempty"`
+	PaceNext Chain   `json:"pace_next,omitempty"`
 }
 
 // Service is one peer of the device.

@@ -40,6 +40,7 @@ type (
 		PowerSave bool                    `json:"power_save,omitempty" jsonschema_description:"dozes between beacons: what is sent to it waits"`
 		Latency   strictyaml.DurationSpan `json:"latency,omitempty" jsonschema_description:"that its radio adds to a frame up"`
 		Doze      []strictyaml.ADuration  `json:"doze,omitempty" jsonschema:"minItems=2,maxItems=101" jsonschema_description:"quantiles of how long a frame waits for the device where it has been silent"`
+		Pace      schemaGaps              `json:"pace,omitempty" jsonschema_description:"quantiles of the time between two frames of the device where it has several to send"`
 	}
 	schemaService struct {
 		Name      strictyaml.AName `json:"name"`

@@ -24,6 +24,7 @@ type Station struct {
 	Addr    netip.Addr         // its lease: any other IPv4 source is dropped
 	Doze    []int64            // quantiles, in equal steps, of the ns that a frame waits for it where it has been silent
 	Acks    []int64            // quantiles, in equal steps, of the ns by which it acknowledges a lone segment late; none: as its kernel does
+	Pace    Pace               // how its frames follow each other where it has several to send; zero: as fast as they come
 	Deliver func(frame []byte) // puts the frame on the station's interface; owns it
 }
 
@@ -57,6 +58,9 @@ type AccessPoint struct {
 	down    *Line
 	held    *Line // acknowledgements that their stations send late
 	late    lateAcks
+	pacers  []pacer
+	paced   bool  // a station is
+	seen    int64 // ns: the newest frame's capture, where one is
 	mu      clock.Guard
 	ideal   bool
 	dice    dice
@@ -83,7 +87,10 @@ func NewAccessPoint(c AccessPointConfig) *AccessPoint {
 		awake: make([]int64, len(c.Stations)), lastUp: make([]int64, len(c.Stations)), lastDn: make([]int64, len(c.Stations)),
 	}
 	a.mu.For(c.Clock)
+	a.pacers = make([]pacer, len(c.Stations))
 	for i, s := range c.Stations {
+		a.pacers[i].state = -1
+		a.paced = a.paced || s.Pace.given()
 		a.byMAC[s.MAC] = i
 		a.leases = append(a.leases, address(s.Addr))
 	}
@@ -92,7 +99,7 @@ func NewAccessPoint(c AccessPointConfig) *AccessPoint {
 	// one that is due must not overtake one whose timer is late.
 	a.ideal = c.Medium.Delay == 0 && c.Medium.Jitter == 0 && c.Medium.Beacon == 0
 	for i := range c.Stations {
-		a.ideal = a.ideal && len(c.Stations[i].Doze) < 2
+		a.ideal = a.ideal && len(c.Stations[i].Doze) < 2 && !c.Stations[i].Pace.given()
 	}
 	return a
 }
@@ -140,6 +147,9 @@ func (a *AccessPoint) transmit(i int, p packet.Packet) {
 	a.mu.Lock()
 	lost := a.lostInAir()
 	at := max(p.At+a.airTime(), a.lastUp[i])
+	if s := &a.c.Stations[i]; s.Pace.given() {
+		at = a.pacers[i].next(&s.Pace, a.dice, p.At, a.lastUp[i], at)
+	}
 	a.lastUp[i] = at
 	a.awake[i] = max(a.awake[i], at+a.listens(i))
 	if lost {
@@ -162,9 +172,14 @@ func (a *AccessPoint) transmit(i int, p packet.Packet) {
 func (a *AccessPoint) received(p packet.Packet) {
 	i := int(p.Lineage.Row)
 	p.Lineage.Row = 0
-	if p.At = a.c.Clock.Now(); a.c.Turn != nil {
-		p.At = a.c.Turn(p.At)
+	switch {
+	case a.c.Stations[i].Pace.given(): // its radio's time, not that of the program
+	case a.c.Turn != nil:
+		p.At = a.c.Turn(a.c.Clock.Now())
+	default:
+		p.At = a.c.Clock.Now()
 	}
+	p.At = a.inOrder(p.At)
 	if len(p.Data) < 14 || !a.ownSource(i, p.Data) {
 		a.mu.Lock()
 		a.dropped.Spoofed++
@@ -225,6 +240,7 @@ func (a *AccessPoint) FromGatewayAt(p packet.Packet) {
 		a.c.Pool.Put(p.Data)
 		return
 	}
+	p.At = a.inOrder(p.At)
 	number := a.c.Capture(p.At, p.Data)
 	if p.Data[0]&1 != 0 {
 		a.flood(p.Data, -1)

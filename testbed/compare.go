@@ -135,8 +135,24 @@ func (c *Comparison) liveAll(ctx context.Context, o CompareOptions, block time.D
 			start += int64(settling)
 		}
 		traces[i] = t.Part(start, start+int64(block))
+		if coarse(o.Trace) {
+			for k := range traces[i].Packets {
+				p := &traces[i].Packets[k]
+				p.At -= p.At % 1000
+			}
+		}
 	}
 	return traces, err
+}
+
+// coarse tells whether a capture's times are whole microseconds, as most tools write them.
+func coarse(t *learn.Trace) bool {
+	for i := range t.Packets {
+		if t.Packets[i].At%1000 != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // each lives a home for each block, several at once.
@@ -175,7 +191,7 @@ func liveHome(ctx context.Context, o CompareOptions, i int, delay, duration time
 	air := ""
 	if p, err := devices.Resolve(profile); err != nil {
 		return nil, err
-	} else if len(p.WiFi.Doze) > 0 || len(p.Stack.Acks) > 0 { // its way through the air is part of what was measured
+	} else if len(p.WiFi.Doze) > 0 || len(p.Stack.Acks) > 0 || len(p.WiFi.Pace) > 0 { // its way through the air is part of what was measured
 		air = "wifi: {delay: 0s, jitter: 0s, loss: 0, power_save: false}\n"
 	}
 	text := fmt.Sprintf("name: compare\nabout: One device.\npath: napt\ndevices:\n  - device: %s\nhousehold: {density: %s}\nwan: {delay: %s, jitter: 0s, up_rate: 1gbit, down_rate: 1gbit}\n%s",

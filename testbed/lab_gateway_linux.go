@@ -87,7 +87,7 @@ func (l *lab) stations() []gateway.Station {
 	l.taps = make([]func([]byte), len(l.home.Specimens))
 	stations := make([]gateway.Station, len(l.home.Specimens))
 	for i, s := range l.home.Specimens {
-		stations[i] = gateway.Station{Unit: s.Index, MAC: s.MAC, Addr: s.Addr, Doze: s.Profile.WiFi.Doze, Acks: s.Profile.Stack.Acks, Deliver: func(b []byte) { l.taps[i](b) }}
+		stations[i] = gateway.Station{Unit: s.Index, MAC: s.MAC, Addr: s.Addr, Doze: s.Profile.WiFi.Doze, Acks: s.Profile.Stack.Acks, Pace: paceOf(s.Profile), Deliver: func(b []byte) { l.taps[i](b) }}
 	}
 	return stations
 }

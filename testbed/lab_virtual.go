@@ -159,7 +159,7 @@ func (l *virtualLab) build() error {
 	air := l.net.NewWorker()
 	stations := make([]gateway.Station, len(h.Specimens))
 	for i, s := range h.Specimens {
-		stations[i] = gateway.Station{Unit: s.Index, MAC: s.MAC, Addr: s.Addr, Doze: s.Profile.WiFi.Doze, Acks: s.Profile.Stack.Acks, Deliver: l.net.Host(i).Receive}
+		stations[i] = gateway.Station{Unit: s.Index, MAC: s.MAC, Addr: s.Addr, Doze: s.Profile.WiFi.Doze, Acks: s.Profile.Stack.Acks, Pace: paceOf(s.Profile), Deliver: l.net.Host(i).Receive}
 		l.net.Host(i).Boot(virtualStart/2 + int64(i)*int64(time.Millisecond))
 	}
 	l.ap = gateway.NewAccessPoint(gateway.AccessPointConfig{

@@ -3,6 +3,9 @@ package testbed
 import (
 	"net/netip"
 	"time"
+
+	"glasshouse/devices"
+	"glasshouse/gateway"
 )
 
 // What the homes of both worlds have in common, whatever was drawn for them.
@@ -23,3 +26,8 @@ var (
 
 // tunnelPort is WireGuard's customary port.
 const tunnelPort = 51820
+
+// paceOf is how a device's radio paces its frames.
+func paceOf(p *devices.Profile) gateway.Pace {
+	return gateway.Pace{Quantiles: p.WiFi.Pace, Next: p.WiFi.PaceNext}
+}

@@ -9,6 +9,7 @@ import (
 // cluster is dialogues of one shape.
 type cluster struct {
 	members []dialogue
+	paced   bool // the device's radio is known to pace its frames
 }
 
 // exactShape is how many messages a dialogue can have to be told from others by their exact sizes.
@@ -195,6 +196,7 @@ func (c *cluster) median(over int, rtt int64) []item {
 	m := members[len(members)/2]
 	lo, hi := members[len(members)/10], members[len(members)*9/10]
 	var pace [2]pace
+	pace[1].paced = c.paced
 	for i := range members {
 		pace[0].add(members[i].messages, false)
 		pace[1].add(members[i].messages, true)
@@ -227,7 +229,10 @@ const longRun = 6
 const burstPause = int64(15e6)
 
 // pace is how fast the messages of long runs follow each other, one way: within bursts, and between them.
-type pace struct{ short, pauses []int64 }
+type pace struct {
+	short, pauses, lengths []int64 // ns, and messages of bursts
+	paced                  bool    // the radio does: the program hands over a burst at once
+}
 
 func (w *pace) add(ms []message, up bool) {
 	for i := 0; i < len(ms); {
@@ -236,13 +241,18 @@ func (w *pace) add(ms []message, up bool) {
 			j++
 		}
 		if ms[i].up == up && j-i > longRun {
+			length := int64(1)
 			for k := i + 1; k < j; k++ {
 				if v := ms[k].at - ms[k-1].end; v > burstPause {
 					w.pauses = append(w.pauses, v)
+					w.lengths = append(w.lengths, length)
+					length = 0
 				} else {
 					w.short = append(w.short, v)
 				}
+				length++
 			}
+			w.lengths = append(w.lengths, length)
 		}
 		i = j
 	}
@@ -286,16 +296,20 @@ func runs(ms []message, over int, rtt int64, all *[2]pace) []item {
 		if mode, share := commonest(sizes); share > 0.6 {
 			size = [2]int{mode, mode}
 		}
-		bursts := len(pauses) + 1
-		each := max(1, (len(short)+len(pauses)+bursts/2)/bursts)
+		lengths := sorted(w.lengths)
+		each := [2]int{int(max(1, quantile(lengths, 0.15))), int(max(1, quantile(lengths, 0.85)))}
 		group := []item{{up: ms[i].up, size: size, waits: true, repeat: [2]int{1, 1}, wait: [2]int64{quantile(pauses, 0.1), quantile(pauses, 0.9)}, table: less(spreadOf(pauses), tardy())}}
-		if each > 1 {
-			group = append(group, item{
-				up: ms[i].up, size: size, repeat: [2]int{each - 1, each - 1},
+		if each[1] > 1 {
+			within := item{
+				up: ms[i].up, size: size, repeat: [2]int{max(1, each[0]-1), each[1] - 1},
 				waits: len(short) > 0, wait: [2]int64{quantile(short, 0.1), quantile(short, 0.9)}, table: less(spreadOf(short), tardy()),
-			})
+			}
+			if w.paced {
+				within.wait, within.table = [2]int64{}, nil
+			}
+			group = append(group, within)
 		}
-		n := max(1, len(sizes)/each)
+		n := max(1, 2*len(sizes)/(each[0]+each[1]))
 		out = append(out, item{group: group, repeat: [2]int{n, n}})
 		i = j
 	}

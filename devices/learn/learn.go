@@ -38,13 +38,15 @@ type Result struct {
 
 // Stack is what was seen of the device's TCP/IP.
 type Stack struct {
-	TTL        int     `json:"ttl"`
-	MSS        int     `json:"mss"`
-	Timestamps bool    `json:"tcp_timestamps"`
-	Keepalive  int64   `json:"keepalive_ns"`
-	AckLag     int64   `json:"ack_lag_ns"`        // median of its pure acknowledgements behind what they acknowledge
-	Doze       []int64 `json:"doze_ns,omitempty"` // quantiles of what of that is the device's sleep
-	Acks       []int64 `json:"acks_ns,omitempty"` // quantiles of how late it acknowledges a segment that came alone, where it answers sooner
+	TTL        int       `json:"ttl"`
+	MSS        int       `json:"mss"`
+	Timestamps bool      `json:"tcp_timestamps"`
+	Keepalive  int64     `json:"keepalive_ns"`
+	AckLag     int64     `json:"ack_lag_ns"`          // median of its pure acknowledgements behind what they acknowledge
+	Doze       []int64   `json:"doze_ns,omitempty"`   // quantiles of what of that is the device's sleep
+	Pace       []int64   `json:"pace_ns,omitempty"`   // quantiles of the time between its full segments, within bursts
+	PaceNext   [][]int64 `json:"pace_next,omitempty"` // weights of what follows what of these
+	Acks       []int64   `json:"acks_ns,omitempty"`   // quantiles of how late it acknowledges a segment that came alone, where it answers sooner
 }
 
 // ErrNothing means that there is nothing to learn from.
@@ -170,6 +172,7 @@ func (l *learner) stack(peers []*peer) {
 			s.MSS = int(p.MSS)
 		}
 	}
+	s.rhythmOfFrames(l.t)
 	s.AckLag = quantile(sorted(lags), 0.5)
 	best := 0
 	for _, ttl := range []int{32, 64, 128, 255} { // what stacks begin with; the capture may stand a hop away

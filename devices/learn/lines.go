@@ -63,6 +63,7 @@ func (l *learner) line(p *peer, s *Service) []Activity {
 		if i >= most || len(c.members) < 2 {
 			continue
 		}
+		c.paced = len(l.r.Stack.Pace) > 0
 		items := c.script(s.over, l.rtt, l.r.Stack.Doze)
 		items = p.fit(items, s.Lasting)
 		if items == nil {
@@ -118,7 +119,7 @@ func (l *learner) sessions(p *peer, s *Service) []Activity {
 	}
 	s.Level = levels(ds)
 	s.Latency, s.Replies = latency(ds, l.rtt)
-	c := &cluster{members: ds}
+	c := &cluster{members: ds, paced: len(l.r.Stack.Pace) > 0}
 	items := c.script(s.over, l.rtt, l.r.Stack.Doze)
 	if items = p.fit(items, false); items == nil {
 		return nil

@@ -173,7 +173,9 @@ func (l *learner) login(s *Service, os []opening) []item {
 		if len(g[0].messages) > longOpening {
 			slices.SortStableFunc(g, func(a, b opening) int { return cmp.Compare(volume(a.messages), volume(b.messages)) })
 			m := g[len(g)/2]
-			v.group = runs(m.messages, s.over, l.rtt+m.slow, paceOf(m.messages))
+			pace := paceOf(m.messages)
+			pace[1].paced = len(l.r.Stack.Pace) > 0
+			v.group = runs(m.messages, s.over, l.rtt+m.slow, pace)
 		} else {
 			for i := range g[0].messages {
 				v.group = append(v.group, l.said(s, g, i, waits[turnOf(g[0].messages, i)]))

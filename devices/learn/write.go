@@ -26,8 +26,15 @@ func (l *learner) write() []byte {
 		fmt.Fprintf(&b, ", acks: %s", table(r.Stack.Acks))
 	}
 	b.WriteString("}\n")
+	var air []string
 	if len(r.Stack.Doze) > 0 {
-		fmt.Fprintf(&b, "wifi: {doze: %s}\n", table(r.Stack.Doze))
+		air = append(air, "doze: "+table(r.Stack.Doze))
+	}
+	if len(r.Stack.Pace) > 0 {
+		air = append(air, "pace: "+series(r.Stack.Pace, r.Stack.PaceNext))
+	}
+	if len(air) > 0 {
+		fmt.Fprintf(&b, "wifi: {%s}\n", strings.Join(air, ", "))
 	}
 	b.WriteString("\nservices:\n")
 	for i := range r.Services {

@@ -1,0 +1,37 @@
+package learn
+
+// Of how a device's frames follow each other.
+const (
+	enoughForPace = 300 // pairs of frames
+	largeFrame    = 500 // bytes of payload: smaller ones are single words
+)
+
+// rhythmOfFrames learns how the large segments of a device follow each other within bursts. The air and the device's radio set it: its
+// program hands them over faster.
+func (s *Stack) rhythmOfFrames(t *Trace) {
+	var gaps []int64
+	last := int64(0)
+	for i := range t.Packets {
+		p := &t.Packets[i]
+		if !p.Up || p.Proto != 6 {
+			continue
+		}
+		if p.Payload >= largeFrame {
+			if g := p.At - last; last > 0 && g < burstPause {
+				gaps = append(gaps, max(g, 0))
+			}
+			last = p.At
+		} else {
+			last = 0
+		}
+	}
+	if len(gaps) < enoughForPace {
+		return
+	}
+	g := sorted(gaps)
+	n := min(len(g)/4, 100)
+	for i := range n + 1 {
+		s.Pace = append(s.Pace, quantile(g, min(max(float64(i)/float64(n), 0.002), 0.998)))
+	}
+	s.PaceNext = chainOf(gaps, s.Pace, 0)
+}
