@@ -144,7 +144,7 @@ func (r *profileReader) stack(n strictyaml.Node) {
 	if !n.Given() {
 		return
 	}
-	m := n.Map("ttl", "tcp_timestamps", "mss", "keepalive", "ipv6", "arp", "acks")
+	m := n.Map("ttl", "tcp_timestamps", "mss", "keepalive", "ipv6", "arp", "apart", "acks")
 	s := &r.p.Stack
 	if m.Has("ttl") {
 		s.TTL = int(m.Opt("ttl").Int(1, 255))
@@ -158,6 +158,7 @@ func (r *profileReader) stack(n strictyaml.Node) {
 	if m.Has("arp") {
 		s.ARP = m.Opt("arp").Duration(time.Second, 24*time.Hour)
 	}
+	s.Apart = m.Opt("apart").Bool()
 	if m.Has("acks") {
 		s.Acks = table(m.Opt("acks"), 0, 10*time.Second)
 	}

@@ -67,6 +67,9 @@ type Stack struct {
 	IPv6          bool  `json:"ipv6"`      // on the LAN alone: its kernel asks for routers and says which groups it listens to
 	ARP           int64 `json:"arp"`       // ns for which it trusts an address that it has learned by ARP; 0 = Linux's 30 s
 
+	// Apart: what is written at once leaves in segments of its own. Otherwise what waits is joined with what comes after it.
+	Apart bool `json:"apart,omitempty"`
+
 	// Acks holds quantiles, in equal steps, of the ns by which it acknowledges a segment late that came alone: small stacks look
 	// only now and then whether an acknowledgement is due. None: as Linux does. Two segments are acknowledged at once, and
 	// what the device says by itself acknowledges, too.

@@ -34,6 +34,7 @@ type (
 		Keepalive     strictyaml.ADuration   `json:"keepalive,omitempty" jsonschema_description:"between TCP keepalives of an idle connection; 0 is none"`
 		IPv6          bool                   `json:"ipv6,omitempty"`
 		ARP           strictyaml.ADuration   `json:"arp,omitempty" jsonschema_description:"how long an ARP entry is believed"`
+		Apart         bool                   `json:"apart,omitempty" jsonschema_description:"what is written at once leaves in segments of its own, never joined with what comes after it"`
 		Acks          []strictyaml.ADuration `json:"acks,omitempty" jsonschema:"minItems=2,maxItems=101" jsonschema_description:"quantiles of how late it acknowledges a segment that came alone"`
 	}
 	schemaWiFi struct {

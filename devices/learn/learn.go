@@ -44,6 +44,7 @@ type Stack struct {
 	Keepalive  int64     `json:"keepalive_ns"`
 	AckLag     int64     `json:"ack_lag_ns"`          // median of its pure acknowledgements behind what they acknowledge
 	Doze       []int64   `json:"doze_ns,omitempty"`   // quantiles of what of that is the device's sleep
+	Apart      bool      `json:"apart,omitempty"`     // what it writes at once leaves in segments of its own
 	Pace       []int64   `json:"pace_ns,omitempty"`   // quantiles of the time between its full segments, within bursts
 	PaceNext   [][]int64 `json:"pace_next,omitempty"` // weights of what follows what of these
 	Acks       []int64   `json:"acks_ns,omitempty"`   // quantiles of how late it acknowledges a segment that came alone, where it answers sooner
@@ -173,6 +174,7 @@ func (l *learner) stack(peers []*peer) {
 		}
 	}
 	s.rhythmOfFrames(l.t)
+	s.segments(l.t)
 	s.AckLag = quantile(sorted(lags), 0.5)
 	best := 0
 	for _, ttl := range []int{32, 64, 128, 255} { // what stacks begin with; the capture may stand a hop away

@@ -35,3 +35,23 @@ func (s *Stack) rhythmOfFrames(t *Trace) {
 	}
 	s.PaceNext = chainOf(gaps, s.Pace, 0)
 }
+
+// segments learns whether the device joins what it writes: one that sends hundreds of large segments of one size, hardly one of which is
+// full, does not.
+func (s *Stack) segments(t *Trace) {
+	full := segment(t)
+	count, large := make(map[int]int), 0
+	for i := range t.Packets {
+		if p := &t.Packets[i]; p.Up && p.Proto == 6 && p.Payload > full*4/5 {
+			count[p.Payload]++
+			large++
+		}
+	}
+	most := 0
+	for size, n := range count {
+		if size < full {
+			most = max(most, n)
+		}
+	}
+	s.Apart = large >= enoughForPace && most*10 >= large*9
+}

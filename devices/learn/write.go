@@ -22,6 +22,9 @@ func (l *learner) write() []byte {
 	if r.Stack.Keepalive > 0 {
 		fmt.Fprintf(&b, ", keepalive: %s", duration(r.Stack.Keepalive))
 	}
+	if r.Stack.Apart {
+		b.WriteString(", apart: true")
+	}
 	if len(r.Stack.Acks) > 0 {
 		fmt.Fprintf(&b, ", acks: %s", table(r.Stack.Acks))
 	}

@@ -54,7 +54,11 @@ func (h *Host) connect(ctx context.Context, s *devices.Service, tag truth.Tag, r
 	}
 	raw := dialled.(*net.TCPConn)
 	c := &connection{host: h, raw: raw, flow: flow, noise: newNoise(h.draw()), buf: make([]byte, noiseSize)}
-	c.tcp = truth.NewStreamConn(raw, flow, packet.Up, opening)
+	var socket net.Conn = raw
+	if h.c.Specimen.Profile.Stack.Apart {
+		socket = apart{raw}
+	}
+	c.tcp = truth.NewStreamConn(socket, flow, packet.Up, opening)
 	c.conn = c.tcp
 	c.stop = context.AfterFunc(ctx, func() { _ = raw.Close() })
 	if v := tlsVersion(s.Transport); v != 0 {

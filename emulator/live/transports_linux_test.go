@@ -284,3 +284,21 @@ func heartbeat(t *testing.T, p *devices.Profile) devices.Exchange {
 	t.Fatalf("%s has no heartbeat", p.Device)
 	return devices.Exchange{}
 }
+
+// What a device with segments of its own writes is never joined, however much waits.
+func TestApart(t *testing.T) {
+	p := everything()
+	p.Stack.Apart = true
+	h := newHome(t, 1500, p)
+	host := h.host(0, p)
+	h.boot(host, 1)
+	var m []devices.Message
+	for range 60 {
+		m = append(m, up(1413))
+	}
+	h.perform(host, h.say("burst", "bare", false, append(m, down(20))...), 2)
+	sent, _ := payloads(h.frames(), 2, packet.RoleData, 9000)
+	if len(sent) != 60 || slices.Min(sent) != 1413 || slices.Max(sent) != 1413 {
+		t.Errorf("%d segments of %v", len(sent), sent)
+	}
+}

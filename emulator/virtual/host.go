@@ -70,7 +70,7 @@ func newHost(n *Net, i int) *Host {
 		mss = min(mss, p.Stack.MSS)
 	}
 	h.stack = stack{
-		n: n, addr: h.addr, ttl: byte(max(p.Stack.TTL, 1)), mss: mss, ts: p.Stack.TCPTimestamps, keepalive: p.Stack.Keepalive,
+		n: n, addr: h.addr, ttl: byte(max(p.Stack.TTL, 1)), mss: mss, ts: p.Stack.TCPTimestamps, keepalive: p.Stack.Keepalive, apart: p.Stack.Apart,
 		conns: make(map[connKey]*endpoint), draws: d, out: h.transmit,
 	}
 	h.ears = newEars(p)

@@ -135,6 +135,7 @@ type stack struct {
 	mss       int
 	ts        bool
 	keepalive int64
+	apart     bool // what is written at once leaves in segments of its own
 	out       func(ip []byte, l packet.Lineage)
 	conns     map[connKey]*endpoint
 	last      *endpoint // found last

@@ -93,6 +93,9 @@ func (e *endpoint) push() {
 		}
 		for k := range n {
 			size := int(min(int64(e.mss), e.out.end-e.nxt))
+			if e.st.apart {
+				size = int(min(int64(size), e.out.chunks[e.out.find(e.nxt)].end-e.nxt))
+			}
 			e.sendData(e.nxt, size, e.out.tagAt(e.nxt, e.open), k == n-1 && n > 1, false)
 			e.track(e.nxt, size, now)
 			e.nxt += int64(size)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ type lan struct {
 	seen  int // IP packets that crossed the WAN
 	check bool
 	units map[int32]int
+	look  func(packet.Packet) // at what crosses the WAN
 }
 
 const way = int64(12 * time.Millisecond)
@@ -47,6 +49,12 @@ var routerMAC = [6]byte{2, 0, 0, 0, 0, 1}
 
 func newLAN(tb testing.TB, seed uint64, loss int, profiles ...string) *lan {
 	tb.Helper()
+	return newLANOf(tb, testProfile, seed, loss, profiles...)
+}
+
+// newLANOf is newLAN with devices of another profile.
+func newLANOf(tb testing.TB, profile string, seed uint64, loss int, profiles ...string) *lan {
+	tb.Helper()
 	l := &lan{t: tb, clock: clock.NewVirtual(-2e9), pool: packet.NewLocalPool(), loss: loss, r: rand.New(rand.NewPCG(seed, 1)), check: true, units: map[int32]int{}}
 	c := Config{
 		Clock: l.clock, Pool: l.pool, Noise: packet.NewNoise(seed, 2), Seed: seed, Names: map[string]netip.Addr{},
@@ -56,7 +64,7 @@ func newLAN(tb testing.TB, seed uint64, loss int, profiles ...string) *lan {
 		Behind: func(_ uint8, seen netip.AddrPort) (netip.AddrPort, bool) { return seen, true },
 	}
 	for i, name := range profiles {
-		p, err := devices.ParseProfile(name+".yaml", []byte(testProfile))
+		p, err := devices.ParseProfile(name+".yaml", []byte(profile))
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -84,6 +92,9 @@ func newLAN(tb testing.TB, seed uint64, loss int, profiles ...string) *lan {
 		l.units[p.Lineage.Unit]++
 		if l.check {
 			l.verify(p.Data)
+		}
+		if l.look != nil {
+			l.look(p)
 		}
 		if l.r.IntN(1000) < l.loss {
 			l.pool.Put(p.Data)
@@ -320,4 +331,36 @@ func FuzzParseTCP(f *testing.F) {
 			t.Errorf("%+v of %d bytes", s, len(b))
 		}
 	})
+}
+
+// What a device with segments of its own writes is never joined, however much waits; what was lost is sent again as it was.
+func TestApart(t *testing.T) {
+	for _, loss := range []int{0, 20} {
+		l := newLANOf(t, strings.Replace(testProfile, "stack: {", "stack: {apart: true, ", 1), 7, loss, "one")
+		sizes := make(map[int]int)
+		l.look = func(p packet.Packet) {
+			if k := parsed(p.Data); p.Lineage.Unit == 0 && k.payload > 200 && be32(p.Data[12:])>>16 == 0xc0a8 {
+				sizes[k.payload]++
+			}
+		}
+		m := make([]devices.Message, 200)
+		for i := range m {
+			m[i] = devices.Message{Dir: devices.Up, Size: 1413}
+		}
+		outcome := ""
+		a := activity(1e9, "raw", true, m...)
+		l.net.Host(0).Perform(&a, 1, func(o string, _ int64) { outcome = o })
+		l.clock.Run(int64(time.Minute))
+		if outcome != "ok" || len(sizes) != 1 || sizes[1413] < 195 {
+			t.Errorf("loss %d: %s, segments by size %v", loss, outcome, sizes)
+		}
+	}
+}
+
+func parsed(ip []byte) segment {
+	if ip[9] != protoTCP {
+		return segment{}
+	}
+	s, _ := parseTCP(ip[ipv4Size:])
+	return s
 }
