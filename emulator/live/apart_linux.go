@@ -23,9 +23,9 @@ func (c apart) Write(p []byte) (n int, err error) {
 		var failed error
 		err = raw.Write(func(fd uintptr) bool {
 			k, failed = unix.SendmsgN(int(fd), p[n:], nil, nil, unix.MSG_EOR|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-			return failed != unix.EAGAIN //nolint:errorlint // an Errno as it comes
+			return failed != unix.EAGAIN
 		})
-		if err == nil && failed != nil && failed != unix.EINTR { //nolint:errorlint // as above
+		if err == nil && failed != nil && failed != unix.EINTR {
 			err = &net.OpError{Op: "write", Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: failed}
 		}
 		n += max(k, 0)
