@@ -3,8 +3,6 @@
 package testbed_test
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,17 +41,7 @@ activities:
 // closes. Nothing of it leaves the home.
 func TestAppsTalkOnTheLAN(t *testing.T) {
 	needLive(t)
-	dir := t.TempDir()
-	var files []string
-	for name, text := range map[string]string{"seeker": seeker, "appliance": appliance} {
-		file := filepath.Join(dir, name+".yaml")
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, file)
-	}
-	slices.Sort(files)
-	sc := calmHome(t, "vpn", "0", files...)
+	sc := calmHome(t, "vpn", "0", profiles(t, map[string]string{"seeker": seeker, "appliance": appliance, "ticker": ticker})...)
 	for _, world := range []string{"live", "virtual"} {
 		_, d := run(t, testbed.Options{Scenario: sc, Seed: 3, Duration: 15 * time.Second, World: world})
 		if bad := tshark(t, d, dataset.FileLAN, "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-Y",

@@ -3,8 +3,6 @@
 package testbed_test
 
 import (
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -59,16 +57,7 @@ activities:
 // by SSDP to the one that asks within the second that it allows. Nobody answers for what it does not offer.
 func TestDiscoveryIsAnswered(t *testing.T) {
 	needLive(t)
-	dir := t.TempDir()
-	var files []string
-	for name, text := range map[string]string{"seeker": seeker, "screen": screen} {
-		file := filepath.Join(dir, name+".yaml")
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, file)
-	}
-	sc := calmHome(t, "napt", "0", files...)
+	sc := calmHome(t, "napt", "0", profiles(t, map[string]string{"seeker": seeker, "screen": screen, "ticker": ticker})...)
 	for _, world := range []string{"live", "virtual"} {
 		_, d := run(t, testbed.Options{Scenario: sc, Seed: 3, Duration: 17 * time.Second, World: world})
 		if bad := tshark(t, d, dataset.FileLAN, "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-Y",
