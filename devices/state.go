@@ -14,7 +14,8 @@ const (
 )
 
 // States is the closed vocabulary of what a device can be in. A change of state is an event of its own, whose activity is
-// the state's name and whose trigger is TriggerState.
+// the state's name and whose trigger is TriggerState. Not modelled: a radio that is off. A device that sleeps keeps its lease and
+// its kernel's habits (renewals, ARP), where battery devices of the captures join the network anew each time they wake.
 func States() []string { return []string{StateStandby, StateActive, StateStreaming, StateSleeping} }
 
 // State is one that a device can be in. The first of a profile begins when the device has come up.

@@ -44,7 +44,7 @@ func eventColumns() []column {
 		{"device", "string", "the device that acts"},
 		{"unit", "string", "which specimen of the device"},
 		{"activity", "string", "what it does"},
-		{"trigger", "string", "what made it do so"},
+		{"trigger", "string", "what made it do so; state: the device changed its state, of which the activity is the name"},
 		{"actor", "string", "who did"},
 		{"t_script_ns", "int64", "when the script holds it, ns since the start: equal for equal seeds; -1 where a killed run did not tell"},
 		{"t_start_ns", "int64, null", "when it began, ns since the start; null where it did not"},
