@@ -1,28 +1,9 @@
 package classifier
 
 import (
-	"bytes"
 	"math"
-	"math/rand/v2"
 	"testing"
 )
-
-func growBoosted(tb testing.TB, x []float32, y []uint8, classes, workers int) *boost {
-	tb.Helper()
-	m, err := growBoost(tb.Context(), newTable(x, y, classes, workers), BoostOptions{Rounds: 25, Leaves: 8, Rate: 0.3, Workers: workers, Seed: 9})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return m
-}
-
-func TestBoostedTreesLearn(t *testing.T) {
-	x, y := clusters(4000, 6, 0, 1)
-	xt, yt := clusters(2000, 6, 0, 2)
-	if a := accuracy(growBoosted(t, x, y, 6, 2), 6, xt, yt); a < 0.99 {
-		t.Errorf("accuracy %.3f on classes that do not overlap", a)
-	}
-}
 
 // With a quarter of the labels drawn at random, the probability of the likeliest class is what it is in truth.
 func TestBoostedTreesKnowHowSureTheyAre(t *testing.T) {
@@ -38,30 +19,6 @@ func TestBoostedTreesKnowHowSureTheyAre(t *testing.T) {
 	sure, right := sum/float64(len(yt)), accuracy(m, 4, xt, yt)
 	if want := 0.75 + 0.25/4; math.Abs(right-want) > 0.02 || math.Abs(sure-right) > 0.03 {
 		t.Errorf("right %.3f (best possible: %.3f), sure %.3f", right, want, sure)
-	}
-}
-
-func TestBoostedTreesOfPermutedLabelsScoreAtChance(t *testing.T) {
-	x, _ := clusters(4000, 4, 0, 1)
-	r := rand.New(rand.NewPCG(3, 3))
-	y := make([]uint8, 4000)
-	for i := range y {
-		y[i] = uint8(r.IntN(4))
-	}
-	xt, yt := clusters(4000, 4, 0, 2)
-	r.Shuffle(len(yt), func(i, j int) { yt[i], yt[j] = yt[j], yt[i] })
-	if a := accuracy(growBoosted(t, x, y, 4, 2), 4, xt, yt); math.Abs(a-0.25) > 0.035 { // 5 standard deviations
-		t.Errorf("accuracy %.3f, chance is 0.25", a)
-	}
-}
-
-func TestBoostedTreesAreDeterministic(t *testing.T) {
-	x, y := clusters(3000, 5, 0.2, 1)
-	first := growBoosted(t, x, y, 5, 1).marshal()
-	for _, workers := range []int{2, 3, 8} {
-		if !bytes.Equal(first, growBoosted(t, x, y, 5, workers).marshal()) {
-			t.Errorf("%d workers grow other trees", workers)
-		}
 	}
 }
 

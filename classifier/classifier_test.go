@@ -1,12 +1,8 @@
 package classifier
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
 	"math"
-	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -33,128 +29,6 @@ func TestFeatures(t *testing.T) {
 	if len(FeatureNames()) != NumFeatures {
 		t.Error("a feature has no name")
 	}
-}
-
-// clusters makes data that trees can tell apart: each class has its own lengths, noise as asked for.
-func clusters(n, classes int, wrong float64, seed uint64) (x []float32, y []uint8) {
-	r := rand.New(rand.NewPCG(seed, 1))
-	for range n {
-		c := r.IntN(classes)
-		var e Extractor
-		f := make([]float32, NumFeatures)
-		e.Step(&dataset.Observation{Dir: int8(1 - 2*(c%2)), Length: int32(60 + 100*(c/2) + r.IntN(90)), RemotePort: uint16(400 + r.IntN(100)), IPProto: 6}, f)
-		if r.Float64() < wrong {
-			c = r.IntN(classes)
-		}
-		x, y = append(x, f...), append(y, uint8(c))
-	}
-	return x, y
-}
-
-func grow(tb testing.TB, x []float32, y []uint8, classes, workers int) *forest {
-	tb.Helper()
-	f, err := growForest(tb.Context(), newTable(x, y, classes, workers), ForestOptions{Trees: 20, Workers: workers, Seed: 9})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return f
-}
-
-func accuracy(f predictor, classes int, x []float32, y []uint8) float64 {
-	right := 0
-	probs := make([]float32, classes)
-	for i, c := range y {
-		f.predict(x[i*NumFeatures:(i+1)*NumFeatures], probs)
-		if argmax(probs) == int(c) {
-			right++
-		}
-	}
-	return float64(right) / float64(len(y))
-}
-
-func TestForestLearns(t *testing.T) {
-	x, y := clusters(4000, 6, 0, 1)
-	xt, yt := clusters(2000, 6, 0, 2)
-	if a := accuracy(grow(t, x, y, 6, 2), 6, xt, yt); a < 0.99 {
-		t.Errorf("accuracy %.3f on classes that do not overlap", a)
-	}
-}
-
-// With labels that mean nothing a forest scores at chance on what it has not seen.
-func TestPermutedLabelsScoreAtChance(t *testing.T) {
-	x, _ := clusters(4000, 4, 0, 1)
-	r := rand.New(rand.NewPCG(3, 3))
-	y := make([]uint8, 4000)
-	for i := range y {
-		y[i] = uint8(r.IntN(4))
-	}
-	xt, yt := clusters(4000, 4, 0, 2)
-	r.Shuffle(len(yt), func(i, j int) { yt[i], yt[j] = yt[j], yt[i] })
-	if a := accuracy(grow(t, x, y, 4, 2), 4, xt, yt); math.Abs(a-0.25) > 0.035 { // 5 standard deviations
-		t.Errorf("accuracy %.3f, chance is 0.25", a)
-	}
-}
-
-func TestForestIsDeterministic(t *testing.T) {
-	x, y := clusters(3000, 5, 0.2, 1)
-	first := grow(t, x, y, 5, 1).marshal()
-	for _, workers := range []int{1, 2, 4} {
-		if !bytes.Equal(first, grow(t, x, y, 5, workers).marshal()) {
-			t.Errorf("%d workers grow another forest", workers)
-		}
-	}
-}
-
-func TestQuantileCutsSeparateDistinctValues(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		v := rapid.SliceOfN(rapid.Float32Range(-1e6, 1e6), 1, 400).Draw(t, "values")
-		sorted := slices.Sorted(slices.Values(v))
-		cuts := quantileCuts(sorted)
-		if len(cuts) >= maxBins {
-			t.Fatalf("%d cuts", len(cuts))
-		}
-		for i := 1; i < len(cuts); i++ {
-			if cuts[i] <= cuts[i-1] {
-				t.Fatalf("cuts out of order: %v", cuts)
-			}
-		}
-		for _, a := range v { // the split that a tree stores agrees with the bins
-			b := int(binOf(cuts, a))
-			if b > 0 && a <= cuts[b-1] || b < len(cuts) && a > cuts[b] {
-				t.Fatalf("%v lies in bin %d of %v", a, b, cuts)
-			}
-		}
-	})
-}
-
-// A very common value can be told from its neighbours on either side, however rare they are; there are never too many bins.
-func TestCommonValuesHaveBinsOfTheirOwn(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		heavy := rapid.SliceOfNDistinct(rapid.IntRange(0, 999), 1, 120, rapid.ID).Draw(t, "heavy")
-		var v []float32
-		for i := range 1000 {
-			v = append(v, float32(i))
-		}
-		for _, h := range heavy {
-			for range 40_000 / len(heavy) {
-				v = append(v, float32(h))
-			}
-		}
-		slices.Sort(v)
-		cuts := quantileCuts(v)
-		if len(cuts) >= maxBins {
-			t.Fatalf("%d cuts", len(cuts))
-		}
-		for _, h := range heavy {
-			if 40_000/len(heavy)*(maxBins/2) < len(v) {
-				continue
-			}
-			b := binOf(cuts, float32(h))
-			if h > 0 && binOf(cuts, float32(h-1)) == b || h < 999 && binOf(cuts, float32(h+1)) == b {
-				t.Fatalf("%d shares its bin", h)
-			}
-		}
-	})
 }
 
 func model(tb testing.TB) *TreeModel {
@@ -192,98 +66,6 @@ func boosted(tb testing.TB) *TreeModel {
 	}
 	m.p = growBoosted(tb, x, y, 3, 1)
 	return m
-}
-
-func TestModelRoundTrip(t *testing.T) {
-	t.Run("forest", func(t *testing.T) { roundTrip(t, model(t)) })
-	t.Run("boost", func(t *testing.T) { roundTrip(t, boosted(t)) })
-}
-
-func roundTrip(t *testing.T, m *TreeModel) {
-	t.Helper()
-	var b bytes.Buffer
-	if err := m.Save(&b); err != nil {
-		t.Fatal(err)
-	}
-	got, err := Load(b.Bytes())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(m.meta, *got.Meta()); diff != "" {
-		t.Error(diff)
-	}
-	s1, s2 := m.Stream(), got.Stream()
-	p1, p2 := make([]float32, 3), make([]float32, 3)
-	for i := range 200 {
-		o := dataset.Observation{Frame: int64(i), TsNs: int64(i) * 1e7, Dir: 1, Length: int32(60 + i), IPProto: 6}
-		s1.Step(&o, p1)
-		if f, ready := s2.Step(&o, p2); f != int64(i) || !ready || !cmp.Equal(p1, p2) {
-			t.Fatalf("packet %d: %v %v", i, p1, p2)
-		}
-	}
-	for _, cut := range []int{0, 5, 30, b.Len() / 2, b.Len() - 1} {
-		if _, err := Load(b.Bytes()[:cut]); !errors.Is(err, ErrNotModel) {
-			t.Errorf("cut at %d: %v", cut, err)
-		}
-	}
-	for at := len(modelMagic); at < b.Len(); at += 97 {
-		bad := bytes.Clone(b.Bytes())
-		bad[at] ^= 4
-		if _, err := Load(bad); !errors.Is(err, ErrNotModel) {
-			t.Fatalf("a flipped bit at %d: %v", at, err)
-		}
-	}
-}
-
-// FuzzParseModel goes past the checksum: whatever the bytes, parsing gives a model that works or an error.
-func FuzzParseModel(f *testing.F) {
-	var b bytes.Buffer
-	if err := model(f).Save(&b); err != nil {
-		f.Fatal(err)
-	}
-	f.Add(b.Bytes()[len(modelMagic) : b.Len()-32])
-	b.Reset()
-	if err := boosted(f).Save(&b); err != nil {
-		f.Fatal(err)
-	}
-	f.Add(b.Bytes()[len(modelMagic) : b.Len()-32])
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := parseModel(b)
-		if err != nil {
-			return
-		}
-		probs := make([]float32, len(m.Classes()))
-		m.Stream().Step(&dataset.Observation{Length: 100}, probs)
-		for _, p := range probs {
-			if p != p {
-				t.Fatal("a probability is no number")
-			}
-		}
-	})
-}
-
-// Trees that would answer with no number, or with one that becomes none in a sum, are refused.
-func TestTreesThatAreNoNumbersAreRefused(t *testing.T) {
-	leaf := func(v, cut float32) []tree {
-		return []tree{{nodes: []node{{feature: 0, cut: cut, left: 1}, {feature: -1}, {feature: -1, left: 1}}, values: []float32{0.5, v}}}
-	}
-	if _, err := unmarshalBoost((&boost{base: []float32{0}, trees: leaf(0.5, 1)}).marshal(), 1, 1); err != nil {
-		t.Fatal(err)
-	}
-	nan, inf := float32(math.NaN()), float32(math.Inf(1))
-	for name, m := range map[string]*boost{
-		"base NaN": {base: []float32{nan}, trees: leaf(0, 1)}, "base infinite": {base: []float32{-inf}, trees: leaf(0, 1)},
-		"leaf NaN": {base: []float32{0}, trees: leaf(nan, 1)}, "leaf infinite": {base: []float32{0}, trees: leaf(inf, 1)},
-		"leaf beyond sums": {base: []float32{0}, trees: leaf(3e38, 1)}, "cut NaN": {base: []float32{0}, trees: leaf(0, nan)},
-	} {
-		if _, err := unmarshalBoost(m.marshal(), 1, 1); !errors.Is(err, ErrNotModel) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if _, _, err := unmarshalTrees(marshalTrees(nil, leaf(nan, 1)), 1, 1); !errors.Is(err, ErrNotModel) {
-		t.Errorf("a forest: %v", err)
-	}
 }
 
 // Labels do not reach a model: whatever they say, its guesses are the same.
@@ -433,18 +215,5 @@ func BenchmarkLabel(b *testing.B) {
 		o.TsNs += 1e6
 		o.Length = 60 + (o.Length*7)%500
 		s.Step(&o, probs)
-	}
-}
-
-func BenchmarkTrain(b *testing.B) {
-	x, y := clusters(50_000, 10, 0.2, 1)
-	for _, workers := range []int{1, 2} {
-		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
-			for b.Loop() {
-				if _, err := growForest(b.Context(), newTable(x, y, 10, workers), ForestOptions{Trees: 20, Workers: workers, Seed: 1}); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
 	}
 }

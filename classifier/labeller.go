@@ -75,9 +75,6 @@ func (l *Labeller[T]) Flush() error {
 	return nil
 }
 
-// Pending is how many packets wait for their answer.
-func (l *Labeller[T]) Pending() int { return len(l.waiting) - l.first }
-
 func (l *Labeller[T]) hand(frame int64) error {
 	if l.first == len(l.waiting) || l.waiting[l.first].frame != frame {
 		return fmt.Errorf("the model answers for frame %d out of turn", frame)

@@ -11,8 +11,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"glasshouse/testbed/dataset"
 )
 
@@ -148,15 +146,6 @@ func TestNeuralModelOfPermutedLabelsIsAtChance(t *testing.T) {
 	}
 }
 
-func saved(tb testing.TB, m Model) []byte {
-	tb.Helper()
-	var b bytes.Buffer
-	if err := m.Save(&b); err != nil {
-		tb.Fatal(err)
-	}
-	return b.Bytes()
-}
-
 func TestNeuralTrainingIsDeterministicAndResumes(t *testing.T) {
 	for _, kind := range neuralKinds() {
 		c := talks(5, 1200, inputsOf(kind), false)
@@ -206,116 +195,6 @@ func TestNeuralTrainingIsDeterministicAndResumes(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestNeuralModelRoundTrip(t *testing.T) {
-	for _, kind := range neuralKinds() {
-		m := mustTeach(t, talks(3, 700, inputsOf(kind), false), neuralOptions(kind, 1))
-		b := saved(t, m)
-		got, err := Load(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(m.meta, *got.Meta()); diff != "" {
-			t.Error(diff)
-		}
-		s1, s2 := m.Stream(), got.Stream()
-		p1, p2 := make([]float32, 3), make([]float32, 3)
-		talk(7, 500, func(o *dataset.Observation, _ int16) {
-			f1, r1 := s1.Step(o, p1)
-			if f2, r2 := s2.Step(o, p2); f1 != f2 || r1 != r2 || !slices.Equal(p1, p2) {
-				t.Fatalf("%s, frame %d: the loaded model says something else", kind, o.Frame)
-			}
-		})
-		for _, cut := range []int{0, 5, 30, len(b) / 2, len(b) - 1} {
-			if _, err := Load(b[:cut]); !errors.Is(err, ErrNotModel) {
-				t.Errorf("%s cut at %d: %v", kind, cut, err)
-			}
-		}
-		inner := b[len(modelMagic) : len(b)-32] // past the checksum
-		for at := 0; at < len(inner); at += 61 {
-			bad := bytes.Clone(inner)
-			bad[at] ^= 0x44
-			if m, err := parseModel(bad); err == nil {
-				m.Stream().Step(&dataset.Observation{Length: 100}, make([]float32, len(m.Classes())))
-			} else if !errors.Is(err, ErrNotModel) {
-				t.Fatalf("%s, a byte changed at %d: %v", kind, at, err)
-			}
-		}
-	}
-}
-
-func FuzzParseNeuralModel(f *testing.F) {
-	for _, kind := range neuralKinds() {
-		m := mustTeach(f, talks(2, 200, inputsOf(kind), false), neuralOptions(kind, 1))
-		m.meta.Unknown, m.meta.Activities = anyUnknown(f, len(m.meta.Classes)), anyActivities(f, len(m.meta.Classes))
-		b := saved(f, m)
-		f.Add(b[len(modelMagic) : len(b)-32])
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := parseModel(b)
-		if err != nil {
-			return
-		}
-		var r ActivityRoll
-		answers := 0
-		var l *Labeller[dataset.Observation]
-		l = NewLabeller(m, func(o dataset.Observation, class string, p float32) error {
-			answers++
-			if n := l.Novelty(); p != p || n != n || slices.ContainsFunc(l.Probs(), func(p float32) bool { return p != p }) {
-				t.Fatalf("%v of %v, novelty %v: no numbers", p, l.Probs(), n)
-			}
-			r.Add(class, &o)
-			r.Tell(m.Meta(), class)
-			return nil
-		})
-		for i := range int64(3) {
-			o := dataset.Observation{TsNs: i * 1e9, Length: 100, Frame: i}
-			if err := l.Step(&o, o); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := l.Flush(); err != nil || answers != 3 {
-			t.Fatalf("%d answers of 3, %v", answers, err)
-		}
-	})
-}
-
-// anyUnknown is a detector that loads.
-func anyUnknown(tb testing.TB, classes int) *Unknown {
-	tb.Helper()
-	r := rand.New(rand.NewPCG(6, 6))
-	x, y := make([]float32, 100*numNovelties), make([]uint8, 100)
-	for i := range x {
-		x[i] = r.Float32()
-	}
-	for i := range y {
-		y[i] = uint8(i % 2)
-	}
-	u := &Unknown{Rate: 0.05, Thresholds: make([]float32, classes), Levels: make([]signature, numLevels)}
-	u.Trees = growBoosted(tb, x, y, 2, 1).marshal()
-	for i := range u.Levels {
-		u.Levels[i] = signature{Keys: make([]byte, 16), Best: make([]byte, 8)}
-	}
-	if err := u.load(classes); err != nil {
-		tb.Fatal(err)
-	}
-	return u
-}
-
-// anyActivities tells activities, and loads.
-func anyActivities(tb testing.TB, classes int) *Activities {
-	tb.Helper()
-	x, y := make([]float32, 100*numActing), make([]uint8, 100)
-	for i := range y {
-		y[i] = uint8(i % 2)
-		x[i*numActing+1] = float32(i % 2)
-	}
-	a := &Activities{Names: []string{ActivityIdle, "motion"}, Common: make([]int, classes), Trees: growBoosted(tb, x, y, 2, 1).marshal()}
-	if err := a.load(classes); err != nil {
-		tb.Fatal(err)
-	}
-	return a
 }
 
 // A quick LSTM gives the labels of the exact one but for one packet in a thousand at most, and probabilities within a hundredth.

@@ -8,8 +8,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sort"
-
-	"glasshouse/testbed/dataset"
 )
 
 // Packet is all that the two-sample test knows of a WAN packet.
@@ -23,19 +21,6 @@ type Packet struct {
 type Run struct {
 	Seed    uint64 // of what was scripted: runs of one seed, on either side, do the same things
 	Packets []Packet
-}
-
-// RunOf reads a home of a data set. Packets of the start-up are left out.
-func RunOf(d *dataset.Dataset, home int) (Run, error) {
-	m := &d.Manifest
-	r := Run{Seed: m.Seed}
-	err := d.Rows(func(h int, row *dataset.Row) error {
-		if h == home && row.TsNs >= m.StartNs+m.WarmUpNs {
-			r.Packets = append(r.Packets, Packet{TsNs: row.TsNs - m.StartNs, Dir: row.Dir, Length: row.Length})
-		}
-		return nil
-	})
-	return r, err
 }
 
 // TwoSampleOptions shape the test; zero values mean the defaults.

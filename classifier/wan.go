@@ -21,12 +21,6 @@ const (
 	NumWANFeatures
 )
 
-// WANFeatureNames names the features of a WANReader in order.
-func WANFeatureNames() []string {
-	return append(append(FeatureNames(), sequenceNames()...), "flow_packet", "flow_bytes", "flow_age", "flow_interval", "flow_up",
-		"flow_previous_1", "flow_previous_2", "flow_previous_3", "flow_first", "remote_flows", "remote_interval", "named")
-}
-
 // WANReader turns one home's packets, in order, into the features of all that an observer on its WAN has: HomeMole's eleven numbers,
 // those derived from the sequence, those of flows, and the name of the far end. The zero value is ready. Not looked at: names in QUIC,
 // whose Initials can be decrypted by anybody, and in HTTP; addresses are told by DNS as a rule.

@@ -313,7 +313,7 @@ func fill(r *rand.Rand, w []float32, bound float64) {
 	}
 }
 
-// softmax turns sums into probabilities.
+// softmax turns sums into probabilities: all alike where a sum is no finite number.
 func softmax(x []float32) {
 	top := x[0]
 	for _, v := range x {
@@ -326,6 +326,8 @@ func softmax(x []float32) {
 		sum += e
 	}
 	for i := range x {
-		x[i] /= sum
+		if x[i] /= sum; sum != sum {
+			x[i] = 1 / float32(len(x))
+		}
 	}
 }

@@ -285,6 +285,25 @@ func TestQuickStreamIsNearlyExact(t *testing.T) {
 	}
 }
 
+// Weights as only a damaged file has them answer with numbers, too.
+func TestWildWeightsAnswerWithNumbers(t *testing.T) {
+	for _, s := range specs() {
+		n := made(t, s)
+		for i := range n.theta {
+			n.theta[i] *= 1e37
+		}
+		n.pack()
+		b := problem(&s, 40, 1, 5)
+		for _, st := range []Stream{n.NewStream(), n.NewQuickStream()} {
+			for _, p := range stream(n, st, b, 0) {
+				if !(p >= 0 && p <= 1) {
+					t.Fatalf("%s: a probability of %v", s.Kind, p)
+				}
+			}
+		}
+	}
+}
+
 func FuzzSpec(f *testing.F) {
 	f.Add("lstm", 3, 16, 2, 5, 5, 3, 1)
 	f.Add("conv", 1<<40, 1<<30, 2, 5, 5, 3, 1)

@@ -139,7 +139,8 @@ func (kn *Kernel) GatesWhole(g, cell, h []float32, whole []int16) {
 	}
 }
 
-// Softmax makes sums probabilities. Only the first n of x are sums; what is behind them, up to a multiple of 16, is overwritten.
+// Softmax makes sums probabilities, of whatever kind where a sum is no finite number, which the weights of no training lead to. Only the
+// first n of x are sums; what is behind them, up to a multiple of 16, is overwritten.
 func (kn *Kernel) Softmax(x []float32, n int) {
 	top := x[0]
 	for _, v := range x[1:n] {
@@ -163,6 +164,12 @@ func (kn *Kernel) Softmax(x []float32, n int) {
 	sum := float32(0)
 	for _, v := range x[:n] {
 		sum += v
+	}
+	if sum != sum {
+		for i := range n {
+			x[i] = 1 / float32(n)
+		}
+		return
 	}
 	sum = 1 / sum
 	for i := range n {

@@ -176,6 +176,21 @@ func TestSoftmax(t *testing.T) {
 	}
 }
 
+// Sums that are no numbers, or too large for any, leave no number that is none.
+func TestSoftmaxOfNoNumbers(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	for _, sums := range [][]float32{{nan, 1, 2}, {1, nan, 2}, {inf, 1, 2}, {1, inf, inf}, {-inf, -inf, -inf}} {
+		for _, kn := range All() {
+			x := make([]float32, 16)
+			copy(x, sums)
+			kn.Softmax(x, 3)
+			if sum := x[0] + x[1] + x[2]; !(math.Abs(float64(sum-1)) < 1e-5) {
+				t.Errorf("%s: %v gives %v", kn.name, sums, x[:3])
+			}
+		}
+	}
+}
+
 func TestExp(t *testing.T) {
 	for x := -86.0; x <= 0; x += 0.003 {
 		if d := math.Abs(float64(Exp(float32(x)))/math.Exp(float64(float32(x))) - 1); d > 1e-6 {

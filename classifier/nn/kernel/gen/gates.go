@@ -58,6 +58,26 @@ func (c *consts) get(v float32) reg.VecVirtual {
 	return r
 }
 
+// preloadGates keeps what all gates need, and more, in registers.
+func (c *consts) preloadGates(more ...float32) {
+	c.preload(append(append(append([]float32{tanhLimit, -tanhLimit, 0.5}, more...), tanhP...), tanhQ...)...)
+}
+
+// fourGates are a row's sums of the gates i, f, o and of the candidate c, which are the parameter units apart; from where base points.
+func fourGates(base reg.Register) [4]Mem {
+	gap, gap3 := Load(Param("units"), GP64()), GP64()
+	SHLQ(Imm(2), gap)
+	LEAQ(Mem{Base: gap, Index: gap, Scale: 2}, gap3)
+	return [4]Mem{{Base: base}, {Base: base, Index: gap, Scale: 1}, {Base: base, Index: gap, Scale: 2}, {Base: base, Index: gap3, Scale: 1}}
+}
+
+// load brings a vector from memory.
+func (s isa) load(m Mem) reg.VecVirtual {
+	v := s.vec()
+	VMOVUPS(m, v)
+	return v
+}
+
 // tanh returns tanh(x); x is lost.
 func (c *consts) tanh(x reg.VecVirtual) reg.VecVirtual {
 	p, q := c.quotient(x)
@@ -105,30 +125,21 @@ func gatesForward(s isa) {
 	n := Load(Param("n"), GP64())
 	prev, cell := Load(Param("prev"), GP64()), Load(Param("cell"), GP64())
 	tc, h := Load(Param("tc"), GP64()), Load(Param("h"), GP64())
-	gap := Load(Param("units"), GP64())
-	SHLQ(Imm(2), gap)
-	gap3 := GP64()
-	LEAQ(Mem{Base: gap, Index: gap, Scale: 2}, gap3)
-	k.preload(append(append([]float32{tanhLimit, -tanhLimit, 0.5}, tanhP...), tanhQ...)...)
-	gate := [4]Mem{{Base: i}, {Base: i, Index: gap, Scale: 1}, {Base: i, Index: gap, Scale: 2}, {Base: i, Index: gap3, Scale: 1}}
+	gate := fourGates(i)
+	k.preloadGates()
 	loop(s, name, n, []reg.Register{i, prev, cell, tc, h}, func() {
-		load := func(m Mem) reg.VecVirtual {
-			v := s.vec()
-			VMOVUPS(m, v)
-			return v
-		}
-		iv := k.sigmoid(load(gate[0]))
+		iv := k.sigmoid(s.load(gate[0]))
 		VMOVUPS(iv, gate[0])
-		gv := k.tanh(load(gate[3]))
+		gv := k.tanh(s.load(gate[3]))
 		VMOVUPS(gv, gate[3])
 		VMULPS(gv, iv, iv)
-		fv := k.sigmoid(load(gate[1]))
+		fv := k.sigmoid(s.load(gate[1]))
 		VMOVUPS(fv, gate[1])
 		VFMADD231PS(Mem{Base: prev}, fv, iv) // the cell
 		VMOVUPS(iv, Mem{Base: cell})
 		tv := k.tanh(iv)
 		VMOVUPS(tv, Mem{Base: tc})
-		ov := k.sigmoid(load(gate[2]))
+		ov := k.sigmoid(s.load(gate[2]))
 		VMOVUPS(ov, gate[2])
 		VMULPS(ov, tv, tv)
 		VMOVUPS(tv, Mem{Base: h})
@@ -146,20 +157,11 @@ func gatesBackward(s isa) {
 	n := Load(Param("n"), GP64())
 	prev, tc := Load(Param("prev"), GP64()), Load(Param("tc"), GP64())
 	dh, dy, dc := Load(Param("dh"), GP64()), Load(Param("dy"), GP64()), Load(Param("dc"), GP64())
-	gap := Load(Param("units"), GP64())
-	SHLQ(Imm(2), gap)
-	gap3 := GP64()
-	LEAQ(Mem{Base: gap, Index: gap, Scale: 2}, gap3)
+	gate := fourGates(i)
 	one := s.vec()
 	VBROADCASTSS(k.data.Offset(k.at[1]), one)
-	gate := [4]Mem{{Base: i}, {Base: i, Index: gap, Scale: 1}, {Base: i, Index: gap, Scale: 2}, {Base: i, Index: gap3, Scale: 1}}
 	loop(s, name, n, []reg.Register{i, prev, tc, dh, dy, dc}, func() {
-		var v [4]reg.VecVirtual
-		for j := range v {
-			v[j] = s.vec()
-			VMOVUPS(gate[j], v[j])
-		}
-		iv, fv, ov, gv := v[0], v[1], v[2], v[3]
+		iv, fv, ov, gv := s.load(gate[0]), s.load(gate[1]), s.load(gate[2]), s.load(gate[3])
 		t, d, x := s.vec(), s.vec(), s.vec()
 		VMOVUPS(Mem{Base: tc}, t)
 		VMOVUPS(Mem{Base: dh}, d)

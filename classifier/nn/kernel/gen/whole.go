@@ -193,26 +193,17 @@ func gatesWhole(s isa) {
 	i := Load(Param("sums"), GP64())
 	n := Load(Param("n"), GP64())
 	cell, h, out := Load(Param("cell"), GP64()), Load(Param("h"), GP64()), Load(Param("whole"), GP64())
-	gap := Load(Param("units"), GP64())
-	SHLQ(Imm(2), gap)
-	gap3 := GP64()
-	LEAQ(Mem{Base: gap, Index: gap, Scale: 2}, gap3)
-	k.preload(append(append([]float32{tanhLimit, -tanhLimit, 0.5, wholeOne}, tanhP...), tanhQ...)...)
-	gate := [4]Mem{{Base: i}, {Base: i, Index: gap, Scale: 1}, {Base: i, Index: gap, Scale: 2}, {Base: i, Index: gap3, Scale: 1}}
+	gate := fourGates(i)
+	k.preloadGates(wholeOne)
 	loop(s, name, n, []reg.Register{i, cell, h}, func() {
-		load := func(m Mem) reg.VecVirtual {
-			v := s.vec()
-			VMOVUPS(m, v)
-			return v
-		}
 		half := func(m Mem) reg.VecVirtual { // of a sum: sigmoid(x) is (1 + tanh(x/2))/2
-			v := load(m)
+			v := s.load(m)
 			VMULPS(k.get(0.5), v, v)
 			return v
 		}
 		a, b := k.quotient(half(gate[0]))
 		VADDPS(b, a, a)
-		p, q := k.quotient(load(gate[3]))
+		p, q := k.quotient(s.load(gate[3]))
 		VMULPS(p, a, a)
 		VMULPS(q, b, b)
 		p, q = k.quotient(half(gate[1]))

@@ -1,0 +1,176 @@
+package classifier
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"glasshouse/testbed/dataset"
+)
+
+func saved(tb testing.TB, m Model) []byte {
+	tb.Helper()
+	var b bytes.Buffer
+	if err := m.Save(&b); err != nil {
+		tb.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// eachModel is a small model of each kind.
+func eachModel(tb testing.TB, packets int) []Model {
+	tb.Helper()
+	out := []Model{model(tb), boosted(tb)}
+	for _, kind := range neuralKinds() {
+		out = append(out, mustTeach(tb, talks(3, packets, inputsOf(kind), false), neuralOptions(kind, 1)))
+	}
+	return out
+}
+
+// A file gives the model that made it; what is cut or changed is refused, and past the checksum it is refused or works.
+func TestModelRoundTrip(t *testing.T) {
+	for _, m := range eachModel(t, 700) {
+		kind, b := m.Meta().Kind, saved(t, m)
+		got, err := Load(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(*m.Meta(), *got.Meta()); diff != "" {
+			t.Error(diff)
+		}
+		s1, s2 := m.Stream(), got.Stream()
+		p1, p2 := make([]float32, 3), make([]float32, 3)
+		talk(7, 500, func(o *dataset.Observation, _ int16) {
+			f1, r1 := s1.Step(o, p1)
+			if f2, r2 := s2.Step(o, p2); f1 != f2 || r1 != r2 || !slices.Equal(p1, p2) {
+				t.Fatalf("%s, frame %d: the loaded model says something else", kind, o.Frame)
+			}
+		})
+		for _, cut := range []int{0, 5, 30, len(b) / 2, len(b) - 1} {
+			if _, err := Load(b[:cut]); !errors.Is(err, ErrNotModel) {
+				t.Errorf("%s cut at %d: %v", kind, cut, err)
+			}
+		}
+		for at := len(modelMagic); at < len(b); at += 97 {
+			bad := bytes.Clone(b)
+			bad[at] ^= 4
+			if _, err := Load(bad); !errors.Is(err, ErrNotModel) {
+				t.Fatalf("%s, a flipped bit at %d: %v", kind, at, err)
+			}
+		}
+		inner := b[len(modelMagic) : len(b)-32] // past the checksum
+		for at := 0; at < len(inner); at += 61 {
+			bad := bytes.Clone(inner)
+			bad[at] ^= 0x44
+			if m, err := parseModel(bad); err == nil {
+				m.Stream().Step(&dataset.Observation{Length: 100}, make([]float32, len(m.Classes())))
+			} else if !errors.Is(err, ErrNotModel) {
+				t.Fatalf("%s, a byte changed at %d: %v", kind, at, err)
+			}
+		}
+	}
+}
+
+// FuzzParseModel goes past the checksum: whatever the bytes, parsing gives a model that works or an error.
+func FuzzParseModel(f *testing.F) {
+	f.Add([]byte{})
+	for _, m := range eachModel(f, 200) {
+		b := saved(f, m)
+		f.Add(b[len(modelMagic) : len(b)-32])
+		m.Meta().Unknown, m.Meta().Activities = anyUnknown(f, len(m.Classes())), anyActivities(f, len(m.Classes()))
+		b = saved(f, m)
+		f.Add(b[len(modelMagic) : len(b)-32])
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := parseModel(b)
+		if err != nil {
+			return
+		}
+		var r ActivityRoll
+		answers := 0
+		var l *Labeller[dataset.Observation]
+		l = NewLabeller(m, func(o dataset.Observation, class string, p float32) error {
+			answers++
+			if n := l.Novelty(); p != p || n != n || slices.ContainsFunc(l.Probs(), func(p float32) bool { return p != p }) {
+				t.Fatalf("%v of %v, novelty %v: no numbers", p, l.Probs(), n)
+			}
+			r.Add(class, &o)
+			r.Tell(m.Meta(), class)
+			return nil
+		})
+		for i := range int64(3) {
+			o := dataset.Observation{TsNs: i * 1e9, Length: 100, Frame: i}
+			if err := l.Step(&o, o); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.Flush(); err != nil || answers != 3 {
+			t.Fatalf("%d answers of 3, %v", answers, err)
+		}
+	})
+}
+
+// anyUnknown is a detector that loads.
+func anyUnknown(tb testing.TB, classes int) *Unknown {
+	tb.Helper()
+	r := rand.New(rand.NewPCG(6, 6))
+	x, y := make([]float32, 100*numNovelties), make([]uint8, 100)
+	for i := range x {
+		x[i] = r.Float32()
+	}
+	for i := range y {
+		y[i] = uint8(i % 2)
+	}
+	u := &Unknown{Rate: 0.05, Thresholds: make([]float32, classes), Levels: make([]signature, numLevels)}
+	u.Trees = growBoosted(tb, x, y, 2, 1).marshal()
+	for i := range u.Levels {
+		u.Levels[i] = signature{Keys: make([]byte, 16), Best: make([]byte, 8)}
+	}
+	if err := u.load(classes); err != nil {
+		tb.Fatal(err)
+	}
+	return u
+}
+
+// anyActivities tells activities, and loads.
+func anyActivities(tb testing.TB, classes int) *Activities {
+	tb.Helper()
+	x, y := make([]float32, 100*numActing), make([]uint8, 100)
+	for i := range y {
+		y[i] = uint8(i % 2)
+		x[i*numActing+1] = float32(i % 2)
+	}
+	a := &Activities{Names: []string{ActivityIdle, "motion"}, Common: make([]int, classes), Trees: growBoosted(tb, x, y, 2, 1).marshal()}
+	if err := a.load(classes); err != nil {
+		tb.Fatal(err)
+	}
+	return a
+}
+
+// Trees that would answer with no number, or with one that becomes none in a sum, are refused.
+func TestTreesThatAreNoNumbersAreRefused(t *testing.T) {
+	leaf := func(v, cut float32) []tree {
+		return []tree{{nodes: []node{{feature: 0, cut: cut, left: 1}, {feature: -1}, {feature: -1, left: 1}}, values: []float32{0.5, v}}}
+	}
+	if _, err := unmarshalBoost((&boost{base: []float32{0}, trees: leaf(0.5, 1)}).marshal(), 1, 1); err != nil {
+		t.Fatal(err)
+	}
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	for name, m := range map[string]*boost{
+		"base NaN": {base: []float32{nan}, trees: leaf(0, 1)}, "base infinite": {base: []float32{-inf}, trees: leaf(0, 1)},
+		"leaf NaN": {base: []float32{0}, trees: leaf(nan, 1)}, "leaf infinite": {base: []float32{0}, trees: leaf(inf, 1)},
+		"leaf beyond sums": {base: []float32{0}, trees: leaf(3e38, 1)}, "cut NaN": {base: []float32{0}, trees: leaf(0, nan)},
+	} {
+		if _, err := unmarshalBoost(m.marshal(), 1, 1); !errors.Is(err, ErrNotModel) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, _, err := unmarshalTrees(marshalTrees(nil, leaf(nan, 1)), 1, 1); !errors.Is(err, ErrNotModel) {
+		t.Errorf("a forest: %v", err)
+	}
+}
