@@ -39,6 +39,20 @@ func TestAWindowGrowsWhereItIsUsed(t *testing.T) {
 	if e.cwnd != 21 {
 		t.Errorf("avoidance, full: a window of %d after 20 segments", e.cwnd)
 	}
+	for _, c := range []struct {
+		knows bool
+		want  int
+	}{{false, 420}, {true, 401}} {
+		e = outFor(400, 10, 400)
+		e.knows = c.knows
+		e.validate(true, 0)
+		for range 100 {
+			e.grow(4, 1)
+		}
+		if e.cwnd != c.want {
+			t.Errorf("a round trip, after a loss %v: a window of %d, want %d", c.knows, e.cwnd, c.want)
+		}
+	}
 }
 
 // A window that was not filled for a while comes half the way down to what was used, but not below the first one.

@@ -85,6 +85,7 @@ func (e *endpoint) enterRecovery(timeout bool) {
 	}
 	e.recover = e.nxt
 	e.inLoss = timeout
+	e.knows = !timeout
 	if timeout {
 		e.cwnd = 1
 	} else {

@@ -36,6 +36,7 @@ type sender struct {
 	count          int  // acknowledged in congestion avoidance
 	limited        bool // the window, and not the application, stops it just now
 	usage          usage
+	knows          bool  // of a window at which the path lost (last_max_cwnd)
 	recover        int64 // stream offset at which recovery is over; 0 = not in recovery
 	inLoss         bool  // recovery after a time-out
 
