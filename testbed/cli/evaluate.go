@@ -23,6 +23,7 @@ type evaluateOptions struct {
 	split   string
 	seeds   int
 	classes string
+	feats   string
 	control bool
 	leaks   bool
 	seed    seedFlag
@@ -49,6 +50,7 @@ any one feature tells which home a packet is from, in the second half of each ho
 minutes what people happen to do tells it too, so use long ones.`,
 		Example: `  glasshouse evaluate many --seeds 3 --control --leaks
   glasshouse evaluate napt-homes vpn-homes --split path -m forest,boost
+  glasshouse evaluate vpn-homes --split device --features sequence
   glasshouse evaluate three-weeks --split time --json`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -60,6 +62,7 @@ minutes what people happen to do tells it too, so use long ones.`,
 	f.StringVar(&o.split, "split", classifier.SplitHome, "how to split: "+strings.Join(classifier.Splits(), ", "))
 	f.IntVar(&o.seeds, "seeds", 1, "how many models of each kind, of seeds that follow --seed; 1 with --split device")
 	f.StringVar(&o.classes, "classes", classifier.ClassPaper, "what to tell apart: "+strings.Join(classifier.ClassModes(), ", "))
+	f.StringVar(&o.feats, "features", classifier.FeaturesPaper, "what models learn from: "+strings.Join(classifier.FeatureSets(), ", ")+"; see train")
 	f.BoolVar(&o.control, "control", false, "one more model, of shuffled labels")
 	f.BoolVar(&o.leaks, "leaks", false, "look whether one feature tells homes or data sets apart")
 	o.seed.add(cmd)
@@ -80,6 +83,8 @@ func runEvaluate(ctx context.Context, o *evaluateOptions, dirs []string, stdout,
 		return usagef("--split %s is not known; there are %s", o.split, strings.Join(classifier.Splits(), ", "))
 	case !slices.Contains(classifier.ClassModes(), o.classes):
 		return usagef("--classes %s are not known; there are %s", o.classes, strings.Join(classifier.ClassModes(), ", "))
+	case !slices.Contains(classifier.FeatureSets(), o.feats):
+		return usagef("--features %s are not known; there are %s", o.feats, strings.Join(classifier.FeatureSets(), ", "))
 	case o.seeds < 1:
 		return usagef("--seeds must be 1 or more")
 	}
@@ -92,7 +97,7 @@ func runEvaluate(ctx context.Context, o *evaluateOptions, dirs []string, stdout,
 	e, err := classifier.RunEvaluation(ctx, sets, classifier.EvaluationOptions{
 		Split: o.split, Seeds: o.seeds, Kinds: o.models, Control: o.control, Leaks: o.leaks,
 		Train: classifier.TrainOptions{
-			Classes: o.classes, Seed: o.seed.get(), Forest: classifier.ForestOptions{Workers: workers},
+			Classes: o.classes, Features: o.feats, Seed: o.seed.get(), Forest: classifier.ForestOptions{Workers: workers},
 			Boost: classifier.BoostOptions{Workers: workers}, Neural: classifier.NeuralOptions{Workers: workers},
 		},
 		Tell: func(line string) { fmt.Fprintf(stderr, "%s: %s\n", time.Since(began).Round(time.Second), line) },
