@@ -20,6 +20,9 @@ type BoostOptions struct {
 	Progress   func(done, of int)
 }
 
+// boostRounds is how many rounds there are by default.
+const boostRounds = 60
+
 // lambda is the weight of the L2 penalty on leaves, in units of hessian.
 const lambda = 1
 
@@ -33,7 +36,7 @@ type boost struct {
 // growBoost trains on a table. Sums of gradients are integers, so that their order does not matter, and the logarithms and
 // exponentials are our own: the same trees for any number of workers, on any processor.
 func growBoost(ctx context.Context, t *table, o BoostOptions) (*boost, error) {
-	orDefault(&o.Rounds, 60)
+	orDefault(&o.Rounds, boostRounds)
 	orDefault(&o.Leaves, 31)
 	if o.Rate <= 0 {
 		o.Rate = 0.15

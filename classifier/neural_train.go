@@ -85,7 +85,7 @@ func trainNeural(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions) 
 		}
 	}
 	if o.Unknown > 0 {
-		m.meta.Unknown, err = findUnknown(ctx, []rehearsal{{m, v}}, sets, o.Unknown, o.Neural.Workers)
+		m.meta.Unknown, err = findUnknown(ctx, []rehearsal{{m, v}}, sets, o.Unknown, o.Neural.Workers, nil)
 	}
 	return m, err
 }

@@ -127,7 +127,7 @@ func trainTrees(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions) (
 	folds := s.holdBack(o)
 	var all []rehearsal
 	for _, v := range folds {
-		r, err := s.rehearse(ctx, v, o)
+		r, err := s.rehearse(ctx, v, o, nobody, 2)
 		if err != nil {
 			return nil, err
 		}
@@ -144,10 +144,22 @@ func trainTrees(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions) (
 		}
 	}
 	if o.Unknown > 0 {
-		m.meta.Unknown, err = findUnknown(ctx, all, sets, o.Unknown, max(o.Forest.Workers, o.Boost.Workers, 1))
+		m.meta.Unknown, err = findUnknown(ctx, all, sets, o.Unknown, max(o.Forest.Workers, o.Boost.Workers, 1), func(class int, v *validation) (Model, error) {
+			a, err := s.rehearse(ctx, v, o, class, 4)
+			if a == nil || err != nil { // a nil in an interface is none
+				return nil, err
+			}
+			if m.meta.Calibration != nil {
+				a.calibrated(m.meta.Calibration)
+			}
+			return a, nil
+		})
 	}
 	return m, err
 }
+
+// nobody is no class.
+const nobody = -1
 
 // rehearsal is a model that has not learned from the packets that are held back.
 type rehearsal struct {
@@ -181,13 +193,13 @@ func (s *samples) holdBack(o *TrainOptions) []*validation {
 	return folds
 }
 
-// rehearse trains a model like the one that is wanted on the homes that do not validate; nil where nothing is left. A
-// forest of half the trees does.
-func (s *samples) rehearse(ctx context.Context, v *validation, o *TrainOptions) (*TreeModel, error) {
+// rehearse trains a model like the one that is wanted on the homes that do not validate, but for a class, or nobody, that it does not get to
+// know; nil where nothing is left. One of some trees of many does.
+func (s *samples) rehearse(ctx context.Context, v *validation, o *TrainOptions, without, some int) (*TreeModel, error) {
 	part := &samples{meta: s.meta}
 	f := len(s.meta.Features)
 	for i, h := range s.home {
-		if !v.holds(int(h), int64(s.frame[i])) {
+		if int(s.y[i]) != without && !v.holds(int(h), int64(s.frame[i])) {
 			part.x, part.y = append(part.x, s.x[i*f:(i+1)*f]...), append(part.y, s.y[i])
 		}
 	}
@@ -196,7 +208,11 @@ func (s *samples) rehearse(ctx context.Context, v *validation, o *TrainOptions) 
 	}
 	less := *o
 	orDefault(&less.Forest.Trees, 60)
-	less.Forest.Trees = (less.Forest.Trees + 1) / 2
+	less.Forest.Trees = (less.Forest.Trees + some - 1) / some
+	if without != nobody {
+		orDefault(&less.Boost.Rounds, boostRounds)
+		less.Boost.Rounds = (less.Boost.Rounds + some - 1) / some
+	}
 	less.Forest.Progress, less.Boost.Progress = nil, nil
 	m := &TreeModel{meta: s.meta}
 	var err error
@@ -223,17 +239,19 @@ func (m *TreeModel) calibrate(ctx context.Context, all []rehearsal, sets []*data
 	if c == nil {
 		return nil
 	}
-	apply := func(m *TreeModel) {
-		m.meta.Calibration = c
-		if b, ok := m.p.(*boost); ok {
-			calibrateBoost(b, c.Temperature)
-		}
-	}
-	apply(m)
+	m.calibrated(c)
 	for _, r := range all {
-		apply(r.m.(*TreeModel))
+		r.m.(*TreeModel).calibrated(c)
 	}
 	return nil
+}
+
+// calibrated gives a model a calibration.
+func (m *TreeModel) calibrated(c *Calibration) {
+	m.meta.Calibration = c
+	if b, ok := m.p.(*boost); ok {
+		calibrateBoost(b, c.Temperature)
+	}
 }
 
 // growTrees grows the trees of a model.

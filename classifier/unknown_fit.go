@@ -15,6 +15,7 @@ const DefaultFalseUnknown = 0.05
 const (
 	unknownMost  = 200_000 // packets of the homes held back that a detector is made from at most
 	unknownClass = 2000    // of these, from each class, known and taken away
+	unknownOther = 300     // of these, from each other class, by a model that has not learned one
 	unknownLeast = 500
 	leastForOwn  = 200 // packets taken for a class that has a threshold of its own
 )
@@ -31,12 +32,15 @@ type watched struct {
 	class  int32 // -1: does not count
 	best   [numLevels]int16
 	second [numLevels]float32 // the share in the class that comes second
-	fresh  bool               // the first of its home
+	home   int32
+	fresh  bool // the first of its home
 	probs  []float32
 }
 
-// findUnknown makes a detector for a model, from models like it, each of which has not learned from the homes that it judges.
-func findUnknown(ctx context.Context, all []rehearsal, sets []*dataset.Dataset, rate float64, workers int) (*Unknown, error) {
+// findUnknown makes a detector for a model, from models like it, each of which has not learned from the homes that it judges. without trains one
+// more that has not learned a class either: what packets of strangers look like is then learned from such models, too, and not only from those that
+// have, by taking the class away from what they say.
+func findUnknown(ctx context.Context, all []rehearsal, sets []*dataset.Dataset, rate float64, workers int, without func(class int, v *validation) (Model, error)) (*Unknown, error) {
 	meta := all[0].m.Meta()
 	classes := len(meta.Classes)
 	u := &Unknown{Rate: rate, Levels: make([]signature, numLevels), Thresholds: make([]float32, classes)}
@@ -70,6 +74,13 @@ func findUnknown(ctx context.Context, all []rehearsal, sets []*dataset.Dataset, 
 	if len(packets) < 2 {
 		return nil, nil
 	}
+	var strange *lessonBook
+	if without != nil && homes > 1 {
+		var err error
+		if strange, err = learnStrangers(ctx, all, sets, packets, unknownMost/homes, without); err != nil {
+			return nil, err
+		}
+	}
 	parts, from := apart(packets)
 	scores := make([]float32, len(packets))
 	for i, part := range parts { // each part judged by what the others teach
@@ -79,7 +90,7 @@ func findUnknown(ctx context.Context, all []rehearsal, sets []*dataset.Dataset, 
 				others = append(others, p...)
 			}
 		}
-		judge, err := growJudge(ctx, others, classes, workers)
+		judge, err := growJudge(ctx, strange.but(part), others, classes, workers)
 		if err != nil || judge == nil {
 			return nil, err
 		}
@@ -93,16 +104,20 @@ func findUnknown(ctx context.Context, all []rehearsal, sets []*dataset.Dataset, 
 	}
 	u.conform(packets, scores, meta.WindowPackets())
 	var err error
-	if u.judge, err = growJudge(ctx, packets, classes, workers); err != nil || u.judge == nil {
+	if u.judge, err = growJudge(ctx, strange, packets, classes, workers); err != nil || u.judge == nil {
 		return nil, err
 	}
 	u.Trees = u.judge.marshal()
 	return u, nil
 }
 
-// growJudge learns how signs of the new count together; nil where there are too few packets.
-func growJudge(ctx context.Context, packets []watched, classes, workers int) (*boost, error) {
+// growJudge learns how signs of the new count together: from packets by taking classes away, and from the lessons of models that have not learned
+// a class, if there are any; nil where there are too few.
+func growJudge(ctx context.Context, book *lessonBook, packets []watched, classes, workers int) (*boost, error) {
 	x, y := lessons(packets, classes, workers)
+	if book != nil {
+		x, y = append(x, book.x...), append(y, book.y...)
+	}
 	if len(y) < unknownLeast {
 		return nil, ctx.Err()
 	}
@@ -234,7 +249,7 @@ func watchHeldBack(ctx context.Context, judge rehearsal, sets []*dataset.Dataset
 		return nil
 	})
 	err := v.each(ctx, sets, func(home int, r *dataset.Row, counts bool) error {
-		w := watched{class: -1}
+		w := watched{class: -1, home: int32(home)}
 		if home != at {
 			at, taken, s, w.fresh = home, 0, signatures{}, true
 		}

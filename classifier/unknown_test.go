@@ -162,3 +162,82 @@ func TestUnknownIsNoClassThatCouldBePresent(t *testing.T) {
 		t.Errorf("%+v, %v, of %d guesses", got.PerHome[0], got.Intervals.HammingLoss, got.Trust.N)
 	}
 }
+
+// What strangers look like is learned from homes that the thresholds are not set by, and from models that do not know them.
+func TestLessonsOfStrangers(t *testing.T) {
+	folds, err := SplitSets([]*dataset.Dataset{village(t, "napt", "virtual", 9)}, SplitHome, ClassPaper, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := TrainOptions{Kind: KindForest, Seed: 1, Unknown: 0.05, Forest: ForestOptions{Trees: 8, Workers: 2}}
+	if err := o.check(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := collect(t.Context(), folds[0].Learn, &o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []rehearsal
+	var packets []watched
+	for _, v := range s.holdBack(&o) {
+		m, err := s.rehearse(t.Context(), v, &o, nobody, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, rehearsal{m, v})
+		tables, total, err := countSignatures(t.Context(), &s.meta, folds[0].Learn, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen, err := watchHeldBack(t.Context(), all[len(all)-1], folds[0].Learn, tables, total, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		packets = append(packets, seen...)
+	}
+	asked := make(map[int]int)
+	book, err := learnStrangers(t.Context(), all, folds[0].Learn, packets, 1000, func(class int, v *validation) (Model, error) {
+		asked[class]++
+		m, err := s.rehearse(t.Context(), v, &o, class, 4)
+		if err != nil {
+			return nil, err
+		}
+		probs := make([]float32, len(s.meta.Classes))
+		for i := range s.y { // nothing is ever taken for the class
+			m.p.predict(s.x[i*len(s.meta.Features):(i+1)*len(s.meta.Features)], probs)
+			if argmax(probs) == class {
+				t.Fatalf("packet %d is taken for class %d, which was not learned", i, class)
+			}
+		}
+		return m, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(asked) != 3 || book == nil || len(book.x) != numNovelties*len(book.y) || len(book.home) != len(book.y) {
+		t.Fatalf("%v models, %+v", asked, book)
+	}
+	for class, n := range map[uint8]int{0: 300, 1: 300} {
+		got := 0
+		for _, y := range book.y {
+			got += b2i(y == class)
+		}
+		if got < n {
+			t.Errorf("%d lessons of %d", got, class)
+		}
+	}
+	homes := make(map[int32]bool)
+	for _, h := range book.home {
+		homes[h] = true
+	}
+	for h := range homes {
+		less := book.but([]watched{{home: h}})
+		if less == nil || len(less.y) >= len(book.y) || slices.Contains(less.home, h) || len(less.x) != numNovelties*len(less.y) {
+			t.Errorf("without home %d: %d lessons of %d", h, len(less.y), len(book.y))
+		}
+	}
+	var none *lessonBook
+	if none.but(nil) != nil {
+		t.Error("a book of none")
+	}
+}

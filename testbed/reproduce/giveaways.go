@@ -9,7 +9,7 @@ import (
 // Giveaway says how far the packets of a device in a real home are from those in virtual ones: side 0 is the real home, 1 the virtual ones.
 type Giveaway struct {
 	Device  string     `json:"device"`
-	PerHour [2]float64 `json:"packets_per_hour"` // of one unit
+	PerHour [2]float64 `json:"packets_per_hour"` // from a unit's first packet to its last
 	Up      [2]float64 `json:"up_share"`
 	// Strange is the share of the real packets whose direction and length no packet of the device had in the homes that were learned from, Others the
 	// share whose direction and length packets of another device had more often there.
@@ -26,6 +26,7 @@ type lengthOf struct {
 // habits are what is counted of a device's packets.
 type habits struct {
 	n, up   float64
+	span    float64 // s from the first packet of each unit to its last
 	lengths map[lengthOf]float64
 	gaps    []float64 // s
 }
@@ -54,7 +55,9 @@ func habitsOf(d *dataset.Dataset) (map[string]*habits, error) {
 		}
 		h.lengths[lengthOf{r.Dir, r.Length}]++
 		if before, ok := last[r.Unit]; ok {
-			h.gaps = append(h.gaps, float64(r.TsNs-before)/1e9)
+			gap := float64(r.TsNs-before) / 1e9
+			h.gaps = append(h.gaps, gap)
+			h.span += gap
 		}
 		last[r.Unit] = r.TsNs
 		return nil
@@ -72,11 +75,6 @@ func giveaways(h *realdata.Home, s *realSets) ([]Giveaway, error) {
 	if err != nil {
 		return nil, err
 	}
-	units := make(map[string]float64)
-	for _, c := range h.Captures {
-		units[c.Profile.Device]++
-	}
-	hours := [2]float64{float64(s.whole.Manifest.DurationNs) / 3600e9, float64(s.learn.Manifest.DurationNs) / 3600e9 * float64(len(s.learn.Manifest.Homes))}
 	var out []Giveaway
 	for _, c := range h.Captures {
 		d := c.Profile.Device
@@ -86,7 +84,7 @@ func giveaways(h *realdata.Home, s *realSets) ([]Giveaway, error) {
 		g := Giveaway{Device: d}
 		for side, x := range []*habits{real[d], made[d]} {
 			if x != nil {
-				g.PerHour[side], g.Up[side] = x.n/hours[side]/units[d], x.up/x.n
+				g.PerHour[side], g.Up[side] = 3600*x.n/max(x.span, 1), x.up/x.n
 			}
 		}
 		if r, m := real[d], made[d]; r != nil && m != nil {

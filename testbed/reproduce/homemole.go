@@ -114,7 +114,7 @@ func (o *HomeMoleOptions) cells(ctx context.Context, env string, path scenarios.
 	open := false
 	for i, kind := range o.Kinds {
 		out[i] = Cell{Environment: env, Path: string(path), Model: kind}
-		open = open || readJSON(filepath.Join(dir, kind+".json"), &out[i]) != nil
+		open = readJSON(filepath.Join(dir, kind+".json"), &out[i]) != nil || open
 	}
 	if !open {
 		return out, nil

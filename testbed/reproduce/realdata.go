@@ -132,7 +132,7 @@ func (o *RealDataOptions) watch(ctx context.Context, h *realdata.Home, path scen
 	open := readJSON(filepath.Join(dir, "home.json"), about) != nil
 	for i, kind := range o.Kinds {
 		cells[i] = RealCell{Home: h.Name, Path: string(path), Model: kind}
-		open = open || readJSON(filepath.Join(dir, kind+".json"), &cells[i]) != nil
+		open = readJSON(filepath.Join(dir, kind+".json"), &cells[i]) != nil || open
 	}
 	if !open {
 		return about, cells, nil
