@@ -109,7 +109,7 @@ func TestTimersKeepTheirPeriod(t *testing.T) {
 				continue
 			}
 			r := p.Routine(a.Name)
-			if len(r.Gaps) > 0 || len(r.During) > 0 || r.Daily {
+			if len(r.Gaps) > 0 || len(r.During) > 0 || r.Daily || r.RestartedBy != "" || r.Slip > 0 {
 				continue
 			}
 			if b.Period < r.Every.Min || b.Period > r.Every.Max || b.Phase < 0 || b.Phase >= b.Period {
@@ -125,7 +125,7 @@ func TestTimersKeepTheirPeriod(t *testing.T) {
 			count[a.Name]++
 		}
 		for name, b := range beats {
-			if r := p.Routine(name); len(r.Gaps) > 0 || len(r.During) > 0 || r.Daily {
+			if r := p.Routine(name); len(r.Gaps) > 0 || len(r.During) > 0 || r.Daily || r.RestartedBy != "" || r.Slip > 0 {
 				continue
 			}
 			if n := int64(48*time.Hour) / b.Period; count[name] < n-1 || count[name] > n+1 {
@@ -145,6 +145,9 @@ func TestGapsFollowTheirQuantiles(t *testing.T) {
 	var gaps []int64
 	last := int64(0)
 	for _, a := range all(NewScript(specimen(p, 0, 3), ScriptOptions{Duration: int64(28 * 24 * time.Hour)})) {
+		if a.Name == "reopen" { // which begins the rhythm anew
+			last = 0
+		}
 		if a.Name != "report" {
 			continue
 		}
@@ -154,7 +157,7 @@ func TestGapsFollowTheirQuantiles(t *testing.T) {
 		last = a.At
 	}
 	slices.Sort(gaps)
-	if len(gaps) < 9000 || gaps[0] < want[0] || gaps[len(gaps)-1] > want[len(want)-1] {
+	if len(gaps) < 8000 || gaps[0] < want[0] || gaps[len(gaps)-1] > want[len(want)-1] {
 		t.Fatalf("%d gaps from %d to %d", len(gaps), gaps[0], gaps[len(gaps)-1])
 	}
 	for i := 1; i < len(want)-1; i++ {
