@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -50,8 +51,11 @@ are told by TCP flags alone. Models are trained on it and scored on it like on a
 				return usage(err)
 			}
 			r, err := realdata.Import(cmd.Context(), realdata.ImportOptions{Home: h, Path: scenarios.Path(path), Out: out})
-			if err != nil {
+			switch {
+			case errors.Is(err, realdata.ErrNothing) || errors.Is(err, dataset.ErrOccupied):
 				return usage(err)
+			case err != nil:
+				return err
 			}
 			if asJSON {
 				return writeJSON(cmd.OutOrStdout(), r)

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/truth"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
 )
@@ -103,7 +104,7 @@ func write(ctx context.Context, dir string, f *fused, path scenarios.Path, o dat
 			dir = 1
 		}
 		w.WAN(&row, at, dir, ip, length)
-		if path == scenarios.PathNAPT {
+		if path == scenarios.PathNAPT && (row.IPProto == truth.ProtoTCP || row.IPProto == truth.ProtoUDP) {
 			row.LocalPort = port
 		}
 		w.Row(&row, of, false)

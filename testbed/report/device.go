@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -70,7 +71,12 @@ func writeTells(w io.Writer, c *testbed.Comparison) error {
 			fmt.Fprintf(w, "  %s\n", x.Note)
 		}
 	}
-	if !told {
+	switch {
+	case told:
+	case !slices.ContainsFunc(c.Tests, func(x testbed.CompareTest) bool { return x.Result != nil }):
+		_, err := fmt.Fprint(w, "\nThere is too little to tell whether anything gives the emulation away.\n")
+		return err
+	default:
 		_, err := fmt.Fprint(w, "\nNothing gives the emulation away: no AUC is above 0.60.\n")
 		return err
 	}

@@ -108,7 +108,11 @@ func (o *RealDataOptions) claim(profiles string) error {
 	for i, h := range o.Homes {
 		sources[i] = h.Source
 		for _, c := range h.Captures {
-			sources[i] += "\n" + c.File
+			about, err := os.Stat(c.File)
+			if err != nil {
+				return err
+			}
+			sources[i] += fmt.Sprintf("\n%s %d %s %x", c.File, about.Size(), about.ModTime().UTC(), c.Profile.Digest())
 		}
 	}
 	return claimDir(o.Out, struct {
@@ -204,8 +208,11 @@ func (o *RealDataOptions) sets(ctx context.Context, h *realdata.Home, path scena
 		if err != nil {
 			return nil, err
 		}
-		if *v.set = d; s.cut { // nobody sees payloads: neither there nor here
-			*v.set = d.Relabel(func() func(*dataset.Row) { return func(r *dataset.Row) { r.AppProto = dataset.AppNone } })
+		*v.set = d
+	}
+	if s.cut { // nobody sees payloads: neither there nor here
+		for _, set := range []**dataset.Dataset{&s.whole, &s.first, &s.second, &s.learn, &s.unseen} {
+			*set = (*set).Relabel(func() func(*dataset.Row) { return func(r *dataset.Row) { r.AppProto = dataset.AppNone } })
 		}
 	}
 	return s, classifier.CheckApart([]*dataset.Dataset{s.learn}, []*dataset.Dataset{s.unseen, s.whole, s.second})

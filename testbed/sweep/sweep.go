@@ -125,6 +125,7 @@ func Run(ctx context.Context, o Options) (result *Result, err error) {
 // identity is all that makes a sweep's result, as a text.
 func (w *sweeper) identity() string {
 	b, err := json.MarshalIndent(struct {
+		Version   string   `json:"glasshouse"`
 		Scenario  string   `json:"scenario"`
 		Digest    string   `json:"scenario_digest"`
 		Catalogue string   `json:"catalogue_digest"`
@@ -138,7 +139,7 @@ func (w *sweeper) identity() string {
 		Packets   int      `json:"train_packets_per_class"` // 0 = found out
 		Trees     int      `json:"trees"`
 	}{
-		w.o.Scenario.Name, w.o.Scenario.Digest(), w.catalogue, series(w.o.Axes), w.j.classes, w.o.Attackers, w.o.Seed, w.o.Learn, w.o.Unseen,
+		testbed.Version(), w.o.Scenario.Name, w.o.Scenario.Digest(), w.catalogue, series(w.o.Axes), w.j.classes, w.o.Attackers, w.o.Seed, w.o.Learn, w.o.Unseen,
 		w.o.Duration.String(), w.o.Packets, w.o.Trees,
 	}, "", "  ")
 	if err != nil { // texts and numbers alone
