@@ -39,12 +39,13 @@ func (o *Origin) count(bases map[Basis]int, given ...bool) {
 }
 
 // Bases counts the profile's quantities by where they come from: of each service host, port, whether its line lasts, reply and log-in; of each activity its
-// times, how often, and what is exchanged; likewise of kits and states. What is left at its default counts for nothing.
+// times, how often, and what is exchanged; likewise of kits and states. What is left at its default counts for nothing, but for how
+// soon a person acts again, and for kits and states themselves.
 func (p *Profile) Bases() map[Basis]int {
 	n := make(map[Basis]int)
 	for i := range p.Services {
 		s := &p.Services[i]
-		s.count(n, true, s.Port > 0, s.Lasting, s.Latency.Max > 0, s.Login.Up > 0)
+		s.count(n, true, s.Port > 0, s.Lasting, s.Latency.Max > 0, s.Login.Up > 0 || len(s.Login.Messages) > 0)
 	}
 	for i := range p.Kits {
 		p.Kits[i].count(n, true, true)
@@ -55,7 +56,7 @@ func (p *Profile) Bases() map[Basis]int {
 	}
 	for i := range p.Activities {
 		r := &p.Activities[i]
-		r.count(n, r.Every.Max > 0, r.Jitter > 0 || len(r.Jitters) > 0, r.Phase.Max > 0, len(r.Gaps) > 0, r.Daily, r.Person(), r.Person(), len(r.Steps) > 0)
+		r.count(n, r.Every.Max > 0, r.Jitter > 0 || len(r.Jitters) > 0, r.Slip > 0, r.Phase.Max > 0, len(r.Gaps) > 0, r.Daily, r.Person(), r.Person(), len(r.Steps) > 0)
 	}
 	return n
 }

@@ -1,6 +1,7 @@
 package devices
 
 import (
+	"math"
 	"time"
 
 	"glasshouse/devices/strictyaml"
@@ -39,7 +40,11 @@ func (r *profileReader) steps(n strictyaml.Node, a *Routine) (steps []Step) {
 	var total int64
 	for _, item := range n.List() {
 		s := r.step(item, a)
-		total += s.Repeat.Max * count(s.Messages)
+		said := count(s.Messages)
+		if svc := r.p.Service(s.Service); svc != nil && (s.Op == OpConnect || s.Op == OpReconnect) {
+			said = max(said, count(svc.Login.Messages))
+		}
+		total = min(total+min(s.Repeat.Max, maxMessages+1)*min(said, maxMessages+1), math.MaxInt64/2)
 		steps = append(steps, s)
 	}
 	if total > maxMessages {

@@ -141,10 +141,15 @@ func (x *Script) enter(s *State, at int64, actor string) Activity {
 // restart begins a source's times anew.
 func (c *source) restart(at int64) {
 	switch {
+	case c.routine.Person() && c.steady && c.plan > 0: // its plan goes on
+		c.at = max(at, c.plan+c.when.N(c.mean/10+1))
 	case c.routine.Person():
-		c.plan = 0
 		c.at = c.arrive(at)
 	default:
 		c.begin(at)
+		if soonest := at + int64(minPeriod); c.at < soonest { // two timers that enter each other's states would never get beyond one moment
+			c.base += soonest - c.at
+			c.at = soonest
+		}
 	}
 }

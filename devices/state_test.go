@@ -2,6 +2,7 @@ package devices
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -151,5 +152,49 @@ func TestStatesDisturbNothingElse(t *testing.T) {
 	}
 	if !slices.Equal(with, without) || changes < 20_000 {
 		t.Errorf("%d activities beside %d changes of state, %d without", len(with), changes, len(without))
+	}
+}
+
+const restless = `
+device: cam
+about: two timers that enter each other's states at once
+kind: iot
+category: camera
+oui: "00:11:22"
+services:
+  - {name: line, host: line.k.io, port: 443, transport: tls12, cloud: k, lasting: true, login: {messages: [{down: 1}, {up: 20, repeat: LOGIN}]}, basis: assumed, source: s}
+states:
+  - {name: standby, basis: assumed, source: s}
+  - {name: active, basis: assumed, source: s}
+activities:
+  - {name: a, trigger: timer, every: 1m, phase: [0s, 0s, 0s], during: [standby], enters: active, basis: assumed, source: s, steps: [{service: line, op: STEP}]}
+  - {name: b, trigger: timer, every: 1m, phase: [0s, 0s, 0s], during: [active], enters: standby, basis: assumed, source: s, steps: [{service: line, messages: [{up: 20}]}]}
+`
+
+// Two timers that enter each other's states at once do so at most ten times a second, and not for ever at one moment.
+func TestStatesDoNotChangeForEver(t *testing.T) {
+	p, err := ParseProfile("cam.yaml", []byte(strings.NewReplacer("LOGIN", "2", "STEP", "connect").Replace(restless)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := NewScript(specimen(p, 0, 1), ScriptOptions{Duration: int64(time.Minute)})
+	n := 0
+	for _, ok := script.Next(); ok; _, ok = script.Next() {
+		if n++; n > 2*10*60+100 {
+			t.Fatal("more than ten changes a second")
+		}
+	}
+	if n < 100 {
+		t.Errorf("%d activities: the test shows nothing", n)
+	}
+}
+
+// What a step opens again and again counts with its whole log-in.
+func TestLogInsCountAsMessages(t *testing.T) {
+	for repeat, fine := range map[string]bool{"reconnect, repeat: 10": true, "reconnect, repeat: 1000": false} {
+		_, err := ParseProfile("cam.yaml", []byte(strings.NewReplacer("LOGIN", "19000", "STEP", repeat).Replace(restless)))
+		if fine != (err == nil) || err != nil && !strings.Contains(err.Error(), "messages in one activity") {
+			t.Errorf("%s: %v", repeat, err)
+		}
 	}
 }

@@ -45,7 +45,7 @@ func (h *Host) hear(ip []byte) {
 // hear6 takes an IPv6 packet.
 func (h *Host) hear6(ip []byte) {
 	const ipv6Size = 40
-	if len(ip) < ipv6Size+udpSize || ip[6] != protoUDP || !h.ears.mdns6 || netip.AddrFrom16([16]byte(ip[24:40])) != wire.GroupMDNS6() {
+	if len(ip) < ipv6Size+udpSize || ip[6] != protoUDP || !h.online || !h.ears.mdns6 || netip.AddrFrom16([16]byte(ip[24:40])) != wire.GroupMDNS6() {
 		return
 	}
 	if u := ip[ipv6Size:]; be16(u[2:]) == wire.PortMDNS {

@@ -132,8 +132,12 @@ func (e *endpoint) keep(g gap) {
 
 // measure follows the peer's segment sizes and rhythm.
 func (e *endpoint) measure(n int, flags byte, now int64) {
-	last := e.lastSize
+	last, options := e.lastSize, 0
 	e.lastSize = 0
+	if e.ts {
+		options = timestampSize
+	}
+	whole := n+options >= defaultRcvMSS || n+options >= leastRcvMSS && flags&flagPSH == 0 // the other end may have no larger ones
 	switch {
 	case n >= e.rcvMSS:
 		if n != e.rcvMSS {
@@ -143,10 +147,12 @@ func (e *endpoint) measure(n int, flags byte, now int64) {
 		if flags&flagPSH != 0 {
 			e.pushed = true
 		}
-	case (n+timestampSize >= defaultRcvMSS || n+timestampSize >= leastRcvMSS && flags&flagPSH == 0) && n == last:
-		e.rcvMSS = n // twice in a row: the other end's full segments
+	case whole && n == last: // twice in a row
+		e.rcvMSS = n
 	default:
-		e.lastSize = n
+		if whole {
+			e.lastSize = n
+		}
 		e.pushedTwice = e.pushed
 		e.pushed = true
 	}
