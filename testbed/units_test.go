@@ -16,14 +16,18 @@ about: Two units of one model.
 start: 2026-01-05T00:00:00Z
 duration: 6h
 path: napt
-devices: [{device: lockly-hub, units: 2}]
+devices: [{device: DEVICE, units: 2}]
 household: {density: 0}
 `
 
 // Two units of one model have their own phases and clocks, and on the wire share no number that is a unit's own.
 func TestTwoUnitsShareNothing(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "twins.yaml")
-	if err := os.WriteFile(file, []byte(twinHome), 0o644); err != nil {
+	device, err := filepath.Abs(filepath.Join("testdata", "twin-hub.yaml")) // whose heartbeat keeps to its clock
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(strings.Replace(twinHome, "DEVICE", device, 1)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	sc := load(t, file)

@@ -51,8 +51,9 @@ are told by TCP flags alone. Models are trained on it and scored on it like on a
 				return usage(err)
 			}
 			r, err := realdata.Import(cmd.Context(), realdata.ImportOptions{Home: h, Path: scenarios.Path(path), Out: out})
+			var missing *realdata.MissingError
 			switch {
-			case errors.Is(err, realdata.ErrNothing) || errors.Is(err, dataset.ErrOccupied):
+			case errors.As(err, &missing) || errors.Is(err, realdata.ErrNothing) || errors.Is(err, dataset.ErrOccupied):
 				return usage(err)
 			case err != nil:
 				return err

@@ -31,7 +31,7 @@ func TestScikitLearnsForestIsScored(t *testing.T) {
 	for _, path := range []string{"napt", "vpn"} {
 		learn, unseen := at(path+"-learn"), at(path+"-unseen")
 		glasshouse("generate", "noisy-"+path, "--homes", "24", "--duration", "5m", "--seed", "1", "--no-pcap", "-o", learn)
-		glasshouse("generate", "noisy-"+path, "--homes", "6", "--duration", "5m", "--seed", "2", "--no-pcap", "-o", unseen)
+		glasshouse("generate", "noisy-"+path, "--homes", "24", "--duration", "5m", "--seed", "2", "--no-pcap", "-o", unseen)
 		for _, set := range []string{learn, unseen} {
 			glasshouse("dataset", "export", set, "--csv", "-o", set+".csv")
 		}

@@ -14,6 +14,9 @@ type records struct {
 
 const recordHead = 5
 
+// isRecord tells whether bytes may be the head of a record.
+func isRecord(b []byte) bool { return len(b) >= 2 && b[0] >= 20 && b[0] <= 24 && b[1] == 3 }
+
 // take tells whether a record ends in these bytes.
 func (r *records) take(b []byte) (ends bool) {
 	for len(b) > 0 && !r.dead {
@@ -24,7 +27,7 @@ func (r *records) take(b []byte) (ends bool) {
 			if len(r.head) < recordHead {
 				return ends
 			}
-			if r.head[0] < 20 || r.head[0] > 24 || r.head[1] != 3 {
+			if !isRecord(r.head) {
 				r.dead = true
 				return ends
 			}

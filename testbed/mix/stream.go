@@ -78,6 +78,9 @@ func (s *streams) segment(ip, tcp []byte) Protocol {
 		if len(h.held) < mostHeld {
 			h.held = append(h.held, piece{seq, bytes.Clone(data)})
 		}
+		if c.kind == TLS && int32(seq-h.next) >= int32(h.tls.left) && !h.tls.dead && !isRecord(data) {
+			return TLS // beyond the record that waits for what is missing, tshark looks at it by itself: "continuation data"
+		}
 		return Plain
 	}
 	shown := c.take(h, dir, data)
