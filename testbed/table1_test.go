@@ -61,8 +61,9 @@ func TestTable1IsWhatTsharkCounts(t *testing.T) {
 			}
 			macs[[6]byte(b)] = true
 		}
-		lines := tshark(t, d, dataset.FileLAN, "-T", "fields", "-E", "separator= ", "-e", "eth.type", "-e", "_ws.col.Protocol", "-e", "ip.proto")
-		wrong := 0
+		lines := tshark(t, d, dataset.FileLAN, "-T", "fields", "-E", "separator= ", "-e", "eth.type", "-e", "_ws.col.Protocol", "-e", "ip.proto", "-e", "tcp.stream", "-e", "tcp.analysis.lost_segment")
+		wrong, guessed := 0, 0
+		holes := make(map[string]bool) // streams of which segments were missing
 		err = mix.Walk(filepath.Join(d.HomePath(0), dataset.FileLAN), macs, func(n int64, f *mix.Frame) error {
 			says := strings.Fields(lines[n-1])
 			want := mix.Plain
@@ -85,9 +86,16 @@ func TestTable1IsWhatTsharkCounts(t *testing.T) {
 					return err
 				}
 			}
+			if len(says) > 4 {
+				holes[says[3]] = true
+			}
+			if f.Protocol != want && len(says) > 3 && holes[says[3]] { // tshark takes ciphertext behind a hole for heads of SSLv2 now and then
+				guessed++
+				return nil
+			}
 			if f.Protocol != want || uint64(f.EtherType) != ether || uint64(f.IPProto) != proto {
 				if wrong++; wrong < 5 {
-					t.Logf("%s, frame %d: %+v; tshark says %q", row.Device, n, *f, lines[n-1])
+					t.Errorf("%s, frame %d: %+v; tshark says %q", row.Device, n, *f, lines[n-1])
 				}
 			}
 			return nil
@@ -95,7 +103,10 @@ func TestTable1IsWhatTsharkCounts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if wrong*1000 > len(lines) { // behind a hole tshark takes ciphertext for heads of SSLv2 now and then
+		if guessed*1000 > len(lines) {
+			t.Errorf("%s: tshark guesses otherwise behind holes in %d of %d frames", row.Device, guessed, len(lines))
+		}
+		if wrong > 0 {
 			t.Errorf("%s: %d of %d frames", row.Device, wrong, len(lines))
 		}
 	}
