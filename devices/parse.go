@@ -26,7 +26,6 @@ const (
 )
 
 var (
-	nameShape = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	kindShape = regexp.MustCompile(`^(_[a-z0-9-]+\.){2,3}local$`)
 	// targetShape is of UPnP Device Architecture 1.1, section 1.3.2
 	targetShape = regexp.MustCompile(`^(ssdp:all|upnp:rootdevice|urn:[a-zA-Z0-9.-]+:(device|service):[a-zA-Z0-9_-]+:[0-9]+)$`)
@@ -114,7 +113,7 @@ func readName(n strictyaml.Node, reserved ...string) string {
 	s := n.String(32)
 	switch {
 	case s == "":
-	case !nameShape.MatchString(s):
+	case !strictyaml.IsName(s):
 		n.Errorf(nameAllowed, "%q is not a name", s)
 	case slices.Contains(reserved, s):
 		n.Errorf("another name", "%q is reserved", s)

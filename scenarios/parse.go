@@ -3,7 +3,6 @@ package scenarios
 import (
 	"errors"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"time"
 
@@ -20,8 +19,6 @@ const (
 
 	maxResidents = 8
 )
-
-var nameShape = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
 var defaultStart = time.Date(2026, time.January, 5, 0, 0, 0, 0, time.UTC)
 
@@ -68,7 +65,7 @@ func (r *reader) scenario(root strictyaml.Node) {
 	m := root.Map("name", "about", "start", "duration", "warm_up", "path", "devices", "household", "wan", "wifi", "router")
 	s := &r.s
 	n := m.Need("name")
-	if s.Name = n.String(60); s.Name != "" && !nameShape.MatchString(s.Name) {
+	if s.Name = n.String(60); s.Name != "" && !strictyaml.IsName(s.Name) {
 		n.Errorf("lower-case letters and digits in words joined by hyphens", "%q is not a name", s.Name)
 	}
 	s.About = m.Opt("about").String(maxText)

@@ -1,10 +1,7 @@
 package testbed
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"io"
 	"maps"
 	"net"
 	"os"
@@ -94,14 +91,9 @@ func executable() string {
 	if err != nil {
 		return "unknown"
 	}
-	f, err := os.Open(path)
+	sum, err := dataset.HashFile(path)
 	if err != nil {
 		return "unknown"
 	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "unknown"
-	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
+	return sum[:16]
 }

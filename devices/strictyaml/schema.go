@@ -28,6 +28,7 @@ type (
 
 const (
 	durationShape = `^-?([0-9]+(\.[0-9]*)?(w|d|h|m|s|ms|us|ns))+$`
+	nameShape     = `^[a-z0-9]+(-[a-z0-9]+)*$`
 	quantityShape = `^[0-9]+ ?[A-Za-z]+$`
 )
 
@@ -68,7 +69,7 @@ func (QuantitySpan) JSONSchema() *jsonschema.Schema {
 // JSONSchema implements the generator's interface.
 func (AName) JSONSchema() *jsonschema.Schema {
 	most := uint64(60)
-	return &jsonschema.Schema{Type: "string", Pattern: `^[a-z0-9]+(-[a-z0-9]+)*$`, MaxLength: &most}
+	return &jsonschema.Schema{Type: "string", Pattern: nameShape, MaxLength: &most}
 }
 
 // OrTable allows a value, or a list of two and more of its kind, up to a number.

@@ -183,19 +183,17 @@ func (e *endpoint) wholeWindow(now int64) {
 		if e.rnxt < t.end {
 			return
 		}
-		if took := max(now-t.began, 1e3); t.rtt == 0 || took < t.rtt {
-			t.rtt = took
-		}
+		t.sample(max(now-t.began, 1e3), true)
 	}
 	t.going, t.end, t.began = true, e.rnxt+e.win.said, now
 }
 
-// sample takes a measurement by time stamps: a smaller one counts at once, a larger one little, and not where the reader is behind.
-func (t *roundTrip) sample(ns int64, unread bool) {
+// sample takes a measurement: a smaller one counts at once, a larger one little, or not at all, as where the reader is behind.
+func (t *roundTrip) sample(ns int64, least bool) {
 	switch {
 	case t.rtt == 0 || ns < t.rtt:
 		t.rtt = ns
-	case !unread:
+	case !least:
 		t.rtt += (ns - t.rtt) / 8
 	}
 }

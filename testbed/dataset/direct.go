@@ -192,7 +192,7 @@ func (d *DirectHome) Close() error {
 		return fmt.Errorf("writing %s: %w", d.dir, d.err)
 	}
 	var err error
-	d.hashes[FileEvents], err = hashFile(filepath.Join(d.dir, FileEvents))
+	d.hashes[FileEvents], err = HashFile(filepath.Join(d.dir, FileEvents))
 	return err
 }
 

@@ -154,7 +154,7 @@ func TestDirectHomeIsTheHomeWriters(t *testing.T) {
 		if !bytes.Equal(a, b) {
 			t.Errorf("%s differs: %d and %d bytes", name, len(a), len(b))
 		}
-		if sum, err := hashFile(filepath.Join(dir, name)); err != nil || d.Hashes()[name] != sum {
+		if sum, err := HashFile(filepath.Join(dir, name)); err != nil || d.Hashes()[name] != sum {
 			t.Errorf("%s: sha256 %s, file %s %v", name, d.Hashes()[name], sum, err)
 		}
 	}

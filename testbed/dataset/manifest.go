@@ -269,14 +269,15 @@ func hashAll(dir string, want func(path string) bool) (map[string]string, error)
 		case d.IsDir(), rel == FileManifest, rel == journalHomes, !want(rel):
 			return nil
 		}
-		sum, err := hashFile(path)
+		sum, err := HashFile(path)
 		files[rel] = sum
 		return err
 	})
 	return files, err
 }
 
-func hashFile(path string) (string, error) {
+// HashFile is the sha256 of a file, in hexadecimal.
+func HashFile(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err

@@ -67,7 +67,7 @@ func TestMergeCopies(t *testing.T) {
 	if err := g.file(filepath.Join(d.Dir, name), to, d.Manifest.Files[name]); err != nil || g.r.Copied != 1 {
 		t.Fatalf("%+v %v", g.r, err)
 	}
-	if sum, err := hashFile(to); err != nil || sum != d.Manifest.Files[name] {
+	if sum, err := HashFile(to); err != nil || sum != d.Manifest.Files[name] {
 		t.Errorf("%s %v", sum, err)
 	}
 	if err := g.file(filepath.Join(d.Dir, name), to, "another"); err == nil || !strings.Contains(err.Error(), "sha256 differs") {

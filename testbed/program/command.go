@@ -13,13 +13,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 
 	"github.com/mattn/go-shellwords"
+
+	"glasshouse/testbed/dataset"
 )
 
 // Command is a program with its first arguments.
@@ -103,7 +104,7 @@ func (c *Command) Files() ([]File, error) {
 		if !isFile(path) {
 			continue
 		}
-		sum, err := digest(path)
+		sum, err := dataset.HashFile(path)
 		if err != nil {
 			return nil, err
 		}
@@ -124,17 +125,4 @@ func (c *Command) Key() (string, error) {
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:]), nil
-}
-
-func digest(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -16,7 +16,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -90,13 +89,11 @@ const (
 	maxDensity = 1000
 )
 
-var nameShape = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`) // as a scenario's: it names directories, too
-
 func parse(file string, src []byte, dir string) (*Home, error) {
 	doc, root := strictyaml.Parse(file, src)
 	m := root.Map("home", "about", "together", "virtual", "captures")
 	h := &Home{Name: m.Need("home").String(60), About: m.Opt("about").String(maxText), Together: m.Opt("together").Bool(), Source: string(src)}
-	if h.Name != "" && !nameShape.MatchString(h.Name) {
+	if h.Name != "" && !strictyaml.IsName(h.Name) {
 		m.Need("home").Errorf("lower-case letters and digits in words joined by hyphens", "%q is not a name", h.Name)
 	}
 	h.Virtual = Virtual{Duration: time.Hour, Density: 1}
