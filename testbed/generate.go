@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
+	"glasshouse/devices"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
 )
@@ -62,6 +64,44 @@ func (o *GenerateOptions) shardHomes() []int {
 		homes = append(homes, h)
 	}
 	return homes
+}
+
+// fewHomes is how many homes a worker lives until it does not matter which of them comes last.
+const fewHomes = 16
+
+// planned is which part of the duration is planned to tell how large a home is.
+const planned = 8
+
+// inOrder says in which order homes are begun: those first that are expected to take longest, so that no worker is left alone with
+// one of them at the end. What a home plans for the beginning tells how large it is.
+func (o *GenerateOptions) inOrder(homes []int, density float64) []int {
+	if o.Workers < 2 || len(homes) > fewHomes*o.Workers {
+		return homes
+	}
+	size := make(map[int]int, len(homes))
+	for _, home := range homes {
+		h, err := o.Scenario.Draw(o.Seed, home)
+		if err != nil { // the worker that lives it tells
+			return homes
+		}
+		size[home] = planSize(h.Agenda(o.Duration/planned, density))
+	}
+	homes = slices.Clone(homes)
+	slices.SortStableFunc(homes, func(a, b int) int { return size[b] - size[a] })
+	return homes
+}
+
+// planSize is roughly how many packets a plan makes: two for a message, and one more for each thousand bytes.
+func planSize(a *devices.Agenda) int {
+	n := 0
+	for p, ok := a.Next(); ok; p, ok = a.Next() {
+		for i := range p.Activity.Exchanges {
+			for _, m := range p.Activity.Exchanges[i].Messages {
+				n += 2 + m.Size/1000
+			}
+		}
+	}
+	return n
 }
 
 // Generate lives homes in the virtual world and writes their data set. A run that was stopped, or killed, goes on where it
@@ -147,14 +187,18 @@ func (g *generator) run(ctx context.Context) error {
 			}
 		})
 	}
+	left := make([]int, 0, len(homes))
 	for _, home := range homes {
 		if g.set.Done(home) {
 			g.resumed++
-			g.mu.Lock()
-			g.whole++
-			g.mu.Unlock()
 			continue
 		}
+		left = append(left, home)
+	}
+	g.mu.Lock()
+	g.whole = g.resumed
+	g.mu.Unlock()
+	for _, home := range g.o.inOrder(left, g.density) {
 		select {
 		case next <- home:
 		case <-ctx.Done():
