@@ -62,7 +62,8 @@ const labThreads = 8
 func childMain() error {
 	runtime.GOMAXPROCS(max(labThreads, 2*runtime.NumCPU()))
 	// Both the parent's death and its wish to stop arrive as SIGTERM; a lab that cannot end by itself soon after is ended.
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	// A terminal sends Ctrl-C and Ctrl-\ to both.
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	defer stop()
 	// Nobody listens: they are dropped, but not ignored, which the shells of this lab would inherit.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGHUP)

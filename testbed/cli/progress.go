@@ -73,6 +73,10 @@ func (p *progress) sweep(r sweep.Progress, wall time.Duration) {
 		p.shown = false
 		var figures []string
 		for _, a := range r.Finished.Attackers {
+			if a.Failed != "" {
+				figures = append(figures, a.Attacker+" failed: "+a.Failed)
+				continue
+			}
 			figures = append(figures, fmt.Sprintf("%s %.1f %%", a.Attacker, 100*a.BalancedAccuracy))
 		}
 		if r.Finished.Reason != "" {

@@ -73,6 +73,9 @@ remote_name, what DNS or TLS told of the far end. LEARN.csv has label_class behi
 GUESSES.csv, as for score --predictions: home, frame, class, and probability if it likes, one for each packet of UNSEEN.csv. What it
 answers is kept in DIR, by its words and by what is in the files that these name, so that a program that has changed is asked anew.
 
+A program that fails at a point has no figures there: the other cells have theirs, the table says which has none, and the sweep ends
+with an exit code of 1, or of 2 where its guesses are not as they should be.
+
 With -o DIR finished points are kept, the same command goes on where it was stopped, and DIR gets the result as JSON, CSV and a plot.`,
 		Example: `  glasshouse sweep noisy-vpn --vary devices=1..30 --seed 1
   glasshouse sweep noisy-vpn --vary phones=0..8,4 --vary intensity=0.25..4 --seed 1 -o noise
@@ -180,8 +183,12 @@ func runSweep(ctx context.Context, o *sweepOptions, scenario string, stdout, std
 		return fmt.Errorf("stopped; finished points are in %s, and the same command goes on from there", o.out)
 	case errors.Is(err, context.Canceled):
 		return errors.New("stopped; with -o DIR finished points are kept")
-	case err != nil:
-		return o.ofProgram(err)
+	}
+	if _, ok := errors.AsType[*sweep.FailedError](err); ok { // all else has its figures
+		return errors.Join(o.show(r, stdout), o.ofProgram(err))
+	}
+	if err != nil {
+		return err
 	}
 	return o.show(r, stdout)
 }
@@ -204,11 +211,8 @@ func (o *sweepOptions) commands() ([]*program.Command, error) {
 
 // ofProgram tells of a program that failed, or whose guesses are not right, how to try it by hand.
 func (o *sweepOptions) ofProgram(err error) error {
-	_, failed := errors.AsType[*program.Error](err)
 	_, wrong := errors.AsType[*dataset.PredictionError](err)
 	switch {
-	case !failed && !wrong:
-		return err
 	case o.out != "":
 		err = fmt.Errorf("%w\nwhat it was given is in %s", err, filepath.Join(o.out, sweep.DirWork))
 	default:

@@ -45,7 +45,8 @@ func (c *Command) Run(ctx context.Context, learn, unseen, guesses string, limit 
 	cmd := exec.CommandContext(limited, c.Args[0], append(c.Args[1:len(c.Args):len(c.Args)], learn, unseen, guesses)...)
 	cmd.Stdout, cmd.Stderr = said, said
 	cmd.WaitDelay = grace
-	group(cmd)
+	release := group(cmd)
+	defer release()
 	if err := cmd.Start(); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

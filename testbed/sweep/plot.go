@@ -154,6 +154,9 @@ func (r *Result) panel(w io.Writer, x *Series, title string, points []*Point) {
 				continue
 			}
 			a := &p.Attackers[k]
+			if a.Failed != "" {
+				continue
+			}
 			at := px(p.Values[x.Name])
 			fmt.Fprintf(&line, "%.1f,%.1f ", at, py(a.BalancedAccuracy))
 			if in := a.Interval; in != nil { // beside each other, or they hide each other

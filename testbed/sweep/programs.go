@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"glasshouse/classifier"
 	"glasshouse/testbed/dataset"
@@ -33,6 +34,7 @@ type answer struct {
 	Key     string      `json:"key"`
 	Run     ProgramRun  `json:"run"`
 	Guesses []confusion `json:"guesses"` // of each home, in order
+	failed  error       // why there are none; such an answer is not kept
 }
 
 // DirWork is the directory of a sweep's that holds what programs read and write.
@@ -84,14 +86,73 @@ func (w *sweeper) workDir() (string, error) {
 	return dir, os.MkdirAll(dir, 0o755)
 }
 
-// clearWork takes the work directory away, but for what a program has failed at: so that it can be tried by hand.
-func (w *sweeper) clearWork(err error) {
-	_, failed := errors.AsType[*program.Error](err)
-	_, wrong := errors.AsType[*dataset.PredictionError](err)
-	if w.work != "" && (w.o.Out == "" || !failed && !wrong) {
+// clearWork takes the work directory away, but for what a program failed at first: so that it can be tried by hand.
+func (w *sweeper) clearWork() {
+	switch {
+	case w.work == "":
+	case w.o.Out == "" || len(w.failures) == 0:
 		_ = os.RemoveAll(w.work)
+	default:
+		_ = os.RemoveAll(filepath.Join(w.work, dirLater))
 	}
 }
+
+// dirLater is where programs read and write once one has failed, within the work directory: what it failed at stays as it is.
+const dirLater = "later"
+
+// workPath is where a file for programs goes.
+func (w *sweeper) workPath(name string) string {
+	if len(w.failures) > 0 {
+		return filepath.Join(w.work, dirLater, name)
+	}
+	return filepath.Join(w.work, name)
+}
+
+// fail notes that a program has not answered at a point, and goes on: the other points, and the other attackers, have their figures
+// all the same. It returns an error that has nothing to do with the program.
+func (w *sweeper) fail(point int, name string, err error) (*answer, error) {
+	_, failed := errors.AsType[*program.Error](err)
+	_, wrong := errors.AsType[*dataset.PredictionError](err)
+	if !failed && !wrong {
+		return nil, err
+	}
+	w.failures = append(w.failures, ProgramFailure{Point: w.points[point].name(w.o.Axes), Name: name, Err: err})
+	return &answer{failed: err}, os.MkdirAll(filepath.Join(w.work, dirLater), 0o755)
+}
+
+// inShort is how a program failed, without what it said.
+func inShort(err error) string {
+	if e, ok := errors.AsType[*program.Error](err); ok {
+		return e.Command + ": " + e.What
+	}
+	return err.Error()
+}
+
+// ProgramFailure is a cell of the result that has no figures: a program that failed at a point.
+type ProgramFailure struct {
+	Point, Name string
+	Err         error // a *program.Error, or one that holds a *dataset.PredictionError
+}
+
+// FailedError says which programs failed at which points. The result has all other figures.
+type FailedError struct{ Failures []ProgramFailure }
+
+// Error tells of the first in full, and names the others.
+func (e *FailedError) Error() string {
+	f := &e.Failures[0]
+	text := fmt.Sprintf("%s: %v", f.Point, f.Err)
+	var others []string
+	for _, f := range e.Failures[1:] {
+		others = append(others, f.Name+" at "+f.Point)
+	}
+	if len(others) > 0 {
+		text += "\nno figures either of " + strings.Join(others, ", ")
+	}
+	return text
+}
+
+// Unwrap is the first failure.
+func (e *FailedError) Unwrap() error { return e.Failures[0].Err }
 
 // answers reads what programs said before of a point that had so many unseen homes; nil for one that is still to be asked.
 func (w *sweeper) answers(point, homes int) []*answer {
@@ -115,11 +176,11 @@ func (w *sweeper) ask(ctx context.Context, point int, learn, unseen []*sample, o
 	if err != nil {
 		return err
 	}
-	at := func(name string) string { return filepath.Join(w.work, name) }
-	if run.Learn, err = joinRecords(at(fileLearn), learn, classOf); err != nil {
+	teach, judge := w.workPath(fileLearn), w.workPath(fileUnseen)
+	if run.Learn, err = joinRecords(teach, learn, classOf); err != nil {
 		return err
 	}
-	if run.Unseen, err = joinRecords(at(fileUnseen), unseen, nil); err != nil {
+	if run.Unseen, err = joinRecords(judge, unseen, nil); err != nil {
 		return err
 	}
 	packets := make(map[int]int64)
@@ -128,19 +189,27 @@ func (w *sweeper) ask(ctx context.Context, point int, learn, unseen []*sample, o
 	}
 	for _, s := range slices.Concat(learn, unseen) {
 		_ = os.Remove(s.file)
+		_ = os.Remove(filepath.Dir(s.file)) // of a point; the last one's is empty
 	}
 	for k, c := range w.programs {
 		if out[k] != nil {
 			continue
 		}
 		w.tell(point, Progress{Program: c.Name})
-		_ = os.Remove(at(fileGuesses))
-		if err := c.Run(ctx, at(fileLearn), at(fileUnseen), at(fileGuesses), w.o.Limit); err != nil {
-			return err
+		guesses := w.workPath(fileGuesses)
+		_ = os.Remove(guesses)
+		err := c.Run(ctx, teach, judge, guesses, w.o.Limit)
+		var g *classifier.Guesses
+		if err == nil {
+			if g, err = classifier.ReadGuesses(guesses, packets, w.j.classes); err != nil {
+				err = fmt.Errorf("%s: %w", c, err)
+			}
 		}
-		g, err := classifier.ReadGuesses(at(fileGuesses), packets, w.j.classes)
 		if err != nil {
-			return fmt.Errorf("%s: %w", c, err)
+			if out[k], err = w.fail(point, c.Name, err); err != nil {
+				return err
+			}
+			continue
 		}
 		run.Command, run.Files = c.Args, c.files
 		out[k] = &answer{Key: c.key, Run: run}
@@ -198,7 +267,11 @@ func (w *sweeper) with(p *Point, answers []*answer) *Point {
 		for i := range f.Homes {
 			g := slices.Clone(f.Homes[i].Guesses)
 			for k, a := range answers {
-				g = slices.Insert(g, last+k, a.Guesses[home])
+				var c confusion // of one that failed there is none
+				if a.failed == nil {
+					c = a.Guesses[home]
+				}
+				g = slices.Insert(g, last+k, c)
 			}
 			f.Homes[i].Guesses = g
 			home++
@@ -206,6 +279,10 @@ func (w *sweeper) with(p *Point, answers []*answer) *Point {
 		out.Families = append(out.Families, f)
 	}
 	for k, a := range answers {
+		if a.failed != nil {
+			out.Attackers = append(out.Attackers, Attack{Attacker: w.programs[k].Name, PerClass: []ClassFigures{}, Failed: inShort(a.failed)})
+			continue
+		}
 		f := figures(w.programs[k].Name, w.j.classes, out.Families, last+k)
 		f.Program = &a.Run
 		out.Attackers = append(out.Attackers, f)

@@ -40,6 +40,20 @@ func play(what string, files []string) error {
 	if what == "breaks" {
 		return errors.New("I do not know how")
 	}
+	if what == "once" { // fails at the second point of three
+		log, err := os.OpenFile(os.Getenv(asProgram+"_LOG"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+		if err != nil {
+			return err
+		}
+		_, err = log.WriteString("x")
+		st, errStat := log.Stat()
+		if err := errors.Join(err, errStat, log.Close()); err != nil {
+			return err
+		}
+		if st.Size() == 2 {
+			return errors.New("not this one")
+		}
+	}
 	counts, order := make(map[string]map[string]int), []string{}
 	err := eachLine(files[0], func(p map[string]string) error {
 		class := p[columnClass]
@@ -184,6 +198,61 @@ func TestAProgramIsAnAttackerAsOursAre(t *testing.T) {
 	var svg bytes.Buffer
 	if err := again.Plot(&svg); err != nil || !strings.Contains(svg.String(), ">mine</text>") || len(polylines(t, svg.Bytes())) != 2*4 {
 		t.Errorf("%v: the plot lacks it", err)
+	}
+}
+
+// A program that fails at one point costs one cell: the other points have their figures, so have our attackers at that point, the
+// result is written, and what the program was given there is kept until it has answered.
+func TestAProgramThatFailsCostsItsCellAlone(t *testing.T) {
+	o := own(t, "once", "devices=2,4,6")
+	o.Out = filepath.Join(t.TempDir(), "out")
+	t.Setenv(asProgram+"_LOG", filepath.Join(t.TempDir(), "log"))
+	r, err := Run(context.Background(), o)
+	failed, ok := errors.AsType[*FailedError](err)
+	if !ok || len(failed.Failures) != 1 || failed.Failures[0].Point != "devices=4" || failed.Failures[0].Name != "mine" || !strings.Contains(err.Error(), "not this one") {
+		t.Fatalf("%v", err)
+	}
+	alone := o
+	alone.Programs, alone.Out = nil, ""
+	without := run(t, alone)
+	for i, p := range r.Points {
+		mine := p.Attackers[2]
+		if (mine.Failed != "") != (i == 1) || (mine.BalancedAccuracy == r.Chance) != (i != 1) || mine.Attacker != "mine" {
+			t.Errorf("%s: %+v", p.Point, mine)
+		}
+		if mine.Difference != nil && i == 1 {
+			t.Errorf("%s: compared: %+v", p.Point, mine)
+		}
+		for k, ours := range without.Points[i].Attackers {
+			if k == 2 {
+				k = 3
+			}
+			if diff := cmp.Diff(asJSON(t, ours), asJSON(t, p.Attackers[k])); diff != "" {
+				t.Errorf("%s: %s is not what it is alone: %s", p.Point, ours.Attacker, diff)
+			}
+		}
+	}
+	for _, name := range []string{FileResult, FilePoints, FilePlot, filepath.Join(DirWork, fileLearn), filepath.Join(DirWork, fileUnseen)} {
+		if _, err := os.Stat(filepath.Join(o.Out, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if entries, err := os.ReadDir(filepath.Join(o.Out, DirWork)); err != nil || len(entries) != 2 {
+		t.Errorf("%v, %v", entries, err)
+	}
+	var table, lines bytes.Buffer
+	if err := errors.Join(r.Write(&table), r.WriteCSV(&lines)); err != nil || !strings.Contains(table.String(), "failed: ") || strings.Count(lines.String(), ",mine,,") != 1 {
+		t.Errorf("%v\n%s\n%s", err, table.String(), lines.String())
+	}
+	if _, err := csv.NewReader(&lines).ReadAll(); err != nil {
+		t.Error(err)
+	}
+	again := run(t, o) // asked at that point alone
+	if a := again.Points[1].Attackers[2]; a.Failed != "" || a.BalancedAccuracy != again.Chance {
+		t.Errorf("%+v", a)
+	}
+	if log, err := os.ReadFile(os.Getenv(asProgram + "_LOG")); err != nil || len(log) != 4 {
+		t.Errorf("asked %d times, %v", len(log), err)
 	}
 }
 

@@ -67,6 +67,7 @@ type Attack struct {
 	Model            string               `json:"model_sha256,omitempty"`     // of what was trained here
 	Features         int                  `json:"features,omitempty"`         // that it has of a packet
 	Program          *ProgramRun          `json:"program,omitempty"`          // that it is, if it is not ours
+	Failed           string               `json:"failed,omitempty"`           // why a program has no figures here: those above say nothing then
 }
 
 // ClassFigures are those of one class.

@@ -75,11 +75,13 @@ type sweeper struct {
 
 	catalogue string
 	programs  []contestant
+	failures  []ProgramFailure
 	work      string // directory of theirs; "" = there are none
 }
 
-// Run runs a sweep, or what is left of it.
-func Run(ctx context.Context, o Options) (result *Result, err error) {
+// Run runs a sweep, or what is left of it. With a *FailedError there is a result all the same: without the figures of programs that
+// failed.
+func Run(ctx context.Context, o Options) (*Result, error) {
 	c, err := newCast(o.Scenario, o.Targets)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrTargets, err)
@@ -104,7 +106,7 @@ func Run(ctx context.Context, o Options) (result *Result, err error) {
 	if w.work, err = w.workDir(); err != nil {
 		return nil, err
 	}
-	defer func() { w.clearWork(err) }()
+	defer w.clearWork()
 	if err := w.settlePackets(ctx); err != nil {
 		return nil, err
 	}
@@ -119,7 +121,10 @@ func Run(ctx context.Context, o Options) (result *Result, err error) {
 		w.done++
 		w.tell(i, Progress{Finished: p})
 	}
-	return r, w.store.finish(r)
+	if err := w.store.finish(r); err != nil || len(w.failures) == 0 {
+		return r, err
+	}
+	return r, &FailedError{w.failures}
 }
 
 // identity is all that makes a sweep's result, as a text.
@@ -174,10 +179,13 @@ func (w *sweeper) compare(r *Result, i int) {
 	for k := range p.Attackers {
 		a := &p.Attackers[k]
 		a.Difference, a.Along, a.OverPaper = nil, nil, nil
-		if along != p && len(along.Families) > 0 {
+		if a.Failed != "" {
+			continue
+		}
+		if along != p && len(along.Families) > 0 && along.Attackers[k].Failed == "" {
 			a.Along = difference(along.Point, p.Families, along.Families, k, k, len(w.j.classes))
 		}
-		if i > 0 && len(first.Families) > 0 {
+		if i > 0 && len(first.Families) > 0 && first.Attackers[k].Failed == "" {
 			a.Difference = difference(first.Point, p.Families, first.Families, k, k, len(w.j.classes))
 		}
 		if k > 0 && p.Attackers[0].Attacker == AttackerPaper {

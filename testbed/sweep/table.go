@@ -38,6 +38,10 @@ func (r *Result) Write(w io.Writer) error {
 				continue
 			}
 			a := &p.Attackers[k]
+			if a.Failed != "" {
+				fmt.Fprintf(t, "%s\tfailed: %s\n", a.Attacker, a.Failed)
+				continue
+			}
 			less := "-\t-"
 			lessF1 := less
 			if d := a.Along; d != nil {
@@ -87,6 +91,12 @@ func (r *Result) WriteCSV(w io.Writer) error {
 			var line []string
 			for _, x := range r.Axes {
 				line = append(line, p.Values[x.Name])
+			}
+			if a.Failed != "" { // its cells are empty
+				line = append(line, a.Attacker)
+				line = append(line, make([]string, len(head)-len(line))...)
+				_ = c.Write(line)
+				continue
 			}
 			line = append(line, a.Attacker, number(a.BalancedAccuracy))
 			line = append(line, both(a.Interval)...)
