@@ -53,7 +53,8 @@ type GenerateResult struct {
 	Seed        uint64   `json:"seed"`
 	Valid       bool     `json:"valid"`
 	Reasons     []string `json:"reasons"`
-	Complete    bool     `json:"complete"` // it was there already
+	Complete    bool     `json:"complete"` // all homes of the run, or of its shard, are there
+	Already     bool     `json:"already"`  // and were before: nothing was done
 	Resumed     int      `json:"resumed"`  // homes that were there already
 }
 
@@ -122,7 +123,7 @@ func Generate(ctx context.Context, o GenerateOptions) (*GenerateResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	res := &GenerateResult{Dataset: o.Out, Seed: o.Seed, Complete: found == dataset.FoundComplete}
+	res := &GenerateResult{Dataset: o.Out, Seed: o.Seed, Complete: true, Already: found == dataset.FoundComplete}
 	g := &generator{o: o, set: set, density: density, began: began, counts: make(map[int]homeProgress)}
 	if found != dataset.FoundComplete {
 		if err := g.run(ctx); err != nil {

@@ -144,7 +144,7 @@ func TestVirtualBytesAreTheSeeds(t *testing.T) {
 				t.Errorf("stopped and gone on with: %d homes were there, equal bytes: %v", r.Resumed, r.Digest == one.Digest)
 			}
 			again, err := testbed.Generate(t.Context(), stopped)
-			if err != nil || !again.Complete || again.Digest != one.Digest {
+			if err != nil || !again.Already || again.Digest != one.Digest {
 				t.Errorf("started once more: %+v, %v", again, err)
 			}
 		})

@@ -132,10 +132,10 @@ func newDatasetVerify() *cobra.Command {
 				for _, p := range v.Problems {
 					fmt.Fprintln(cmd.OutOrStdout(), "problem:", p)
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%d packets checked, %d problems\n", v.Checked, len(v.Problems))
+				fmt.Fprintf(cmd.OutOrStdout(), "%d packets checked, %d problems\n", v.Checked, v.Found)
 			}
 			if !v.OK {
-				return &codeError{code: exitFailed, err: fmt.Errorf("%s: %d problems", args[0], len(v.Problems))}
+				return &codeError{code: exitFailed, err: fmt.Errorf("%s: %d problems", args[0], v.Found)}
 			}
 			return nil
 		},

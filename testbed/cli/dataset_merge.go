@@ -18,7 +18,7 @@ func newDatasetMerge() *cobra.Command {
 		Use: "merge DIR... -o DIR", Short: "Join the shards of one run",
 		Long: `Joins the shards of one run into a data set, whose digest is that of the run made in one piece. All must be complete, of the
 same scenario, seed, duration and options, with homes of their own. Files are linked where the file system can, and copied
-where it cannot; the shards stay as they are.`,
+where it cannot, and their hashes checked; the shards stay as they are.`,
 		Example: "  glasshouse dataset merge shard-1 shard-2 shard-3 shard-4 -o homes",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

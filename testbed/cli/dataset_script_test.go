@@ -92,6 +92,6 @@ func smallHome(set *dataset.Set, home int) error {
 	if err := d.Close(); err != nil {
 		return err
 	}
-	info := dataset.HomeInfo{Home: home, Seed: m.Seed, Devices: []dataset.DeviceInfo{{Name: "plug", Unit: "plug", Class: "plug", MAC: "02:00:00:00:00:01"}}}
+	info := dataset.HomeInfo{Home: home, Seed: m.Seed, Devices: []dataset.DeviceInfo{{Name: "plug", Unit: "plug", Class: "plug", Kind: "iot", Category: "plug", MAC: "02:00:00:00:00:01"}}}
 	return set.HomeDone(info, d.Counts(), dataset.Fidelity{}, d.Hashes())
 }

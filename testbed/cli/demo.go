@@ -239,7 +239,7 @@ func (d *demo) learn(ctx context.Context, h *demoHome) (classifier.Model, error)
 		return nil, fmt.Errorf("%s: %s", out, strings.Join(res.Reasons, "; "))
 	}
 	lived := time.Since(began)
-	sets, err := openSets([]string{out})
+	sets, err := openSets([]string{out}, io.Discard)
 	if err != nil {
 		return nil, err
 	}

@@ -88,7 +88,7 @@ func runEvaluate(ctx context.Context, o *evaluateOptions, dirs []string, stdout,
 	case o.seeds < 1:
 		return usagef("--seeds must be 1 or more")
 	}
-	sets, err := openSets(dirs)
+	sets, err := openSets(dirs, stderr)
 	if err != nil {
 		return err
 	}

@@ -143,7 +143,7 @@ func collectSeldom(workers int) {
 }
 
 func writeGenerated(w io.Writer, r *testbed.GenerateResult) error {
-	if r.Complete {
+	if r.Already {
 		_, err := fmt.Fprintf(w, "complete: %d homes, %d WAN packets, in %s\ndigest %s\n", r.Homes, r.Packets, r.Dataset, r.Digest)
 		return err
 	}

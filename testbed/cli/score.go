@@ -55,7 +55,7 @@ what your model has learned from; without it the two baselines are fitted to the
 					return usagef("--%s goes with --predictions; a model knows its own", f)
 				}
 			}
-			return runScore(&o, args[0], args[1:], cmd.OutOrStdout())
+			return runScore(&o, args[0], args[1:], cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
@@ -69,12 +69,12 @@ what your model has learned from; without it the two baselines are fitted to the
 	return cmd
 }
 
-func runScore(o *scoreOptions, model string, dirs []string, stdout io.Writer) error {
+func runScore(o *scoreOptions, model string, dirs []string, stdout, stderr io.Writer) error {
 	m, err := classifier.LoadFile(model)
 	if err != nil {
 		return usage(err)
 	}
-	sets, err := openSets(dirs)
+	sets, err := openSets(dirs, stderr)
 	if err != nil {
 		return err
 	}
@@ -105,11 +105,11 @@ func scorePredictions(o *scoreOptions, dir string, stdout, stderr io.Writer) err
 	case o.window < 1:
 		return usagef("--window must be 1 or more")
 	}
-	sets, err := openSets([]string{dir})
+	sets, err := openSets([]string{dir}, stderr)
 	if err != nil {
 		return err
 	}
-	learned, err := openSets(o.trainedOn)
+	learned, err := openSets(o.trainedOn, stderr)
 	if err != nil {
 		return err
 	}

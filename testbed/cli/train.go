@@ -85,8 +85,9 @@ MODEL.checkpoint; the same command goes on from there.`,
 	return cmd
 }
 
-// openSets opens data sets that are whole.
-func openSets(dirs []string) ([]*dataset.Dataset, error) {
+// openSets opens data sets that are whole, and hold no home's packets twice: a home that judges, or is held back, must not teach under
+// another name. Rows that are not those that were written are told: they may have been changed on purpose.
+func openSets(dirs []string, stderr io.Writer) ([]*dataset.Dataset, error) {
 	var sets []*dataset.Dataset
 	for _, dir := range dirs {
 		d, err := dataset.Open(dir)
@@ -97,6 +98,16 @@ func openSets(dirs []string) ([]*dataset.Dataset, error) {
 			return nil, usagef("%s: its run did not end; `glasshouse dataset verify --repair %s` puts it in order", dir, dir)
 		}
 		sets = append(sets, d)
+	}
+	if err := dataset.CheckTwice(sets); err != nil {
+		return nil, usage(err)
+	}
+	for _, d := range sets {
+		for _, h := range d.Manifest.Homes {
+			if err := d.CheckFiles(h.Home, dataset.FilePackets); err != nil {
+				fmt.Fprintf(stderr, "warning: %v\n", err)
+			}
+		}
 	}
 	return sets, nil
 }
@@ -122,7 +133,7 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 	if err := checkModelPath(o.out); err != nil {
 		return usage(err)
 	}
-	sets, err := openSets(dirs)
+	sets, err := openSets(dirs, stderr)
 	if err != nil {
 		return err
 	}

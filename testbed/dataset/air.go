@@ -147,7 +147,7 @@ func (c *homeCheck) checkAir() error {
 		last := int64(0)
 		n, err := readAir(filepath.Join(c.d.HomePath(c.home.Home), r.file), r.link, func(n int64, f Frame) {
 			if f.TsNs < last {
-				c.v.problem("frame %d of %s is before frame %d in time", n, name, n-1)
+				c.problem("frame %d of %s is before frame %d in time", n, name, n-1)
 			}
 			last = f.TsNs
 		})

@@ -105,6 +105,9 @@ func (e *exporter) captures(name string, write func(w *bufio.Writer, home int) e
 		if !e.file {
 			path = filepath.Join(e.out, HomeDir(h.Home), name)
 		}
+		if err := e.d.CheckFiles(h.Home, FileWAN, FilePackets); err != nil {
+			return nil, err
+		}
 		if err := e.write(path, func(w *bufio.Writer) error { return write(w, h.Home) }); err != nil {
 			return nil, err
 		}

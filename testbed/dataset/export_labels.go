@@ -29,6 +29,11 @@ func ExportCSV(d *Dataset, out string, progress func(done, of int64)) (*ExportRe
 		if _, err := w.Write(append(b, '\n')); err != nil {
 			return err
 		}
+		for _, h := range d.Manifest.Homes {
+			if err := d.CheckFiles(h.Home, FilePackets); err != nil {
+				return err
+			}
+		}
 		return d.Rows(func(home int, r *Row) error {
 			b = appendCSV(b[:0], home, r)
 			e.count()

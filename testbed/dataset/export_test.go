@@ -191,9 +191,17 @@ func TestExportRefuses(t *testing.T) {
 		if _, err := f(two, out, nil); err == nil {
 			t.Error("a cut capture was exported")
 		}
-		if entries, err := os.ReadDir(filepath.Join(out, HomeDir(1))); err != nil || len(entries) != 0 {
+		if entries, err := os.ReadDir(filepath.Join(out, HomeDir(1))); len(entries) != 0 {
 			t.Errorf("%v %v", entries, err)
 		}
+	}
+	// Nor are rows given on that are not those that were written.
+	flip(t, filepath.Join(two.HomePath(1), FilePackets), 200)
+	if _, err := ExportCSV(two, filepath.Join(root, "flipped.csv"), nil); err == nil || !strings.Contains(err.Error(), HomeDir(1)+"/"+FilePackets+": sha256 differs") {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(filepath.Join(root, "flipped.csv")); err == nil {
+		t.Error("damaged rows were exported")
 	}
 }
 

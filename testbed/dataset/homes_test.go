@@ -86,7 +86,7 @@ func (r *run) make(tb testing.TB, dir string, home int) (HomeInfo, *DirectHome) 
 		tb.Fatal(err)
 	}
 	return HomeInfo{Home: home, Seed: uint64(home), Varied: map[string]any{}, Devices: []DeviceInfo{
-		{Name: "plug", Unit: "plug", Class: "plug", MAC: macText(macs[0])}, {Name: "camera", Unit: "camera", Class: "camera", MAC: macText(macs[1])},
+		{Name: "plug", Unit: "plug", Class: "plug", Kind: "iot", Category: "plug", MAC: macText(macs[0])}, {Name: "camera", Unit: "camera", Class: "camera", Kind: "iot", Category: "camera", MAC: macText(macs[1])},
 	}}, d
 }
 

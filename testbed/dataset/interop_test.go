@@ -30,6 +30,10 @@ func interopSet(t *testing.T) (d *Dataset, csv string) {
 			t.Fatal(err)
 		}
 	}
+	var err error
+	if d.Manifest.Files, err = hashAll(dir, func(string) bool { return true }); err != nil {
+		t.Fatal(err)
+	}
 	csv = filepath.Join(t.TempDir(), "packets.csv")
 	if _, err := ExportCSV(d, csv, nil); err != nil {
 		t.Fatal(err)

@@ -72,10 +72,10 @@ func write(t interface {
 	set, err := Create(dir, Manifest{
 		Scenario: "test", Path: "napt", Seed: 3, World: "live", StartNs: epoch, TimeScale: 1, Valid: true,
 		Vocabulary: map[string][]string{
-			"label_device": {"some-device", "gateway"}, "label_unit": {"some-device", "gateway"}, "label_class": {"some-device", "gateway"},
-			"label_kind": {"iot", "infrastructure"}, "label_category": {"plug", "infrastructure"}, "label_activity": {"none", "heartbeat"}, "label_role": RoleNames(),
+			"label_device": {"some-device", "other-device", "gateway"}, "label_unit": {"some-device", "gateway"}, "label_class": {"some-device", "noise", "gateway"},
+			"label_kind": {"iot", "phone", "infrastructure"}, "label_category": {"plug", "speaker", "infrastructure"}, "label_activity": {"none", "heartbeat"}, "label_role": RoleNames(),
 		},
-		Homes: []HomeInfo{{Home: 0, Seed: 3, Devices: []DeviceInfo{{Name: "some-device", Unit: "some-device", MAC: "02:00:00:00:00:01"}}}},
+		Homes: []HomeInfo{{Home: 0, Seed: 3, Devices: []DeviceInfo{{Name: "some-device", Unit: "some-device", Class: "some-device", Kind: "iot", Category: "plug", MAC: "02:00:00:00:00:01"}}}},
 	}, []byte("name: test\n"))
 	if err != nil {
 		t.Fatal(err)

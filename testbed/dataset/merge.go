@@ -31,7 +31,7 @@ type MergeResult struct {
 }
 
 // Merge joins shards of one run into a data set at out, which must be absent or empty. Its digest is that of the run made in
-// one piece, once all homes are there. Files are linked where the file system can, and else copied, their hashes checked.
+// one piece, once all homes are there. Files are linked where the file system can, and else copied; their hashes are checked either way.
 // Progress, if not nil, is told of homes done.
 func Merge(dirs []string, out string, progress func(done, of int)) (*MergeResult, error) {
 	sets, err := openShards(dirs)
@@ -159,8 +159,12 @@ func (g *merger) homes(sets []*Dataset) error {
 
 func (g *merger) file(from, to, sum string) error {
 	if os.Link(from, to) == nil {
+		got, err := HashFile(from)
+		if err != nil {
+			return err
+		}
 		g.r.Linked++
-		return nil
+		return sameSum(from, got, sum)
 	}
 	in, err := os.Open(from)
 	if err != nil {
@@ -175,10 +179,15 @@ func (g *merger) file(from, to, sum string) error {
 	if err := errors.Join(err, out.close()); err != nil {
 		return err
 	}
-	if out.sum() != sum {
-		return fmt.Errorf("%s: sha256 differs from the manifest's", from)
-	}
 	g.r.Copied++
+	return sameSum(from, out.sum(), sum)
+}
+
+// sameSum compares a file's hash with its manifest's.
+func sameSum(path, got, want string) error {
+	if got != want {
+		return inputf("%s: sha256 differs from the manifest's: damaged, or changed since; glasshouse dataset verify says more", path)
+	}
 	return nil
 }
 

@@ -75,6 +75,20 @@ func TestMergeCopies(t *testing.T) {
 	}
 }
 
+// A damaged shard is told, and leaves no data set behind, where its files are linked, too.
+func TestMergeFindsDamage(t *testing.T) {
+	root := t.TempDir()
+	d := newRun(2, CapturesAll, 0).whole(t, filepath.Join(root, "set"), "", every)
+	flip(t, filepath.Join(d.Dir, HomeDir(1), FilePackets), 200)
+	out := filepath.Join(root, "merged")
+	if _, err := Merge([]string{d.Dir}, out, nil); err == nil || !strings.Contains(err.Error(), HomeDir(1)+"/"+FilePackets+": sha256 differs") {
+		t.Errorf("%v", err)
+	}
+	if err := CheckEmpty(out); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestMergeRefuses(t *testing.T) {
 	root := t.TempDir()
 	r := newRun(4, CapturesNone, 0)

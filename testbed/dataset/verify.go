@@ -11,16 +11,17 @@ import (
 // VerifyResult says what Verify found.
 type VerifyResult struct {
 	OK       bool     `json:"ok"`
-	Checked  int64    `json:"checked"` // packets
-	Problems []string `json:"problems"`
+	Checked  int64    `json:"checked"`  // packets
+	Problems []string `json:"problems"` // the first of them, where there are many
+	Found    int      `json:"found"`    // how many there are
 	Repaired []string `json:"repaired,omitempty"`
 }
 
-// maxProblems bounds the list: a broken file would fill it.
+// maxProblems bounds the list: a broken file would fill it. Found has the number.
 const maxProblems = 50
 
 func (v *VerifyResult) problem(format string, args ...any) {
-	if len(v.Problems) < maxProblems {
+	if v.Found++; len(v.Problems) < maxProblems {
 		v.Problems = append(v.Problems, fmt.Sprintf(format, args...))
 	}
 }
@@ -58,7 +59,7 @@ func Verify(dir string, repair bool) (*VerifyResult, error) {
 		v.totals(&d.Manifest.Counts, &totals)
 	}
 	sort.Strings(v.Problems)
-	v.OK = len(v.Problems) == 0
+	v.OK = v.Found == 0
 	return v, nil
 }
 
@@ -92,6 +93,21 @@ func (d *Dataset) verifyHashes(v *VerifyResult) {
 	for path := range have {
 		v.problem("%s: not in the manifest", path)
 	}
+}
+
+// CheckFiles compares files of a home with the manifest's hashes. The error, an *InputError, names the first that differs.
+func (d *Dataset) CheckFiles(home int, names ...string) error {
+	for _, name := range names {
+		path := filepath.Join(d.HomePath(home), name)
+		sum, err := HashFile(path)
+		if err != nil {
+			return &InputError{Err: err}
+		}
+		if err := sameSum(path, sum, d.Manifest.Files[HomeDir(home)+"/"+name]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (v *VerifyResult) totals(want, got *Counts) {

@@ -16,11 +16,11 @@ func (c *homeCheck) carrier(r *Row, f Frame) error {
 		return err
 	}
 	if problem != "" {
-		c.v.problem("row %d: LAN frame %d %s", r.Frame, r.LANFrame, problem)
+		c.problem("row %d: LAN frame %d %s", r.Frame, r.LANFrame, problem)
 		return nil
 	}
 	if lan.used {
-		c.v.problem("row %d: LAN frame %d carries another packet already", r.Frame, r.LANFrame)
+		c.problem("row %d: LAN frame %d carries another packet already", r.Frame, r.LANFrame)
 	}
 	lan.used = true
 	if c.lan.r == nil {
@@ -31,14 +31,14 @@ func (c *homeCheck) carrier(r *Row, f Frame) error {
 		station = lan.dst
 	}
 	if mac := c.macs[r.Unit]; station != mac {
-		c.v.problem("row %d: labelled %s (%s), but LAN frame %d is of %s",
+		c.problem("row %d: labelled %s (%s), but LAN frame %d is of %s",
 			r.Frame, r.Unit, net.HardwareAddr(mac[:]), r.LANFrame, net.HardwareAddr(station[:]))
 	}
 	switch path := c.d.Manifest.Path; {
 	case path == "napt" && c.wan != nil && len(f.Data) == f.Length && !lan.cut && lan.payload != payloadOf(f.Data):
-		c.v.problem("row %d: LAN frame %d does not carry this packet", r.Frame, r.LANFrame)
+		c.problem("row %d: LAN frame %d does not carry this packet", r.Frame, r.LANFrame)
 	case path == "vpn" && int(r.Length) != EthernetHeader+tunnelSize(lan.size):
-		c.v.problem("row %d: LAN frame %d holds %d bytes of IP, which a packet of %d does not carry", r.Frame, r.LANFrame, lan.size, r.Length)
+		c.problem("row %d: LAN frame %d holds %d bytes of IP, which a packet of %d does not carry", r.Frame, r.LANFrame, lan.size, r.Length)
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ type homeCheck struct {
 	lan        *lanWindow
 	wan        *CaptureReader     // nil where there is no capture
 	macs       map[string][6]byte // of units
+	units      map[string]*DeviceInfo
 	vocabulary [len(labelColumns)]map[string]bool
 	secrets    [][]byte
 	parser     *Parser
@@ -51,7 +52,7 @@ func (c *homeCheck) run() error {
 	c.v.Checked += c.counts.WAN
 	if c.wan != nil {
 		if _, err := c.wan.Read(); !errors.Is(err, io.EOF) {
-			c.v.problem("%s: more frames than rows", HomeDir(c.home.Home))
+			c.problem("more frames than rows")
 		}
 	}
 	var err error
@@ -62,7 +63,7 @@ func (c *homeCheck) run() error {
 		return err
 	}
 	if c.home.Packets != c.counts.WAN {
-		c.v.problem("%s: the manifest counts %d packets, the file holds %d", HomeDir(c.home.Home), c.home.Packets, c.counts.WAN)
+		c.problem("the manifest counts %d packets, the file holds %d", c.home.Packets, c.counts.WAN)
 	}
 	return nil
 }
@@ -73,7 +74,7 @@ func (c *homeCheck) prepare() error {
 	last := int64(-1)
 	if err := ReadEvents(filepath.Join(dir, FileEvents), func(e *Event) error {
 		if e.Event <= last {
-			c.v.problem("%s: event %d is after event %d", FileEvents, e.Event, last)
+			c.problem("%s: event %d is after event %d", FileEvents, e.Event, last)
 		}
 		last = e.Event
 		c.events.add(e.Event)
@@ -82,8 +83,10 @@ func (c *homeCheck) prepare() error {
 	}); err != nil {
 		return err
 	}
-	c.macs = make(map[string][6]byte)
-	for _, u := range c.home.Devices {
+	c.macs, c.units = make(map[string][6]byte), make(map[string]*DeviceInfo)
+	for i := range c.home.Devices {
+		u := &c.home.Devices[i]
+		c.units[u.Unit] = u
 		mac, err := net.ParseMAC(u.MAC)
 		if err != nil || len(mac) != 6 {
 			return fmt.Errorf("%s: the MAC address of %s is %q", FileManifest, u.Unit, u.MAC)
@@ -142,11 +145,11 @@ func (c *homeCheck) frame(r *Row, f Frame) {
 		want.PayloadLength, want.AppProto = r.PayloadLength, r.AppProto
 	}
 	if r.Observation != want {
-		c.v.problem("row %d is %+v, its frame shows %+v", c.counts.WAN, r.Observation, want)
+		c.problem("row %d is %+v, its frame shows %+v", c.counts.WAN, r.Observation, want)
 	}
 	for _, s := range c.secrets {
 		if bytes.Contains(f.Data, s) {
-			c.v.problem("frame %d of %s says %q", c.counts.WAN, FileWAN, s)
+			c.problem("frame %d of %s says %q", c.counts.WAN, FileWAN, s)
 		}
 	}
 }
@@ -172,10 +175,10 @@ func observed(b []byte) int {
 func (c *homeCheck) order(r *Row) {
 	n := c.counts.WAN
 	if r.Frame != n {
-		c.v.problem("row %d says that it is of frame %d", n, r.Frame)
+		c.problem("row %d says that it is of frame %d", n, r.Frame)
 	}
 	if r.TsNs <= c.last {
-		c.v.problem("row %d is not after row %d in time", n, n-1)
+		c.problem("row %d is not after row %d in time", n, n-1)
 	}
 	c.last = r.TsNs
 	switch r.Dir {
@@ -184,21 +187,35 @@ func (c *homeCheck) order(r *Row) {
 	case packet.Down:
 		c.counts.Down++
 	default:
-		c.v.problem("row %d: dir is %d; 1 is up, -1 is down", n, r.Dir)
+		c.problem("row %d: dir is %d; 1 is up, -1 is down", n, r.Dir)
 	}
 	if r.Length < EthernetHeader || r.PayloadLength < 0 || r.PayloadLength > r.Length-EthernetHeader {
-		c.v.problem("row %d: %d bytes of payload in a frame of %d", n, r.PayloadLength, r.Length)
+		c.problem("row %d: %d bytes of payload in a frame of %d", n, r.PayloadLength, r.Length)
 	}
 }
 
+// problem notes what is wrong in this home.
+func (c *homeCheck) problem(format string, args ...any) {
+	c.v.problem("%s: "+format, append([]any{HomeDir(c.home.Home)}, args...)...)
+}
+
+// label holds a row's labels against the vocabulary, the home's units and its events.
 func (c *homeCheck) label(r *Row) {
+	switch u := c.units[r.Unit]; {
+	case !r.Owned():
+	case u == nil:
+		c.problem("row %d: label_unit is %q, which is no unit of this home", r.Frame, r.Unit)
+	case u.Name != r.Device || u.Class != r.Class || u.Kind != r.Kind || u.Category != r.Category:
+		c.problem("row %d: labelled %s, of class %s, kind %s and category %s, but the home's %s is %s, %s, %s, %s", r.Frame, r.Device, r.Class, r.Kind, r.Category,
+			r.Unit, u.Name, u.Class, u.Kind, u.Category)
+	}
 	for i, value := range [len(labelColumns)]string{r.Device, r.Unit, r.Class, r.Kind, r.Category, r.Activity, r.Role} {
 		if !c.vocabulary[i][value] {
-			c.v.problem("row %d: %s is %q, which is not in the vocabulary", r.Frame, labelColumns[i], value)
+			c.problem("row %d: %s is %q, which is not in the vocabulary", r.Frame, labelColumns[i], value)
 		}
 	}
 	if r.Event != packet.EventNone && !c.events.has(r.Event) {
-		c.v.problem("row %d: there is no event %d", r.Frame, r.Event)
+		c.problem("row %d: there is no event %d", r.Frame, r.Event)
 	}
 }
 

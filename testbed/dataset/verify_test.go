@@ -146,6 +146,10 @@ func TestVerifyFindsWrongRows(t *testing.T) {
 		"payload_length":         func(r *Row) { r.PayloadLength-- },
 		"app_proto":              func(r *Row) { r.AppProto = AppQUIC },
 		"label_device":           func(r *Row) { r.Device = "another" },
+		"another device's name":  func(r *Row) { r.Device = "other-device" },
+		"label_class":            func(r *Row) { r.Class = "noise" },
+		"label_kind":             func(r *Row) { r.Kind = "phone" },
+		"label_category":         func(r *Row) { r.Category = "speaker" },
 		"label_unit":             func(r *Row) { r.Unit = "gateway" },
 		"label_role":             func(r *Row) { r.Role = "chatter" },
 		"label_event":            func(r *Row) { r.Event = 1 << 40 },
@@ -191,7 +195,13 @@ func TestVerifyFindsSharedCarrier(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(c.v.Problems) != 1 {
+	if len(c.v.Problems) != 1 || !strings.HasPrefix(c.v.Problems[0], "home=000000: ") {
 		t.Errorf("%q", c.v.Problems)
+	}
+	for range maxProblems {
+		c.problem("another")
+	}
+	if len(c.v.Problems) != maxProblems || c.v.Found != maxProblems+1 {
+		t.Errorf("%d problems, %d found", len(c.v.Problems), c.v.Found)
 	}
 }
