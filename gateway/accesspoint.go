@@ -39,7 +39,8 @@ type AccessPointConfig struct {
 	// Capture records a frame as the access point saw it and returns its 1-based number.
 	Capture func(at int64, frame []byte) int64
 	// ToGateway takes a frame for the gateway's own interface: Lineage.Unit is the station that sent it, LANFrame its number.
-	ToGateway func(p packet.Packet)
+	// It owns the frame, and must not keep p.
+	ToGateway func(p *packet.Packet)
 	// Turn, if there is one, says when a frame that is due now is really taken: a program's thread has its slowness.
 	Turn func(due int64) int64
 	// Pace, if there is one, says how long after a frame the next can come to the same station: a program's thread has its slowness.
@@ -120,13 +121,14 @@ func (a *AccessPoint) Drops() APDrops {
 
 // FromStation takes a frame that station i (index in the configuration) has sent, and owns it.
 func (a *AccessPoint) FromStation(i int, frame []byte) {
-	a.Transmit(i, packet.Packet{
+	a.Transmit(i, &packet.Packet{
 		Data: frame, At: a.c.Clock.Now(), Lineage: packet.Lineage{Unit: a.c.Stations[i].Unit, Event: packet.EventNone},
 	})
 }
 
 // Transmit is FromStation for a frame that leaves the station at p.At, which is not in the past, with a lineage that is known.
-func (a *AccessPoint) Transmit(i int, p packet.Packet) {
+// It keeps a copy of p.
+func (a *AccessPoint) Transmit(i int, p *packet.Packet) {
 	if q := a.c.Stations[i].Acks; len(q) > 1 {
 		a.mu.Lock()
 		since, name, hold := a.late.up(i, p.Data)
@@ -143,7 +145,7 @@ func (a *AccessPoint) Transmit(i int, p packet.Packet) {
 }
 
 // transmit is Transmit for a frame that is not held back.
-func (a *AccessPoint) transmit(i int, p packet.Packet) {
+func (a *AccessPoint) transmit(i int, p *packet.Packet) {
 	a.mu.Lock()
 	lost := a.lostInAir()
 	at := max(p.At+a.airTime(), a.lastUp[i])
@@ -161,15 +163,14 @@ func (a *AccessPoint) transmit(i int, p packet.Packet) {
 		return
 	}
 	if a.ideal && at <= a.c.Clock.Now() {
-		p.Lineage.Row = int64(i)
-		a.received(p)
+		a.up.deliverNow(p, p.At, int64(i))
 		return
 	}
 	a.up.send(p, at, int64(i))
 }
 
 // received handles a frame that has crossed the air. Row carries the station's index until here.
-func (a *AccessPoint) received(p packet.Packet) {
+func (a *AccessPoint) received(p *packet.Packet) {
 	i := int(p.Lineage.Row)
 	p.Lineage.Row = 0
 	switch {
@@ -231,11 +232,11 @@ func (a *AccessPoint) ownSource(i int, frame []byte) bool {
 // FromGateway takes a frame that the gateway's wireless interface has sent, and owns it. l.Row is the WAN packet that it
 // carries, or 0.
 func (a *AccessPoint) FromGateway(frame []byte, l packet.Lineage) {
-	a.FromGatewayAt(packet.Packet{Data: frame, At: a.c.Clock.Now(), Lineage: l})
+	a.FromGatewayAt(&packet.Packet{Data: frame, At: a.c.Clock.Now(), Lineage: l})
 }
 
 // FromGatewayAt is FromGateway for a frame that leaves the interface at p.At, which is not in the past.
-func (a *AccessPoint) FromGatewayAt(p packet.Packet) {
+func (a *AccessPoint) FromGatewayAt(p *packet.Packet) {
 	if len(p.Data) < 14 {
 		a.c.Pool.Put(p.Data)
 		return
@@ -243,15 +244,16 @@ func (a *AccessPoint) FromGatewayAt(p packet.Packet) {
 	p.At = a.inOrder(p.At)
 	number := a.c.Capture(p.At, p.Data)
 	if p.Data[0]&1 != 0 {
-		a.flood(p.Data, -1)
-		a.c.Pool.Put(p.Data)
+		frame := p.Data
+		a.flood(frame, -1)
+		a.c.Pool.Put(frame)
 		return
 	}
 	a.toStation(p, number, [6]byte(p.Data[:6]))
 }
 
 // toStation sends a frame, whose number is given, to the station that has an address.
-func (a *AccessPoint) toStation(p packet.Packet, number int64, mac [6]byte) {
+func (a *AccessPoint) toStation(p *packet.Packet, number int64, mac [6]byte) {
 	now := p.At
 	a.mu.Lock()
 	i, known := a.station(mac)
@@ -348,7 +350,7 @@ func (a *AccessPoint) listens(i int) int64 {
 }
 
 // deliver hands a frame to its station, or to all that hear it. Row carries the station's index until here, or the group's.
-func (a *AccessPoint) deliver(p packet.Packet) {
+func (a *AccessPoint) deliver(p *packet.Packet) {
 	if to := p.Lineage.Row; to >= 0 {
 		a.c.Stations[to].Deliver(p.Data)
 		return

@@ -31,7 +31,7 @@ func (a *AccessPoint) flood(frame []byte, from int) {
 	if a.ideal {
 		for i := range a.c.Stations {
 			if i != from {
-				a.toStation(packet.Packet{Data: a.c.Pool.Copy(frame), At: now}, 0, a.c.Stations[i].MAC)
+				a.toStation(&packet.Packet{Data: a.c.Pool.Copy(frame), At: now}, 0, a.c.Stations[i].MAC)
 			}
 		}
 		return
@@ -55,7 +55,7 @@ func (a *AccessPoint) flood(frame []byte, from int) {
 			group, at = dozing, later
 		}
 		if len(a.c.Stations[i].Doze) > 1 || a.lastDn[i] > at {
-			a.down.send(packet.Packet{Data: a.c.Pool.Copy(frame)}, a.arrival(i, now), int64(i))
+			a.down.send(&packet.Packet{Data: a.c.Pool.Copy(frame)}, a.arrival(i, now), int64(i))
 			continue
 		}
 		a.heard(i, at)
@@ -72,17 +72,17 @@ func (a *AccessPoint) launch(frame []byte, group int32, at int64) {
 		a.groups.give(group)
 		return
 	}
-	a.down.send(packet.Packet{Data: a.c.Pool.Copy(frame)}, at, int64(-1-group))
+	a.down.send(&packet.Packet{Data: a.c.Pool.Copy(frame)}, at, int64(-1-group))
 }
 
 // deliverGroup hands a frame to all that hear it.
-func (a *AccessPoint) deliverGroup(p packet.Packet) {
-	group := int32(-1 - p.Lineage.Row)
+func (a *AccessPoint) deliverGroup(p *packet.Packet) {
+	group, whole := int32(-1-p.Lineage.Row), p.Data
 	a.mu.Lock()
 	members := a.groups.members[group]
 	a.mu.Unlock()
 	for k, i := range members {
-		frame := p.Data
+		frame := whole
 		if k+1 < len(members) {
 			frame = a.c.Pool.Copy(frame)
 		}

@@ -54,7 +54,7 @@ func newDozingAir(t *testing.T, m gateway.Medium, doze []int64) *air {
 			a.captured = append(a.captured, numberIn(f))
 			return int64(len(a.captured))
 		},
-		ToGateway: func(p packet.Packet) { a.up = append(a.up, p) },
+		ToGateway: func(p *packet.Packet) { a.up = append(a.up, *p) },
 		Downlink:  func(_ packet.Lineage, lost bool) { a.downlink = append(a.downlink, lost) },
 	})
 	t.Cleanup(a.ap.Close)

@@ -50,12 +50,12 @@ func TestNoAllocationPerPacket(t *testing.T) {
 		t.Errorf("queue and path: %v allocations a packet", a)
 	}
 	c := clock.NewVirtual(0)
-	l := gateway.NewLine(c, func(packet.Packet) {})
+	l := gateway.NewLine(c, func(*packet.Packet) {})
 	for i := range int64(100) {
-		l.Send(packet.Packet{}, i)
+		l.Send(&packet.Packet{}, i)
 	}
 	if a := testing.AllocsPerRun(1000, func() {
-		l.Send(packet.Packet{}, c.Now()+100)
+		l.Send(&packet.Packet{}, c.Now()+100)
 		c.Run(c.Now() + 1)
 	}); a != 0 {
 		t.Errorf("line: %v allocations a packet", a)
@@ -100,13 +100,13 @@ func BenchmarkQueueAndPath(b *testing.B) {
 
 func BenchmarkLine(b *testing.B) {
 	c := clock.NewVirtual(0)
-	l := gateway.NewLine(c, func(packet.Packet) {})
+	l := gateway.NewLine(c, func(*packet.Packet) {})
 	for i := range int64(100) {
-		l.Send(packet.Packet{}, i)
+		l.Send(&packet.Packet{}, i)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		l.Send(packet.Packet{}, c.Now()+100)
+		l.Send(&packet.Packet{}, c.Now()+100)
 		c.Run(c.Now() + 1)
 	}
 }

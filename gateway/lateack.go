@@ -123,7 +123,7 @@ func (l *lateAcks) due(name int64) bool {
 }
 
 // release sends an acknowledgement that was held, if nothing has taken its place. Row carries its name until here.
-func (a *AccessPoint) release(p packet.Packet) {
+func (a *AccessPoint) release(p *packet.Packet) {
 	name := p.Lineage.Row
 	p.Lineage.Row = 0
 	a.mu.Lock()

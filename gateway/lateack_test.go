@@ -87,7 +87,7 @@ func TestLateAcknowledgements(t *testing.T) {
 					}
 					return 1
 				},
-				ToGateway: func(packet.Packet) {},
+				ToGateway: func(*packet.Packet) {},
 				Downlink:  func(packet.Lineage, bool) {},
 			})
 			defer a.ap.Close()
@@ -136,7 +136,7 @@ func FuzzLateAcknowledgements(f *testing.F) {
 			Clock: clock, GatewayMAC: gatewayMAC, Seed: 1, Pool: &packet.Pool{},
 			Stations:  []gateway.Station{{Unit: 5, MAC: macs[0], Addr: lanA.Addr(), Acks: []int64{1, 2, 3}, Deliver: func([]byte) {}}},
 			Capture:   func(int64, []byte) int64 { sent++; return int64(sent) },
-			ToGateway: func(packet.Packet) {}, Downlink: func(packet.Lineage, bool) {},
+			ToGateway: func(*packet.Packet) {}, Downlink: func(packet.Lineage, bool) {},
 		})
 		defer ap.Close()
 		ap.FromGateway(append([]byte(nil), down...), packet.Lineage{})

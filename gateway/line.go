@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"sync"
+
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
 )
@@ -15,17 +17,21 @@ type Line struct {
 
 	clock   clock.Clock
 	lane    *clock.Lane
-	deliver func(packet.Packet)
+	deliver func(*packet.Packet)
 
 	mu     clock.Guard
 	slots  []packet.Packet // one that is free keeps its last buffer alive until it is used again
 	free   []uint32        // slots that hold nothing
 	held   int             // packets that wait or are being delivered
 	closed bool
+
+	fired  packet.Packet // is being delivered by Fire
+	inline sync.Pool     // of those that Send delivers
 }
 
-// NewLine returns an empty line.
-func NewLine(c clock.Clock, deliver func(packet.Packet)) *Line {
+// NewLine returns an empty line. Its far end may change the packet that it is handed, and must not keep it: it copies what it needs
+// later.
+func NewLine(c clock.Clock, deliver func(*packet.Packet)) *Line {
 	l := &Line{clock: c, deliver: deliver}
 	l.mu.For(c)
 	l.lane = clock.NewLane(c, l)
@@ -33,12 +39,13 @@ func NewLine(c clock.Clock, deliver func(packet.Packet)) *Line {
 }
 
 // Send delivers p at time at (ns of script time), with p.At set to it: a clock that lets timers off late does not change when
-// the line has delivered, only when its far end hears of it. It owns p from now on.
-func (l *Line) Send(p packet.Packet, at int64) { l.send(p, at, p.Lineage.Row) }
+// the line has delivered, only when its far end hears of it. It owns
+// the packet from now on, and keeps a copy of p.
+func (l *Line) Send(p *packet.Packet, at int64) { l.send(p, at, p.Lineage.Row) }
 
 // send is Send with another Row in the lineage. What changes in p is set in its slot and not before: a core stalls where it copies
 // what it has just written in other pieces.
-func (l *Line) send(p packet.Packet, at, row int64) {
+func (l *Line) send(p *packet.Packet, at, row int64) {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
@@ -46,22 +53,33 @@ func (l *Line) send(p packet.Packet, at, row int64) {
 	}
 	if l.InlineWhenDue && l.held == 0 && at <= l.clock.Now() {
 		l.mu.Unlock()
-		p.At, p.Lineage.Row = at, row
-		l.deliver(p)
+		l.deliverNow(p, at, row)
 		return
 	}
 	slot := uint32(len(l.slots))
 	if n := len(l.free); n > 0 {
 		slot = l.free[n-1]
 		l.free = l.free[:n-1]
-		l.slots[slot] = p
+		l.slots[slot] = *p
 	} else {
-		l.slots = append(l.slots, p)
+		l.slots = append(l.slots, *p)
 	}
 	l.slots[slot].At, l.slots[slot].Lineage.Row = at, row
 	l.held++
 	l.lane.Schedule(at, uint64(slot)) // under the lock, so that equal times keep the order of sending
 	l.mu.Unlock()
+}
+
+// deliverNow delivers a copy of p.
+func (l *Line) deliverNow(p *packet.Packet, at, row int64) {
+	q, ok := l.inline.Get().(*packet.Packet)
+	if !ok {
+		q = new(packet.Packet)
+	}
+	*q = *p
+	q.At, q.Lineage.Row = at, row
+	l.deliver(q)
+	l.inline.Put(q)
 }
 
 // Fire implements clock.Handler: it delivers the packet in a slot.
@@ -71,10 +89,10 @@ func (l *Line) Fire(_ int64, slot uint64) {
 		l.mu.Unlock()
 		return
 	}
-	p := l.slots[slot]
+	l.fired = l.slots[slot]
 	l.free = append(l.free, uint32(slot))
 	l.mu.Unlock()
-	l.deliver(p)
+	l.deliver(&l.fired)
 	l.mu.Lock()
 	if !l.closed {
 		l.held--

@@ -79,8 +79,8 @@ func (c *handClock) advance(to int64) {
 	}
 }
 
-func numbered(i int64) packet.Packet {
-	return packet.Packet{Lineage: packet.Lineage{Event: i}}
+func numbered(i int64) *packet.Packet {
+	return &packet.Packet{Lineage: packet.Lineage{Event: i}}
 }
 
 func TestLineDeliversInOrderOfTimeThenSending(t *testing.T) {
@@ -88,7 +88,7 @@ func TestLineDeliversInOrderOfTimeThenSending(t *testing.T) {
 		c := &handClock{}
 		type got struct{ event, at int64 }
 		var out []got
-		l := gateway.NewLine(c, func(p packet.Packet) { out = append(out, got{p.Lineage.Event, p.At}) })
+		l := gateway.NewLine(c, func(p *packet.Packet) { out = append(out, got{p.Lineage.Event, p.At}) })
 		defer l.Close()
 		type sent struct{ at, event int64 }
 		var want []sent
@@ -126,7 +126,7 @@ func TestLineInlineKeepsOrder(t *testing.T) {
 	c := &handClock{}
 	var out []int64
 	var l *gateway.Line
-	l = gateway.NewLine(c, func(p packet.Packet) {
+	l = gateway.NewLine(c, func(p *packet.Packet) {
 		out = append(out, p.Lineage.Event)
 		if p.Lineage.Event == 2 { // sent while a delivery is under way
 			l.Send(numbered(4), 0)
@@ -157,7 +157,7 @@ func TestLineInlineKeepsOrder(t *testing.T) {
 func TestLineFromManyGoroutines(t *testing.T) {
 	c := &handClock{}
 	got := map[int64]int{}
-	l := gateway.NewLine(c, func(p packet.Packet) { got[p.Lineage.Event]++ })
+	l := gateway.NewLine(c, func(p *packet.Packet) { got[p.Lineage.Event]++ })
 	var wg sync.WaitGroup
 	for g := range int64(4) {
 		wg.Go(func() {

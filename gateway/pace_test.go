@@ -18,7 +18,7 @@ func TestPace(t *testing.T) {
 			Pace: gateway.Pace{Quantiles: []int64{1e3, 2e3, 1e6, 3e6}, Next: [][]int64{{0, 1, 1}, {1, 0, 1}, {1, 1, 0}}},
 		}},
 		Capture:   func(now int64, _ []byte) int64 { at = append(at, now); return 1 },
-		ToGateway: func(packet.Packet) {}, Downlink: func(packet.Lineage, bool) {},
+		ToGateway: func(*packet.Packet) {}, Downlink: func(packet.Lineage, bool) {},
 	})
 	defer a.ap.Close()
 	a.until(10)

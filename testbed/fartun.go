@@ -31,7 +31,7 @@ const farQueue = 4096
 
 func newFarTUN(tun io.ReadWriteCloser, c clock.Clock, pool *packet.Pool, delay map[netip.Addr]int64) *farTUN {
 	f := &farTUN{tun: tun, pool: pool, delay: delay, clock: c, ready: make(chan []byte, farQueue), done: make(chan struct{})}
-	f.line = gateway.NewLine(c, func(p packet.Packet) { f.deliver(p.Data) })
+	f.line = gateway.NewLine(c, func(p *packet.Packet) { f.deliver(p.Data) })
 	f.wg.Go(f.pump)
 	return f
 }
@@ -53,7 +53,7 @@ func (f *farTUN) pump() {
 			continue
 		}
 		now := f.clock.Now()
-		f.line.Send(packet.Packet{Data: b, At: now}, now+extra)
+		f.line.Send(&packet.Packet{Data: b, At: now}, now+extra)
 	}
 }
 

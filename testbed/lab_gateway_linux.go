@@ -65,7 +65,7 @@ func (l *lab) buildGateway(ctx context.Context) error {
 	toWlan0 := l.sink(wlan0)
 	l.ap = gateway.NewAccessPoint(gateway.AccessPointConfig{
 		Clock: l.air, GatewayMAC: h.GatewayMAC, Stations: l.stations(), Medium: gateway.Medium(h.Medium()), Seed: h.Seed, Pool: &l.pool,
-		Capture: l.capture, ToGateway: func(p packet.Packet) { l.toGateway(p, toWlan0) },
+		Capture: l.capture, ToGateway: func(p *packet.Packet) { l.toGateway(p, toWlan0) },
 		Downlink: func(x packet.Lineage, lost bool) { l.rows.complete(x.Row, x, lost) },
 	})
 	l.onClose(closeFunc(l.ap.Close))
@@ -93,7 +93,7 @@ func (l *lab) stations() []gateway.Station {
 }
 
 // toGateway attributes a frame that is for the gateway, and hands it to the gateway's kernel.
-func (l *lab) toGateway(p packet.Packet, wlan0 func([]byte)) {
+func (l *lab) toGateway(p *packet.Packet, wlan0 func([]byte)) {
 	if ip, ok := routed(p.Data, l.home.LAN); ok {
 		l.tally.crosses(true)
 		x, ok := l.flows.Attribute(ip, packet.Up)

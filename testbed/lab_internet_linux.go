@@ -43,7 +43,7 @@ func (l *lab) buildInternet(ctx context.Context) error {
 		return err
 	}
 	toISP := l.sink(isp0)
-	l.wan.toISP = func(p packet.Packet) { toISP(p.Data) }
+	l.wan.toISP = func(p *packet.Packet) { toISP(p.Data) }
 	l.read(isp0, l.trace.FromISP)
 	if l.authority, err = live.NewAuthority(); err != nil {
 		return err

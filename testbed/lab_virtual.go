@@ -174,17 +174,17 @@ func (l *virtualLab) build() error {
 }
 
 // toGateway hands the router's kernel a frame that the access point has for it.
-func (l *virtualLab) toGateway(p packet.Packet) {
+func (l *virtualLab) toGateway(p *packet.Packet) {
 	if l.net.Routed(p.Data) {
 		l.up++
 	}
 	l.net.FromLAN(p)
 }
 
-func (l *virtualLab) fromStation(i int, p packet.Packet) { l.ap.Transmit(i, p) }
+func (l *virtualLab) fromStation(i int, p *packet.Packet) { l.ap.Transmit(i, p) }
 
 // fromRouter takes a frame of the gateway's for the LAN. Those that carry a WAN packet are not in l.up.
-func (l *virtualLab) fromRouter(p packet.Packet) {
+func (l *virtualLab) fromRouter(p *packet.Packet) {
 	if p.Lineage.Row != 0 {
 		l.down++
 	}
@@ -201,7 +201,7 @@ func (l *virtualLab) behind(proto uint8, seen netip.AddrPort) (netip.AddrPort, b
 
 // owner says whose a packet from the internet is: it bears its lineage. Where the NAPT has given a port to another device since,
 // a late packet for the old one is the new one's, to which it is delivered.
-func (l *virtualLab) owner(p packet.Packet, r gateway.Result, kind gateway.Outer, _ gateway.OuterKey) packet.Lineage {
+func (l *virtualLab) owner(p *packet.Packet, r gateway.Result, kind gateway.Outer, _ gateway.OuterKey) packet.Lineage {
 	if kind != gateway.OuterData && r.LAN.IsValid() && r.LAN.Addr() == l.o.Home.WANAddr {
 		return gatewayOwn()
 	}
@@ -303,7 +303,7 @@ func (l *virtualLab) strangers() {
 			return
 		}
 		l.clock.Schedule(s.At, clock.Func(func(int64, uint64) {
-			l.net.Call(s, l.o.Home.WANAddr, unsolicited(), func(p packet.Packet) { l.wan.down(p) })
+			l.net.Call(s, l.o.Home.WANAddr, unsolicited(), func(p *packet.Packet) { l.wan.down(p) })
 			next()
 		}), 0)
 	}

@@ -27,24 +27,24 @@ func (l *virtualLab) join(noise *packet.Noise) error {
 	c := gateway.TunnelModelConfig{Clock: l.clock, MTU: mtuTunnel, Noise: noise, Pool: l.pool, Seed: h.Seed, Fill: l.fill(), Unsummed: !l.o.Options.Captures}
 	client, server := c, c
 	client.Local, client.Remote, client.Seed = netip.AddrPortFrom(h.WANAddr, clientPort(h.Seed)), at(h.VPNServer), h.Seed^1
-	client.Send = func(p packet.Packet) { l.wan.up(p) }
+	client.Send = func(p packet.Packet) { l.wan.up(&p) }
 	client.Deliver = func(p packet.Packet) {
 		if p.Lineage.Unit < 0 {
 			l.rows.complete(p.Lineage.Row, p.Lineage, false)
 			p.Lineage.Row = 0
 		}
-		l.net.FromWAN(p)
+		l.net.FromWAN(&p)
 	}
 	server.Local = at(h.VPNServer)
-	server.Send = func(p packet.Packet) { l.wan.down(p) }
-	server.Deliver = func(p packet.Packet) { l.net.Receive(p) }
+	server.Send = func(p packet.Packet) { l.wan.down(&p) }
+	server.Deliver = func(p packet.Packet) { l.net.Receive(&p) }
 	var err error
 	if l.client, l.server, err = gateway.NewTunnelPair(client, server); err != nil {
 		return err
 	}
-	l.toServer = gateway.NewLine(l.clock, func(p packet.Packet) { l.through(serverSeals, p, p.At) })
+	l.toServer = gateway.NewLine(l.clock, func(p *packet.Packet) { l.through(serverSeals, p, p.At) })
 	for i, f := range []func(packet.Packet){l.client.Seal, l.client.Open, l.server.Seal, l.server.Open} {
-		l.seal[i] = gateway.NewLine(l.clock, f)
+		l.seal[i] = gateway.NewLine(l.clock, func(p *packet.Packet) { f(*p) })
 	}
 	return nil
 }
@@ -53,12 +53,12 @@ func (l *virtualLab) join(noise *packet.Noise) error {
 func clientPort(seed uint64) uint16 { return uint16(32768 + seed%28232) }
 
 // through sends a packet into an end of the tunnel, which takes a moment for each and keeps their order.
-func (l *virtualLab) through(way int, p packet.Packet, at int64) {
+func (l *virtualLab) through(way int, p *packet.Packet, at int64) {
 	l.seal[way].Send(p, l.sealer[way].Done(at, virtual.TaskSeal))
 }
 
 // toWAN takes an IP packet that the gateway's kernel forwards, or sends itself.
-func (l *virtualLab) toWAN(p packet.Packet) {
+func (l *virtualLab) toWAN(p *packet.Packet) {
 	if l.client == nil {
 		l.wan.up(p)
 		return
@@ -67,7 +67,7 @@ func (l *virtualLab) toWAN(p packet.Packet) {
 }
 
 // fromTap takes what has passed the tap, and the NAPT, on its way to the home.
-func (l *virtualLab) fromTap(p packet.Packet) {
+func (l *virtualLab) fromTap(p *packet.Packet) {
 	if l.client == nil {
 		if p.Lineage.Unit < 0 {
 			p.Lineage.Row = 0 // its row is complete
@@ -79,7 +79,7 @@ func (l *virtualLab) fromTap(p packet.Packet) {
 }
 
 // toHome takes an IP packet that the internet sends to the home. Behind a tunnel it first has its own way to the server.
-func (l *virtualLab) toHome(p packet.Packet) {
+func (l *virtualLab) toHome(p *packet.Packet) {
 	if l.server == nil {
 		l.wan.down(p)
 		return
@@ -88,7 +88,7 @@ func (l *virtualLab) toHome(p packet.Packet) {
 }
 
 // toISP takes a packet that has crossed the WAN.
-func (l *virtualLab) toISP(p packet.Packet) {
+func (l *virtualLab) toISP(p *packet.Packet) {
 	if l.server == nil {
 		l.net.Receive(p)
 		return

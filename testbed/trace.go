@@ -52,7 +52,7 @@ func (t *trace) FromEth0(ip []byte) {
 		t.pool.Put(ip)
 		return
 	}
-	t.wan.up(packet.Packet{Data: ip, At: t.clock.Now(), Lineage: l})
+	t.wan.up(&packet.Packet{Data: ip, At: t.clock.Now(), Lineage: l})
 }
 
 // ownerUp finds whose an outgoing packet is; ok is false for one that must not leave: in the clear beside the tunnel.
@@ -87,12 +87,12 @@ func (t *trace) FromISP(ip []byte) {
 		t.pool.Put(ip)
 		return
 	}
-	t.wan.down(packet.Packet{Data: ip, At: t.clock.Now()})
+	t.wan.down(&packet.Packet{Data: ip, At: t.clock.Now()})
 }
 
 // owner finds whose a packet from the internet is, after its translation, or inside the tunnel. One that was not translated
 // belongs to the owner of the closed mapping, or else to nobody in the home.
-func (t *trace) owner(p packet.Packet, r gateway.Result, kind gateway.Outer, key gateway.OuterKey) packet.Lineage {
+func (t *trace) owner(p *packet.Packet, r gateway.Result, kind gateway.Outer, key gateway.OuterKey) packet.Lineage {
 	if kind == gateway.OuterData {
 		l, ok := t.sealedDown.Take(key)
 		if !ok {
@@ -118,7 +118,7 @@ func (t *trace) owner(p packet.Packet, r gateway.Result, kind gateway.Outer, key
 }
 
 // toHome hands a packet to the gateway's kernel, on the other side of which it is found again.
-func (t *trace) toHome(p packet.Packet) {
+func (t *trace) toHome(p *packet.Packet) {
 	switch {
 	case t.wan.tunnel:
 		if kind, key := outerOf(p.Data); kind == gateway.OuterData {

@@ -29,9 +29,9 @@ type wan struct {
 
 	// owner says whose a packet from the internet is; r is what the NAPT did with it. Behind a tunnel, kind is what the outer
 	// packet is, and r is the zero value.
-	owner  func(p packet.Packet, r gateway.Result, kind gateway.Outer, key gateway.OuterKey) packet.Lineage
-	toHome func(p packet.Packet) // takes what passed the tap and the NAPT; its Lineage.Row awaits its truth if a device owns it
-	toISP  func(p packet.Packet)
+	owner  func(p *packet.Packet, r gateway.Result, kind gateway.Outer, key gateway.OuterKey) packet.Lineage
+	toHome func(p *packet.Packet) // takes what passed the tap and the NAPT; its Lineage.Row awaits its truth if a device owns it
+	toISP  func(p *packet.Packet)
 	// turn, if there is one, says when a task that is due now is really done: a program's thread has its slowness, which the
 	// live world's has by itself.
 	turn func(due int64, t virtual.Task) int64
@@ -90,7 +90,7 @@ func newWAN(h *scenarios.Home, tunnel bool, c clock.Clock, pool *packet.Pool, r 
 func (w *wan) lines() {
 	w.farLine = gateway.NewLine(w.clock, w.arrived)
 	w.upLine = gateway.NewLine(w.clock, w.tapUp)
-	w.upPathLine = gateway.NewLine(w.clock, func(p packet.Packet) {
+	w.upPathLine = gateway.NewLine(w.clock, func(p *packet.Packet) {
 		w.tapUntil(p.At)
 		p.At = w.done(virtual.TaskDeliver)
 		w.toISP(p)
@@ -113,7 +113,7 @@ const (
 )
 
 // up takes an IP packet that leaves by eth0 at p.At, with its lineage, and owns it.
-func (w *wan) up(p packet.Packet) {
+func (w *wan) up(p *packet.Packet) {
 	w.mu.Lock()
 	if !w.tunnel {
 		if r := w.napt.Up(p.At, p.Data); r.Verdict != gateway.Translated {
@@ -155,7 +155,7 @@ func (w *wan) done(t virtual.Task) int64 {
 	return w.turn(now, t)
 }
 
-func (w *wan) tapUp(p packet.Packet) {
+func (w *wan) tapUp(p *packet.Packet) {
 	w.mu.Lock()
 	now := w.pass(p.At)
 	at, kept := w.upPath.Send(now)
@@ -169,7 +169,7 @@ func (w *wan) tapUp(p packet.Packet) {
 }
 
 // tap notes a packet that leaves at a moment; kept tells whether it is to go on, and the answer whether it does.
-func (w *wan) tap(now int64, p packet.Packet, kept bool) bool {
+func (w *wan) tap(now int64, p *packet.Packet, kept bool) bool {
 	if w.rows.begin(now, packet.Up, p.Data, p.Lineage, true, !kept) > 0 {
 		return kept
 	}
@@ -180,7 +180,7 @@ func (w *wan) tap(now int64, p packet.Packet, kept bool) bool {
 }
 
 // down takes an IP packet that the internet sends to the home, and owns it.
-func (w *wan) down(p packet.Packet) {
+func (w *wan) down(p *packet.Packet) {
 	w.farLine.Send(p, p.At+w.away([4]byte(p.Data[12:16])))
 }
 
@@ -194,7 +194,7 @@ func (w *wan) away(from [4]byte) int64 {
 }
 
 // arrived queues a packet at the home's side of the internet.
-func (w *wan) arrived(p packet.Packet) {
+func (w *wan) arrived(p *packet.Packet) {
 	w.mu.Lock()
 	at, ok := w.downPath.Send(p.At)
 	if !ok {
@@ -210,7 +210,7 @@ func (w *wan) arrived(p packet.Packet) {
 	w.downLine.Send(p, at)
 }
 
-func (w *wan) tapDown(p packet.Packet) {
+func (w *wan) tapDown(p *packet.Packet) {
 	if w.tunnel {
 		w.tapDownTunnel(p)
 		return
@@ -247,7 +247,7 @@ func (w *wan) tapDown(p packet.Packet) {
 	w.toHome(p)
 }
 
-func (w *wan) tapDownTunnel(p packet.Packet) {
+func (w *wan) tapDownTunnel(p *packet.Packet) {
 	w.tapUntil(p.At)
 	w.mu.Lock()
 	now := w.pass(p.At)

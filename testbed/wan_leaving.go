@@ -17,15 +17,17 @@ type departure struct {
 }
 
 // leave sends a packet that will pass the tap at a moment.
-func (w *wan) leave(p packet.Packet, at int64) {
+func (w *wan) leave(p *packet.Packet, at int64) {
 	arrives, kept := w.upPath.Send(at)
-	p.At = at
 	l := &w.leaving
 	if l.head > 64 && l.head*2 > len(l.due) {
 		l.due = l.due[:copy(l.due, l.due[l.head:])]
 		l.head = 0
 	}
-	l.due = append(l.due, departure{p, kept})
+	l.due = append(l.due, departure{})
+	d := &l.due[len(l.due)-1]
+	d.p, d.kept = *p, kept
+	d.p.At = at
 	if kept {
 		w.upPathLine.Send(p, arrives)
 	}
@@ -37,7 +39,7 @@ func (w *wan) tapUntil(now int64) {
 	for l.head < len(l.due) && l.due[l.head].p.At <= now {
 		d := &l.due[l.head]
 		l.head++
-		w.tap(w.pass(d.p.At), d.p, d.kept)
+		w.tap(w.pass(d.p.At), &d.p, d.kept)
 		if !d.kept {
 			w.pool.Put(d.p.Data)
 		}

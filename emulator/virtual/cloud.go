@@ -18,6 +18,7 @@ type cloud struct {
 	reader  *Worker              // the internet's, of what its servers send
 	pending map[connKey]*session // that a SYN may come for, by the device's end of the connection
 	quic    map[wire.QUICID]*quicConn
+	sending packet.Packet // is handed to the path just now
 }
 
 func newCloud(n *Net) *cloud {
@@ -31,7 +32,8 @@ func newCloud(n *Net) *cloud {
 
 func (c *cloud) transmit(ip []byte, l packet.Lineage) {
 	at := c.reader.Turn(c.n.clock.Now()+c.n.lag, TaskAir)
-	p := packet.Packet{Data: ip, At: at, Lineage: l} // not last: a core stalls where it copies what it has just put together
+	p := &c.sending
+	p.Data, p.At, p.Lineage = ip, at, l
 	c.n.c.ToHome(p)
 }
 
@@ -39,11 +41,12 @@ func (c *cloud) transmit(ip []byte, l packet.Lineage) {
 func (c *cloud) expect(k connKey, s *session) { c.pending[k] = s }
 
 // Receive takes an IP packet that has come to the internet at p.At, and owns it.
-func (n *Net) Receive(p packet.Packet) {
+func (n *Net) Receive(p *packet.Packet) {
 	n.lag = max(p.At-n.clock.Now(), 0)
-	n.cloud.receive(p.Data, p.Lineage)
+	ip := p.Data
+	n.cloud.receive(ip, p.Lineage)
 	n.lag = 0
-	n.pool.Put(p.Data)
+	n.pool.Put(ip)
 }
 
 func (c *cloud) receive(ip []byte, l packet.Lineage) {

@@ -31,6 +31,8 @@ type Host struct {
 	leased   uint16   // IP id of its DHCP client
 	lease    *leaseState
 
+	sending packet.Packet // is handed to the radio just now
+
 	answering bool  // a router's question about groups
 	ears      *ears // nil: it offers nothing
 }
@@ -99,7 +101,8 @@ func (h *Host) transmit(ip []byte, l packet.Lineage) {
 // frame puts the Ethernet header before what it sends and hands it to the radio. A device's frames leave one after the other.
 func (h *Host) frame(b []byte, to [6]byte, kind uint16, l packet.Lineage) {
 	at := h.reader.Turn(h.n.clock.Now(), TaskAir)
-	p := packet.Packet{Data: packet.Framed(b), At: at, Lineage: l}
+	p := &h.sending
+	p.Data, p.At, p.Lineage = packet.Framed(b), at, l
 	putEthernet(p.Data, to, h.mac, kind)
 	h.n.c.FromStation(h.index, p)
 }

@@ -98,8 +98,8 @@ func forward(ip []byte) {
 
 // putEthernet writes the header of a frame.
 func putEthernet(b []byte, dst, src [6]byte, kind uint16) {
-	copy(b, dst[:])
-	copy(b[6:], src[:])
+	*(*[6]byte)(b) = dst
+	*(*[6]byte)(b[6:]) = src
 	binary.BigEndian.PutUint16(b[12:], kind)
 }
 

@@ -35,10 +35,11 @@ type Config struct {
 	// Unsummed leaves out the checksums of TCP, and of UDP's noise: for homes whose packets nobody keeps.
 	Unsummed bool
 
-	FromStation func(i int, p packet.Packet) // a frame that leaves a device's radio at p.At
-	FromRouter  func(p packet.Packet)        // a frame that the gateway sends to the LAN at p.At; p.Lineage.Row is the WAN packet it carries, or 0
-	ToWAN       func(p packet.Packet)        // an IP packet that the gateway sends to the internet at p.At
-	ToHome      func(p packet.Packet)        // an IP packet that the internet sends to the home at p.At
+	// Whoever is handed a packet owns its bytes, and must not keep p.
+	FromStation func(i int, p *packet.Packet) // a frame that leaves a device's radio at p.At
+	FromRouter  func(p *packet.Packet)        // a frame that the gateway sends to the LAN at p.At; p.Lineage.Row is the WAN packet it carries, or 0
+	ToWAN       func(p *packet.Packet)        // an IP packet that the gateway sends to the internet at p.At
+	ToHome      func(p *packet.Packet)        // an IP packet that the internet sends to the home at p.At
 	// Behind tells who in the home is behind the address that a server sees.
 	Behind func(proto uint8, seen netip.AddrPort) (netip.AddrPort, bool)
 }

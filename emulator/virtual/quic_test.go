@@ -15,7 +15,7 @@ import (
 // watch notes the sizes of QUIC's datagrams by role, up and down.
 func (l *lan) watch() map[packet.Role]*[2][]int {
 	seen := make(map[packet.Role]*[2][]int)
-	note := func(end int, p packet.Packet) {
+	note := func(end int, p *packet.Packet) {
 		if u := p.Data[ipv4Size:]; p.Data[9] != protoUDP || be16(u) != 443 && be16(u[2:]) != 443 {
 			return
 		}
@@ -26,8 +26,8 @@ func (l *lan) watch() map[packet.Role]*[2][]int {
 		s[end] = append(s[end], len(p.Data)-ipv4Size-udpSize)
 	}
 	up, down := l.net.c.ToWAN, l.net.c.ToHome
-	l.net.c.ToWAN = func(p packet.Packet) { note(0, p); up(p) }
-	l.net.c.ToHome = func(p packet.Packet) { note(1, p); down(p) }
+	l.net.c.ToWAN = func(p *packet.Packet) { note(0, p); up(p) }
+	l.net.c.ToHome = func(p *packet.Packet) { note(1, p); down(p) }
 	return seen
 }
 

@@ -20,6 +20,7 @@ type router struct {
 	socks   map[socketKey]func([]byte)
 	port    uint16
 	ids     uint16
+	sending packet.Packet // is handed to the LAN just now
 }
 
 func newRouter(n *Net) *router {
@@ -35,13 +36,14 @@ func newRouter(n *Net) *router {
 // frame sends to the LAN. Row is the WAN packet that is carried, or 0.
 func (r *router) frame(b []byte, to [6]byte, kind uint16, l packet.Lineage) {
 	at := r.reader.Turn(r.n.clock.Now()+r.n.lag, TaskAir)
-	p := packet.Packet{Data: packet.Framed(b), At: at, Lineage: l}
+	p := &r.sending
+	p.Data, p.At, p.Lineage = packet.Framed(b), at, l
 	putEthernet(p.Data, to, r.mac, kind)
 	r.n.c.FromRouter(p)
 }
 
 // FromLAN takes a frame that the access point has for the gateway, and owns it.
-func (n *Net) FromLAN(p packet.Packet) {
+func (n *Net) FromLAN(p *packet.Packet) {
 	r := n.router
 	n.lag = max(p.At-n.clock.Now(), 0) // what is answered is answered after it has come
 	defer func() { n.lag = 0 }()
@@ -81,7 +83,7 @@ func (n *Net) Routed(f []byte) bool {
 }
 
 // FromWAN takes an IP packet that has come through the NAPT, or out of the tunnel, for a device or for the gateway itself, at p.At.
-func (n *Net) FromWAN(p packet.Packet) {
+func (n *Net) FromWAN(p *packet.Packet) {
 	r := n.router
 	ip := p.Data
 	n.lag = max(p.At-n.clock.Now(), 0)
@@ -101,7 +103,7 @@ func (n *Net) FromWAN(p packet.Packet) {
 }
 
 func (r *router) toWAN(ip []byte, l packet.Lineage) {
-	r.n.c.ToWAN(packet.Packet{Data: ip, At: r.n.clock.Now(), Lineage: l})
+	r.n.c.ToWAN(&packet.Packet{Data: ip, At: r.n.clock.Now(), Lineage: l})
 }
 
 // receive takes what is for the gateway itself.

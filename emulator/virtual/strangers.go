@@ -9,12 +9,12 @@ import (
 )
 
 // Call sends a stranger's packet to an address: a SYN as Linux makes it, or a datagram of noise.
-func (n *Net) Call(s emulator.Stranger, to netip.Addr, l packet.Lineage, send func(packet.Packet)) {
+func (n *Net) Call(s emulator.Stranger, to netip.Addr, l packet.Lineage, send func(*packet.Packet)) {
 	d := n.cloud.stack.draws
 	src, dst := u32(s.From), u32(to)
 	sport := uint16(firstEphemeral + d.n(lastEphemeral-firstEphemeral))
 	out := stack{n: n, ttl: 64, draws: d, out: func(ip []byte, l packet.Lineage) {
-		send(packet.Packet{Data: ip, At: n.clock.Now(), Lineage: l})
+		send(&packet.Packet{Data: ip, At: n.clock.Now(), Lineage: l})
 	}}
 	if !s.TCP {
 		v := d.Uint64()

@@ -164,7 +164,10 @@ func (e *endpoint) track(off int64, n int, now int64) {
 		e.segs = e.segs[:copy(e.segs, e.segs[e.head:])]
 		e.head = 0
 	}
-	e.segs = append(e.segs, sent{off: off, n: int32(n), at: now})
+	k := len(e.segs)
+	e.segs = append(e.segs, sent{})
+	s := &e.segs[k]
+	s.off, s.n, s.at = off, int32(n), now // in place: a core stalls where it copies what it has just put together
 	e.lastSent = now
 	if e.round.end == 0 {
 		e.round = hystart{end: off + int64(n), start: now, last: now}

@@ -25,7 +25,7 @@ type lan struct {
 	seen  int // IP packets that crossed the WAN
 	check bool
 	units map[int32]int
-	look  func(packet.Packet) // at what crosses the WAN
+	look  func(*packet.Packet) // at what crosses the WAN
 }
 
 const way = int64(12 * time.Millisecond)
@@ -34,15 +34,14 @@ const way = int64(12 * time.Millisecond)
 type hold struct {
 	l    *lan
 	p    packet.Packet
-	f    func(packet.Packet)
+	f    func(*packet.Packet)
 	free *[]*hold
 }
 
 func (h *hold) Fire(now int64, _ uint64) {
-	p := h.p
-	p.At = now
+	h.p.At = now
+	h.f(&h.p)
 	*h.free = append(*h.free, h)
-	h.f(p)
 }
 
 var routerMAC = [6]byte{2, 0, 0, 0, 0, 1}
@@ -77,17 +76,17 @@ func newLANOf(tb testing.TB, profile string, seed uint64, loss int, profiles ...
 		}
 	}
 	var free []*hold
-	later := func(p packet.Packet, at int64, f func(packet.Packet)) {
+	later := func(p *packet.Packet, at int64, f func(*packet.Packet)) {
 		var h *hold
 		if n := len(free); n > 0 {
 			h, free = free[n-1], free[:n-1]
 		} else {
 			h = &hold{l: l, free: &free}
 		}
-		h.p, h.f = p, f
+		h.p, h.f = *p, f
 		l.clock.Schedule(max(at, l.clock.Now()), h, 0)
 	}
-	cross := func(p packet.Packet, f func(packet.Packet)) {
+	cross := func(p *packet.Packet, f func(*packet.Packet)) {
 		l.seen++
 		l.units[p.Lineage.Unit]++
 		if l.check {
@@ -102,25 +101,25 @@ func newLANOf(tb testing.TB, profile string, seed uint64, loss int, profiles ...
 		}
 		later(p, p.At+way, f)
 	}
-	fromLAN := func(p packet.Packet) { l.net.FromLAN(p) }
-	c.FromStation = func(_ int, p packet.Packet) { later(p, p.At+1e6, fromLAN) }
-	var receive []func(packet.Packet)
+	fromLAN := func(p *packet.Packet) { l.net.FromLAN(p) }
+	c.FromStation = func(_ int, p *packet.Packet) { later(p, p.At+1e6, fromLAN) }
+	var receive []func(*packet.Packet)
 	for i := range c.Specimens {
-		receive = append(receive, func(p packet.Packet) { l.net.Host(i).Receive(p.Data) })
+		receive = append(receive, func(p *packet.Packet) { l.net.Host(i).Receive(p.Data) })
 	}
-	c.FromRouter = func(p packet.Packet) {
+	c.FromRouter = func(p *packet.Packet) {
 		for i := range c.Specimens {
 			if [6]byte(p.Data[:6]) == c.Specimens[i].MAC || p.Data[0]&1 != 0 {
-				q := p
+				q := *p
 				q.Data = l.pool.Copy(p.Data)
-				later(q, p.At+1e6, receive[i])
+				later(&q, p.At+1e6, receive[i])
 			}
 		}
 		l.pool.Put(p.Data)
 	}
-	toInternet, toHome := func(p packet.Packet) { l.net.Receive(p) }, func(p packet.Packet) { l.net.FromWAN(p) }
-	c.ToWAN = func(p packet.Packet) { cross(p, toInternet) }
-	c.ToHome = func(p packet.Packet) { cross(p, toHome) }
+	toInternet, toHome := func(p *packet.Packet) { l.net.Receive(p) }, func(p *packet.Packet) { l.net.FromWAN(p) }
+	c.ToWAN = func(p *packet.Packet) { cross(p, toInternet) }
+	c.ToHome = func(p *packet.Packet) { cross(p, toHome) }
 	var err error
 	if l.net, err = NewNet(c); err != nil {
 		tb.Fatal(err)
@@ -338,7 +337,7 @@ func TestApart(t *testing.T) {
 	for _, loss := range []int{0, 20} {
 		l := newLANOf(t, strings.Replace(testProfile, "stack: {", "stack: {apart: true, ", 1), 7, loss, "one")
 		sizes := make(map[int]int)
-		l.look = func(p packet.Packet) {
+		l.look = func(p *packet.Packet) {
 			if k := parsed(p.Data); p.Lineage.Unit == 0 && k.payload > 200 && be32(p.Data[12:])>>16 == 0xc0a8 {
 				sizes[k.payload]++
 			}

@@ -75,7 +75,8 @@ func (p *Parser) ObserveLen(tsNs int64, dir int8, frame []byte, length int) Obse
 // observeIP is ObserveLen for a packet of length bytes without its Ethernet header; it is false for one that must be decoded in
 // its frame.
 func (p *Parser) observeIP(o *Observation, tsNs int64, dir int8, ip []byte, length int) bool {
-	*o = Observation{TsNs: tsNs, Dir: dir, Length: int32(EthernetHeader + length), AppProto: AppNone}
+	*o = Observation{}
+	o.TsNs, o.Dir, o.Length, o.AppProto = tsNs, dir, int32(EthernetHeader+length), AppNone
 	return p.ipv4(o, ip, length)
 }
 

@@ -72,10 +72,10 @@ func tunnel(ctx context.Context, packets []crossing, tap tapped) error {
 	c, pool, noise := clock.NewVirtual(-before), packet.NewLocalPool(), packet.NewNoise(seedTunnel, 1)
 	var client, server *gateway.TunnelEnd
 	see := func(p packet.Packet, up bool) { tap(c.Now(), up, p.Data, len(p.Data), 0, p.Lineage) }
-	toServer := gateway.NewLine(c, func(p packet.Packet) { server.Open(p) })
-	toClient := gateway.NewLine(c, func(p packet.Packet) {
-		see(p, false)
-		client.Open(p)
+	toServer := gateway.NewLine(c, func(p *packet.Packet) { server.Open(*p) })
+	toClient := gateway.NewLine(c, func(p *packet.Packet) {
+		see(*p, false)
+		client.Open(*p)
 	})
 	end := gateway.TunnelModelConfig{
 		Clock: c, MTU: mtuTunnel, Noise: noise, Pool: pool, Seed: seedTunnel, Deliver: func(p packet.Packet) { pool.Put(p.Data) },
@@ -84,10 +84,10 @@ func tunnel(ctx context.Context, packets []crossing, tap tapped) error {
 	near.Local, near.Remote, near.Seed = netip.AddrPortFrom(wanAddr, tunnelPort), netip.AddrPortFrom(vpnServer, tunnelPort), seedTunnel^1
 	near.Send = func(p packet.Packet) {
 		see(p, true)
-		toServer.Send(p, c.Now()+farAway)
+		toServer.Send(&p, c.Now()+farAway)
 	}
 	far.Local = netip.AddrPortFrom(vpnServer, tunnelPort)
-	far.Send = func(p packet.Packet) { toClient.Send(p, c.Now()+farAway) }
+	far.Send = func(p packet.Packet) { toClient.Send(&p, c.Now()+farAway) }
 	var err error
 	if client, server, err = gateway.NewTunnelPair(near, far); err != nil {
 		return err
