@@ -255,6 +255,7 @@ func (e *endpoint) becomeOpen() {
 	if e.syns > 1 { // RFC 6298, section 5.7
 		e.cwnd = 1
 	}
+	e.cubic = newCubic(e.now())
 	e.lastSent, e.lastHeard = e.now(), e.now()
 	e.win = newRecvWindow(e.now(), e.mss)
 	if answered && e.ts {

@@ -33,80 +33,32 @@ func (e *endpoint) fills() bool {
 	return e.usage.full || e.cwnd < e.ssthresh && e.cwnd < 2*e.usage.out
 }
 
-// searching is how many acknowledged segments let CUBIC's window grow by one, at most, while it knows of no loss: 5 % a round trip.
-const searching = 20
-
-// grow opens the window for n acknowledged segments: slow start, then one segment a round trip, or more while CUBIC searches.
+// grow opens the window for n acknowledged segments: slow start, then along CUBIC's curve (cubictcp_cong_avoid, tcp_cong_avoid_ai).
 func (e *endpoint) grow(n int, now int64) {
-	slow := e.cwnd < e.ssthresh
-	if slow {
-		e.slowStart(now)
-	}
 	if !e.fills() {
 		return
 	}
-	if slow {
-		k := min(n, max(e.ssthresh-e.cwnd, 0))
+	if e.cwnd < e.ssthresh {
+		k := min(n, e.ssthresh-e.cwnd)
 		e.cwnd += k
 		if n -= k; n == 0 {
 			return
 		}
 	}
-	per := e.cwnd
-	if !e.knows {
-		per = min(per, searching)
+	per := e.cubic.needs(e.cwnd, n, now)
+	if e.count >= per {
+		e.count = 0
+		e.cwnd++
 	}
 	e.count += n
 	e.cwnd += e.count / per
 	e.count %= per
 }
 
-// HyStart's constants in Linux.
-const (
-	hystartFrom    = 16         // segments: not below
-	hystartSamples = 8          // of the round-trip time
-	hystartGap     = int64(2e6) // between acknowledgements of a train
-	hystartDelay   = int64(1e6) // that offloading adds to a train, at most
-	hystartLeast   = int64(4e6) // threshold of delay
-	hystartMost    = int64(16e6)
-)
-
-func (e *endpoint) slowStart(now int64) {
-	h := &e.round
-	if e.una >= h.end {
-		*h = hystart{end: e.nxt, start: now, last: now}
-	}
-	if e.cwnd < hystartFrom || e.minRTT == 0 {
-		return
-	}
-	rtt := now - h.start
-	if now-h.last <= hystartGap {
-		h.last = now
-		if rtt > (e.minRTT+hystartDelay)/2 {
-			e.ssthresh = e.cwnd
-			return
-		}
-	}
-	if h.samples < hystartSamples {
-		if h.samples == 0 || e.lastRTT() < h.rtt {
-			h.rtt = e.lastRTT()
-		}
-		h.samples++
-	} else if h.rtt > e.minRTT+min(max(e.minRTT/8, hystartLeast), hystartMost) {
-		e.ssthresh = e.cwnd
-	}
-}
-
-func (e *endpoint) lastRTT() int64 { return e.rttNow }
-
 // sampleRTT follows RFC 6298 with Linux's floor: RTO = SRTT + max(4 RTTVAR, 200 ms).
 func (e *endpoint) sampleRTT(r int64, usable bool) {
 	if !usable {
 		return
-	}
-	e.rttNow = r
-	if e.minRTT == 0 || r < e.minRTT {
-		e.minRTT = r
 	}
 	if e.srtt == 0 {
 		e.srtt, e.rttvar = r, r/2

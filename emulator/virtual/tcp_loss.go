@@ -35,9 +35,10 @@ func (e *endpoint) again(s *sent, now int64) {
 	e.lastSent = now
 }
 
-// selective marks what SACK blocks cover and returns how many segments are new.
-func (e *endpoint) selective(s *segment) int {
-	n := 0
+// selective marks what SACK blocks cover and returns how many segments are new, and when the first and the last of those that were
+// sent once had been sent, ns, or -1.
+func (e *endpoint) selective(s *segment) (n int, first, last int64) {
+	first, last = -1, -1
 	for i := range s.sacks {
 		from := e.una + int64(int32(s.sack[i][0]-e.seqOut(e.una)))
 		to := e.una + int64(int32(s.sack[i][1]-e.seqOut(e.una)))
@@ -51,10 +52,15 @@ func (e *endpoint) selective(s *segment) int {
 				}
 				e.sackedN++
 				n++
+				if !x.again {
+					if last = x.at; first < 0 {
+						first = x.at
+					}
+				}
 			}
 		}
 	}
-	return n
+	return n, first, last
 }
 
 // reordering is how many segments beyond a gap tell that it is a loss (RFC 6675's DupThresh).
@@ -81,17 +87,17 @@ func (e *endpoint) markLost(now int64) bool {
 
 func (e *endpoint) enterRecovery(timeout bool) {
 	if !timeout || e.recover == 0 {
-		e.ssthresh = max(e.cwnd*717/1024, 2) // CUBIC's beta in Linux
+		e.ssthresh = e.cubic.lost(e.cwnd)
 	}
 	e.recover = e.nxt
 	e.inLoss = timeout
-	e.knows = !timeout
 	if timeout {
 		e.cwnd = 1
+		e.cubic = newCubic(e.now())
+		e.cubic.round.end = e.nxt
 	} else {
 		e.cwnd = e.ssthresh
 	}
-	e.round = hystart{}
 }
 
 // armLoss sets the timer for the oldest segment in flight: a tail loss probe after two round trips (RFC 8985, section 7), or a

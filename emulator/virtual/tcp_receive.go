@@ -27,7 +27,6 @@ type receiver struct {
 	settled    bool
 	lastHeard  int64
 	win        recvWindow
-	rttNow     int64
 
 	ackedTo     int64 // rnxt when the last acknowledgement went out
 	owes        bool  // data has come that is not acknowledged

@@ -36,27 +36,16 @@ type sender struct {
 	count          int  // acknowledged in congestion avoidance
 	limited        bool // the window, and not the application, stops it just now
 	usage          usage
-	knows          bool  // of a window at which the path lost (last_max_cwnd)
+	cubic          cubic
 	recover        int64 // stream offset at which recovery is over; 0 = not in recovery
 	inLoss         bool  // recovery after a time-out
 
 	srtt, rttvar, rto int64 // ns
-	minRTT            int64
 	backoff           int
 	sendAt            int64 // when sendTimer is due; 0 = not armed
 	sendSet           bool  // a timer is pending, maybe for an earlier moment
 	probe             bool  // it is a tail loss probe
 	lastSent          int64
-
-	round hystart
-}
-
-// hystart finds the end of slow start before loss does (Ha and Rhee 2011, as in Linux's CUBIC).
-type hystart struct {
-	end         int64 // stream offset that ends the round
-	start, last int64 // ns: of the round, of its newest acknowledgement in a train
-	rtt         int64
-	samples     int
 }
 
 func (e *endpoint) seqOut(off int64) uint32 { return e.isn + 1 + uint32(off) }
@@ -169,17 +158,18 @@ func (e *endpoint) track(off int64, n int, now int64) {
 	s := &e.segs[k]
 	s.off, s.n, s.at = off, int32(n), now // in place: a core stalls where it copies what it has just put together
 	e.lastSent = now
-	if e.round.end == 0 {
-		e.round = hystart{end: off + int64(n), start: now, last: now}
-	}
 }
 
-// restart shrinks the window after a pause (RFC 2861, as Linux does).
+// restart shrinks the window after a pause (tcp_cwnd_restart).
 func (e *endpoint) restart(now int64) {
+	if now-e.lastSent <= e.rto {
+		return
+	}
+	e.ssthresh = max(e.ssthresh, e.cwnd/2+e.cwnd/4)
+	e.usage.used, e.usage.fullAt = 0, now
 	for idle := now - e.lastSent - e.rto; idle > 0 && e.cwnd > initialWindow; idle -= e.rto {
 		e.cwnd = max(e.cwnd/2, initialWindow)
 	}
-	e.round = hystart{}
 }
 
 // inputACK takes what a segment says of what was received.
@@ -193,10 +183,18 @@ func (e *endpoint) inputACK(s *segment) {
 	e.peerWindow = int64(s.window) << windowScale
 	newly := 0
 	before := e.una
+	first, last := int64(-1), int64(-1)
 	if ack > e.una {
-		newly = e.cumulative(ack, now)
+		newly, first, last = e.cumulative(ack)
 	}
-	sacked := e.selective(s)
+	sacked, from, to := e.selective(s)
+	if first < 0 {
+		first = from
+	}
+	if to >= 0 {
+		last = to
+	}
+	e.timed(first, last, now)
 	switch {
 	case e.recover > 0 && e.una >= e.recover:
 		e.recover, e.inLoss = 0, false
@@ -220,10 +218,22 @@ func (e *endpoint) inputACK(s *segment) {
 	}
 }
 
-// cumulative drops what is acknowledged up to off and returns the number of segments.
-func (e *endpoint) cumulative(off, now int64) int {
-	n := 0
-	sample := int64(-1)
+// timed takes the round trips of the first and the last segment that an acknowledgement covers, by when they were sent; -1 = none.
+// RFC 6298 has the first, CUBIC the last.
+func (e *endpoint) timed(first, last, now int64) {
+	if first >= 0 {
+		e.sampleRTT(now-first, true)
+	}
+	if last >= 0 && e.cubic.sample(max(now-last, 1e3), e.una, e.nxt, now, e.cwnd, e.cwnd < e.ssthresh) {
+		e.ssthresh = e.cwnd
+	}
+}
+
+// cumulative drops what is acknowledged up to off and returns the number of segments, and when the first and the last that were
+// not told of before had been sent, ns; -1 where one was sent more than once (tcp_clean_rtx_queue).
+func (e *endpoint) cumulative(off int64) (n int, first, last int64) {
+	first, last = -1, -1
+	again := false
 	for e.head < len(e.segs) && e.segs[e.head].off+int64(e.segs[e.head].n) <= off {
 		s := &e.segs[e.head]
 		if s.sacked {
@@ -232,8 +242,13 @@ func (e *endpoint) cumulative(off, now int64) int {
 		if s.lost {
 			e.lostN--
 		}
-		if !s.again && !s.sacked && sample < 0 {
-			sample = now - s.at
+		switch {
+		case s.again:
+			again = true
+		case !s.sacked:
+			if last = s.at; first < 0 {
+				first = s.at
+			}
 		}
 		e.head++
 		n++
@@ -244,8 +259,8 @@ func (e *endpoint) cumulative(off, now int64) int {
 	e.una = off
 	e.backoff = 0
 	e.out.release(off)
-	if sample >= 0 {
-		e.sampleRTT(sample, true)
+	if again {
+		return n, -1, -1
 	}
-	return n
+	return n, first, last
 }
