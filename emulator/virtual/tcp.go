@@ -36,8 +36,8 @@ type application interface {
 // connKey names a connection at one of its ends.
 type connKey struct{ local, remote, ports uint32 }
 
-// endpoint is one end of a TCP connection, after Linux 6: RFC 9293 with slow start from ten segments, CUBIC's slow-start exits,
-// quick and delayed acknowledgements, SACK, tail loss probes. Stream offsets count bytes from 0 and the FIN as one.
+// endpoint is one end of a TCP connection, after Linux 6: RFC 9293 with slow start from ten segments, CUBIC, quick and
+// delayed acknowledgements, SACK, losses told by time, tail loss probes. Stream offsets count bytes from 0 and the FIN as one.
 type endpoint struct {
 	st   *stack
 	app  application
@@ -70,6 +70,7 @@ const (
 	timerAlive        // keepalive
 	timerGone         // forget a closed connection
 	timerApp          // the application's turn
+	timerSACK         // an acknowledgement of what lies beyond a gap
 )
 
 // Fire implements clock.Handler.
@@ -81,6 +82,8 @@ func (e *endpoint) Fire(now int64, arg uint64) {
 		e.ackTimer(now)
 	case timerAlive:
 		e.aliveTimer(now)
+	case timerSACK:
+		e.sackTimer(now)
 	case timerGone:
 		e.st.forget(e)
 	}

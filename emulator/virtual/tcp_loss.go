@@ -15,6 +15,7 @@ func (e *endpoint) resend(now int64) {
 		s.lost = false
 		e.lostN--
 		e.again(s, now)
+		e.reduction.out++
 	}
 }
 
@@ -37,7 +38,7 @@ func (e *endpoint) again(s *sent, now int64) {
 
 // selective marks what SACK blocks cover and returns how many segments are new, and when the first and the last of those that were
 // sent once had been sent, ns, or -1.
-func (e *endpoint) selective(s *segment) (n int, first, last int64) {
+func (e *endpoint) selective(s *segment, now int64) (n int, first, last int64) {
 	first, last = -1, -1
 	for i := range s.sacks {
 		from := e.una + int64(int32(s.sack[i][0]-e.seqOut(e.una)))
@@ -51,6 +52,7 @@ func (e *endpoint) selective(s *segment) (n int, first, last int64) {
 					e.lostN--
 				}
 				e.sackedN++
+				e.rack.arrived(x, now, e.cubic.least)
 				n++
 				if !x.again {
 					if last = x.at; first < 0 {
@@ -63,29 +65,50 @@ func (e *endpoint) selective(s *segment) (n int, first, last int64) {
 	return n, first, last
 }
 
+// rack tells losses by time (RFC 8985): what was sent before something that has arrived is lost.
+type rack struct {
+	at, end int64 // ns: when the newest of what arrived was sent; stream offset of its end
+	rtt     int64 // ns: of what arrived last
+}
+
+// arrived notes a segment that the other end has (tcp_rack_advance). What was sent again and arrives in less than the shortest round
+// trip was the first copy: it tells nothing.
+func (r *rack) arrived(x *sent, now, least int64) {
+	if x.again && now-x.at < least {
+		return
+	}
+	r.rtt = now - x.at
+	if end := x.off + int64(x.n); x.at > r.at || x.at == r.at && end > r.end {
+		r.at, r.end = x.at, end
+	}
+}
+
+// over tells whether a segment is lost by now.
+func (r *rack) over(x *sent, now int64) bool {
+	return (x.at < r.at || x.at == r.at && x.off+int64(x.n) < r.end) && now-x.at >= r.rtt
+}
+
 // reordering is how many segments beyond a gap tell that it is a loss (RFC 6675's DupThresh).
 const reordering = 3
 
-// markLost marks the segments that so many later ones have overtaken; true if there is a new one.
-func (e *endpoint) markLost(now int64) bool {
-	above, found := 0, false
-	for k := len(e.segs) - 1; k >= e.head; k-- {
-		x := &e.segs[k]
-		if x.sacked {
-			above++
-			continue
+// markLost marks the segments that were sent before one that has arrived, once so many have; true if there is a new one
+// (tcp_rack_detect_loss).
+func (e *endpoint) markLost(now int64) (found bool) {
+	if e.sackedN < reordering && e.recover == 0 {
+		return false
+	}
+	for k := e.head; k < len(e.segs); k++ {
+		if x := &e.segs[k]; !x.sacked && !x.lost && e.rack.over(x, now) {
+			x.lost = true
+			e.lostN++
+			found = true
 		}
-		if x.lost || above == 0 || (above < reordering && e.recover == 0) || (x.again && now-x.at < e.srtt) {
-			continue
-		}
-		x.lost = true
-		e.lostN++
-		found = true
 	}
 	return found
 }
 
 func (e *endpoint) enterRecovery(timeout bool) {
+	e.reduction = reduction{from: e.cwnd}
 	if !timeout || e.recover == 0 {
 		e.ssthresh = e.cubic.lost(e.cwnd)
 	}
@@ -95,9 +118,37 @@ func (e *endpoint) enterRecovery(timeout bool) {
 		e.cwnd = 1
 		e.cubic = newCubic(e.now())
 		e.cubic.round.end = e.nxt
-	} else {
-		e.cwnd = e.ssthresh
 	}
+}
+
+// reduction brings the window down to the threshold in proportion to what arrives (RFC 6937, as in tcp_cwnd_reduction).
+type reduction struct {
+	from      int // segments: the window when the loss was told
+	delivered int // segments since
+	out       int // segments sent since
+}
+
+// reduce opens the window for what an acknowledgement lets go: n segments that it tells of for the first time.
+func (e *endpoint) reduce(n int, lost, advanced bool) {
+	if n == 0 {
+		return
+	}
+	r, out := &e.reduction, e.inFlight()
+	r.delivered += n
+	var send int
+	if room := e.ssthresh - out; room < 0 {
+		send = (e.ssthresh*r.delivered+r.from-1)/r.from - r.out
+	} else {
+		send = max(r.delivered-r.out, n)
+		if advanced && !lost {
+			send++
+		}
+		send = min(send, room)
+	}
+	if r.out == 0 {
+		send = max(send, 1)
+	}
+	e.cwnd = out + max(send, 0)
 }
 
 // armLoss sets the timer for the oldest segment in flight: a tail loss probe after two round trips (RFC 8985, section 7), or a

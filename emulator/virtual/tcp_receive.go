@@ -1,10 +1,6 @@
 package virtual
 
-import (
-	"slices"
-
-	"glasshouse/emulator/packet"
-)
+import "glasshouse/emulator/packet"
 
 // Linux's acknowledgement policy (net/ipv4/tcp_input.c, tcp_output.c, tcp_timer.c).
 const (
@@ -19,7 +15,6 @@ const (
 type receiver struct {
 	irs        uint32
 	rnxt       int64 // next byte expected
-	beyond     []gap // what has arrived beyond it, in order
 	finIn      bool  // the peer's FIN has been reached
 	finAt      int64 // its offset, if it has been seen; finSeen
 	finSeen    bool
@@ -27,6 +22,7 @@ type receiver struct {
 	settled    bool
 	lastHeard  int64
 	win        recvWindow
+	disorder
 
 	ackedTo     int64 // rnxt when the last acknowledgement went out
 	owes        bool  // data has come that is not acknowledged
@@ -46,9 +42,6 @@ type receiver struct {
 
 	sendPending int64
 }
-
-// gap is a range of stream bytes.
-type gap struct{ from, to int64 }
 
 func (e *endpoint) offsetIn(seq uint32) int64 {
 	return e.rnxt + int64(int32(seq-(e.irs+1+uint32(e.rnxt))))
@@ -78,15 +71,18 @@ func (e *endpoint) inputData(off int64, n int, flags byte) {
 		return
 	case off > e.rnxt:
 		e.keep(gap{off, end})
-		e.enterQuick()
-		e.sendACK()
+		if e.quick > 0 && !e.interactive {
+			e.sendACK()
+		} else {
+			e.holdACK(now)
+		}
 		return
 	}
-	filled := len(e.beyond) > 0
 	e.rnxt = end
-	for len(e.beyond) > 0 && e.beyond[0].from <= e.rnxt {
-		e.rnxt = max(e.rnxt, e.beyond[0].to)
-		e.beyond = slices.Delete(e.beyond, 0, 1)
+	filled := len(e.parts) > 0
+	if filled {
+		e.join()
+		filled = len(e.parts) == 0
 	}
 	if n > 0 {
 		e.hold(n)
@@ -103,6 +99,8 @@ func (e *endpoint) inputData(off int64, n int, flags byte) {
 		e.deferred = true
 	case at:
 		e.sendACK()
+	case len(e.parts) > 0:
+		e.holdACK(now)
 	default:
 		e.delayACK(now)
 	}
@@ -112,20 +110,6 @@ func (e *endpoint) inputData(off int64, n int, flags byte) {
 	if e.finIn && e.state == stateOpen {
 		e.app.ended(e)
 		e.settle()
-	}
-}
-
-// keep notes bytes beyond a gap.
-func (e *endpoint) keep(g gap) {
-	i, _ := slices.BinarySearchFunc(e.beyond, g, func(a, b gap) int { return int(a.from - b.from) })
-	e.beyond = slices.Insert(e.beyond, i, g)
-	for k := max(i-1, 0); k+1 < len(e.beyond); {
-		if a, b := &e.beyond[k], e.beyond[k+1]; b.from <= a.to {
-			a.to = max(a.to, b.to)
-			e.beyond = slices.Delete(e.beyond, k+1, k+2)
-		} else {
-			k++
-		}
 	}
 }
 
@@ -222,6 +206,7 @@ func (e *endpoint) acked() {
 	e.ackedTo = e.rnxt
 	e.owes, e.pushed, e.pushedTwice = false, false, false
 	e.ackAt = 0
+	e.held, e.due = 0, 0
 }
 
 // delayACK sets the timer of an acknowledgement that waits for data to ride on.

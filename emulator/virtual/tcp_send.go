@@ -39,6 +39,8 @@ type sender struct {
 	cubic          cubic
 	recover        int64 // stream offset at which recovery is over; 0 = not in recovery
 	inLoss         bool  // recovery after a time-out
+	reduction      reduction
+	rack           rack
 
 	srtt, rttvar, rto int64 // ns
 	backoff           int
@@ -90,6 +92,7 @@ func (e *endpoint) push() {
 			e.track(e.nxt, size, now)
 			e.nxt += int64(size)
 		}
+		e.reduction.out += n
 		e.pingpongSent(now)
 	}
 	if full := e.limited || e.inFlight() >= e.cwnd; full || e.nxt > from {
@@ -110,7 +113,8 @@ func (e *endpoint) push() {
 }
 
 // burst says how many segments leave together now, as Linux's segmentation offload has them: what the link carries in about a
-// millisecond, two at least. Where the window has room for fewer, it waits for an acknowledgement that is near.
+// millisecond, two at least. Where the window has room for fewer, it waits for an acknowledgement that is near, but not while it
+// makes losses good.
 func (e *endpoint) burst(now int64) int {
 	room := e.cwnd - e.inFlight()
 	if room <= 0 {
@@ -138,7 +142,7 @@ func (e *endpoint) burst(now int64) int {
 	if n <= room {
 		return n
 	}
-	if e.head < len(e.segs) && room < e.cwnd/3 && now-e.segs[e.head].at > e.srtt/2 {
+	if e.recover == 0 && e.head < len(e.segs) && room < e.cwnd/3 && now-e.segs[e.head].at > e.srtt/2 {
 		e.limited = true
 		return 0
 	}
@@ -181,13 +185,13 @@ func (e *endpoint) inputACK(s *segment) {
 		return
 	}
 	e.peerWindow = int64(s.window) << windowScale
-	newly := 0
-	before := e.una
-	first, last := int64(-1), int64(-1)
-	if ack > e.una {
-		newly, first, last = e.cumulative(ack)
+	fresh, first, last := 0, int64(-1), int64(-1)
+	advanced := ack > e.una
+	if advanced {
+		fresh, first, last = e.cumulative(ack, now)
 	}
-	sacked, from, to := e.selective(s)
+	sacked, from, to := e.selective(s, now)
+	fresh += sacked
 	if first < 0 {
 		first = from
 	}
@@ -195,26 +199,35 @@ func (e *endpoint) inputACK(s *segment) {
 		last = to
 	}
 	e.timed(first, last, now)
-	switch {
-	case e.recover > 0 && e.una >= e.recover:
-		e.recover, e.inLoss = 0, false
-		e.cwnd = max(e.ssthresh, 1)
-	case e.recover > 0:
-		if e.inLoss {
-			e.grow(newly, now)
-		}
-		e.markLost(now)
-	case e.sackedN > 0 && e.markLost(now):
-		e.enterRecovery(false)
-	case newly > 0:
-		e.grow(newly, now)
-	}
-	if newly > 0 || sacked > 0 {
+	e.adapt(fresh, advanced, now)
+	if advanced || sacked > 0 {
 		e.armLoss(now)
 	}
 	e.push()
-	if e.una != before {
+	if advanced {
 		e.settle()
+	}
+}
+
+// adapt sets the window after an acknowledgement that tells of fresh segments for the first time (tcp_fastretrans_alert,
+// tcp_cong_control).
+func (e *endpoint) adapt(fresh int, advanced bool, now int64) {
+	if e.recover > 0 && e.una >= e.recover {
+		if !e.inLoss {
+			e.cwnd = max(e.ssthresh, 1)
+		}
+		e.recover, e.inLoss = 0, false
+	}
+	lost := e.sackedN > 0 || e.recover > 0
+	lost = lost && e.markLost(now)
+	if lost && e.recover == 0 {
+		e.enterRecovery(false)
+	}
+	switch {
+	case e.recover > 0 && !e.inLoss:
+		e.reduce(fresh, lost, advanced)
+	case advanced:
+		e.grow(fresh, now)
 	}
 }
 
@@ -229,15 +242,18 @@ func (e *endpoint) timed(first, last, now int64) {
 	}
 }
 
-// cumulative drops what is acknowledged up to off and returns the number of segments, and when the first and the last that were
-// not told of before had been sent, ns; -1 where one was sent more than once (tcp_clean_rtx_queue).
-func (e *endpoint) cumulative(off int64) (n int, first, last int64) {
+// cumulative drops what is acknowledged up to off and returns how many segments were not told of before, and when the first and the
+// last of them had been sent, ns; -1 where one was sent more than once (tcp_clean_rtx_queue).
+func (e *endpoint) cumulative(off, now int64) (n int, first, last int64) {
 	first, last = -1, -1
 	again := false
 	for e.head < len(e.segs) && e.segs[e.head].off+int64(e.segs[e.head].n) <= off {
 		s := &e.segs[e.head]
 		if s.sacked {
 			e.sackedN--
+		} else {
+			e.rack.arrived(s, now, e.cubic.least)
+			n++
 		}
 		if s.lost {
 			e.lostN--
@@ -251,7 +267,6 @@ func (e *endpoint) cumulative(off int64) (n int, first, last int64) {
 			}
 		}
 		e.head++
-		n++
 	}
 	if e.head == len(e.segs) {
 		e.segs, e.head = e.segs[:0], 0
