@@ -13,6 +13,7 @@ import (
 type lateAcks struct {
 	conns []ackConn
 	by    map[ackKey]uint32
+	hand  int // where a place that can be taken is looked for next
 }
 
 // ackKey names a TCP connection of a station: its own port, the far end's, and the far end.
@@ -23,13 +24,18 @@ type ackKey struct {
 }
 
 type ackConn struct {
+	key    ackKey
 	at     int64  // ns: when the first unacknowledged segment came to the station
 	owed   int    // segments with data since the last acknowledgement
 	serial uint32 // of the newest acknowledgement: those before it are out of date
 }
 
-// mostAckConns bounds the memory: connections beyond it are acknowledged as their kernel does.
-const mostAckConns = 1 << 14
+// Memory is bounded by the connections that have something unacknowledged: from so many on, one that has nothing gives its place
+// to the next, since nothing is known of it that matters; so does one whose station has said nothing for so long, ns.
+const (
+	manyAckConns = 1 << 14
+	ackPatience  = 120e9
+)
 
 // tcpOf finds what counts of a frame with an unfragmented TCP segment in IPv4; ok is false of any other.
 func tcpOf(frame []byte) (ports, src, dst uint32, flags byte, payload int, ok bool) {
@@ -58,21 +64,35 @@ const (
 	ackACK = 16
 )
 
-// conn finds a connection of a station, and makes it; nil where there are too many.
-func (l *lateAcks) conn(k ackKey) (*ackConn, uint32) {
+// conn finds a connection of a station, and makes it.
+func (l *lateAcks) conn(k ackKey, now int64) *ackConn {
 	if i, ok := l.by[k]; ok {
-		return &l.conns[i], i
-	}
-	if len(l.conns) >= mostAckConns {
-		return nil, 0
+		return &l.conns[i]
 	}
 	if l.by == nil {
 		l.by = make(map[ackKey]uint32)
 	}
-	i := uint32(len(l.conns))
-	l.conns = append(l.conns, ackConn{})
+	i := l.place(now)
+	c := &l.conns[i]
+	*c = ackConn{key: k, serial: c.serial + 1} // what was held of the one before is out of date
 	l.by[k] = i
-	return &l.conns[i], i
+	return c
+}
+
+// place gives a place for a connection: a new one while there are few, later one that can be taken, if there is any.
+func (l *lateAcks) place(now int64) uint32 {
+	if len(l.conns) >= manyAckConns {
+		for range l.conns {
+			i := l.hand
+			l.hand = (l.hand + 1) % len(l.conns)
+			if c := &l.conns[i]; c.owed == 0 || now-c.at > ackPatience {
+				delete(l.by, c.key)
+				return uint32(i)
+			}
+		}
+	}
+	l.conns = append(l.conns, ackConn{})
+	return uint32(len(l.conns) - 1)
 }
 
 // down notes a frame that comes to a station at a time.
@@ -81,15 +101,16 @@ func (l *lateAcks) down(station int, frame []byte, at int64) {
 	if !ok || payload == 0 && flags&(ackSYN|ackFIN|ackRST) == 0 {
 		return
 	}
-	c, _ := l.conn(ackKey{uint32(station), ports<<16 | ports>>16, src})
-	switch {
-	case c == nil:
-	case flags&(ackSYN|ackFIN|ackRST) != 0:
-		c.owed = 0
-	default:
-		if c.owed++; c.owed == 1 {
-			c.at = at
+	k := ackKey{uint32(station), ports<<16 | ports>>16, src}
+	if flags&(ackSYN|ackFIN|ackRST) != 0 {
+		if i, ok := l.by[k]; ok {
+			l.conns[i].owed = 0
 		}
+		return
+	}
+	c := l.conn(k, at)
+	if c.owed++; c.owed == 1 {
+		c.at = at
 	}
 }
 
@@ -100,10 +121,11 @@ func (l *lateAcks) up(station int, frame []byte) (since, name int64, hold bool) 
 	if !ok {
 		return 0, 0, false
 	}
-	c, i := l.conn(ackKey{uint32(station), ports, dst})
-	if c == nil {
+	i, ok := l.by[ackKey{uint32(station), ports, dst}]
+	if !ok { // nothing came to it
 		return 0, 0, false
 	}
+	c := &l.conns[i]
 	c.serial++
 	if payload > 0 || flags != ackACK || c.owed != 1 {
 		c.owed = 0

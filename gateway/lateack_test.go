@@ -105,6 +105,43 @@ func TestLateAcknowledgements(t *testing.T) {
 	}
 }
 
+// However many connections there have been: the next one's acknowledgement is as late as the first one's, and places are used again.
+func TestLateAcknowledgementsOfManyConnections(t *testing.T) {
+	a := &air{clock: &handClock{}}
+	at := make(map[byte]int64)
+	a.ap = gateway.NewAccessPoint(gateway.AccessPointConfig{
+		Clock: a.clock, GatewayMAC: gatewayMAC, Seed: 1, Pool: &packet.Pool{},
+		Stations: []gateway.Station{{Unit: 5, MAC: macs[0], Addr: lanA.Addr(), Acks: []int64{3e6, 3e6}, Deliver: func([]byte) {}}},
+		Capture: func(now int64, f []byte) int64 {
+			if [6]byte(f[6:12]) == macs[0] {
+				at[f[53]] = now
+			}
+			return 1
+		},
+		ToGateway: func(packet.Packet) {}, Downlink: func(packet.Lineage, bool) {},
+	})
+	defer a.ap.Close()
+	const connections = 40_000
+	for i := range connections {
+		now := int64(i) * 10e6
+		a.clock.set(now)
+		down, up := segment(false, 24, 100, 0), segment(true, 16, 0, 1)
+		binary.BigEndian.PutUint16(down[36:], uint16(i))
+		binary.BigEndian.PutUint16(up[34:], uint16(i))
+		down[26], up[30] = byte(11+i>>16), byte(11+i>>16)
+		a.ap.FromGateway(down, packet.Lineage{})
+		a.ap.FromStation(0, up)
+		a.clock.set(now + 5e6)
+		a.clock.fire()
+		if at[1] < now+3e6 {
+			t.Fatalf("connection %d was acknowledged after %d ns", i, at[1]-now)
+		}
+	}
+	if n := gateway.AckPlaces(a.ap); n > 1<<14 {
+		t.Errorf("%d places for one connection at a time", n)
+	}
+}
+
 // until lets time pass, a millisecond at a time.
 func (a *air) until(ms int64) {
 	for now := a.clock.Now() / 1e6; now <= ms; now++ {
