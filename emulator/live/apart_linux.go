@@ -12,6 +12,14 @@ type apart struct{ *net.TCPConn }
 
 var _ net.Conn = apart{}
 
+// socket is a connection as the device's stack writes to it.
+func (h *Host) socket(c net.Conn) net.Conn {
+	if raw, ok := c.(*net.TCPConn); ok && h.c.Specimen.Profile.Stack.Apart {
+		return apart{raw}
+	}
+	return c
+}
+
 // Write implements net.Conn.
 func (c apart) Write(p []byte) (n int, err error) {
 	raw, err := c.SyscallConn()

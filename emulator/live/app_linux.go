@@ -74,7 +74,7 @@ func (h *Host) serveApp(conn net.Conn) error {
 	if err := discard(conn, j.messages[0].Size-tokenSize, streamPatience, buf); err != nil {
 		return err
 	}
-	return walkStream(h.ctx, h.c.Clock, conn, packet.Up, newJob(j.messages[1:], h.c.Clock.Now(), j.tag), n, buf)
+	return walkStream(h.ctx, h.c.Clock, h.socket(conn), packet.Up, newJob(j.messages[1:], h.c.Clock.Now(), j.tag), n, buf)
 }
 
 // called performs a dialogue that the household's phone opens with the device.
@@ -102,7 +102,7 @@ func (h *Host) call(ctx context.Context, to netip.AddrPort, x *devices.Exchange,
 	}
 	defer h.c.Sessions.forget(token)
 	j := newJob(x.Messages, h.c.Clock.Now(), tag)
-	conn := &named{Conn: raw, token: token, offer: func() { sess.jobs <- j }}
+	conn := &named{Conn: h.socket(raw), token: token, offer: func() { sess.jobs <- j }}
 	buf := make([]byte, noiseSize)
 	if err := walkStream(ctx, h.c.Clock, conn, packet.Down, j, newNoise(h.draw()), buf); err != nil {
 		return err

@@ -54,11 +54,7 @@ func (h *Host) connect(ctx context.Context, s *devices.Service, tag truth.Tag, r
 	}
 	raw := dialled.(*net.TCPConn)
 	c := &connection{host: h, raw: raw, flow: flow, noise: newNoise(h.draw()), buf: make([]byte, noiseSize)}
-	var socket net.Conn = raw
-	if h.c.Specimen.Profile.Stack.Apart {
-		socket = apart{raw}
-	}
-	c.tcp = truth.NewStreamConn(socket, flow, packet.Up, opening)
+	c.tcp = truth.NewStreamConn(h.socket(raw), flow, packet.Up, opening)
 	c.conn = c.tcp
 	c.stop = context.AfterFunc(ctx, func() { _ = raw.Close() })
 	if v := tlsVersion(s.Transport); v != 0 {

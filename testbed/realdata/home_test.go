@@ -208,3 +208,35 @@ func FuzzCrosses(f *testing.F) {
 		}
 	})
 }
+
+// An open connection keeps its port through an hour of silence, where it began before the capture, too; one that is closed does not.
+func TestPortsOfOpenConnectionsStay(t *testing.T) {
+	const hour = int64(3600e9)
+	for _, c := range []struct {
+		name string
+		old  []byte // flags of the first unit's packets, up and down in turn
+		kept bool
+	}{
+		{"open since before the capture", []byte{0x18, 0x10}, true},
+		{"opened in it", []byte{0x02, 0x12, 0x10}, true},
+		{"closed", []byte{0x02, 0x12, 0x11, 0x11}, false},
+	} {
+		var in []crossing
+		add := func(unit int, at int64, up bool, flags byte) {
+			p := ipv4(protoTCP, 52, 1, up)
+			p.unit, p.at, p.ip[33] = unit, at, flags
+			in = append(in, p)
+		}
+		for i, f := range c.old {
+			add(0, int64(i), i%2 == 0, f)
+		}
+		add(1, hour, true, 0x02) // another device, from the same port of its own
+		add(0, hour+1, true, 0x10)
+		var ports []uint16
+		napt(in, func(_ int64, _ bool, _ []byte, _ int, port uint16, _ packet.Lineage) { ports = append(ports, port) })
+		n := len(c.old)
+		if (ports[n+1] == ports[0]) != c.kept || ports[n] == ports[n+1] || ports[0] != 40000 {
+			t.Errorf("%s: ports %v", c.name, ports)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package realdata
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 
@@ -49,19 +50,48 @@ func (p *crossing) lineage() packet.Lineage {
 }
 
 // napt passes the packets of a home through a NAPT's table. What comes from outside was let in where it was captured, so it is here.
+// A TCP connection that was open before the capture began is taken for open: its port stays as long as an open one's does.
 func napt(packets []crossing, tap tapped) {
+	type connection struct{ lan, remote netip.AddrPort }
 	table := gateway.NewTable(gateway.TableConfig{WAN: wanAddr, Filtering: gateway.FilterNone})
+	opened := make(map[connection]bool)
 	for i := range packets {
 		p := &packets[i]
 		port := uint16(0)
 		if proto, local, remote, ok := p.ends(); ok {
 			lan := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 168, 200, byte(10 + p.unit)}), local)
-			if wan, ok := table.Out(p.at, proto, lan, remote, 0); ok {
+			flags := p.flags()
+			out, in := flags, uint8(0)
+			if !p.up {
+				out, in = 0, flags
+			}
+			if c := (connection{lan, remote}); proto == protoTCP && !opened[c] {
+				opened[c] = true
+				if flags&flagSYN == 0 {
+					out, in = out|flagSYN, in|flagSYN
+				}
+			}
+			if wan, ok := table.Out(p.at, proto, lan, remote, out); ok {
 				port = wan.Port()
+				if in != 0 {
+					table.In(p.at, proto, port, remote, in)
+				}
 			}
 		}
 		tap(p.at, p.up, p.ip, p.length, port, p.lineage())
 	}
+}
+
+// flagSYN begins a TCP connection.
+const flagSYN = 2
+
+// flags are TCP's, 0 where there are none.
+func (p *crossing) flags() uint8 {
+	head := int(p.ip[0]&15) * 4
+	if p.ip[9] != protoTCP || len(p.ip) < head+14 || binary.BigEndian.Uint16(p.ip[6:])&0x1fff != 0 {
+		return 0
+	}
+	return p.ip[head+13]
 }
 
 // tunnel passes the packets of a home through a modelled WireGuard tunnel. They pass the tap when they were captured; what waits for the
