@@ -118,7 +118,7 @@ func TestLateAcknowledgementsOfManyConnections(t *testing.T) {
 			}
 			return 1
 		},
-		ToGateway: func(packet.Packet) {}, Downlink: func(packet.Lineage, bool) {},
+		ToGateway: func(*packet.Packet) {}, Downlink: func(packet.Lineage, bool) {},
 	})
 	defer a.ap.Close()
 	const connections = 40_000
