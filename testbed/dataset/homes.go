@@ -56,6 +56,9 @@ func OpenOrCreate(dir string, m Manifest, scenario []byte) (*Set, Found, error) 
 	if m.Captures == "" {
 		m.Captures = CapturesAll
 	}
+	if st, err := os.Stat(dir); err == nil && !st.IsDir() {
+		return nil, FoundNothing, fmt.Errorf("%s: %w: a file; a new or empty directory is needed", dir, ErrOccupied)
+	}
 	if _, err := os.Stat(filepath.Join(dir, FileManifest)); errors.Is(err, fs.ErrNotExist) {
 		if begun := filepath.Join(dir, FileManifest+partSuffix); alone(dir, begun) { // killed within its first write
 			if err := os.Remove(begun); err != nil {
