@@ -23,11 +23,14 @@ const (
 	etherIPv6 = 0x86dd
 	etherVLAN = 0x8100
 	etherQinQ = 0x88a8
+	etherPPP  = 0x8864 // PPPoE session, as many lines have it (RFC 2516): 6 bytes, then PPP's protocol in two
+	pppIPv4   = 0x0021
+	pppIPv6   = 0x0057
 	leastIPv4 = 20
 )
 
 // ethernetOf gives a frame as Ethernet carries it, since observations count that header, and the length that it had: without
-// VLAN tags, and without the padding of short frames. What is not IP is nothing to an observer: ok is false. buf is used where
+// VLAN tags and PPPoE's header, and without the padding of short frames. What is not IP is nothing to an observer: ok is false. buf is used where
 // the header is put in front.
 func ethernetOf(f dataset.Frame, buf *[]byte) (frame []byte, length int, ok bool) {
 	b, had := f.Data, max(f.Length, len(f.Data))
@@ -42,6 +45,15 @@ func ethernetOf(f dataset.Frame, buf *[]byte) (frame []byte, length int, ok bool
 		for (ether == etherVLAN || ether == etherQinQ) && len(b) >= head+4 {
 			ether = binary.BigEndian.Uint16(b[head+2:])
 			head += 4
+		}
+		if ether == etherPPP && len(b) >= head+8 {
+			switch binary.BigEndian.Uint16(b[head+6:]) {
+			case pppIPv4:
+				ether = etherIPv4
+			case pppIPv6:
+				ether = etherIPv6
+			}
+			head += 8
 		}
 		if head == dataset.EthernetHeader { // as nearly all are: not copied
 			length = unpadded(b[head:], had-head, ether)

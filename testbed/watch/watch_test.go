@@ -61,6 +61,8 @@ func TestLinkTypes(t *testing.T) {
 		"with a checksum":   {Link: 1, Data: append(ethernet(0x800, nil, ip), make([]byte, 64-14-len(ip))...)},
 		"VLAN":              {Link: 1, Data: ethernet(0x800, tag, ip)},
 		"two VLANs":         {Link: 1, Data: ethernet(0x800, slices.Concat([]byte{0x88, 0xa8, 0, 1}, tag), ip)},
+		"PPPoE":             {Link: 1, Data: ethernet(0x8864, nil, slices.Concat([]byte{0x11, 0, 0, 1, 0, byte(len(ip) + 2), 0, 0x21}, ip))},
+		"PPPoE in a VLAN":   {Link: 1, Data: ethernet(0x8864, tag, slices.Concat([]byte{0x11, 0, 0, 1, 0, byte(len(ip) + 2), 0, 0x21}, ip))},
 		"raw IP":            {Link: 101, Data: ip},
 		"raw IP of BSD":     {Link: 12, Data: ip},
 		"IPv4":              {Link: 228, Data: ip},
