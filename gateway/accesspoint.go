@@ -45,6 +45,8 @@ type AccessPointConfig struct {
 	Turn func(due int64) int64
 	// Pace, if there is one, says how long after a frame the next can come to the same station: a program's thread has its slowness.
 	Pace func() int64
+	// Late, if there is one, says how much later than it is due a frame is handed to a station, for the same reason.
+	Late func(due int64) int64
 	// Downlink tells that a frame which carries a WAN packet was captured (p.Lineage.LANFrame), and whether the air then lost it.
 	Downlink func(l packet.Lineage, lost bool)
 }
@@ -311,7 +313,10 @@ func (a *AccessPoint) arrival(i int, now int64) int64 {
 	if a.c.Pace != nil {
 		behind += a.c.Pace()
 	}
-	at = max(at+a.airTime(), behind)
+	if at += a.airTime(); a.c.Late != nil {
+		at += a.c.Late(at)
+	}
+	at = max(at, behind)
 	a.heard(i, at)
 	return at
 }

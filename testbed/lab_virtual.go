@@ -168,6 +168,7 @@ func (l *virtualLab) build() error {
 		ToGateway: l.toGateway,
 		Turn:      func(due int64) int64 { return air.Turn(due, virtual.TaskAir) },
 		Pace:      l.net.Pace,
+		Late:      l.net.Late,
 		Downlink:  func(x packet.Lineage, lost bool) { l.rows.complete(x.Row, x, lost) },
 	})
 	return nil

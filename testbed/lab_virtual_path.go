@@ -54,7 +54,11 @@ func clientPort(seed uint64) uint16 { return uint16(32768 + seed%28232) }
 
 // through sends a packet into an end of the tunnel, which takes a moment for each and keeps their order.
 func (l *virtualLab) through(way int, p *packet.Packet, at int64) {
-	l.seal[way].Send(p, l.sealer[way].Done(at, virtual.TaskSeal))
+	task := virtual.TaskSeal
+	if way == clientOpens || way == serverOpens {
+		task = virtual.TaskOpen
+	}
+	l.seal[way].Send(p, l.sealer[way].Done(at, task))
 }
 
 // toWAN takes an IP packet that the gateway's kernel forwards, or sends itself.

@@ -1,5 +1,7 @@
 package virtual
 
+import "math/bits"
+
 // Slowness of the live world's programs and kernels, ns, drawn from quantiles that were fitted to what was measured there:
 // how late frames are in lan.pcapng after the tap, how near to each other, how late acknowledgements are, and how many segments
 // they cover (noisy-napt and noisy-vpn, homes of five minutes at real-time priority on two cores). Each table has its values at steps of an eighth of probability, between which a
@@ -17,15 +19,12 @@ func (t *latency) draw(d draws) int64 {
 // sleeping is how late a program runs after the moment it slept for.
 func (n *Net) sleeping() int64 { return latencySleep.draw(n.late) }
 
-// waking is how long a program takes from the arrival of what it waits for to what it does then. The first after a while has a core
-// to wake.
+// waking is how long a program takes from the arrival of what it waits for to what it does then.
 func (n *Net) waking() int64 {
-	t, now := &latencyWake, n.clock.Now()
-	if now > n.awake+asleep {
-		t = &latencyColdWake
-	}
+	now := n.clock.Now()
+	idle := now - n.awake
 	n.awake = now
-	return n.lag + t.draw(n.late)
+	return n.lag + latencyWake.draw(n.late) + n.cold(idle)
 }
 
 // reading is how long a program holds a socket to read what has come.
@@ -34,27 +33,48 @@ func (n *Net) reading() int64 { return latencyRead.draw(n.late) }
 // computing is what a handshake's arithmetic takes.
 func (n *Net) computing() int64 { return latencyCompute.draw(n.late) }
 
-// Hop is what the gateway's kernel takes to forward a packet.
-func (n *Net) Hop() int64 { return latencyHop.draw(n.late) }
+// signing is what a TLS server's takes, checking what a client's does.
+func (n *Net) signing() int64  { return latencySign.draw(n.late) }
+func (n *Net) checking() int64 { return latencyCheck.draw(n.late) }
+
+// Late is how much later than a moment a frame is handed to a station: a timer has to wake for it.
+func (n *Net) Late(at int64) int64 {
+	idle := max(at-n.handed, 0)
+	n.handed = max(at, n.handed)
+	return latencyTimer.draw(n.late) + n.cold(idle)
+}
 
 // Pace is what handing a frame to a station takes: the next comes to it so much later at the earliest.
 func (n *Net) Pace() int64 { return latencyPace.draw(n.late) }
 
+// cold is what a thread needs longer to begin where it has had nothing to do for so long: the longer, the deeper its core sleeps.
+func (n *Net) cold(idle int64) int64 {
+	after := coldAfter[min(bits.Len64(uint64(idle)>>18), len(coldAfter)-1)]
+	if after == 0 {
+		return 0
+	}
+	return after * latencyCold.draw(n.late) / 1000
+}
+
+// coldAfter are medians of that, ns: after less than 2^18 ns (0.26 ms), after less than twice as much, and so on.
+var coldAfter = [...]int64{0, 6_000, 12_000, 18_000, 28_000, 44_000, 54_000, 61_000, 66_000, 70_000, 75_000, 81_000}
+
 var (
-	latencySleep    = latency{30_000, 50_000, 60_000, 70_000, 80_000, 95_000, 115_000, 150_000, 350_000}
-	latencyWake     = latency{20_000, 30_000, 38_000, 45_000, 55_000, 65_000, 80_000, 110_000, 250_000}
-	latencyColdWake = latency{90_000, 150_000, 180_000, 205_000, 230_000, 255_000, 290_000, 340_000, 480_000}
-	latencyCompute  = latency{150_000, 200_000, 230_000, 260_000, 300_000, 350_000, 420_000, 550_000, 1_200_000}
-	latencyHop      = latency{10_000, 14_000, 17_000, 20_000, 24_000, 29_000, 37_000, 50_000, 100_000}
-	latencyRead     = latency{750, 1_250, 1_750, 2_250, 3_000, 4_000, 5_500, 8_750, 25_000}
-	latencyPace     = latency{9_000, 10_500, 12_000, 13_500, 15_000, 18_000, 24_000, 36_000, 90_000}
-	latencyTimer    = latency{8_000, 12_000, 15_000, 18_000, 22_000, 27_000, 34_000, 45_000, 80_000}
-	latencyCold     = latency{20_000, 40_000, 52_000, 62_000, 73_000, 85_000, 100_000, 125_000, 180_000}
+	latencySleep   = latency{30_000, 50_000, 60_000, 70_000, 80_000, 95_000, 115_000, 150_000, 350_000}
+	latencyWake    = latency{20_000, 30_000, 38_000, 45_000, 55_000, 65_000, 80_000, 110_000, 200_000}
+	latencyCompute = latency{150_000, 200_000, 230_000, 260_000, 300_000, 350_000, 420_000, 550_000, 1_200_000}
+	latencySign    = latency{250_000, 350_000, 390_000, 440_000, 490_000, 550_000, 640_000, 800_000, 1_600_000}
+	latencyCheck   = latency{110_000, 150_000, 175_000, 200_000, 235_000, 280_000, 340_000, 450_000, 1_000_000}
+	latencyRead    = latency{750, 1_250, 1_750, 2_250, 3_000, 4_000, 5_500, 8_750, 25_000}
+	latencyPace    = latency{9_000, 10_500, 12_000, 13_500, 15_000, 18_000, 24_000, 36_000, 90_000}
+	latencyTimer   = latency{12_000, 15_000, 17_000, 19_000, 22_000, 27_000, 34_000, 45_000, 80_000}
+	latencyCold    = latency{250, 500, 650, 820, 1_000, 1_200, 1_450, 1_850, 3_000} // thousandths of coldAfter's
 
 	taskCosts = [...]latency{
-		TaskDeliver: {3_000, 3_500, 4_000, 4_500, 5_000, 6_000, 8_000, 12_000, 30_000},
+		TaskDeliver: {9_000, 10_500, 12_000, 13_500, 15_000, 18_000, 24_000, 36_000, 90_000},
 		TaskTapDown: {3_000, 3_500, 4_000, 4_500, 5_000, 6_000, 8_000, 12_000, 40_000},
 		TaskAir:     {2_000, 2_400, 2_700, 3_000, 3_300, 3_800, 4_600, 7_000, 20_000},
-		TaskSeal:    {10_000, 13_000, 16_000, 19_000, 22_000, 26_000, 33_000, 45_000, 150_000},
+		TaskSeal:    {0, 500, 1_000, 2_000, 3_000, 5_000, 10_000, 35_000, 200_000},
+		TaskOpen:    {9_000, 12_000, 15_000, 18_000, 22_000, 27_000, 36_000, 60_000, 200_000},
 	}
 )

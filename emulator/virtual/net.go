@@ -53,6 +53,7 @@ type Net struct {
 	late     draws // of the slowness of programs and kernels
 	lag      int64 // ns: how much later than the clock says it is for what is handed over just now
 	awake    int64 // ns: when a program was last woken
+	handed   int64 // ns: when a station last got a frame
 	hosts    []*Host
 	byAddr   map[uint32]*Host
 	router   *router

@@ -14,7 +14,7 @@ type router struct {
 	n       *Net
 	mac     [6]byte
 	near    neighbours
-	upFree  int64
+	leaving *Worker // that of its way out
 	outside stack
 	inside  stack
 	socks   map[socketKey]func([]byte)
@@ -24,7 +24,7 @@ type router struct {
 }
 
 func newRouter(n *Net) *router {
-	r := &router{n: n, reader: n.NewWorker(), mac: n.c.RouterMAC, socks: make(map[socketKey]func([]byte))}
+	r := &router{n: n, reader: n.NewWorker(), leaving: n.NewWorker(), mac: n.c.RouterMAC, socks: make(map[socketKey]func([]byte))}
 	d := newDraws(n.c.Seed, 0x726f7574)
 	r.port = uint16(firstEphemeral + d.n(lastEphemeral-firstEphemeral))
 	r.outside = stack{n: n, addr: u32(n.c.Outside), ttl: 64, draws: d, out: r.toWAN}
@@ -62,18 +62,12 @@ func (n *Net) FromLAN(p *packet.Packet) {
 	case b[9] == protoUDP && len(b) >= ipv4Size+udpSize && be16(b[ipv4Size+2:]) == dhcpServer:
 		r.serveLease(b)
 	case f[0]&1 == 0 && !n.onLAN(dst) && b[8] > 1:
-		p.Data, p.At = b, r.leaves(p.At)
+		p.Data, p.At = b, r.leaving.Turn(p.At, TaskAir)
 		forward(b)
 		n.c.ToWAN(p)
 		return
 	}
 	n.pool.Put(f)
-}
-
-// leaves is when a packet that is forwarded now comes out at the other side: they keep their order.
-func (r *router) leaves(at int64) int64 {
-	r.upFree = max(at+r.n.Hop(), r.upFree)
-	return r.upFree
 }
 
 // Routed tells whether a frame for the gateway will be forwarded to the WAN.

@@ -59,6 +59,8 @@ type side struct {
 	reads  bool   // it waits for that
 	due    int64  // it sleeps until then; 0 = it does not
 	turn   bool   // it will run soon
+	wakes  int64  // ns: when, if it reads then
+	early  int    // times that it has run before its timer
 	holds  int64  // ns: until when it reads, and holds the socket
 	seen   int64  // what had come when its patience was set
 	until  int64  // ns: when that ends
@@ -156,7 +158,17 @@ func (d *side) later(after int64) {
 	if now := d.s.n.clock.Now(); now < d.holds {
 		d.s.n.clock.Schedule(d.holds, d, turnRelease)
 	} else {
-		d.s.n.clock.Schedule(now+after, d, turnRead)
+		d.wakes = now + after
+		d.s.n.clock.Schedule(d.wakes, d, turnRead)
+	}
+}
+
+// arriving implements application: of packets that a thread hands over one after the other in one go, at one reading of the clock,
+// a later one finds that what came before it has been read.
+func (d *side) arriving(at int64) {
+	if d.turn && d.wakes != 0 && d.wakes <= at {
+		d.early++
+		d.wake(d.s.n.clock.Now())
 	}
 }
 
@@ -164,18 +176,10 @@ func (d *side) later(after int64) {
 func (d *side) Fire(now int64, arg uint64) {
 	switch {
 	case d.over || d.e.state == stateClosed:
+	case arg == turnRead && d.early > 0:
+		d.early--
 	case arg == turnRead:
-		d.turn = false
-		piece := d.piece()
-		d.run(now)
-		if d.over {
-			return
-		}
-		d.holds = now + d.s.n.reading()
-		d.e.consumed(d.holds, piece)
-		if d.e.finIn || d.told() {
-			d.left()
-		}
+		d.wake(now)
 	case arg == turnRelease: // something has come while it read
 		d.e.unlock()
 		d.turn = false
@@ -187,6 +191,22 @@ func (d *side) Fire(now int64, arg uint64) {
 		d.fail(errPatience)
 	case arg == turnPatience && d.reads && now >= d.until:
 		d.patience(now, 0)
+	}
+}
+
+// wake lets the program read what has come.
+func (d *side) wake(now int64) {
+	at := max(now, d.wakes)
+	d.turn, d.wakes = false, 0
+	piece := d.piece()
+	d.run(now)
+	if d.over {
+		return
+	}
+	d.holds = at + d.s.n.reading()
+	d.e.consumed(d.holds, piece)
+	if d.e.finIn || d.told() {
+		d.left()
 	}
 }
 
@@ -239,7 +259,7 @@ func (d *side) shake(now int64) bool {
 			return false
 		case mine && !d.ready && d.stage > 0: // signing and checking take their time
 			d.ready = true
-			d.sleep(now + d.s.n.computing())
+			d.sleep(now + d.computing())
 			return false
 		case mine:
 			d.e.write(len(f), d.s.open, f)
@@ -250,6 +270,14 @@ func (d *side) shake(now int64) bool {
 		d.stage++
 	}
 	return true
+}
+
+// computing is what this side's arithmetic takes, before it says what is next.
+func (d *side) computing() int64 {
+	if d.stage == 1 {
+		return d.s.n.signing()
+	}
+	return d.s.n.checking()
 }
 
 // await waits for n more bytes; true when they are there. n and wait count when the waiting begins.

@@ -28,6 +28,7 @@ const (
 // application is what sits on an endpoint. It is told of what happened at once; it models its own slowness.
 type application interface {
 	connected(e *endpoint)
+	arriving(at int64)    // a segment is about to be taken, as of a moment that may lie after the clock's
 	received(e *endpoint) // e.rnxt has moved
 	ended(e *endpoint)    // the peer has sent all
 	broken(e *endpoint)   // reset, or given up
@@ -260,10 +261,7 @@ func (e *endpoint) becomeOpen() {
 	}
 	e.cubic = newCubic(e.now())
 	e.lastSent, e.lastHeard = e.now(), e.now()
-	e.win = newRecvWindow(e.now(), e.mss)
-	if answered && e.ts {
-		e.win.said = answerWindow
-	}
+	e.win = newRecvWindow(e.now(), e.mss, e.firstWindow(answered))
 	if e.st.keepalive > 0 {
 		e.st.n.clock.Schedule(e.now()+e.st.keepalive, e, timerAlive)
 	}

@@ -8,8 +8,7 @@ import (
 
 const (
 	timestampSize = 12
-	windowScale   = 7     // what Linux offers where a buffer may grow to 6 MiB
-	answerWindow  = 65160 // bytes: in a SYN-ACK with time stamps
+	windowScale   = 7 // what Linux offers where a buffer may grow to 6 MiB
 )
 
 // header starts a segment of payload bytes with opts bytes of options in a new buffer and returns the IP packet. Sequence and
@@ -29,10 +28,8 @@ func (e *endpoint) header(opts, payload int, flags byte, seq uint32) []byte {
 	said := e.window()
 	window := uint16(said >> windowScale)
 	switch {
-	case flags == flagSYN|flagACK && e.ts:
-		window = answerWindow
 	case flags&flagSYN != 0:
-		window = firstWindow
+		window = uint16(e.firstWindow(flags&flagACK != 0))
 	case flags&flagRST != 0:
 		window = 0
 	default:

@@ -59,6 +59,9 @@ func (e *endpoint) ackNumber() uint32 {
 // inputData takes payload bytes, or a FIN, that stand at off.
 func (e *endpoint) inputData(off int64, n int, flags byte) {
 	now := e.now()
+	if e.app.arriving(now + e.st.n.lag); e.state == stateClosed {
+		return
+	}
 	e.lastHeard = now
 	end := off + int64(n)
 	if flags&flagFIN != 0 && !e.finSeen {
@@ -95,7 +98,7 @@ func (e *endpoint) inputData(off int64, n int, flags byte) {
 	}
 	e.owes = true
 	switch at := filled || (e.finIn && e.closed) || (e.rnxt-e.ackedTo > int64(e.rcvMSS) && e.moves()) || (e.quick > 0 && !e.interactive); {
-	case at && now < e.locked: // net.ipv4.tcp_backlog_ack_defer
+	case at && now+e.st.n.lag < e.locked: // net.ipv4.tcp_backlog_ack_defer
 		e.deferred = true
 	case at:
 		e.sendACK()

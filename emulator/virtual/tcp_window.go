@@ -9,7 +9,7 @@ import (
 // Linux's receive window (6.18: net/ipv4/tcp_input.c, tcp_output.c), which also rules acknowledgements: while it grows, each segment
 // is acknowledged by itself. A buffer is counted in bytes of memory, a window in bytes of payload.
 const (
-	firstWindow  = 64240   // bytes: 44 segments, what Linux announces at first
+	firstMost    = 65535   // bytes: whole segments up to it are announced at first (tcp_select_initial_window)
 	firstBuffer  = 131072  // bytes: net.ipv4.tcp_rmem
 	mostBuffer   = 6 << 20 // bytes: net.ipv4.tcp_rmem in a new namespace
 	firstRatio   = 128     // 256ths of the memory that are payload, until a segment of some size comes (TCP_DEFAULT_SCALING_RATIO)
@@ -53,11 +53,20 @@ type roundTrip struct {
 }
 
 // newRecvWindow is an end's when its connection opens: a segment of the buffer is kept back (tcp_init_buffer_space).
-func newRecvWindow(now int64, mss int) recvWindow {
-	w := recvWindow{buffer: firstBuffer, ratio: firstRatio, said: firstWindow, space: int64(firstSegment * mss), since: now}
+func newRecvWindow(now int64, mss int, said int64) recvWindow {
+	w := recvWindow{buffer: firstBuffer, ratio: firstRatio, said: said, space: int64(firstSegment * mss), since: now}
 	w.clamp = w.fits(w.buffer) - int64(mss)
-	w.threshold = min(firstWindow, w.clamp)
+	w.threshold = min(said, w.clamp)
 	return w
+}
+
+// firstWindow is what is announced at first: a SYN counts segments without options, what answers one with time stamps does not.
+func (e *endpoint) firstWindow(answers bool) int64 {
+	mss := e.st.mss
+	if answers && e.ts {
+		mss -= timestampSize
+	}
+	return int64(firstMost / mss * mss)
 }
 
 // fits is how much payload has room in memory.

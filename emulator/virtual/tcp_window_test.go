@@ -21,7 +21,7 @@ func received(e *endpoint, n int) int64 {
 func opened(mss int, ts bool) *endpoint {
 	e := &endpoint{mss: mss, ts: ts, dir: packet.Up, unit: 0}
 	e.rcvMSS, e.rto = defaultRcvMSS, minRTO
-	e.win = newRecvWindow(0, mss)
+	e.win = newRecvWindow(0, mss, 64240)
 	e.win.said = e.window() // the handshake's last segment
 	return e
 }

@@ -18,20 +18,19 @@ const (
 	TaskDeliver Task = iota // hands a packet to a kernel, which acts upon it
 	TaskTapDown             // notes a packet that comes, translates it, hands it to the gateway's kernel
 	TaskAir                 // notes a frame, hands it to the gateway's kernel
-	TaskSeal                // takes a packet through an end of the tunnel
+	TaskSeal                // takes a packet into the tunnel
+	TaskOpen                // and out of it, on a thread that its arrival has half woken
 )
-
-// asleep is how long a thread has nothing to do until its core sleeps and is slow to wake up, ns.
-const asleep = int64(1e6)
 
 // Turn returns when a task really begins that is due at a moment: never before the task before it is over.
 func (w *Worker) Turn(due int64, t Task) int64 {
 	start := w.busy
-	switch {
-	case due > start+asleep:
-		start = due + latencyCold.draw(w.n.late)
-	case due > start:
-		start = due + latencyTimer.draw(w.n.late)
+	switch idle := due - start; {
+	case idle <= 0:
+	case t == TaskOpen:
+		start = due + w.n.cold(idle)/2
+	default:
+		start = due + latencyTimer.draw(w.n.late) + w.n.cold(idle)
 	}
 	w.busy = start + taskCosts[t].draw(w.n.late)
 	return start
