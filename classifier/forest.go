@@ -14,8 +14,9 @@ import (
 type ForestOptions struct {
 	Trees    int // 60
 	MaxDepth int // 24
-	MinLeaf  int // packets; 0 = one in ten thousand, from 2 to 50: smaller leaves learn the moments of their own homes
-	Try      int // features tried a split; 0 = the square root of their number, rounded up, and at least 4
+	MinLeaf  int // packets drawn; 0 = one in 6,300, from 3 to 80: smaller leaves learn the moments of their own homes
+	Draw     int // features drawn a split; 0 = the square root of their number, rounded down
+	Try      int // if set, more are drawn until so many part the packets there
 	Workers  int // 1
 	Seed     uint64
 	Progress func(done, of int)
@@ -28,8 +29,8 @@ func orDefault(v *int, d int) {
 	}
 }
 
-// smallestLeaf is how many of n packets a leaf holds at least.
-func smallestLeaf(n int) int { return min(max(n/10_000, 2), 50) }
+// smallestLeaf is how many drawn packets a leaf of a tree on n packets holds at least.
+func smallestLeaf(n int) int { return min(max(n/6_300, 3), 80) }
 
 // forest is a random forest (Breiman 2001): each tree on a bootstrap sample, a random choice of features at each split.
 type forest struct {
@@ -41,7 +42,7 @@ func growForest(ctx context.Context, t *table, o ForestOptions) (*forest, error)
 	orDefault(&o.Trees, 60)
 	orDefault(&o.MaxDepth, 24)
 	orDefault(&o.MinLeaf, smallestLeaf(t.n))
-	orDefault(&o.Try, max(int(math.Ceil(math.Sqrt(float64(len(t.cols))))), 4))
+	orDefault(&o.Draw, int(math.Sqrt(float64(len(t.cols)))))
 	f := &forest{classes: t.classes, trees: make([]tree, o.Trees)}
 	var mu sync.Mutex
 	done := 0
@@ -152,8 +153,9 @@ func (g *grower) partition(rows []int32, col []uint8, bin uint8) int {
 	return mid
 }
 
-// best returns the split of least Gini impurity among features drawn at random; features that are constant here are drawn
-// again, as long as there are any.
+// best returns the split of least Gini impurity among features drawn at random. Those that are constant here count as drawn, as long as
+// one is not, and where no cut leaves leaves that are large enough there is no split: trees that always look for another feature
+// split by the moments of single homes, all by the same ones.
 func (g *grower) best(rows []int32, counts []int32, n int) (feature, bin, next int) {
 	order := g.order
 	for i := range order {
@@ -161,27 +163,39 @@ func (g *grower) best(rows []int32, counts []int32, n int) (feature, bin, next i
 	}
 	feature = -1
 	least := math.Inf(1)
-	tried := 0
-	for k := 0; k < len(order) && tried < g.o.Try; k++ {
+	parted, varied := 0, false
+	for k := range order {
+		if g.o.Try > 0 && parted == g.o.Try || g.o.Try == 0 && k >= g.o.Draw && varied {
+			break
+		}
 		j := k + g.r.IntN(len(order)-k)
 		order[k], order[j] = order[j], order[k]
-		b, after, gini, ok := g.scan(order[k], rows, counts, n)
-		if !ok {
+		c := g.scan(order[k], rows, counts, n)
+		varied = varied || c.varied
+		if !c.ok {
 			continue
 		}
-		tried++
-		if gini < least {
-			least, feature, bin, next = gini, order[k], b, after
+		parted++
+		if c.gini < least {
+			least, feature, bin, next = c.gini, order[k], c.bin, c.next
 		}
 	}
 	return feature, bin, next
 }
 
+// scanned is what scan finds.
+type scanned struct {
+	varied    bool // the feature has several bins here
+	ok        bool // and there is a cut
+	bin, next int
+	gini      float64
+}
+
 // scan finds the best cut of one feature, above bin and below next, the next that holds a row: gini is the weighted impurity of
 // both sides, times the number of packets, n.
-func (g *grower) scan(f int, rows []int32, counts []int32, n int) (bin, next int, gini float64, ok bool) {
+func (g *grower) scan(f int, rows []int32, counts []int32, n int) (best scanned) {
 	if len(g.t.cuts[f]) == 0 {
-		return 0, 0, 0, false
+		return best
 	}
 	classes := g.t.classes
 	col, what, hist := g.t.cols[f], g.what[:len(rows)], g.hist
@@ -196,14 +210,15 @@ func (g *grower) scan(f int, rows []int32, counts []int32, n int) (bin, next int
 		g.left[c], g.right[c] = 0, int64(k)
 		rightSquares += int64(k) * int64(k)
 	}
-	gini = math.Inf(1)
-	nl, fresh := 0, false
+	best.gini = math.Inf(1)
+	nl, bins, fresh := 0, 0, false
 	for word, set := range used {
 		used[word] = 0
 		for ; set != 0; set &= set - 1 {
 			b := word<<6 + bits.TrailingZeros64(set)
+			bins++
 			if fresh {
-				next, fresh = b, false
+				best.next, fresh = b, false
 			}
 			h := hist[b*classes:][:classes]
 			left, right := g.left[:len(h)], g.right[:len(h)]
@@ -223,12 +238,13 @@ func (g *grower) scan(f int, rows []int32, counts []int32, n int) (bin, next int
 			if nl < g.o.MinLeaf || nr < g.o.MinLeaf || nr == 0 {
 				continue
 			}
-			if v := float64(n) - float64(leftSquares)/float64(nl) - float64(rightSquares)/float64(nr); v < gini {
-				gini, bin, ok, fresh = v, b, true, true
+			if v := float64(n) - float64(leftSquares)/float64(nl) - float64(rightSquares)/float64(nr); v < best.gini {
+				best.gini, best.bin, best.ok, fresh = v, b, true, true
 			}
 		}
 	}
-	return bin, next, gini, ok
+	best.varied = bins > 1
+	return best
 }
 
 // predict writes the mean of the trees' class probabilities to probs. It allocates nothing.
