@@ -64,11 +64,16 @@ func (c *chunk) text(s string) uint16 {
 	return id
 }
 
-// number numbers values. An entry of id holds only if the dictionary agrees, so that nothing is to be cleared for the next
+// code is a number, or the code of a name, as a page keeps it.
+type code interface{ uint8 | uint16 | uint32 }
+
+// number numbers a chunk's values. An entry of id holds only if the dictionary agrees, so that nothing is to be cleared for the next
 // row group.
-func (c *chunk) number(ids []uint16, v []uint32) {
+func number[T code](c *chunk, ids []uint16, v []T) {
 	numbers := c.numbers
-	for i, x := range v {
+	ids = ids[:len(v)]
+	for i, value := range v {
+		x := uint32(value)
 		if x < 1<<16 {
 			id := c.id[x]
 			if int(id) >= len(numbers) || numbers[id] != x {
@@ -90,17 +95,18 @@ func (c *chunk) number(ids []uint16, v []uint32) {
 	c.numbers = numbers
 }
 
-// names numbers the names of codes: codes of one name have one number.
-func (c *chunk) names(ids []uint16, codes []uint32, names []string) {
+// tell numbers the names of codes for a chunk: codes of one name have one number.
+func tell[T code](c *chunk, ids []uint16, codes []T, names []string) {
 	for k := len(c.of); k < len(names); k++ {
 		c.of = append(c.of, uint16(slices.Index(names, names[k])))
 	}
 	c.told = append(c.told[:0], make([]uint16, len(names))...)
-	for i, code := range codes {
-		id := c.told[code]
+	ids = ids[:len(codes)]
+	for i, x := range codes {
+		id := c.told[x]
 		if id == 0 {
-			id = c.name(c.of[code], names) + 1
-			c.told[code] = id
+			id = c.name(c.of[x], names) + 1
+			c.told[x] = id
 		}
 		ids[i] = id - 1
 	}

@@ -160,12 +160,15 @@ func appendBits(b []byte, v *[deltaMini]uint64, width uint) []byte {
 	return b
 }
 
-// appendBools packs one bit a value.
-func appendBools(b []byte, v []uint16) []byte {
-	for i := 0; i < len(v); i += 8 {
+// appendBools packs one bit a value, which is 0 or 1.
+func appendBools(b []byte, v []uint8) []byte {
+	for ; len(v) >= 8; v = v[8:] {
+		b = append(b, byte(binary.LittleEndian.Uint64(v)*0x0102040810204080>>56)) // no two of its partial products share a bit
+	}
+	if len(v) > 0 {
 		x := byte(0)
-		for k, bit := range v[i:min(i+8, len(v))] {
-			x |= byte(bit) << k
+		for k, bit := range v {
+			x |= bit << k
 		}
 		b = append(b, x)
 	}

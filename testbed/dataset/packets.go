@@ -50,18 +50,21 @@ const (
 	packetColumnCount = 21
 )
 
-// page holds rows by column, texts as codes.
+// page holds rows by column, texts as codes, in as few bytes as they need: what else a core works on shares its cache with it.
 type page struct {
-	n                                                 int
-	ts, event, lan                                    [pageRows + cacheLine/8]int64
-	dir, proto, local, remote, flags, length, payload numberColumn
-	addr, app, unit, activity, role                   numberColumn
-	lost                                              [pageRows]uint16
+	n                                        int
+	ts, event, lan                           [pageRows + cacheLine/8]int64
+	length, payload                          [pageRows + cacheLine/4]uint32
+	local, remote, addr, app, unit, activity codeColumn
+	dir, proto, flags, role, lost            byteColumn
 }
 
-// numberColumn ends with a cache line that is not used. Columns of a power of two would have the same place in a core's cache for
-// a row, and there are more of them than it has ways.
-type numberColumn [pageRows + cacheLine/4]uint32
+// Columns end with a cache line that is not used. Those of a power of two would have the same place in a core's cache for a row, and
+// there are more of them than it has ways.
+type (
+	codeColumn [pageRows + cacheLine/2]uint16
+	byteColumn [pageRows + cacheLine]uint8
+)
 
 const cacheLine = 64 // bytes
 
@@ -148,12 +151,12 @@ func (w *packetWriter) append(o *Observation, unit, activity uint16, role uint8,
 	}
 	w.total++
 	p.ts[i] = o.TsNs
-	p.dir[i], p.length[i], p.payload[i] = uint32(uint8(o.Dir)), uint32(o.Length), uint32(o.PayloadLength)
-	p.proto[i], p.flags[i] = uint32(o.IPProto), uint32(o.TCPFlags)
-	p.local[i], p.remote[i] = uint32(o.LocalPort), uint32(o.RemotePort)
-	p.addr[i] = uint32(w.cols[colAddr].text(o.RemoteAddr))
-	p.app[i] = uint32(w.cols[colApp].text(o.AppProto))
-	p.unit[i], p.activity[i], p.role[i] = uint32(unit), uint32(activity), uint32(role)
+	p.dir[i], p.length[i], p.payload[i] = uint8(o.Dir), uint32(o.Length), uint32(o.PayloadLength)
+	p.proto[i], p.flags[i] = o.IPProto, o.TCPFlags
+	p.local[i], p.remote[i] = o.LocalPort, o.RemotePort
+	p.addr[i] = w.cols[colAddr].text(o.RemoteAddr)
+	p.app[i] = w.cols[colApp].text(o.AppProto)
+	p.unit[i], p.activity[i], p.role[i] = unit, activity, role
 	p.event[i], p.lan[i], p.lost[i] = event, lan, 0
 	if lost {
 		p.lost[i] = 1
@@ -203,37 +206,22 @@ func (w *packetWriter) flush() error {
 		w.nums[i] = w.total - int64(n) + int64(i) + 1
 	}
 	w.delta(colFrame, w.nums[:n])
-	for _, c := range [...]struct {
-		col int
-		v   *numberColumn
-	}{
-		{colDir, &p.dir},
-		{colLength, &p.length},
-		{colProto, &p.proto},
-		{colLocal, &p.local},
-		{colRemote, &p.remote},
-		{colFlags, &p.flags},
-		{colPayload, &p.payload},
-	} {
-		w.cols[c.col].number(w.ids[:n], c.v[:n])
-		w.dict(c.col, w.ids[:n])
-	}
-	for _, c := range [...]struct {
-		col int
-		v   *numberColumn
-	}{{colAddr, &p.addr}, {colApp, &p.app}} {
-		for i, id := range c.v[:n] {
-			w.ids[i] = uint16(id)
-		}
-		w.dict(c.col, w.ids[:n])
-	}
+	numbers(w, colDir, p.dir[:n])
+	numbers(w, colLength, p.length[:n])
+	numbers(w, colProto, p.proto[:n])
+	numbers(w, colLocal, p.local[:n])
+	numbers(w, colRemote, p.remote[:n])
+	numbers(w, colFlags, p.flags[:n])
+	numbers(w, colPayload, p.payload[:n])
+	w.dict(colAddr, p.addr[:n])
+	w.dict(colApp, p.app[:n])
 	for i := range w.units {
-		w.cols[colDevice+i].names(w.ids[:n], p.unit[:n], w.units[i])
+		tell(w.cols[colDevice+i], w.ids[:n], p.unit[:n], w.units[i])
 		w.dict(colDevice+i, w.ids[:n])
 	}
-	w.cols[colActivity].names(w.ids[:n], p.activity[:n], w.activities)
+	tell(w.cols[colActivity], w.ids[:n], p.activity[:n], w.activities)
 	w.dict(colActivity, w.ids[:n])
-	w.cols[colRole].names(w.ids[:n], p.role[:n], w.roles)
+	tell(w.cols[colRole], w.ids[:n], p.role[:n], w.roles)
 	w.dict(colRole, w.ids[:n])
 	w.optional(colEvent, p.event[:n], packet.EventNone)
 	w.optional(colLAN, p.lan[:n], 0)
@@ -261,6 +249,12 @@ func (w *packetWriter) delta(col int, v []int64) {
 	w.buf = appendDelta(w.buf[:0], v)
 	w.cols[col].span(v)
 	w.cols[col].add(w.buf, len(v), encodingDelta)
+}
+
+// numbers encodes a column of numbers.
+func numbers[T code](w *packetWriter, col int, v []T) {
+	number(w.cols[col], w.ids[:len(v)], v)
+	w.dict(col, w.ids[:len(v)])
 }
 
 func (w *packetWriter) dict(col int, ids []uint16) {
