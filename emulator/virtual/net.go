@@ -140,26 +140,33 @@ type stack struct {
 	apart     bool // what is written at once leaves in segments of its own
 	out       func(ip []byte, l packet.Lineage)
 	conns     map[connKey]*endpoint
-	last      *endpoint // found last
+	recent    [recentConns]*endpoint // found last, by their ports
 	draws     draws
 }
+
+// recentConns is a power of two. Packets of few connections follow each other.
+const recentConns = 64
 
 func (s *stack) send(ip []byte, l packet.Lineage) { s.out(ip, l) }
 
 func (s *stack) find(k connKey) *endpoint {
-	if s.last != nil && s.last.key == k {
-		return s.last
+	r := &s.recent[k.place()]
+	if *r != nil && (*r).key == k {
+		return *r
 	}
 	e := s.conns[k]
 	if e != nil {
-		s.last = e
+		*r = e
 	}
 	return e
 }
 
+// place is where a connection is among the recent ones: the port that tells them apart is the device's.
+func (k connKey) place() uint32 { return (k.ports ^ k.ports>>16) % recentConns }
+
 func (s *stack) forget(e *endpoint) {
-	if s.last == e {
-		s.last = nil
+	if r := &s.recent[e.key.place()]; *r == e {
+		*r = nil
 	}
 	if s.conns[e.key] == e {
 		delete(s.conns, e.key)
@@ -184,6 +191,7 @@ func (s *stack) endpoint(key connKey, unit int32, dir int8, open tag, app applic
 	}
 	e.rcvMSS = defaultRcvMSS
 	s.conns[key] = e
+	s.recent[key.place()] = e
 	return e
 }
 

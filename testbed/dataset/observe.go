@@ -281,16 +281,34 @@ func isMQTT(b []byte) bool {
 	return false
 }
 
+// isHTTP knows a request by its method, and a response of HTTP/1 (RFC 9110, section 9.3; RFC 5789; RFC 9112, section 4).
 func isHTTP(b []byte) bool {
 	if len(b) < 4 || b[0] < 'C' || b[0] > 'T' {
 		return false
 	}
-	for _, m := range [...]string{"GET ", "POST ", "PUT ", "HEAD ", "DELETE ", "OPTIONS ", "PATCH ", "CONNECT ", "TRACE ", "HTTP/1."} {
-		if len(b) >= len(m) && string(b[:len(m)]) == m {
-			return true
-		}
+	rest := ""
+	switch string(b[:4]) {
+	case "GET ", "PUT ":
+		return true
+	case "POST", "HEAD":
+		rest = " "
+	case "DELE":
+		rest = "TE "
+	case "OPTI":
+		rest = "ONS "
+	case "PATC":
+		rest = "H "
+	case "CONN":
+		rest = "ECT "
+	case "TRAC":
+		rest = "E "
+	case "HTTP":
+		rest = "/1."
+	default:
+		return false
 	}
-	return false
+	b = b[4:]
+	return len(b) >= len(rest) && string(b[:len(rest)]) == rest
 }
 
 // datagramProto tells what a datagram of n bytes shows, of which b are there: 8 of them are enough.
