@@ -56,6 +56,9 @@ type Net struct {
 	handed   int64 // ns: when a station last got a frame
 	hosts    []*Host
 	byAddr   map[uint32]*Host
+	near     [256]*Host // of byAddr, by the address' last byte
+	lan      uint32     // the LAN's first address
+	lanMask  uint32
 	router   *router
 	cloud    *cloud
 	chains   map[string]*wire.Chain
@@ -82,6 +85,7 @@ func NewNet(c Config) (*Net, error) {
 		c: c, clock: c.Clock, pool: c.Pool, noise: c.Noise, late: newDraws(c.Seed, 0x6c617465), byAddr: make(map[uint32]*Host),
 		chains: make(map[string]*wire.Chain), jobs: make(map[uint32]*datagrams), calls: make(map[connKey]*session), resolver: make(map[string]uint32), fills: c.Fill, unsummed: c.Unsummed,
 	}
+	n.setLAN(c.LAN)
 	if n.fills == 0 {
 		n.fills = packet.MaxSize
 	}
@@ -109,12 +113,26 @@ func NewNet(c Config) (*Net, error) {
 		h := newHost(n, i)
 		n.hosts = append(n.hosts, h)
 		n.byAddr[h.addr] = h
+		n.near[h.addr&0xff] = h
 	}
 	return n, nil
 }
 
 // Host returns the device at a place in the home.
 func (n *Net) Host(i int) *Host { return n.hosts[i] }
+
+// setLAN notes the LAN's addresses.
+func (n *Net) setLAN(lan netip.Prefix) {
+	n.lan, n.lanMask = u32(lan.Masked().Addr()), ^(1<<(32-lan.Bits()) - 1)
+}
+
+// hostOf finds the device that has an address; nil: none has.
+func (n *Net) hostOf(addr uint32) *Host {
+	if h := n.near[addr&0xff]; h != nil && h.addr == addr {
+		return h
+	}
+	return n.byAddr[addr]
+}
 
 // leastFill is how many bytes of a payload are always written: an observer looks at 8, and a receiver of QUIC as far.
 const leastFill = 16

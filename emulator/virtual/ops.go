@@ -197,10 +197,8 @@ func be16(b []byte) uint16 { return binary.BigEndian.Uint16(b) }
 func be32(b []byte) uint32 { return binary.BigEndian.Uint32(b) }
 
 // broadcast is the LAN's broadcast address.
-func (n *Net) broadcast() uint32 {
-	return u32(n.c.LAN.Masked().Addr()) | 1<<(32-n.c.LAN.Bits()) - 1
-}
+func (n *Net) broadcast() uint32 { return n.lan | ^n.lanMask }
 
 func prefixOf(a netip.Addr, bits int) netip.Prefix { return netip.PrefixFrom(a, bits) }
 
-func (n *Net) onLAN(a uint32) bool { return n.c.LAN.Contains(netip.AddrFrom4(addr4(a))) }
+func (n *Net) onLAN(a uint32) bool { return a&n.lanMask == n.lan }

@@ -88,7 +88,7 @@ func (n *Net) FromWAN(p *packet.Packet) {
 		n.pool.Put(ip)
 		return
 	}
-	h := n.byAddr[dst]
+	h := n.hostOf(dst)
 	if h == nil || h.unit != p.Lineage.Unit {
 		n.Faults.Misdelivered++
 	}
