@@ -71,7 +71,7 @@ func TestSlurm(t *testing.T) {
 		run.submit(t, out)
 		run.finished(t, out, want.Digest, want.Packets)
 		run.wentOn(t, out, "shard-2")
-		if n := strings.Count(logOf(out, "shard-1"), `"complete": true`); n != 1 {
+		if n := strings.Count(logOf(out, "shard-1"), `"already": true`); n != 1 {
 			t.Errorf("shard 1 was whole, and found to be so %d times", n)
 		}
 	})
