@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"glasshouse/devices"
+	"glasshouse/emulator/wire"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
 )
@@ -157,6 +158,7 @@ type generator struct {
 	density float64
 	began   time.Time
 	resumed int
+	chains  wire.Chains // of the homes' clouds
 
 	mu      sync.Mutex
 	counts  map[int]homeProgress
@@ -234,7 +236,7 @@ func (g *generator) home(ctx context.Context, index int) error {
 		return err
 	}
 	r, err := runVirtual(ctx, virtualOrder{
-		Scenario: sc, Home: h, Names: names, Duration: g.o.Duration, Density: g.density, Dir: part,
+		Scenario: sc, Home: h, Names: names, Duration: g.o.Duration, Density: g.density, Dir: part, Chains: &g.chains,
 		Options: dataset.DirectOptions{
 			HomeOptions: options, Captures: g.o.Captures != dataset.CapturesNone, LAN: g.o.Captures == dataset.CapturesAll,
 			Units: names.units, Activities: names.activities,

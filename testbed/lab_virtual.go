@@ -14,6 +14,7 @@ import (
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/pan"
 	"glasshouse/emulator/virtual"
+	"glasshouse/emulator/wire"
 	"glasshouse/gateway"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
@@ -26,7 +27,8 @@ type virtualOrder struct {
 	Names    *labeller
 	Duration time.Duration
 	Density  float64
-	Dir      string // of the home's files: absent
+	Dir      string       // of the home's files: absent
+	Chains   *wire.Chains // shared among homes; may be nil
 	Options  dataset.DirectOptions
 
 	KeepCut  bool                                    // if ctx ends, what was lived until then is kept
@@ -137,7 +139,7 @@ func (l *virtualLab) build() error {
 	c := virtual.Config{
 		Clock: l.clock, Pool: l.pool, Noise: noise, Seed: h.Seed, Specimens: h.Specimens, Names: make(map[string]netip.Addr),
 		DNS: h.DNS, NTP: h.NTP, LAN: h.LAN, Router: h.GatewayLAN, RouterMAC: h.GatewayMAC, RouterARP: h.Router.ARP, Outside: h.WANAddr, MTU: mtuPlain,
-		EpochNs: l.o.Options.EpochNs, Lease: int64(leaseTime), Activity: l.o.Names.activity, Fill: l.fill(),
+		EpochNs: l.o.Options.EpochNs, Lease: int64(leaseTime), Chains: l.o.Chains, Activity: l.o.Names.activity, Fill: l.fill(),
 		Unsummed:    !l.o.Options.Captures,
 		FromStation: l.fromStation, FromRouter: l.fromRouter, ToWAN: l.toWAN, ToHome: l.toHome, Behind: l.behind,
 	}

@@ -32,6 +32,8 @@ type Config struct {
 	Activity  func(name string) uint16
 	// Fill is how many bytes of a frame are really written, headers included; 0 = all. Checksums are right in any case.
 	Fill int
+	// Chains are what servers prove their names with, shared among homes; nil: this home's own.
+	Chains *wire.Chains
 	// Unsummed leaves out the checksums of TCP, and of UDP's noise: for homes whose packets nobody keeps.
 	Unsummed bool
 
@@ -94,13 +96,16 @@ func NewNet(c Config) (*Net, error) {
 	for name, a := range c.Names {
 		n.resolver[name] = u32(a)
 	}
+	if c.Chains == nil {
+		c.Chains = new(wire.Chains)
+	}
 	for i := range c.Specimens {
 		for k := range c.Specimens[i].Profile.Services {
 			s := &c.Specimens[i].Profile.Services[k]
 			if tlsVersion(s.Transport) == 0 && s.Transport != devices.TransportQUIC || n.chains[s.Host] != nil {
 				continue
 			}
-			chain, err := wire.NewChain(s.Host)
+			chain, err := c.Chains.Of(s.Host)
 			if err != nil {
 				return nil, err
 			}

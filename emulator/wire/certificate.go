@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"fmt"
 	"math/big"
+	"sync"
 	"time"
 )
 
@@ -16,6 +17,31 @@ import (
 type Chain struct {
 	Leaf, Root []byte
 	record12   []byte // the Certificate message of TLS 1.2, in its record
+}
+
+// Chains keeps the chains of hosts that were asked for, for all the homes of a run. Its zero value is ready; it is safe for
+// concurrent use.
+type Chains struct {
+	mu     sync.Mutex
+	byHost map[string]*Chain
+}
+
+// Of returns a host's chain, as NewChain makes it.
+func (c *Chains) Of(host string) (*Chain, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if chain := c.byHost[host]; chain != nil {
+		return chain, nil
+	}
+	chain, err := NewChain(host)
+	if err != nil {
+		return nil, err
+	}
+	if c.byHost == nil {
+		c.byHost = make(map[string]*Chain)
+	}
+	c.byHost[host] = chain
+	return chain, nil
 }
 
 // The certificates' validity in years, from the first of January to another: wide enough for any scenario's day, and below

@@ -299,3 +299,20 @@ func TestQUICHeadsAreRead(t *testing.T) {
 		}
 	}
 }
+
+// Homes that share chains get what each would make for itself.
+func TestChainsAreShared(t *testing.T) {
+	var c Chains
+	a, err := c.Of("api.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := c.Of("api.example.com")
+	if err != nil || a != b {
+		t.Errorf("asked again, another chain comes (%v)", err)
+	}
+	own, err := NewChain("api.example.com")
+	if err != nil || !bytes.Equal(own.Leaf, a.Leaf) || !bytes.Equal(own.Root, a.Root) {
+		t.Errorf("a shared chain is not the host's own (%v)", err)
+	}
+}
