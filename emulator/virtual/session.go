@@ -69,14 +69,6 @@ type side struct {
 	mqtt   *wire.MQTTEnd
 }
 
-// Timers of a side.
-const (
-	turnRead = iota
-	turnSleep
-	turnPatience
-	turnRelease
-)
-
 // newSession begins to connect from a device. opening's role is that of the handshake's bytes.
 func newSession(h *Host, svc *devices.Service, remote uint32, opening tag, opened func(error), lost func()) *session {
 	s := &session{n: h.n, h: h, svc: svc, version: tlsVersion(svc.Transport), open: opening, opened: opened, lost: lost}
@@ -135,79 +127,6 @@ func (s *session) accept(st *stack, unit int32, key connKey, syn *segment) {
 	e.rto = synTimeout
 	e.peerWindow = int64(syn.window)
 	e.sendSYN()
-}
-
-// connected implements application.
-func (d *side) connected(*endpoint) { d.later(d.s.n.waking()) }
-
-// received implements application.
-func (d *side) received(*endpoint) { d.later(d.s.n.waking()) }
-
-// ended implements application: the other end has closed.
-func (d *side) ended(*endpoint) { d.later(d.s.n.waking()) }
-
-// broken implements application.
-func (d *side) broken(*endpoint) { d.fail(errBroken) }
-
-// later lets the program run after a moment, but never before it has let go of the socket.
-func (d *side) later(after int64) {
-	if d.turn || d.over {
-		return
-	}
-	d.turn = true
-	if now := d.s.n.clock.Now(); now < d.holds {
-		d.s.n.clock.Schedule(d.holds, d, turnRelease)
-	} else {
-		d.wakes = now + after
-		d.s.n.clock.Schedule(d.wakes, d, turnRead)
-	}
-}
-
-// arriving implements application: of packets that a thread hands over one after the other in one go, at one reading of the clock,
-// a later one finds that what came before it has been read.
-func (d *side) arriving(at int64) {
-	if d.turn && d.wakes != 0 && d.wakes <= at {
-		d.early++
-		d.wake(d.s.n.clock.Now())
-	}
-}
-
-// Fire implements clock.Handler.
-func (d *side) Fire(now int64, arg uint64) {
-	switch {
-	case d.over || d.e.state == stateClosed:
-	case arg == turnRead && d.early > 0:
-		d.early--
-	case arg == turnRead:
-		d.wake(now)
-	case arg == turnRelease: // something has come while it read
-		d.e.unlock()
-		d.turn = false
-		d.later(0)
-	case arg == turnSleep && d.due != 0 && now >= d.due:
-		d.due = 0
-		d.run(now)
-	case arg == turnPatience && d.reads && now >= d.until && d.e.rnxt == d.seen:
-		d.fail(errPatience)
-	case arg == turnPatience && d.reads && now >= d.until:
-		d.patience(now, 0)
-	}
-}
-
-// wake lets the program read what has come.
-func (d *side) wake(now int64) {
-	at := max(now, d.wakes)
-	d.turn, d.wakes = false, 0
-	piece := d.piece()
-	d.run(now)
-	if d.over {
-		return
-	}
-	d.holds = at + d.s.n.reading()
-	d.e.consumed(d.holds, piece)
-	if d.e.finIn || d.told() {
-		d.left()
-	}
 }
 
 // How much a program reads at once, bytes: Go's readers in the live world.
