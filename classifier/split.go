@@ -54,7 +54,7 @@ func SplitSets(sets []*dataset.Dataset, split, classes string, seed uint64) ([]F
 		f, err := byHome(sets, func(d *dataset.Dataset) bool { return d.Manifest.Path == "napt" }, func(d *dataset.Dataset) bool { return d.Manifest.Path == "vpn" }, seed)
 		return []Fold{f}, err
 	case SplitWorld:
-		f, err := byHome(sets, func(d *dataset.Dataset) bool { return d.Manifest.World == "virtual" }, func(d *dataset.Dataset) bool { return d.Manifest.World == "live" }, seed)
+		f, err := byHome(sets, func(d *dataset.Dataset) bool { return d.Manifest.World == dataset.WorldVirtual }, func(d *dataset.Dataset) bool { return d.Manifest.World == dataset.WorldLive }, seed)
 		return []Fold{f}, err
 	case SplitTime:
 		return []Fold{byTime(sets)}, nil

@@ -15,12 +15,6 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// The worlds, by the names that the data set gives them.
-const (
-	worldLive    = "live"
-	worldVirtual = "virtual"
-)
-
 // manifestOf says what a run is; the homes and the vocabulary are for the caller to add.
 func manifestOf(sc *scenarios.Scenario, seed uint64, world string, startNs int64, duration time.Duration, density float64) dataset.Manifest {
 	basis := make(map[string]int)

@@ -114,7 +114,7 @@ func Generate(ctx context.Context, o GenerateOptions) (*GenerateResult, error) {
 	if density == 0 {
 		density = o.Scenario.Household.Density
 	}
-	m := manifestOf(o.Scenario, o.Seed, worldVirtual, o.Scenario.Start.UnixNano(), o.Duration, density)
+	m := manifestOf(o.Scenario, o.Seed, dataset.WorldVirtual, o.Scenario.Start.UnixNano(), o.Duration, density)
 	m.RunHomes, m.Captures, m.Snaplen = o.Homes, o.Captures, o.Snaplen
 	if o.Of > 1 {
 		m.Shard = fmt.Sprintf("%d/%d", o.Shard, o.Of)
@@ -226,7 +226,7 @@ func (g *generator) home(ctx context.Context, index int) error {
 		return err
 	}
 	names := newLabeller(h.Specimens, h.Activities())
-	options, err := homeOptions(sc, h, g.o.Seed, worldVirtual, sc.Start.UnixNano())
+	options, err := homeOptions(sc, h, g.o.Seed, dataset.WorldVirtual, sc.Start.UnixNano())
 	if err != nil {
 		return err
 	}

@@ -16,14 +16,14 @@ const latenessBudget = int64(100 * time.Millisecond)
 // openFiles makes the data set, with its manifest in the state "running".
 func (l *lab) openFiles() error {
 	h := l.home
-	m := manifestOf(l.sc, l.order.Seed, worldLive, l.start.UnixNano(), l.order.Duration, l.density())
+	m := manifestOf(l.sc, l.order.Seed, dataset.WorldLive, l.start.UnixNano(), l.order.Duration, l.density())
 	m.Vocabulary, m.Homes = l.names.vocabulary(), []dataset.HomeInfo{homeInfo(h, l.names)}
 	set, err := dataset.Create(l.order.Out, m, []byte(l.sc.YAML()))
 	if err != nil {
 		return err
 	}
 	l.set = set
-	o, err := homeOptions(l.sc, h, l.order.Seed, worldLive, l.start.UnixNano())
+	o, err := homeOptions(l.sc, h, l.order.Seed, dataset.WorldLive, l.start.UnixNano())
 	if err != nil {
 		return err
 	}

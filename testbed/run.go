@@ -67,11 +67,11 @@ type Result struct {
 // Run runs one home and writes its data set. When ctx ends, the run stops in order and the result says that it was cut.
 func Run(ctx context.Context, o Options) (*Result, error) {
 	switch o.World {
-	case worldVirtual:
+	case dataset.WorldVirtual:
 		return runVirtualOnce(ctx, o)
-	case "", worldLive:
+	case "", dataset.WorldLive:
 	default:
-		return nil, fmt.Errorf("world %q is not known; there are %s and %s", o.World, worldLive, worldVirtual)
+		return nil, fmt.Errorf("world %q is not known; there are %s and %s", o.World, dataset.WorldLive, dataset.WorldVirtual)
 	}
 	out, err := filepath.Abs(o.Out)
 	if err != nil {

@@ -33,13 +33,13 @@ func runVirtualOnce(ctx context.Context, o Options) (*Result, error) {
 	}
 	names := newLabeller(h.Specimens, h.Activities())
 	epoch := sc.Start.UnixNano()
-	m := manifestOf(sc, o.Seed, worldVirtual, epoch, duration, density)
+	m := manifestOf(sc, o.Seed, dataset.WorldVirtual, epoch, duration, density)
 	m.Vocabulary, m.Captures, m.RunHomes = names.vocabulary(), dataset.CapturesAll, 1
 	set, _, err := dataset.OpenOrCreate(out, m, []byte(sc.YAML()))
 	if err != nil {
 		return nil, err
 	}
-	options, err := homeOptions(sc, h, o.Seed, worldVirtual, epoch)
+	options, err := homeOptions(sc, h, o.Seed, dataset.WorldVirtual, epoch)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func Witness(ctx context.Context, o WitnessOptions) (int64, error) {
 		return 0, err
 	}
 	names := newLabeller(h.Specimens, h.Activities())
-	options, err := homeOptions(o.Scenario, h, o.Seed, worldVirtual, o.Scenario.Start.UnixNano())
+	options, err := homeOptions(o.Scenario, h, o.Seed, dataset.WorldVirtual, o.Scenario.Start.UnixNano())
 	if err != nil {
 		return 0, err
 	}

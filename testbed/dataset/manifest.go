@@ -32,6 +32,12 @@ const (
 	FileCroissant = "croissant.json"
 )
 
+// The worlds that a home can be lived in, as Manifest.World names them. In the virtual one equal seeds give equal packets.
+const (
+	WorldLive    = "live"
+	WorldVirtual = "virtual"
+)
+
 // Manifest says what a data set is. It is written first with the state "running", and last with "complete" or "cut".
 type Manifest struct {
 	Format         int                 `json:"format"`

@@ -5,9 +5,6 @@ import (
 	"path"
 )
 
-// worldVirtual is Manifest.World of what was lived in the virtual world: equal seeds give equal packets there.
-const worldVirtual = "virtual"
-
 // CheckTwice returns an error if the same packets are in data sets twice: a set that is named twice, a shard beside what it was merged
 // into, or a virtual home that was lived again for another time. A home that was lived live twice is two recordings, and a home on
 // another path or in another world is another data set: these may stand beside each other.
@@ -28,14 +25,14 @@ func CheckTwice(sets []*Dataset) error {
 			if sum == "" {
 				twice = false
 			}
-			if !twice && m.World == worldVirtual {
+			if !twice && m.World == WorldVirtual {
 				other, twice = homes[v]
 			}
 			if twice {
 				return fmt.Errorf("home %d (seed %d) of %s is in %s, too; each home may be there once", h.Home, m.Seed, d.Dir, other)
 			}
 			files[sum] = d.Dir
-			if m.World == worldVirtual {
+			if m.World == WorldVirtual {
 				homes[v] = d.Dir
 			}
 		}

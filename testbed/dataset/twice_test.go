@@ -14,7 +14,7 @@ func TestCheckTwice(t *testing.T) {
 		}
 		return d
 	}
-	a := set("a", "napt", worldVirtual, 1, "x", "y")
+	a := set("a", "napt", WorldVirtual, 1, "x", "y")
 	for _, c := range []struct {
 		name string
 		with *Dataset
@@ -22,9 +22,9 @@ func TestCheckTwice(t *testing.T) {
 	}{
 		{"itself", a, "home 0 (seed 1) of a is in a, too"},
 		{"a copy of one home", set("b", "vpn", "live", 3, "z", "y"), "home 1 (seed 3) of b is in a, too"},
-		{"the same homes for longer", set("b", "napt", worldVirtual, 1, "u", "v"), "home 0 (seed 1) of b is in a, too"},
-		{"another seed", set("b", "napt", worldVirtual, 2, "u", "v"), ""},
-		{"another scenario", set("b", "vpn", worldVirtual, 1, "u", "v"), ""},
+		{"the same homes for longer", set("b", "napt", WorldVirtual, 1, "u", "v"), "home 0 (seed 1) of b is in a, too"},
+		{"another seed", set("b", "napt", WorldVirtual, 2, "u", "v"), ""},
+		{"another scenario", set("b", "vpn", WorldVirtual, 1, "u", "v"), ""},
 		{"lived live", set("b", "napt", "live", 1, "u", "v"), ""},
 	} {
 		err := CheckTwice([]*Dataset{a, c.with})
