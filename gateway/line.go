@@ -39,8 +39,7 @@ func NewLine(c clock.Clock, deliver func(*packet.Packet)) *Line {
 }
 
 // Send delivers p at time at (ns of script time), with p.At set to it: a clock that lets timers off late does not change when
-// the line has delivered, only when its far end hears of it. It owns
-// the packet from now on, and keeps a copy of p.
+// the line has delivered, only when its far end hears of it. It owns the packet from now on, and keeps a copy of p.
 func (l *Line) Send(p *packet.Packet, at int64) { l.send(p, at, p.Lineage.Row) }
 
 // send is Send with another Row in the lineage. What changes in p is set in its slot and not before: a core stalls where it copies

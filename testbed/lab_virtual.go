@@ -306,7 +306,7 @@ func (l *virtualLab) strangers() {
 			return
 		}
 		l.clock.Schedule(s.At, clock.Func(func(int64, uint64) {
-			l.net.Call(s, l.o.Home.WANAddr, unsolicited(), func(p *packet.Packet) { l.wan.down(p) })
+			l.net.Call(s, l.o.Home.WANAddr, unsolicited(), l.wan.down)
 			next()
 		}), 0)
 	}

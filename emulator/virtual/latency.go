@@ -4,8 +4,8 @@ import "math/bits"
 
 // Slowness of the live world's programs and kernels, ns, drawn from quantiles that were fitted to what was measured there:
 // how late frames are in lan.pcapng after the tap, how near to each other, how late acknowledgements are, and how many segments
-// they cover (noisy-napt and noisy-vpn, homes of five minutes at real-time priority on two cores). Each table has its values at steps of an eighth of probability, between which a
-// draw lies evenly: integers only, so that every machine draws the same.
+// they cover (noisy-napt and noisy-vpn, homes of five minutes at real-time priority on two cores). Each table has its values at steps
+// of an eighth of probability, between which a draw lies evenly: integers only, so that every machine draws the same.
 type latency [9]int64
 
 // draw returns one value.
@@ -30,7 +30,7 @@ func (n *Net) waking() int64 {
 // reading is how long a program holds a socket to read what has come.
 func (n *Net) reading() int64 { return latencyRead.draw(n.late) }
 
-// computing is what a handshake's arithmetic takes.
+// computing is what the arithmetic of QUIC's handshake takes.
 func (n *Net) computing() int64 { return latencyCompute.draw(n.late) }
 
 // signing is what a TLS server's takes, checking what a client's does.

@@ -18,6 +18,9 @@ type gap struct{ from, to int64 }
 // meets tells whether two ranges overlap or touch.
 func (g gap) meets(o gap) bool { return g.from <= o.to && o.from <= g.to }
 
+// with is the range that holds both, where they meet.
+func (g gap) with(o gap) gap { return gap{min(g.from, o.from), max(g.to, o.to)} }
+
 // disorder is what has come beyond a gap.
 type disorder struct {
 	parts  []gap // all of it, in order
@@ -49,13 +52,11 @@ func (e *endpoint) tell(g gap) {
 	d := &e.disorder
 	i := slices.IndexFunc(d.beyond, g.meets)
 	if i >= 0 {
-		g = gap{min(g.from, d.beyond[i].from), max(g.to, d.beyond[i].to)}
+		g = g.with(d.beyond[i])
 		d.beyond[i] = g
 	}
-	if i >= sackUsual || i < 0 && len(d.beyond) >= sackUsual {
-		if d.held > 0 {
-			e.sendACK()
-		}
+	if d.held > 0 && (i >= sackUsual || i < 0 && len(d.beyond) >= sackUsual) {
+		e.sendACK()
 	}
 	switch {
 	case i >= 0:
@@ -65,7 +66,7 @@ func (e *endpoint) tell(g gap) {
 	}
 	for k := 0; k < len(d.beyond); { // it may reach others now
 		if b := d.beyond[k]; g.meets(b) {
-			g = gap{min(g.from, b.from), max(g.to, b.to)}
+			g = g.with(b)
 			d.beyond = slices.Delete(d.beyond, k, k+1)
 		} else {
 			k++

@@ -218,8 +218,7 @@ func (e *endpoint) adapt(fresh int, advanced bool, now int64) {
 		}
 		e.recover, e.inLoss = 0, false
 	}
-	lost := e.sackedN > 0 || e.recover > 0
-	lost = lost && e.markLost(now)
+	lost := e.markLost(now)
 	if lost && e.recover == 0 {
 		e.enterRecovery(false)
 	}
