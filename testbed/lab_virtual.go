@@ -64,7 +64,8 @@ type virtualLab struct {
 	server   *gateway.TunnelEnd
 	seal     [4]*gateway.Line // into and out of the tunnel's ends
 	sealer   [4]*virtual.Worker
-	toServer *gateway.Line // from the clouds, each its own way off, to the tunnel's far end
+	toServer *gateway.Line   // from the clouds, each its own way off, to the tunnel's far end
+	far      *virtual.Worker // whose timers hold back what comes from far
 
 	byAddr  map[netip.Addr]int32 // units
 	ownAddr netip.Addr           // the address that byAddr was asked for last, and what it told
@@ -155,6 +156,7 @@ func (l *virtualLab) build() error {
 		return err
 	}
 	l.wan.turn = l.net.NewWorker().Turn
+	l.far = l.net.NewWorker()
 	for i := range l.sealer {
 		l.sealer[i] = l.net.NewWorker()
 	}
@@ -168,7 +170,7 @@ func (l *virtualLab) build() error {
 		Clock: l.clock, GatewayMAC: h.GatewayMAC, Stations: stations, Medium: gateway.Medium(h.Medium()), Seed: h.Seed, Pool: l.pool,
 		Capture:   func(at int64, frame []byte) int64 { l.n.LAN++; return l.files.LAN(at, frame, len(frame)) },
 		ToGateway: l.toGateway,
-		Turn:      func(due int64) int64 { return air.Turn(due, virtual.TaskAir) },
+		Turn:      func(due int64) int64 { return air.Turn(due, virtual.TaskUp) },
 		Pace:      l.net.Pace,
 		Late:      l.net.Late,
 		Downlink:  func(x packet.Lineage, lost bool) { l.rows.complete(x.Row, x, lost) },

@@ -42,7 +42,13 @@ func (l *virtualLab) join(noise *packet.Noise) error {
 	if l.client, l.server, err = gateway.NewTunnelPair(client, server); err != nil {
 		return err
 	}
-	l.toServer = gateway.NewLine(l.clock, func(p *packet.Packet) { l.through(serverSeals, p, p.At) })
+	l.toServer = gateway.NewLine(l.clock, func(p *packet.Packet) {
+		at := p.At
+		if l.wan.away([4]byte(p.Data[12:16])) > 0 { // a timer has held it back
+			at = l.far.Turn(at, virtual.TaskAir)
+		}
+		l.through(serverSeals, p, at)
+	})
 	for i, f := range []func(packet.Packet){l.client.Seal, l.client.Open, l.server.Seal, l.server.Open} {
 		l.seal[i] = gateway.NewLine(l.clock, func(p *packet.Packet) { f(*p) })
 	}
@@ -57,6 +63,9 @@ func (l *virtualLab) through(way int, p *packet.Packet, at int64) {
 	task := virtual.TaskSeal
 	if way == clientOpens || way == serverOpens {
 		task = virtual.TaskOpen
+		if p.Lineage.Role == packet.RoleTunnelHandshake {
+			at += l.net.Agreeing()
+		}
 	}
 	l.seal[way].Send(p, l.sealer[way].Done(at, task))
 }

@@ -31,7 +31,12 @@ func newCloud(n *Net) *cloud {
 }
 
 func (c *cloud) transmit(ip []byte, l packet.Lineage) {
-	at := c.reader.Turn(c.n.clock.Now()+c.n.lag, TaskAir)
+	task := TaskAir
+	switch l4 := ip[ipv4Size:]; {
+	case ip[9] == protoUDP && (be16(l4) == portDNS || be16(l4) == portNTP), ip[9] == protoTCP && l4[13]&flagSYN != 0:
+		task = TaskRead // no program is being woken meanwhile
+	}
+	at := c.reader.Turn(c.n.clock.Now()+c.n.lag, task)
 	p := &c.sending
 	p.Data, p.At, p.Lineage = ip, at, l
 	c.n.c.ToHome(p)

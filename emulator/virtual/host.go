@@ -100,7 +100,8 @@ func (h *Host) transmit(ip []byte, l packet.Lineage) {
 
 // frame puts the Ethernet header before what it sends and hands it to the radio. A device's frames leave one after the other.
 func (h *Host) frame(b []byte, to [6]byte, kind uint16, l packet.Lineage) {
-	at := h.reader.Turn(h.n.clock.Now(), TaskAir)
+	at := h.reader.Turn(h.n.clock.Now(), TaskRead)
+	h.n.stirred = at
 	p := &h.sending
 	p.Data, p.At, p.Lineage = packet.Framed(b), at, l
 	putEthernet(p.Data, to, h.mac, kind)
@@ -109,6 +110,7 @@ func (h *Host) frame(b []byte, to [6]byte, kind uint16, l packet.Lineage) {
 
 // Receive takes a frame from the radio, and owns it.
 func (h *Host) Receive(f []byte) {
+	h.n.stirred = h.n.clock.Now()
 	b := f[ethernetSize:]
 	switch kind := be16(f[12:]); {
 	case kind == typeARP:

@@ -27,6 +27,12 @@ func (n *Net) waking() int64 {
 	return n.lag + latencyWake.draw(n.late) + n.cold(idle)
 }
 
+// handing is how long a QUIC stack's threads take to hand on what has come, from the one that reads to the one that sends.
+func (n *Net) handing() int64 { return latencyHand.draw(n.late) }
+
+// opening is how long a program takes from an answer to the socket that it opens next.
+func (n *Net) opening() int64 { return latencyOpen.draw(n.late) }
+
 // reading is how long a program holds a socket to read what has come.
 func (n *Net) reading() int64 { return latencyRead.draw(n.late) }
 
@@ -37,15 +43,27 @@ func (n *Net) computing() int64 { return latencyCompute.draw(n.late) }
 func (n *Net) signing() int64  { return latencySign.draw(n.late) }
 func (n *Net) checking() int64 { return latencyCheck.draw(n.late) }
 
+// Agreeing is what the arithmetic takes with which an end of a tunnel goes through a message of the handshake, and answers it.
+func (n *Net) Agreeing() int64 { return latencyAgree.draw(n.late) }
+
 // Late is how much later than a moment a frame is handed to a station: a timer has to wake for it.
 func (n *Net) Late(at int64) int64 {
-	idle := max(at-n.handed, 0)
+	idle := max(min(at-n.handed, at-n.clock.Now()), 0) // what has brought the frame woke the core
 	n.handed = max(at, n.handed)
 	return latencyTimer.draw(n.late) + n.cold(idle)
 }
 
 // Pace is what handing a frame to a station takes: the next comes to it so much later at the earliest.
 func (n *Net) Pace() int64 { return latencyPace.draw(n.late) }
+
+// first is what a thread's first task takes longer after it has had nothing to do for so long: nothing of it is in its core's caches.
+func (n *Net) first(idle int64) int64 {
+	after := coldAfter[min(bits.Len64(uint64(idle)>>18), len(coldAfter)-1)]
+	if after == 0 {
+		return 0
+	}
+	return after * latencyFirst.draw(n.late) / 1000
+}
 
 // cold is what a thread needs longer to begin where it has had nothing to do for so long: the longer, the deeper its core sleeps.
 func (n *Net) cold(idle int64) int64 {
@@ -65,14 +83,20 @@ var (
 	latencyCompute = latency{150_000, 200_000, 230_000, 260_000, 300_000, 350_000, 420_000, 550_000, 1_200_000}
 	latencySign    = latency{250_000, 350_000, 390_000, 440_000, 490_000, 550_000, 640_000, 800_000, 1_600_000}
 	latencyCheck   = latency{110_000, 150_000, 175_000, 200_000, 235_000, 280_000, 340_000, 450_000, 1_000_000}
+	latencyAgree   = latency{250_000, 360_000, 410_000, 450_000, 490_000, 530_000, 600_000, 700_000, 1_200_000}
+	latencyHand    = latency{30_000, 70_000, 95_000, 120_000, 145_000, 170_000, 210_000, 280_000, 500_000}
+	latencyOpen    = latency{70_000, 110_000, 130_000, 145_000, 160_000, 180_000, 210_000, 270_000, 500_000}
 	latencyRead    = latency{750, 1_250, 1_750, 2_250, 3_000, 4_000, 5_500, 8_750, 25_000}
 	latencyPace    = latency{9_000, 10_500, 12_000, 13_500, 15_000, 18_000, 24_000, 36_000, 90_000}
 	latencyTimer   = latency{12_000, 15_000, 17_000, 19_000, 22_000, 27_000, 34_000, 45_000, 80_000}
+	latencyFirst   = latency{220, 240, 270, 320, 400, 460, 520, 600, 1_000}         // thousandths of coldAfter's
 	latencyCold    = latency{250, 500, 650, 820, 1_000, 1_200, 1_450, 1_850, 3_000} // thousandths of coldAfter's
 
 	taskCosts = [...]latency{
 		TaskDeliver: {9_000, 10_500, 12_000, 13_500, 15_000, 18_000, 24_000, 36_000, 90_000},
 		TaskTapDown: {3_000, 3_500, 4_000, 4_500, 5_000, 6_000, 8_000, 12_000, 40_000},
+		TaskRead:    {2_000, 2_400, 2_700, 3_000, 3_300, 3_800, 4_600, 7_000, 20_000},
+		TaskUp:      {2_000, 2_400, 2_700, 3_000, 3_300, 3_800, 4_600, 7_000, 20_000},
 		TaskAir:     {2_000, 2_400, 2_700, 3_000, 3_300, 3_800, 4_600, 7_000, 20_000},
 		TaskSeal:    {0, 500, 1_000, 2_000, 3_000, 5_000, 10_000, 35_000, 200_000},
 		TaskOpen:    {9_000, 12_000, 15_000, 18_000, 22_000, 27_000, 36_000, 60_000, 200_000},

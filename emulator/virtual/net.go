@@ -56,6 +56,7 @@ type Net struct {
 	lag      int64 // ns: how much later than the clock says it is for what is handed over just now
 	awake    int64 // ns: when a program was last woken
 	handed   int64 // ns: when a station last got a frame
+	stirred  int64 // ns: when a station last got one, or sent one
 	hosts    []*Host
 	byAddr   map[uint32]*Host
 	near     [256]*Host // of byAddr, by the address' last byte

@@ -40,7 +40,7 @@ func (h *Host) ask(remote uint32, port uint16, question []byte, t tag, tries int
 		}
 		over = true
 		answer := append([]byte(nil), b...)
-		h.n.at(h.n.clock.Now()+h.n.waking(), func() {
+		h.n.at(h.n.clock.Now()+h.n.waking()+h.n.opening(), func() {
 			s.close()
 			done(answer)
 		})

@@ -118,12 +118,12 @@ func (c *cloud) receiveQUIC(payload []byte, src, dst uint32, sport, dport uint16
 		e.arrived(payload)
 	case id == first && !e.heard:
 		e.heard = true
-		c.n.at(c.n.clock.Now()+c.n.computing(), e.answer)
+		c.n.at(c.n.clock.Now()+c.n.waking()+c.n.computing(), e.answer)
 	case id == first && !e.complete:
 		e.answer()
 	case id != first && !e.complete:
 		e.complete, e.shakeAt = true, 0
-		c.n.at(c.n.clock.Now()+c.n.computing(), func() { e.begin(wire.QUICServerDone) })
+		c.n.at(c.n.clock.Now()+c.n.waking()+c.n.computing(), func() { e.begin(wire.QUICServerDone) })
 	}
 	return true
 }

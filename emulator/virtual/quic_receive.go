@@ -43,7 +43,7 @@ func (e *quicEnd) arrived(payload []byte) {
 		return
 	}
 	e.inbox = append(e.inbox, quicArrival{number, e.now()})
-	e.later(e.c.n.waking())
+	e.later(e.c.n.waking() + e.c.n.handing())
 }
 
 // read reads a packet.

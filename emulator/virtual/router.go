@@ -97,7 +97,7 @@ func (n *Net) FromWAN(p *packet.Packet) {
 }
 
 func (r *router) toWAN(ip []byte, l packet.Lineage) {
-	r.n.c.ToWAN(&packet.Packet{Data: ip, At: r.n.clock.Now(), Lineage: l})
+	r.n.c.ToWAN(&packet.Packet{Data: ip, At: r.leaving.Turn(r.n.clock.Now(), TaskAir), Lineage: l})
 }
 
 // receive takes what is for the gateway itself.
@@ -129,7 +129,7 @@ func (r *router) ask(to netip.Addr, port uint16, question []byte, then func()) {
 			then()
 		}
 	}
-	r.socks[k] = func([]byte) { r.n.at(r.n.clock.Now()+r.n.waking(), end) }
+	r.socks[k] = func([]byte) { r.n.at(r.n.clock.Now()+r.n.waking()+r.n.opening(), end) }
 	r.n.at(r.n.clock.Now()+resolvePatience, end)
 }
 

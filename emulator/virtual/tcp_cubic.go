@@ -86,6 +86,13 @@ func (c *cubic) sample(rtt, una, nxt, now int64, cwnd int, slow bool) bool {
 	return h.found
 }
 
+// paused moves the curve by the time in which nothing was on its way, since a moment (cubictcp_cwnd_event).
+func (c *cubic) paused(since, now int64) {
+	if c.epoch != 0 {
+		c.epoch = min(c.epoch+max(now/jiffy-since/jiffy, 0), now/jiffy+1)
+	}
+}
+
 // lost notes a loss at a window of cwnd segments and returns the new threshold of slow start (cubictcp_recalc_ssthresh).
 func (c *cubic) lost(cwnd int) int {
 	c.epoch = 0

@@ -106,6 +106,30 @@ func TestTheWindowComesBackAlongACube(t *testing.T) {
 	}
 }
 
+// A pause is no time in which the window would have come back: live, a film's second part, 10 s after the loss that ended the first,
+// was sent with 260 segments a round trip and not with 340.
+func TestAPauseIsNoTimeOfTheCurve(t *testing.T) {
+	grown := func(pause int64) int {
+		e := outFor(370, maxWindow, 370)
+		e.usage.full = true
+		e.cubic.least = 98e6
+		e.ssthresh = e.cubic.lost(e.cwnd)
+		e.cwnd, e.lastSent = e.ssthresh, 2e9
+		e.grow(10, 1e9)
+		e.segs = nil
+		e.restart(2e9 + pause)
+		e.cwnd, e.segs = e.ssthresh, make([]sent, e.ssthresh)
+		e.usage.full = true
+		for range 26 { // a round trip
+			e.grow(10, 2e9+pause)
+		}
+		return e.cwnd - e.ssthresh
+	}
+	if at, later := grown(0), grown(10e9); at != later || at < 30 || at > 70 {
+		t.Errorf("a round trip makes it grow by %d at once, by %d after a pause", at, later)
+	}
+}
+
 func TestCubicRoot(t *testing.T) {
 	for x := range uint64(1 << 21) {
 		if x%1021 != 0 {

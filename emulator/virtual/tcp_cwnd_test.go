@@ -66,3 +66,21 @@ func TestAnUnusedWindowShrinks(t *testing.T) {
 		t.Errorf("a window of %d", e.cwnd)
 	}
 }
+
+// After a pause a window begins anew, however often the connection was asked meanwhile whether it is alive.
+func TestKeepaliveIsNoData(t *testing.T) {
+	l := newLAN(t, 1, 0, "one")
+	e := opened(1448, true)
+	e.st, e.state, e.cwnd, e.ssthresh = &l.net.Host(0).stack, stateOpen, 400, 400
+	e.st.keepalive = int64(15e9)
+	for at := int64(15e9); at <= 60e9; at += 15e9 {
+		l.clock.Run(at)
+		e.aliveTimer(at)
+	}
+	if e.lastHeard != 60e9 {
+		t.Fatalf("asked last at %d ns", e.lastHeard)
+	}
+	if e.restart(61e9); e.cwnd != initialWindow {
+		t.Errorf("a window of %d after a minute", e.cwnd)
+	}
+}

@@ -34,6 +34,7 @@ type disorder struct {
 // keep notes bytes beyond a gap.
 func (e *endpoint) keep(g gap) {
 	d := &e.disorder
+	apart := len(d.parts)
 	i, _ := slices.BinarySearchFunc(d.parts, g, func(a, b gap) int { return int(a.from - b.from) })
 	d.parts = slices.Insert(d.parts, i, g)
 	for k := max(i-1, 0); k+1 < len(d.parts); {
@@ -45,6 +46,9 @@ func (e *endpoint) keep(g gap) {
 		}
 	}
 	e.tell(g)
+	if n := int(g.to - g.from); n > 0 {
+		e.park(n, len(d.parts) <= apart)
+	}
 }
 
 // tell puts the block that a new segment makes or lengthens before the others (tcp_sack_new_ofo_skb).
@@ -78,10 +82,14 @@ func (e *endpoint) tell(g gap) {
 // join takes what lies at rnxt by now out of the disorder.
 func (e *endpoint) join() {
 	d := &e.disorder
-	n := 0
-	for ; n < len(d.parts) && d.parts[n].from <= e.rnxt; n++ {
-		e.rnxt = max(e.rnxt, d.parts[n].to)
+	n, closed, all := 0, int64(0), int64(0)
+	for i, g := range d.parts {
+		if all += g.to - g.from; g.from <= e.rnxt {
+			e.rnxt = max(e.rnxt, g.to)
+			n, closed = i+1, all
+		}
 	}
+	e.win.unpark(closed, all)
 	d.parts = slices.Delete(d.parts, 0, n)
 	d.beyond = slices.DeleteFunc(d.beyond, func(g gap) bool { return len(d.parts) == 0 || g.from <= e.rnxt })
 }

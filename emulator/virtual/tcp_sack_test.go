@@ -7,7 +7,7 @@ import (
 
 // What is told of bytes beyond gaps begins with the newest, as RFC 2018 asks: a sender learns of each, however many gaps there are.
 func TestTheNewestBlockIsToldFirst(t *testing.T) {
-	e := &endpoint{}
+	e := opened(1448, true)
 	for _, c := range []struct {
 		in   gap
 		want []gap
@@ -34,6 +34,39 @@ func TestTheNewestBlockIsToldFirst(t *testing.T) {
 	e.rnxt = 90
 	if e.join(); e.rnxt != 95 || len(e.beyond)+len(e.parts) != 0 {
 		t.Errorf("up to %d, told of %v", e.rnxt, e.beyond)
+	}
+}
+
+// What comes beyond a gap lets the window grow, each acknowledged by itself meanwhile, and the buffer by what the gap keeps waiting;
+// its memory waits for the reader once the gap is closed.
+func TestTheWindowGrowsBeyondAGap(t *testing.T) {
+	e := opened(1448, true)
+	received(e, 1448)
+	e.win.release(e.rnxt)
+	buffer, threshold := e.win.buffer, e.win.threshold
+	for k := range int64(100) {
+		e.quick = 0
+		e.keep(gap{e.rnxt + 1448*(k+1), e.rnxt + 1448*(k+2)})
+		if k < 4 && (e.quick&1 == 0 || e.win.threshold != threshold+2896*(k+1)) {
+			t.Fatalf("segment %d: quick %d, up to %d announced", k, e.quick, e.win.threshold)
+		}
+	}
+	if want := (2*int64(firstSegment*1448) + 1448*101) << 8 / e.win.ratio; e.win.buffer != want || want <= buffer {
+		t.Errorf("a buffer of %d, want %d", e.win.buffer, want)
+	}
+	parked := e.win.parked
+	if want := 100*(e.truesize(1448)-skbDescriptor) + skbDescriptor; parked != want {
+		t.Errorf("%d bytes are taken beyond the gap, want %d", parked, want)
+	}
+	e.rnxt += 1448
+	e.join()
+	if e.win.parked != 0 || e.win.memory != parked || e.rnxt != 102*1448 {
+		t.Errorf("up to %d: %d bytes beyond a gap, %d for the reader", e.rnxt, e.win.parked, e.win.memory)
+	}
+	e.keep(gap{e.rnxt + 10, e.rnxt + 10}) // a FIN beyond a gap has no bytes
+	e.rnxt += 10
+	if e.join(); len(e.parts) != 0 || e.win.parked != 0 {
+		t.Errorf("%v is left, %d bytes", e.parts, e.win.parked)
 	}
 }
 

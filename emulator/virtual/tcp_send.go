@@ -132,8 +132,8 @@ func (e *endpoint) burst(now int64) int {
 	}
 	want := 2
 	if e.srtt > 0 {
-		rate := 2 * int64(e.cwnd) // segments a round trip; half as much above in congestion avoidance
-		if e.cwnd >= e.ssthresh {
+		rate := 2 * int64(max(e.cwnd, len(e.segs)-e.head)) // segments a round trip; less where the threshold is near (tcp_update_pacing_rate)
+		if e.cwnd >= e.ssthresh/2 {
 			rate = rate * 3 / 5
 		}
 		want = int(max(rate*tsoTime/e.srtt, 2))
@@ -164,8 +164,9 @@ func (e *endpoint) track(off int64, n int, now int64) {
 	e.lastSent = now
 }
 
-// restart shrinks the window after a pause (tcp_cwnd_restart).
+// restart shrinks the window after a pause (tcp_cwnd_restart), which does not count for CUBIC's curve.
 func (e *endpoint) restart(now int64) {
+	e.cubic.paused(e.lastSent, now)
 	if now-e.lastSent <= e.rto {
 		return
 	}

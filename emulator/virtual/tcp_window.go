@@ -31,6 +31,7 @@ const (
 type recvWindow struct {
 	buffer    int64 // bytes of memory that what is not read may take (sk_rcvbuf)
 	memory    int64 // bytes of memory that it takes
+	parked    int64 // bytes of memory that what lies beyond a gap takes
 	pieces    int   // packets that it came in
 	ratio     int64 // 256ths of memory that are payload (scaling_ratio)
 	clamp     int64 // bytes: the most that may be announced (window_clamp)
@@ -74,7 +75,7 @@ func (w *recvWindow) fits(memory int64) int64 { return memory * w.ratio >> 8 }
 
 // room is what the buffer has left beside what nobody has read yet.
 func (e *endpoint) room() int64 {
-	return max(min(e.win.clamp, e.win.fits(e.win.buffer-e.win.memory)), 0)
+	return max(min(e.win.clamp, e.win.fits(e.win.buffer-e.win.memory-e.win.parked)), 0)
 }
 
 // window is what an acknowledgement would announce now: never less than the other end already has leave for (tcp_select_window).
@@ -140,12 +141,39 @@ func (e *endpoint) scale(n int) {
 	w.space = min(w.space, clamp)
 }
 
-// widen lets the window grow by a segment of n bytes (tcp_grow_window).
+// widen lets the window grow by a segment of n bytes in order, unless it is small.
 func (e *endpoint) widen(n int) {
+	if n >= growLeast {
+		e.stretch(n)
+	}
+}
+
+// stretch lets the window grow by a segment of n bytes, where the buffer has room (tcp_grow_window).
+func (e *endpoint) stretch(n int) {
 	w := &e.win
-	if room := e.room() - w.threshold; room > 0 && n >= growLeast {
+	if room := e.room() - w.threshold; room > 0 {
 		w.threshold += min(room, int64(2*max(n, e.rcvMSS)))
 		e.quick |= 1
+	}
+}
+
+// park takes the memory of a segment of n bytes beyond a gap, for which window and buffer grow as for one in order: what waits
+// for the gap to close is no lack of a reader (tcp_data_queue_ofo). One that joins another shares its descriptor.
+func (e *endpoint) park(n int, joins bool) {
+	w := &e.win
+	if w.parked += e.truesize(n); joins && e.dir == packet.Up {
+		w.parked -= skbDescriptor
+	}
+	e.stretch(n)
+	e.expand(w.space)
+}
+
+// unpark moves memory to that of what waits for the reader: closed of all bytes beyond gaps lie in order now.
+func (w *recvWindow) unpark(closed, all int64) {
+	if all > 0 {
+		moved := w.parked * closed / all
+		w.parked -= moved
+		w.memory += moved
 	}
 }
 
@@ -162,14 +190,24 @@ func (e *endpoint) adjust(now int64, piece int) {
 	}
 	at := min(w.read+int64(piece), e.rnxt)
 	if read := at - w.from - (e.rnxt - at); read > w.space {
-		window := 2 * read
-		window += 2 * (window * (read - w.space) / w.space)
-		w.space = read
-		if buffer := min(window<<8/w.ratio, mostBuffer); buffer > w.buffer {
-			w.buffer, w.clamp = buffer, w.fits(buffer)
-		}
+		e.expand(read)
 	}
 	w.from, w.since = at, now
+}
+
+// expand makes the buffer large enough for a sender that has brought so many bytes in a round trip, where it was as many as space
+// before, and for what lies beyond a gap (tcp_rcvbuf_grow).
+func (e *endpoint) expand(read int64) {
+	w := &e.win
+	window := 2 * read
+	window += 2 * (window * (read - w.space) / w.space)
+	w.space = read
+	if n := len(e.parts); n > 0 {
+		window += e.parts[n-1].to - e.rnxt
+	}
+	if buffer := min(window<<8/w.ratio, mostBuffer); buffer > w.buffer {
+		w.buffer, w.clamp = buffer, w.fits(buffer)
+	}
 }
 
 // echoed measures a round trip by the time stamp of a full segment: how long ago this end sent what it echoes. An acknowledgement

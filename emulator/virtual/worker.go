@@ -17,22 +17,32 @@ type Task int
 const (
 	TaskDeliver Task = iota // hands a packet to a kernel, which acts upon it
 	TaskTapDown             // notes a packet that comes, translates it, hands it to the gateway's kernel
-	TaskAir                 // notes a frame, hands it to the gateway's kernel
+	TaskRead                // takes a frame from a device's interface, on a core that has just put it there
+	TaskUp                  // notes a frame that the air has carried, hands it to the gateway's kernel
+	TaskAir                 // takes a packet from the interface of a kernel, or hands it to one
 	TaskSeal                // takes a packet into the tunnel
 	TaskOpen                // and out of it, on a thread that its arrival has half woken
 )
 
 // Turn returns when a task really begins that is due at a moment: never before the task before it is over.
 func (w *Worker) Turn(due int64, t Task) int64 {
-	start := w.busy
+	start, first := w.busy, int64(0)
 	switch idle := due - start; {
 	case idle <= 0:
 	case t == TaskOpen:
 		start = due + w.n.cold(idle)/2
+	case t == TaskRead:
+		start = due + latencyTimer.draw(w.n.late)
+	case t == TaskUp:
+		start = due + latencyTimer.draw(w.n.late) + w.n.cold(min(idle, max(due-w.n.stirred, 0)))
+		first = w.n.first(idle)
+	case t == TaskAir:
+		start = due + latencyTimer.draw(w.n.late) + w.n.cold(idle)
+		first = w.n.first(idle)
 	default:
 		start = due + latencyTimer.draw(w.n.late) + w.n.cold(idle)
 	}
-	w.busy = start + taskCosts[t].draw(w.n.late)
+	w.busy = start + first + taskCosts[t].draw(w.n.late)
 	return start
 }
 
