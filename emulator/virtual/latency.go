@@ -58,20 +58,21 @@ func (n *Net) Pace() int64 { return latencyPace.draw(n.late) }
 
 // first is what a thread's first task takes longer after it has had nothing to do for so long: nothing of it is in its core's caches.
 func (n *Net) first(idle int64) int64 {
-	after := coldAfter[min(bits.Len64(uint64(idle)>>18), len(coldAfter)-1)]
-	if after == 0 {
-		return 0
-	}
-	return after * latencyFirst.draw(n.late) / 1000
+	return n.after(idle, &latencyFirst)
 }
 
 // cold is what a thread needs longer to begin where it has had nothing to do for so long: the longer, the deeper its core sleeps.
 func (n *Net) cold(idle int64) int64 {
-	after := coldAfter[min(bits.Len64(uint64(idle)>>18), len(coldAfter)-1)]
-	if after == 0 {
+	return n.after(idle, &latencyCold)
+}
+
+// after draws how much longer something takes after a pause.
+func (n *Net) after(idle int64, thousandths *latency) int64 {
+	median := coldAfter[min(bits.Len64(uint64(idle)>>18), len(coldAfter)-1)]
+	if median == 0 {
 		return 0
 	}
-	return after * latencyCold.draw(n.late) / 1000
+	return median * thousandths.draw(n.late) / 1000
 }
 
 // coldAfter are medians of that, ns: after less than 2^18 ns (0.26 ms), after less than twice as much, and so on.
