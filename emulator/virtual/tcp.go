@@ -322,7 +322,7 @@ func (e *endpoint) aliveTimer(now int64) {
 	due := max(e.lastHeard, e.lastSent) + e.st.keepalive
 	if now >= due && e.una == e.nxt {
 		e.control(flagACK, e.seqOut(e.nxt)-1, e.peerTag(e.rnxt-1).as(packet.RoleKeepalive), false)
-		e.lastHeard = now // it was asked: an answer will say so anew
+		e.lastHeard = now // the next is due as long after it; lastSent is of data
 		due = now + e.st.keepalive
 	}
 	e.st.n.clock.Schedule(max(due, now+1), e, timerAlive)

@@ -132,7 +132,8 @@ func (e *endpoint) burst(now int64) int {
 	}
 	want := 2
 	if e.srtt > 0 {
-		rate := 2 * int64(max(e.cwnd, len(e.segs)-e.head)) // segments a round trip; less where the threshold is near (tcp_update_pacing_rate)
+		// Segments a round trip, fewer where the threshold is near (tcp_update_pacing_rate).
+		rate := 2 * int64(max(e.cwnd, len(e.segs)-e.head))
 		if e.cwnd >= e.ssthresh/2 {
 			rate = rate * 3 / 5
 		}

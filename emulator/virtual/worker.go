@@ -17,7 +17,7 @@ type Task int
 const (
 	TaskDeliver Task = iota // hands a packet to a kernel, which acts upon it
 	TaskTapDown             // notes a packet that comes, translates it, hands it to the gateway's kernel
-	TaskRead                // takes a frame from a device's interface, on a core that has just put it there
+	TaskRead                // takes a packet from the interface of a kernel, on a core that has just put it there
 	TaskUp                  // notes a frame that the air has carried, hands it to the gateway's kernel
 	TaskAir                 // takes a packet from the interface of a kernel, or hands it to one
 	TaskSeal                // takes a packet into the tunnel
@@ -33,14 +33,15 @@ func (w *Worker) Turn(due int64, t Task) int64 {
 		start = due + w.n.cold(idle)/2
 	case t == TaskRead:
 		start = due + latencyTimer.draw(w.n.late)
-	case t == TaskUp:
-		start = due + latencyTimer.draw(w.n.late) + w.n.cold(min(idle, max(due-w.n.stirred, 0)))
-		first = w.n.first(idle)
-	case t == TaskAir:
-		start = due + latencyTimer.draw(w.n.late) + w.n.cold(idle)
-		first = w.n.first(idle)
 	default:
-		start = due + latencyTimer.draw(w.n.late) + w.n.cold(idle)
+		slept := idle // its core: what goes down to a station wakes it for what comes up
+		if t == TaskUp {
+			slept = min(idle, max(due-w.n.stirred, 0))
+		}
+		start = due + latencyTimer.draw(w.n.late) + w.n.cold(slept)
+		if t == TaskUp || t == TaskAir {
+			first = w.n.first(idle)
+		}
 	}
 	w.busy = start + first + taskCosts[t].draw(w.n.late)
 	return start
