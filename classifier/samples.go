@@ -1,0 +1,160 @@
+package classifier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strconv"
+
+	"glasshouse/testbed/dataset"
+)
+
+// samples are what tree models learn from: the packets that count, in order, home by home.
+type samples struct {
+	meta Meta
+	x    []float32 // features, a packet's together
+	y    []uint8   // index of the class
+	// where a packet is from: its home, counted through all data sets, and its frame
+	home, frame []int32
+}
+
+// collect reads data sets.
+func collect(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions) (*samples, error) {
+	s := &samples{meta: Meta{Kind: o.Kind, ClassMode: o.Classes, Seed: o.Seed, Window: o.Window, Path: pathOf(sets)}}
+	var ports []uint16
+	if o.Features == FeaturesOneHot {
+		counts := make(map[uint16]int)
+		err := eachCounted(ctx, sets, nil, func(_ int, r *dataset.Row, _ []float32) { counts[r.RemotePort]++ })
+		if err != nil {
+			return nil, err
+		}
+		ports = mostUsed(counts, hotPorts)
+	}
+	s.meta.Features = columnNames(o.Features, ports)
+	cols, err := newColumns(s.meta.Features)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range sets {
+		for _, h := range d.Manifest.Homes {
+			s.meta.TrainedOn = append(s.meta.TrainedOn, HomeID{d.Manifest.ScenarioDigest, d.Manifest.Seed, h.Home})
+		}
+	}
+	var names []string
+	counts := make(map[string]int)
+	byLength := make(map[string]map[string]int)
+	err = eachCounted(ctx, sets, cols, func(home int, r *dataset.Row, x []float32) {
+		s.home, s.frame = append(s.home, int32(home)), append(s.frame, int32(r.Frame))
+		class := classOf(&r.Label, o.Classes)
+		s.x = append(s.x, x...)
+		names = append(names, class)
+		counts[class]++
+		k := lengthKey(&r.Observation)
+		if byLength[k] == nil {
+			byLength[k] = make(map[string]int)
+		}
+		byLength[k][class]++
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, errors.New("the data sets hold no packet of a device after the start-up: nothing to learn from")
+	}
+	s.meta.Packets = len(names)
+	if err := s.meta.know(counts, byLength); err != nil {
+		return nil, err
+	}
+	index := make(map[string]uint8)
+	for i, c := range s.meta.Classes {
+		index[c] = uint8(i)
+	}
+	s.y = make([]uint8, len(names))
+	for i, c := range names {
+		s.y[i] = index[c]
+	}
+	s.x, s.meta.Features = dropConstant(s.x, s.meta.Features)
+	return s, nil
+}
+
+// know notes the classes and what is commonest, from the packets of each class, in all and by length.
+func (m *Meta) know(counts map[string]int, byLength map[string]map[string]int) error {
+	for c := range counts {
+		m.Classes = append(m.Classes, c)
+	}
+	sort.Strings(m.Classes)
+	if len(m.Classes) > maxClasses {
+		return fmt.Errorf("%d classes; at most %d can be told apart", len(m.Classes), maxClasses)
+	}
+	m.Majority = commonest(counts, m.Classes)
+	m.Lengths = make(map[string]int, len(byLength))
+	for k, c := range byLength {
+		m.Lengths[k] = slices.Index(m.Classes, commonest(c, m.Classes))
+	}
+	return nil
+}
+
+// eachCounted gives the rows that count with their features, home by home, in order; homes are numbered through all sets.
+// The features are valid until yield returns; without columns there are none.
+func eachCounted(ctx context.Context, sets []*dataset.Dataset, cols *columns, yield func(home int, r *dataset.Row, x []float32)) error {
+	home := -1
+	for _, d := range sets {
+		at := -1
+		var from *reader
+		var x []float32
+		if cols != nil {
+			from, x = &reader{c: cols}, make([]float32, len(cols.from))
+		}
+		err := d.Rows(func(h int, r *dataset.Row) error {
+			if h != at {
+				at = h
+				home++
+				if from != nil {
+					from.reset()
+				}
+			}
+			if from != nil {
+				from.step(&r.Observation, x) // rows that do not count are passed, too: intervals need them
+			}
+			if scored(&d.Manifest, r) {
+				yield(home, r, x)
+			}
+			return ctx.Err()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// commonest returns the class with the highest count; the first in order of equals.
+func commonest(counts map[string]int, order []string) string {
+	best := order[0]
+	for _, c := range order {
+		if counts[c] > counts[best] {
+			best = c
+		}
+	}
+	return best
+}
+
+func lengthKey(o *dataset.Observation) string {
+	return strconv.Itoa(int(o.Dir)) + " " + strconv.Itoa(int(o.Length))
+}
+
+// pathOf says how the homes of the data sets reach the internet.
+func pathOf(sets []*dataset.Dataset) string {
+	path := ""
+	for _, d := range sets {
+		switch {
+		case path == "":
+			path = d.Manifest.Path
+		case path != d.Manifest.Path:
+			return "mixed"
+		}
+	}
+	return path
+}
