@@ -1,7 +1,8 @@
 // Package packet holds the packet in flight: its bytes, the moment it passed, and its lineage, the truth about
 // where it came from. The lineage travels beside the bytes and never inside them, so nothing on the wire tells it.
 //
-// It does not parse packets; it is used by every stage of the path and imports nothing of ours.
+// It also holds the views of the headers on the wire (Ethernet, ARP, IPv4, IPv6, TCP, UDP, ICMP) and their checksums; what is above
+// them is not parsed here. It is used by every stage of the path and imports nothing of ours.
 package packet
 
 // Direction of a packet or message as seen from the home.
