@@ -1,10 +1,10 @@
 package dataset
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/parquet-go/parquet-go"
@@ -164,64 +164,54 @@ func ReadEvents(path string, yield func(*Event) error) error {
 	})
 }
 
-// parquetSize returns the size of a Parquet file whose footer can be as long as it says: the library allocates what a damaged
-// length says.
-func parquetSize(f *os.File) (int64, error) {
-	st, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	var tail [8]byte // the footer's length and "PAR1"
-	if _, err := f.ReadAt(tail[:], st.Size()-8); err != nil || int64(binary.LittleEndian.Uint32(tail[:])) > st.Size()-12 {
-		return 0, fmt.Errorf("%s: not a Parquet file, or a damaged one", f.Name())
-	}
-	return st.Size(), nil
-}
-
+// readParquet gives the rows of a file in order.
 func readParquet[T any](path string, yield func(*T) error) (err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
+	var names []string
+	for _, c := range parquet.SchemaOf(new(T)).Columns() {
+		names = append(names, c[0])
 	}
-	defer f.Close()
-	defer func() { // the library panics on some damaged files
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%s: not a readable Parquet file: %v", path, p)
-		}
-	}()
-	size, err := parquetSize(f)
-	if err != nil {
-		return err
-	}
-	file, err := parquet.OpenFile(f, size)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	want := parquet.SchemaOf(new(T))
-	for _, c := range want.Columns() {
-		if _, ok := file.Schema().Lookup(c...); !ok {
-			return fmt.Errorf("%s: column %s is missing", path, c[0])
-		}
-	}
-	if n := file.NumRows(); n < 0 || n > 8*size { // times alone take a bit or more a row: a damaged count would run for ever
-		return fmt.Errorf("%s: %d rows in %d bytes", path, n, size)
-	}
-	r := parquet.NewGenericReader[T](file)
-	defer r.Close()
 	batch := make([]T, batchRows)
-	for {
-		n, err := r.Read(batch)
-		for i := range batch[:n] {
-			if err := yield(&batch[i]); err != nil {
+	return readGroups(path, names, func(f *parquet.File) error {
+		r := parquet.NewGenericReader[T](f)
+		defer r.Close()
+		for {
+			n, err := r.Read(batch)
+			for i := range batch[:n] {
+				if err := yield(&batch[i]); err != nil {
+					return &yieldError{err}
+				}
+			}
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
 				return err
 			}
+			clear(batch)
 		}
-		if errors.Is(err, io.EOF) {
-			return nil
+	})
+}
+
+// yieldError carries an error of who reads the rows past the wrapping of the file's own.
+type yieldError struct{ error }
+
+// readGroups gives the named columns of a file, row group by row group. What is wrong with the file names its path.
+func readGroups(path string, names []string, yield func(*parquet.File) error) (err error) {
+	defer func() {
+		var mine *yieldError
+		switch p := recover(); { // the library panics on some damaged files
+		case p != nil:
+			err = fmt.Errorf("%s: not a readable Parquet file: %v", path, p)
+		case errors.As(err, &mine):
+			err = mine.error
+		case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission): // those name it
+			err = fmt.Errorf("%s: %w", path, err)
 		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		clear(batch)
+	}()
+	p, err := openParquet(path)
+	if err != nil {
+		return err
 	}
+	defer p.close()
+	return p.groups(names, yield)
 }

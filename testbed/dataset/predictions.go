@@ -1,17 +1,15 @@
 package dataset
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/parquet-go/parquet-go"
 )
 
 // Prediction is what somebody's model says of a WAN packet.
@@ -37,7 +35,7 @@ func (e *PredictionError) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.Path, e.Line, e.What)
 }
 
-// Columns of a file of predictions; others are an error.
+// Columns of a file of predictions; others are an error, but for an index (isIndex).
 const (
 	columnHome        = "home"
 	columnFrame       = "frame"
@@ -56,8 +54,8 @@ func ReadPredictions(path string, yield func(line int64, p Prediction) error) er
 		return err
 	}
 	defer f.Close()
-	magic := make([]byte, 4)
-	if _, err := io.ReadFull(f, magic); err == nil && string(magic) == "PAR1" {
+	magic := make([]byte, len(parquetMagic))
+	if _, err := io.ReadFull(f, magic); err == nil && string(magic) == parquetMagic {
 		return readParquetPredictions(path, yield)
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
@@ -66,67 +64,16 @@ func ReadPredictions(path string, yield func(line int64, p Prediction) error) er
 	return readCSVPredictions(path, f, yield)
 }
 
-// maxLine bounds a line of a CSV file, bytes.
-const maxLine = 1 << 16
+// indexNames are the columns that data frames add when they are written: pandas' index, which has no name in CSV, "Unnamed: 0" where such a
+// file was read and written again, and "__index_level_0__" in Parquet.
+var indexNames = regexp.MustCompile(`^(|Unnamed: \d+|__index_level_\d+__)$`)
 
-func readCSVPredictions(path string, f io.Reader, yield func(int64, Prediction) error) error {
-	in := bufio.NewScanner(f)
-	in.Buffer(make([]byte, 0, 4096), maxLine)
-	line := int64(0)
-	bad := func(format string, args ...any) error {
-		return &PredictionError{path, line, fmt.Sprintf(format, args...)}
-	}
-	var columns []string
-	for in.Scan() {
-		line++
-		text := strings.TrimSuffix(in.Text(), "\r")
-		if line == 1 {
-			columns = strings.Split(strings.TrimPrefix(text, "\ufeff"), ",")
-			for i := range columns {
-				columns[i] = unquote(columns[i])
-			}
-			if err := checkColumns(columns); err != nil {
-				return bad("%v", err)
-			}
-			continue
-		}
-		fields := strings.Split(text, ",")
-		if len(fields) != len(columns) {
-			return bad("%d fields, not %d", len(fields), len(columns))
-		}
-		p := Prediction{Probability: -1}
-		for i, c := range columns {
-			if err := p.set(c, unquote(fields[i])); err != nil {
-				return bad("%v", err)
-			}
-		}
-		if err := yield(line, p); err != nil {
-			return err
-		}
-	}
-	line++
-	switch err := in.Err(); {
-	case errors.Is(err, bufio.ErrTooLong):
-		return bad("a line of more than %d bytes", maxLine)
-	case err != nil:
-		return err
-	case columns == nil:
-		return &PredictionError{path, 0, "empty; its first line names the columns: " + allowedColumns}
-	}
-	return nil
-}
-
-// unquote takes the quotes off that some writers put around every field; no name of ours holds a quote or comma.
-func unquote(s string) string {
-	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
-		return s[1 : len(s)-1]
-	}
-	return s
-}
+func isIndex(column string) bool { return indexNames.MatchString(column) }
 
 func checkColumns(columns []string) error {
 	for i, c := range columns {
 		switch {
+		case isIndex(c):
 		case !slices.Contains([]string{columnHome, columnFrame, columnClass, columnProbability}, c):
 			return fmt.Errorf("column %q is not known; there are %s", c, allowedColumns)
 		case slices.Contains(columns[:i], c):
@@ -144,22 +91,22 @@ func checkColumns(columns []string) error {
 func (p *Prediction) set(column, value string) error {
 	switch column {
 	case columnHome:
-		n, err := strconv.Atoi(value)
+		n, err := parseInteger(value)
 		if err != nil {
-			return fmt.Errorf("home %q is not a number", value)
+			return fmt.Errorf("home %q is not a whole number", value)
 		}
-		p.Home = n
+		p.Home = int(n)
 	case columnFrame:
-		n, err := strconv.ParseInt(value, 10, 64)
+		n, err := parseInteger(value)
 		if err != nil {
-			return fmt.Errorf("frame %q is not a number", value)
+			return fmt.Errorf("frame %q is not a whole number", value)
 		}
 		p.Frame = n
 	case columnClass:
 		p.Class = value
 		return p.checkClass()
 	case columnProbability:
-		if value == "" {
+		if missing(value) {
 			return nil
 		}
 		v, err := strconv.ParseFloat(value, 32)
@@ -169,6 +116,38 @@ func (p *Prediction) set(column, value string) error {
 		return p.setProbability(v)
 	}
 	return nil
+}
+
+// missing tells whether a field stands for no number, as pandas, R, Polars, DuckDB and NumPy write it.
+func missing(value string) bool {
+	switch strings.ToLower(value) {
+	case "", "nan", "na", "<na>", "null", "none", `\n`:
+		return true
+	}
+	return false
+}
+
+// parseInteger reads a whole number; data frames write integers as 1.0 where a column has or had a missing value.
+func parseInteger(value string) (int64, error) {
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err == nil {
+		return n, nil
+	}
+	f, e := strconv.ParseFloat(value, 64)
+	if e != nil {
+		return 0, err
+	}
+	return wholeNumber(f)
+}
+
+// mostWhole is 2^53: larger numbers are not exact as floating-point ones.
+const mostWhole = 1 << 53
+
+func wholeNumber(f float64) (int64, error) {
+	if f != math.Trunc(f) || math.Abs(f) > mostWhole {
+		return 0, fmt.Errorf("%v is not a whole number", f)
+	}
+	return int64(f), nil
 }
 
 func (p *Prediction) checkClass() error {
@@ -184,121 +163,4 @@ func (p *Prediction) setProbability(v float64) error {
 	}
 	p.Probability = float32(v)
 	return nil
-}
-
-// readParquetPredictions reads columns by name and takes any integer and floating-point types: pandas, Polars, DuckDB and
-// Arrow differ in theirs.
-func readParquetPredictions(path string, yield func(int64, Prediction) error) (err error) {
-	line := int64(0)
-	bad := func(format string, args ...any) error {
-		return &PredictionError{path, line, fmt.Sprintf(format, args...)}
-	}
-	defer func() { // the library panics on some damaged files
-		if p := recover(); p != nil {
-			err = bad("not a readable Parquet file: %v", p)
-		}
-	}()
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	size, err := parquetSize(f)
-	if err != nil {
-		return err
-	}
-	file, err := parquet.OpenFile(f, size)
-	if err != nil {
-		return bad("%v", err)
-	}
-	var columns []string
-	for _, c := range file.Schema().Columns() {
-		columns = append(columns, strings.Join(c, "."))
-	}
-	columns = slices.DeleteFunc(columns, func(c string) bool { return c == "__index_level_0__" }) // pandas' own
-	if err := checkColumns(columns); err != nil {
-		return bad("%v", err)
-	}
-	at := make(map[int]string)
-	for i, c := range file.Schema().Columns() {
-		at[i] = strings.Join(c, ".")
-	}
-	r := parquet.NewReader(file)
-	defer r.Close()
-	rows := make([]parquet.Row, 512)
-	for {
-		n, err := r.ReadRows(rows)
-		for _, row := range rows[:n] {
-			line++
-			p, e := predictionOf(row, at)
-			if e != nil {
-				return bad("%v", e)
-			}
-			if e := yield(line, p); e != nil {
-				return e
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return bad("%v", err)
-		}
-	}
-}
-
-func predictionOf(row parquet.Row, at map[int]string) (Prediction, error) {
-	p := Prediction{Probability: -1}
-	for _, v := range row {
-		column := at[v.Column()]
-		if v.IsNull() {
-			if column == columnProbability || column == "__index_level_0__" {
-				continue
-			}
-			return p, fmt.Errorf("no %s", column)
-		}
-		var err error
-		switch column {
-		case columnHome, columnFrame:
-			var n int64
-			if n, err = integer(v); err != nil {
-				return p, fmt.Errorf("%s: %w", column, err)
-			}
-			if column == columnFrame {
-				p.Frame = n
-			} else {
-				p.Home = int(n)
-			}
-		case columnClass:
-			if v.Kind() != parquet.ByteArray {
-				return p, fmt.Errorf("class is a %s, not a text", v.Kind())
-			}
-			p.Class = string(v.ByteArray())
-			err = p.checkClass()
-		case columnProbability:
-			switch v.Kind() {
-			case parquet.Float:
-				err = p.setProbability(float64(v.Float()))
-			case parquet.Double:
-				err = p.setProbability(v.Double())
-			default:
-				err = fmt.Errorf("probability is a %s, not a number with a fraction", v.Kind())
-			}
-		}
-		if err != nil {
-			return p, err
-		}
-	}
-	return p, nil
-}
-
-func integer(v parquet.Value) (int64, error) {
-	switch v.Kind() {
-	case parquet.Int32:
-		return int64(v.Int32()), nil
-	case parquet.Int64:
-		return v.Int64(), nil
-	default:
-		return 0, fmt.Errorf("a %s, not an integer", v.Kind())
-	}
 }

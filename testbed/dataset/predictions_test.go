@@ -27,6 +27,9 @@ func TestPredictionsOfCSV(t *testing.T) {
 	for name, text := range map[string]string{
 		"plain":                   "home,frame,class,probability\n0,1,echo-dot,0.5\n0,2,noise,\n",
 		"another order":           "class,probability,frame,home\r\necho-dot,0.5,1,0\r\nnoise,,2,0\r\n",
+		"pandas":                  ",home,frame,class,probability\n0,0.0,1,echo-dot,0.5\n1,0.0,2,noise,nan\n\n",
+		"written twice":           "\ufeffUnnamed: 0,home,frame,class,probability\r\n0,0,1.0,echo-dot,5e-1\r\n1,0,2.0,noise,<NA>\r\n\r\n",
+		"quoted line ends":        "\"class\",home,frame,probability,\"Unnamed: 0\"\n\"echo-dot\",0,1,0.5,\"a\nb, \"\"c\"\"\"\nnoise,0,2,None,\n",
 		"quotes, byte order mark": "\ufeff\"home\",\"frame\",\"class\",\"probability\"\n\"0\",1,\"echo-dot\",0.5\n0,2,noise,\"\"",
 	} {
 		path := filepath.Join(t.TempDir(), "p.csv")
@@ -51,13 +54,15 @@ func TestPredictionErrorsNameTheirLine(t *testing.T) {
 		"home,frame,class,class\n":      ":1: column \"class\" is there twice",
 		"home,frame,class,colour\n":     ":1: column \"colour\" is not known",
 		head + "0,2,a\n":                ":3: 3 fields, not 4",
-		head + "\n":                     ":3: 1 fields, not 4",
-		head + "0,two,a,0.5\n":          ":3: frame \"two\" is not a number",
-		head + "x,2,a,0.5\n":            ":3: home \"x\" is not a number",
+		head + "0,1.5,a,0.5\n":          ":3: frame \"1.5\" is not a whole number",
+		head + "nan,2,a,0.5\n":          ":3: home \"nan\" is not a whole number",
+		head + "\n0,2,\"a,0.5\n":        ":4: extraneous or missing",
+		head + "0,two,a,0.5\n":          ":3: frame \"two\" is not a whole number",
+		head + "x,2,a,0.5\n":            ":3: home \"x\" is not a whole number",
 		head + "0,2,,0.5\n":             ":3: no class",
 		head + "0,2,a,much\n":           ":3: probability \"much\" is not a number",
 		head + "0,2,a,-0.1\n":           ":3: probability",
-		head + "0,2,a,NaN\n":            ":3: probability",
+		head + "0,2,a,inf\n":            ":3: probability",
 		head + strings.Repeat("x", 1e5): ":3: a line of more than",
 	} {
 		path := filepath.Join(t.TempDir(), "p.csv")
