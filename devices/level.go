@@ -6,7 +6,7 @@ import (
 )
 
 // LevelTime is how long a far end's level holds, ns: the replies of a captured hub stay within a millisecond for an hour or
-// more, and move by several from one hour to another (tjoconnor, lockly-hub-01).
+// more, and move by several from one hour to another (oconnor-lockly-hub in catalogue/sources.yaml).
 const LevelTime = int64(time.Hour)
 
 // levels draws by how much the far ends of a unit are slow. It is a function of the time alone, so that all activities of a

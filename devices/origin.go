@@ -16,7 +16,7 @@ const (
 type Origin struct {
 	Basis   Basis    `json:"basis"`
 	Assumed []string `json:"assumed,omitempty"` // keys of the entry whose numbers are assumed, whatever the basis
-	Source  string   `json:"source"`
+	Source  string   `json:"source"`            // a text; keys of sources in brackets are citations
 }
 
 // quantities are the keys of an entry under which numbers, or a place, are.

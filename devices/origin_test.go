@@ -1,78 +1,34 @@
 package devices
 
 import (
-	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// sources returns the names of testdata/sources.tsv: captures, flow records and lists that measurements come from.
-func sources(t *testing.T) []string {
-	t.Helper()
-	b, err := os.ReadFile("testdata/sources.tsv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for i, line := range strings.Split(strings.TrimSpace(string(b)), "\n") {
-		f := strings.Split(line, "\t")
-		if len(f) != 3 || f[0] == "" || f[1] == "" || f[2] == "" {
-			t.Fatalf("sources.tsv:%d: want name, where it is from, what it is", i+1)
-		}
-		if i > 0 {
-			names = append(names, f[0])
-		}
-	}
-	return names
-}
-
-// A number that is called measured names the capture, record or list that it was read from, and what of its entry is assumed.
 // What was solved from means or from what others leave is assumed.
 func TestMeasuredNumbersNameTheirSource(t *testing.T) {
-	known := sources(t)
-	used := make(map[string]bool)
-	solved := regexp.MustCompile(`\b(derived from moniotr|solved|fit)\b`)
-	check := func(device, entry string, o *Origin) {
-		if o.Basis == BasisAssumed {
-			return
-		}
-		if o.Basis == BasisMeasured {
-			found := false
-			for _, name := range known {
-				if strings.Contains(o.Source, name) {
-					found, used[name] = true, true
-				}
-			}
-			if !found {
-				t.Errorf("%s: %s: %q names no source of testdata/sources.tsv", device, entry, o.Source)
-			}
-			if what := solved.FindString(o.Source); what != "" {
-				t.Errorf("%s: %s is called measured, and its source says %q", device, entry, what)
-			}
-		}
-		if said := strings.Contains(o.Source, "assumed"); said && len(o.Assumed) == 0 {
-			t.Errorf("%s: %s: its source speaks of what is assumed, and no number of it is", device, entry)
-		}
-	}
+	solved := regexp.MustCompile(`derived from \[moniotr|\b(solved|fit)\b`)
 	for _, p := range loadAll(t) {
-		for i := range p.Services {
-			check(p.Device, p.Services[i].Name, &p.Services[i].Origin)
-		}
-		for i := range p.Kits {
-			check(p.Device, p.Kits[i].Name, &p.Kits[i].Origin)
-		}
-		for i := range p.States {
-			check(p.Device, p.States[i].Name, &p.States[i].Origin)
-		}
-		for i := range p.Activities {
-			check(p.Device, p.Activities[i].Name, &p.Activities[i].Origin)
-		}
-	}
-	for _, name := range known {
-		if !used[name] {
-			t.Errorf("no measurement is of %s any more", name)
-		}
+		p.origins(func(o *Origin) {
+			if o.Basis == BasisAssumed {
+				return
+			}
+			cited := Cited(o.Source)
+			switch {
+			case len(cited) == 0:
+				t.Errorf("%s: the numbers of %q are %s, and it cites no source", p.Device, o.Source, o.Basis)
+			case o.Basis == BasisPaper && !slices.ContainsFunc(cited, func(key string) bool { return strings.HasPrefix(key, "homemole-") }):
+				t.Errorf("%s: the numbers of %q are the paper's, and it does not cite the paper", p.Device, o.Source)
+			}
+			if what := solved.FindString(o.Source); what != "" && o.Basis == BasisMeasured {
+				t.Errorf("%s: %q is called measured, and says %q", p.Device, o.Source, what)
+			}
+			if strings.Contains(o.Source, "assumed") && len(o.Assumed) == 0 {
+				t.Errorf("%s: %q speaks of what is assumed, and no number of it is", p.Device, o.Source)
+			}
+		})
 	}
 }
 

@@ -57,7 +57,7 @@ type profileReader struct {
 }
 
 func (r *profileReader) profile(root strictyaml.Node) {
-	m := root.Map("device", "about", "kind", "category", "class", "oui", "stack", "wifi", "services", "kits", "states", "activities")
+	m := root.Map("device", "about", "kind", "category", "class", "oui", "stack", "wifi", "sources", "services", "kits", "states", "activities")
 	p := &r.p
 	p.Device = readName(m.Need("device"), "gateway", "internet", "unknown", ClassNoise, ActivityBoot)
 	p.About = m.Need("about").String(maxTextLength)
@@ -74,6 +74,7 @@ func (r *profileReader) profile(root strictyaml.Node) {
 	p.OUI = readOUI(m.Need("oui"))
 	r.stack(m.Opt("stack"))
 	r.wifi(m.Opt("wifi"))
+	p.Sources = readReferences(m.Opt("sources"))
 	seen := make(map[string]bool)
 	for _, n := range m.Need("services").List() {
 		s := r.service(n)
@@ -191,7 +192,7 @@ func (r *profileReader) service(n strictyaml.Node) (s Service) {
 	m := n.Map("name", "host", "port", "transport", "cloud", "reply", "login", "lasting", "answers", "basis", "assumed", "source")
 	s.Name = readName(m.Need("name"))
 	s.Transport = Transport(m.Need("transport").Enum(Transports()...))
-	s.Origin = readOrigin(m)
+	s.Origin = r.origin(m)
 	s.Lasting = m.Opt("lasting").Bool()
 	if s.Answers = m.Opt("answers").Bool(); s.Answers && !s.Multicast() && s.Transport != "" {
 		m.Opt("answers").Errorf("mdns, mdns6, ssdp", "nobody looks for a service of %s", s.Transport)
@@ -333,10 +334,12 @@ func (r *profileReader) lanHost(m strictyaml.Map, n strictyaml.Node, s *Service)
 	}
 }
 
-// readOrigin reads where an entry's numbers come from, and which of them are assumed all the same.
-func readOrigin(m strictyaml.Map) (o Origin) {
+// origin reads where an entry's numbers come from, and which of them are assumed all the same.
+func (r *profileReader) origin(m strictyaml.Map) (o Origin) {
 	o.Basis = Basis(m.Need("basis").Enum(string(BasisMeasured), string(BasisPaper), string(BasisAssumed)))
-	o.Source = m.Need("source").String(maxTextLength)
+	source := m.Need("source")
+	o.Source = source.String(maxTextLength)
+	r.cites(source, o.Source)
 	if !m.Has("assumed") {
 		return o
 	}

@@ -39,7 +39,7 @@ func (r *profileReader) kit(n strictyaml.Node) (k Kit) {
 		k.Units = integers(m.Opt("units"), 1, maxKits)
 	}
 	k.Every = durations(m.Need("every"), minInterval, maxPeriod)
-	k.Origin = readOrigin(m)
+	k.Origin = r.origin(m)
 	return k
 }
 

@@ -23,7 +23,7 @@ func (r *profileReader) routine(n strictyaml.Node) (a Routine) {
 	case "no-peer":
 		a.NoPeer = true
 	}
-	a.Origin = readOrigin(m)
+	a.Origin = r.origin(m)
 	r.when(m, &a)
 	r.anew = append(r.anew, m.Opt("restarted_by"))
 	r.kitOf(m, &a)

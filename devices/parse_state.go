@@ -25,7 +25,7 @@ func (r *profileReader) states(n strictyaml.Node) {
 		}
 		seen[s.Name] = true
 		r.astray = r.astray || s.Name == ""
-		s.Origin = readOrigin(m)
+		s.Origin = r.origin(m)
 		switch {
 		case m.Has("lasts") && m.Has("next"):
 			s.Lasts = durations(m.Opt("lasts"), minPeriod, maxPeriod)

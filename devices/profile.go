@@ -43,19 +43,20 @@ type Range struct {
 
 // Profile is a model of device: what all units of it share. It is read-only after ParseProfile.
 type Profile struct {
-	Device     string    `json:"device"`
-	About      string    `json:"about"`
-	Kind       Kind      `json:"kind"`
-	Category   string    `json:"category"` // one of Categories
-	Class      string    `json:"class"`    // what a classifier is asked for: the device, or "noise"
-	OUI        [3]byte   `json:"oui"`      // the vendor's half of the MAC address
-	Stack      Stack     `json:"stack"`
-	WiFi       WiFi      `json:"wifi"`
-	Services   []Service `json:"services"`
-	Kits       []Kit     `json:"kits,omitempty"`   // of a hub
-	States     []State   `json:"states,omitempty"` // the first is that after boot; none: the device is always the same
-	Activities []Routine `json:"activities"`       // without the implied "boot"
-	Modes      []string  `json:"modes"`            // that routines name, sorted; a unit without Options["mode"] lives in all of them
+	Device     string      `json:"device"`
+	About      string      `json:"about"`
+	Kind       Kind        `json:"kind"`
+	Category   string      `json:"category"` // one of Categories
+	Class      string      `json:"class"`    // what a classifier is asked for: the device, or "noise"
+	OUI        [3]byte     `json:"oui"`      // the vendor's half of the MAC address
+	Stack      Stack       `json:"stack"`
+	WiFi       WiFi        `json:"wifi"`
+	Services   []Service   `json:"services"`
+	Kits       []Kit       `json:"kits,omitempty"`    // of a hub
+	States     []State     `json:"states,omitempty"`  // the first is that after boot; none: the device is always the same
+	Activities []Routine   `json:"activities"`        // without the implied "boot"
+	Sources    []Reference `json:"sources,omitempty"` // its own, beside the catalogue's
+	Modes      []string    `json:"modes"`             // that routines name, sorted; a unit without Options["mode"] lives in all of them
 }
 
 // Stack is how the device's TCP/IP behaves.

@@ -14,18 +14,19 @@ func Schema() ([]byte, error) {
 // The shapes of a profile file. A test holds their keys against the reader's.
 type (
 	schemaProfile struct {
-		Device     strictyaml.AName `json:"device" jsonschema_description:"the name in labels, files and scenarios"`
-		About      string           `json:"about" jsonschema:"maxLength=600"`
-		Kind       schemaKind       `json:"kind"`
-		Category   schemaCategory   `json:"category" jsonschema_description:"what the device is for"`
-		Class      strictyaml.AName `json:"class,omitempty" jsonschema_description:"what a classifier is asked for; the device, or noise for phones and tablets"`
-		OUI        schemaOUI        `json:"oui"`
-		Stack      *schemaStack     `json:"stack,omitempty" jsonschema_description:"how its TCP/IP behaves"`
-		WiFi       *schemaWiFi      `json:"wifi,omitempty" jsonschema_description:"how its radio behaves"`
-		Services   []schemaService  `json:"services" jsonschema:"minItems=1" jsonschema_description:"its peers"`
-		Kits       []schemaKit      `json:"kits,omitempty" jsonschema_description:"of a hub: sensors without Wi-Fi that reach the internet through it"`
-		States     []schemaState    `json:"states,omitempty" jsonschema:"minItems=2" jsonschema_description:"what it can be in; the first is that after boot"`
-		Activities []schemaRoutine  `json:"activities" jsonschema:"minItems=1" jsonschema_description:"what it does, when"`
+		Device     strictyaml.AName  `json:"device" jsonschema_description:"the name in labels, files and scenarios"`
+		About      string            `json:"about" jsonschema:"maxLength=600"`
+		Kind       schemaKind        `json:"kind"`
+		Category   schemaCategory    `json:"category" jsonschema_description:"what the device is for"`
+		Class      strictyaml.AName  `json:"class,omitempty" jsonschema_description:"what a classifier is asked for; the device, or noise for phones and tablets"`
+		OUI        schemaOUI         `json:"oui"`
+		Stack      *schemaStack      `json:"stack,omitempty" jsonschema_description:"how its TCP/IP behaves"`
+		WiFi       *schemaWiFi       `json:"wifi,omitempty" jsonschema_description:"how its radio behaves"`
+		Sources    []schemaReference `json:"sources,omitempty" jsonschema_description:"captures, datasets and papers that the source texts below cite by key, in brackets, beside those of the catalogue"`
+		Services   []schemaService   `json:"services" jsonschema:"minItems=1" jsonschema_description:"its peers"`
+		Kits       []schemaKit       `json:"kits,omitempty" jsonschema_description:"of a hub: sensors without Wi-Fi that reach the internet through it"`
+		States     []schemaState     `json:"states,omitempty" jsonschema:"minItems=2" jsonschema_description:"what it can be in; the first is that after boot"`
+		Activities []schemaRoutine   `json:"activities" jsonschema:"minItems=1" jsonschema_description:"what it does, when"`
 	}
 	schemaStack struct {
 		TTL           int                    `json:"ttl,omitempty" jsonschema:"minimum=1,maximum=255" jsonschema_description:"64 unless told"`
@@ -56,6 +57,21 @@ type (
 		Basis     schemaBasis      `json:"basis"`
 		Assumed   []schemaQuantity `json:"assumed,omitempty" jsonschema_description:"keys of this entry whose numbers are assumed all the same"`
 		Source    string           `json:"source" jsonschema:"maxLength=600"`
+	}
+	schemaReference struct {
+		Key        schemaKey `json:"key"`
+		Of         schemaKey `json:"of,omitempty" jsonschema_description:"key of the source that this is a part of"`
+		Title      string    `json:"title,omitempty" jsonschema:"maxLength=600" jsonschema_description:"needed, but of a part"`
+		Authors    string    `json:"authors,omitempty" jsonschema:"maxLength=600"`
+		Year       int       `json:"year,omitempty" jsonschema:"minimum=1900,maximum=2200"`
+		Address    string    `json:"address,omitempty" jsonschema:"maxLength=600,pattern=^https?://" jsonschema_description:"a URL; an address, a file, or both are needed"`
+		Commit     string    `json:"commit,omitempty" jsonschema:"pattern=^[0-9a-f]{40}$"`
+		File       string    `json:"file,omitempty" jsonschema:"maxLength=600"`
+		Licence    string    `json:"licence,omitempty" jsonschema:"maxLength=600"`
+		Measured   string    `json:"measured,omitempty" jsonschema:"maxLength=600" jsonschema_description:"the device, the place, the time span"`
+		Values     []string  `json:"values,omitempty"`
+		Method     string    `json:"method,omitempty" jsonschema:"maxLength=600" jsonschema_description:"how the values were obtained"`
+		Background bool      `json:"background,omitempty" jsonschema_description:"for comparison: no number is from it"`
 	}
 	schemaReply struct {
 		Latency strictyaml.DurationTable `json:"latency" jsonschema_description:"from a message's arrival at the far end to its reply"`
@@ -151,6 +167,7 @@ type (
 	}
 
 	schemaClock     string
+	schemaKey       string
 	schemaJitter    string
 	schemaGaps      string
 	schemaWait      string
@@ -177,6 +194,11 @@ func (schemaCategory) JSONSchema() *jsonschema.Schema { return strictyaml.Vocabu
 
 func (schemaClock) JSONSchema() *jsonschema.Schema {
 	return &jsonschema.Schema{Type: "string", Pattern: "^([01][0-9]|2[0-3]):[0-5][0-9]$"}
+}
+
+func (schemaKey) JSONSchema() *jsonschema.Schema {
+	most := uint64(60)
+	return &jsonschema.Schema{Type: "string", Pattern: keyShape.String(), MaxLength: &most, Description: "words joined by hyphens, two or more"}
 }
 
 func (schemaJitter) JSONSchema() *jsonschema.Schema {

@@ -44,6 +44,7 @@ const everywhere = `
 x: 0
 stack: {x: 0}
 wifi: {x: 0}
+sources: [{x: 0}]
 services: [{x: 0, reply: {x: 0}, login: {x: 0, messages: [{x: 0}]}, name: a, transport: tcp}]
 kits: [{x: 0}]
 states: [{x: 0}]
@@ -58,5 +59,5 @@ func TestSchemaKnowsTheReadersKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = ParseProfile("x.yaml", []byte(everywhere))
-	schematest.SameKeys(t, src, err, 15)
+	schematest.SameKeys(t, src, err, 16)
 }

@@ -22,6 +22,13 @@ type target struct {
 
 func targets(t *testing.T) []target {
 	t.Helper()
+	refs, err := devices.References()
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := func(key string) bool {
+		return slices.ContainsFunc(refs, func(r devices.Reference) bool { return r.Key == key })
+	}
 	b, err := os.ReadFile("testdata/targets.tsv")
 	if err != nil {
 		t.Fatal(err)
@@ -34,6 +41,10 @@ func targets(t *testing.T) []target {
 		}
 		if len(f) != 5 || f[4] == "" {
 			t.Fatalf("targets.tsv:%d: want device, what, low, high, source", i+1)
+		}
+		cited := devices.Cited(f[4])
+		if len(cited) == 0 || slices.ContainsFunc(cited, func(key string) bool { return !known(key) }) {
+			t.Errorf("targets.tsv:%d: %q cites no source, or an unknown one", i+1, f[4])
 		}
 		x := target{device: f[0], what: f[1], source: f[4]}
 		if x.low, err = strconv.ParseFloat(f[2], 64); err != nil {

@@ -25,7 +25,7 @@ type Table1Row struct {
 	Paper  [7]float64
 }
 
-// PaperTable1 returns the paper's table 1 (arXiv 1909.00104), as printed.
+// PaperTable1 returns the paper's table 1, as printed: homemole-table1 in devices/catalogue/sources.yaml.
 func PaperTable1() []Table1Row {
 	return []Table1Row{
 		{"google-home", [7]float64{100.0, 1.5, 98.1, 26.6, 0, 0.6, 0.4}},

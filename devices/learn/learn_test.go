@@ -80,6 +80,9 @@ func TestHeartbeatIsLearned(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, r.YAML)
 	}
+	if refs, err := p.Citations(); err != nil || len(refs) != 1 || refs[0].File != "a test" {
+		t.Errorf("the profile cites %v (%v), want the capture", refs, err)
+	}
 	s := p.Services[0]
 	if s.Host != "broker.example.net" || s.Port != 1883 || !s.Lasting || len(s.Login.Messages) != 2 ||
 		s.Login.Messages[0].Size.Min != 224 || s.Login.Messages[1].Size.Max != 33 {

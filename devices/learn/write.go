@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// captureKey is the key of the capture in the profile's own list of sources.
+const captureKey = "own-capture"
+
 // write writes the profile.
 func (l *learner) write() []byte {
 	var b strings.Builder
@@ -39,6 +42,8 @@ func (l *learner) write() []byte {
 	if len(air) > 0 {
 		fmt.Fprintf(&b, "wifi: {%s}\n", strings.Join(air, ", "))
 	}
+	fmt.Fprintf(&b, "\nsources:\n  - key: %s\n    title: A capture of the device\n    file: %q\n", captureKey, cut(oneLine(l.o.Source)))
+	fmt.Fprintf(&b, "    measured: %d packets in %s\n", r.Packets, time.Duration(r.Span*1e9).Round(time.Second))
 	b.WriteString("\nservices:\n")
 	for i := range r.Services {
 		l.service(&b, &r.Services[i])
@@ -84,7 +89,7 @@ func (l *learner) service(b *strings.Builder, s *Service) {
 		}
 		fmt.Fprintf(b, "    reply: {latency: %s}\n", latency)
 	}
-	fmt.Fprintf(b, "    basis: measured\n    source: %q\n", cut(fmt.Sprintf("%s, %d talks", oneLine(l.o.Source), s.Talks)))
+	fmt.Fprintf(b, "    basis: measured\n    source: %q\n", fmt.Sprintf("[%s] %d talks", captureKey, s.Talks))
 }
 
 func (l *learner) activity(b *strings.Builder, a *Activity) {
@@ -106,7 +111,7 @@ func (l *learner) activity(b *strings.Builder, a *Activity) {
 	if a.Restart != "" {
 		fmt.Fprintf(b, "    phase: %s\n    restarted_by: %s\n", table(r.First), a.Restart)
 	}
-	source := fmt.Sprintf("%s, %d times, p10 %s, p50 %s, p90 %s apart", oneLine(l.o.Source), a.Seen, duration(r.P10), duration(r.P50), duration(r.P90))
+	source := fmt.Sprintf("[%s] %d times, p10 %s, p50 %s, p90 %s apart", captureKey, a.Seen, duration(r.P10), duration(r.P50), duration(r.P90))
 	if a.Shape != "" {
 		source += "; " + a.Shape
 	}

@@ -62,12 +62,17 @@ func newDevicesShow() *cobra.Command {
 			if err != nil {
 				return usage(err)
 			}
+			refs, err := p.Citations()
+			if err != nil {
+				return err
+			}
 			switch {
 			case asJSON:
 				return writeJSON(cmd.OutOrStdout(), struct {
 					*devices.Profile
-					Basis map[devices.Basis]int `json:"basis"`
-				}{p, p.Bases()})
+					Basis     map[devices.Basis]int `json:"basis"`
+					Citations []devices.Reference   `json:"citations"`
+				}{p, p.Bases(), append([]devices.Reference{}, refs...)})
 			case source:
 				b, err := devices.Source(args[0])
 				if err != nil {
@@ -76,7 +81,10 @@ func newDevicesShow() *cobra.Command {
 				_, err = cmd.OutOrStdout().Write(b)
 				return err
 			}
-			return showDevice(cmd.OutOrStdout(), p)
+			if err := showDevice(cmd.OutOrStdout(), p); err != nil {
+				return err
+			}
+			return writeCitations(cmd.OutOrStdout(), refs)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")

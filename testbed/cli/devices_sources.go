@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"glasshouse/devices"
+)
+
+// writeCitations prints the sources that a profile cites: key, title, and where one finds it.
+func writeCitations(w io.Writer, refs []devices.Reference) error {
+	if len(refs) == 0 {
+		return nil
+	}
+	var b strings.Builder
+	b.WriteString("\nsources:\n")
+	for i := range refs {
+		r := &refs[i]
+		fmt.Fprintf(&b, "  [%s] %s\n", r.Key, r.Title)
+		var by []string
+		if r.Authors != "" {
+			by = append(by, r.Authors)
+		}
+		if r.Year > 0 {
+			by = append(by, fmt.Sprint(r.Year))
+		}
+		for _, line := range []string{strings.Join(by, ", "), r.Measured, r.Address, at(r)} {
+			if line != "" {
+				fmt.Fprintf(&b, "      %s\n", line)
+			}
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// at says which file of which commit a source is.
+func at(r *devices.Reference) string {
+	if r.Commit == "" {
+		return r.File
+	}
+	if r.File == "" {
+		return "at " + r.Commit[:12]
+	}
+	return r.File + " at " + r.Commit[:12]
+}
