@@ -36,10 +36,10 @@ Intervals are over homes: homes of the data sets are drawn anew, with replacemen
 
 With --predictions the guesses of a model of your own are scored in the same way. FILE is CSV or Parquet with the columns home,
 frame, class and, if you have it, probability (of that class); each WAN packet of the data set is there once. --trained-on names
-what your model has learned from; without it the two baselines are fitted to the data set that is scored, and so at their best.`,
+a dataset that your model was trained on, once for each; without it the two baselines are fitted to the data set that is scored, and so at their best.`,
 		Example: `  glasshouse score napt.model home8 home9
   glasshouse score napt.model home8 --json --predictions-out guesses.csv
-  glasshouse score --predictions guesses.csv home8 --trained-on home1,home2`,
+  glasshouse score --predictions guesses.csv home8 --trained-on home1 --trained-on home2`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if o.foreign != "" {
 				return cobra.ExactArgs(1)(cmd, args)
@@ -60,7 +60,7 @@ what your model has learned from; without it the two baselines are fitted to the
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.foreign, "predictions", "", "`FILE` of guesses to score instead of a model: CSV or Parquet with home, frame, class and, optional, probability")
-	f.StringSliceVar(&o.trainedOn, "trained-on", nil, "`DATASET`s that the model behind --predictions has learned from")
+	f.StringArrayVar(&o.trainedOn, "trained-on", nil, "`DATASET` that the model behind --predictions was trained on; give it once for each")
 	f.StringVar(&o.classes, "classes", classifier.ClassPaper, "what the guesses of --predictions tell apart: "+strings.Join(classifier.ClassModes(), ", "))
 	f.IntVar(&o.window, "window", 100, "`PACKETS` of a window, for the score of who is active, with --predictions")
 	f.StringVar(&o.predictions, "predictions-out", "", "`FILE` for every guess, as CSV: home, frame, class, probability")
@@ -109,7 +109,7 @@ func scorePredictions(o *scoreOptions, dir string, stdout, stderr io.Writer) err
 	if err != nil {
 		return err
 	}
-	learned, err := openSets(o.trainedOn, stderr)
+	learned, err := openSets(trainedOn(o.trainedOn), stderr)
 	if err != nil {
 		return err
 	}
@@ -133,6 +133,20 @@ func scorePredictions(o *scoreOptions, dir string, stdout, stderr io.Writer) err
 		return writeJSON(stdout, s)
 	}
 	return report.WriteScore(stdout, s)
+}
+
+// trainedOn returns the directories that --trained-on names. A list with commas, which the flag once took, is split where no directory has
+// that name.
+func trainedOn(values []string) []string {
+	var dirs []string
+	for _, v := range values {
+		if _, err := os.Stat(v); err == nil || !strings.Contains(v, ",") {
+			dirs = append(dirs, v)
+			continue
+		}
+		dirs = append(dirs, strings.Split(v, ",")...)
+	}
+	return dirs
 }
 
 // evaluate scores a model, and writes each guess to a file if one is named.

@@ -88,7 +88,8 @@ func OpenOrCreate(dir string, m Manifest, scenario []byte) (*Set, Found, error) 
 	}
 	s := &Set{dir: dir, Manifest: d.Manifest, homes: make(map[int]homeRecord)}
 	if d.Manifest.State == StateComplete {
-		return s, FoundComplete, s.removeJournal() // killed between the manifest and it
+		_ = s.removeJournal() // killed between the manifest and it; of no use any more, and the disk may be read-only
+		return s, FoundComplete, nil
 	}
 	if err := s.resume(scenario); err != nil {
 		return nil, FoundNothing, err

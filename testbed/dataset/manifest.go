@@ -134,6 +134,9 @@ func CheckEmpty(dir string) error {
 	st, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		if to, err := os.Readlink(dir); err == nil {
+			return fmt.Errorf("%s: is a symbolic link to %s, which does not exist; a new or empty directory is needed", dir, to)
+		}
 		parent := filepath.Dir(dir)
 		for {
 			if st, err := os.Stat(parent); err == nil {
@@ -261,22 +264,18 @@ func writeAtomic(path string, b []byte) error {
 // journal that stands in for it while homes are made.
 func hashAll(dir string, want func(path string) bool) (map[string]string, error) {
 	files := make(map[string]string)
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(dir, path)
-		rel = filepath.ToSlash(rel)
+	// Of the directory as a file system, so that dir itself may be a symbolic link: filepath.WalkDir does not follow one.
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && inHome(rel) && !want(rel):
+		case d.IsDir() && inHome(path) && !want(path):
 			return fs.SkipDir
-		case d.IsDir(), rel == FileManifest, rel == journalHomes, !want(rel):
+		case d.IsDir(), path == FileManifest, path == journalHomes, !want(path):
 			return nil
 		}
-		sum, err := HashFile(path)
-		files[rel] = sum
+		sum, err := HashFile(filepath.Join(dir, filepath.FromSlash(path)))
+		files[path] = sum
 		return err
 	})
 	return files, err
