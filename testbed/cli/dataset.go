@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"io"
 	"sort"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/plain"
 )
 
 func newDataset() *cobra.Command {
@@ -71,7 +71,7 @@ func writeInfo(w io.Writer, i *setInfo) error {
 	fmt.Fprintf(w, "%d LAN frames (%d stayed local), %d WAN packets (%d up, %d down), %d events, %d not attributed\n",
 		m.Counts.LAN, m.Counts.Local, m.Counts.WAN, m.Counts.Up, m.Counts.Down, m.Counts.Events, m.Fidelity.Unattributed)
 	fmt.Fprintf(w, "%s\n\n", captured(m))
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := plain.NewTable(w)
 	names := make([]string, 0, len(i.Devices))
 	for n := range i.Devices {
 		names = append(names, n)

@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"glasshouse/devices"
+	"glasshouse/testbed/plain"
 )
 
 func newDevices() *cobra.Command {
@@ -40,7 +40,7 @@ func newDevicesList() *cobra.Command {
 			if asJSON {
 				return writeJSON(cmd.OutOrStdout(), items)
 			}
-			t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			t := plain.NewTable(cmd.OutOrStdout())
 			for _, i := range items {
 				fmt.Fprintf(t, "%s\t%s\t%s\n", i.Name, i.Category, i.About)
 			}
@@ -106,7 +106,7 @@ func newDevicesSchema() *cobra.Command {
 
 func showDevice(w io.Writer, p *devices.Profile) error {
 	fmt.Fprintf(w, "%s: %s\n%s, %s, class %s\n\n", p.Device, p.About, p.Kind, p.Category, p.Class)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := plain.NewTable(w)
 	fmt.Fprint(t, "service\thost\tport\ttransport\tbasis\tsource\n")
 	for _, s := range p.Services {
 		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\n", s.Name, s.Host, s.Port, s.Transport, basis(&s.Origin), s.Source)

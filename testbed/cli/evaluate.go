@@ -9,13 +9,13 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"glasshouse/classifier"
 	"glasshouse/testbed"
+	"glasshouse/testbed/plain"
 )
 
 type evaluateOptions struct {
@@ -116,7 +116,7 @@ func runEvaluate(ctx context.Context, o *evaluateOptions, dirs []string, stdout,
 }
 
 func writeEvaluation(w io.Writer, e *classifier.Evaluation) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := plain.NewTable(w)
 	fmt.Fprintf(t, "split by %s, by Glasshouse %s\n", e.Split, e.Made["glasshouse"])
 	for _, s := range e.Sets {
 		fmt.Fprintf(t, "%s %.12s, %s, seed %d, %d homes: made by %s\n", s.Scenario, s.Digest, s.World, s.Seed, s.Homes, s.Made["glasshouse"])

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +15,7 @@ import (
 
 	"glasshouse/classifier"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/plain"
 	"glasshouse/testbed/watch"
 )
 
@@ -234,7 +234,7 @@ func observeFile(ctx context.Context, file string, w *watch.Watcher, view *obser
 }
 
 func writeObserved(w io.Writer, e *endOut) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := plain.NewTable(w)
 	fmt.Fprintf(t, "%d frames: %d labelled by the %s (learned from %s homes), %d inside the home, %d not IP, %d dropped; home side %s\n\n",
 		e.Counts.Frames, e.Counts.Labeled, e.Model, e.Path, e.Counts.Inside, e.Counts.NotIP, e.Dropped, e.Local)
 	writeTotals(t, e.Classes)
@@ -288,7 +288,7 @@ func (v *observeView) tick() {
 	v.clear()
 	c := v.from.Counts()
 	count := &lineCounter{w: v.w}
-	t := tabwriter.NewWriter(count, 0, 0, 2, ' ', 0)
+	t := plain.NewTable(count)
 	fmt.Fprintf(t, "%d frames, %d labelled\n", c.Frames, c.Labeled)
 	writeTotals(t, v.from.Totals())
 	if v.recent != "" {

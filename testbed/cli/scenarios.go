@@ -3,11 +3,11 @@ package cli
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"glasshouse/scenarios"
+	"glasshouse/testbed/plain"
 )
 
 func newScenarios() *cobra.Command {
@@ -49,7 +49,7 @@ func newScenariosList() *cobra.Command {
 			if asJSON {
 				return writeJSON(cmd.OutOrStdout(), items)
 			}
-			t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			t := plain.NewTable(cmd.OutOrStdout())
 			for _, i := range items {
 				fmt.Fprintf(t, "%s\t%s\t%s\n", i.Name, i.Path, i.About)
 			}

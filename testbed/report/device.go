@@ -6,14 +6,14 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"glasshouse/testbed"
+	"glasshouse/testbed/plain"
 )
 
 // WriteDeviceComparison prints how far an emulation and a capture are apart.
 func WriteDeviceComparison(w io.Writer, c *testbed.Comparison) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := plain.NewTable(w)
 	fmt.Fprintf(t, "%s beside a capture; seed %d\n\n\tcapture\temulation\n", c.Profile, c.Seed)
 	fmt.Fprintf(t, "hours\t%.2f\t%.2f\n", c.Hours[0], c.Hours[1])
 	fmt.Fprintf(t, "packets an hour\t%.1f\t%.1f\n", c.PerHour[0], c.PerHour[1])

@@ -3,15 +3,15 @@ package report
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"glasshouse/classifier"
 	"glasshouse/testbed"
+	"glasshouse/testbed/plain"
 )
 
 // WriteParity prints how two worlds differ that perform one script; each block says what its figures mean.
 func WriteParity(w io.Writer, p *testbed.Parity) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := plain.NewTable(w)
 	a, b := p.Worlds[0], p.Worlds[1]
 	if a == b {
 		a, b = a+" (first)", b+" (second)"

@@ -5,16 +5,16 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"glasshouse/classifier"
+	"glasshouse/testbed/plain"
 )
 
 func percent(v float64) string { return fmt.Sprintf("%.1f %%", 100*v) }
 
 // WriteScore prints a score.
 func WriteScore(w io.Writer, s *classifier.Score) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := plain.NewTable(w)
 	fmt.Fprintf(t, "%s, %s: %d packets scored, %d excluded (gateway, internet, start-up)\n\n", s.Model, s.Path, s.N, s.Excluded)
 	fmt.Fprintf(t, "\t%s\tlength look-up\tmajority\n", s.Model)
 	fmt.Fprintf(t, "accuracy\t%s\t%s\t%s\n", percent(s.Accuracy), percent(s.Baseline.LengthLookup.Accuracy), percent(s.Baseline.Majority.Accuracy))
@@ -99,7 +99,7 @@ func support(c classifier.ClassScore) string {
 
 // WriteComparison prints one model's score behind NAPT beside that behind a VPN.
 func WriteComparison(w io.Writer, napt, vpn *classifier.Score) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := plain.NewTable(w)
 	fmt.Fprint(t, "\tNAPT\t\t\tWireGuard\t\t\n")
 	fmt.Fprint(t, "\tforest\tlength\tmajority\tforest\tlength\tmajority\n")
 	row := func(name string, f func(*classifier.Score) [3]string) {

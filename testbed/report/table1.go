@@ -4,15 +4,15 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"text/tabwriter"
 
 	"glasshouse/testbed"
 	"glasshouse/testbed/mix"
+	"glasshouse/testbed/plain"
 )
 
 // WriteTable1 prints table 1, ours beneath the paper's; a star marks a cell that is too far away.
 func WriteTable1(w io.Writer, t *testbed.Table1) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	tw := plain.NewTable(w)
 	fmt.Fprint(tw, "percent of packets\t")
 	for _, c := range mix.Columns() {
 		fmt.Fprintf(tw, "\t%s", c)

@@ -3,9 +3,9 @@ package reproduce
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
 
 	"glasshouse/classifier"
+	"glasshouse/testbed/plain"
 )
 
 // estimate gives a figure in percent, or in points.
@@ -37,7 +37,7 @@ func (r *RealData) Write(w io.Writer) error {
 		}
 		fmt.Fprintln(w)
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := plain.NewTable(w)
 	fmt.Fprint(t, "\nhome\tpath\tmodel\t\tvirtual\treal\tloss\tlook-up, real\n")
 	for _, c := range r.Cells {
 		fmt.Fprintf(t, "%s\t%s\t%s\taccuracy\t%s\t%s\t%s\t%.1f\n", c.Home, c.Path, c.Model, estimate(c.Virtual.Accuracy), estimate(c.Real.Accuracy), points(c.Loss.Accuracy), 100*c.Real.LookUp.Accuracy)

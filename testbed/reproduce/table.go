@@ -3,12 +3,13 @@ package reproduce
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
+
+	"glasshouse/testbed/plain"
 )
 
 // Write prints the table and the findings.
 func (r *HomeMole) Write(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := plain.NewTable(w)
 	fmt.Fprintf(t, "HomeMole's experiment on emulated homes; seed %d, %d homes to learn from, %d unseen ones, %s each\n", r.Options.Seed, r.Options.Learn, r.Options.Unseen, r.Options.Duration)
 	fmt.Fprintf(t, "by Glasshouse %s; profiles %s, fixed before the first home\n\n", r.Made["glasshouse"], r.Profiles[:12])
 	if r.Options.Epochs < 5 {

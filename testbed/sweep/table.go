@@ -5,15 +5,15 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"text/tabwriter"
 	"time"
 
 	"glasshouse/classifier"
+	"glasshouse/testbed/plain"
 )
 
 // Write prints the result as a table.
 func (r *Result) Write(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := plain.NewTable(w)
 	fmt.Fprintf(t, "%s, seed %d: %d targets, %d packets of each class to learn from at each point, %d homes to learn from and %d unseen ones of %s\n",
 		r.Scenario, r.Seed, len(r.Targets), r.Packets, r.Learn, r.Unseen, time.Duration(r.DurationS*float64(time.Second)))
 	fmt.Fprintf(t, "balanced accuracy: the share of packets labelled rightly, each class alike, in %%; a blind guess has %.1f\n", 100*r.Chance)
