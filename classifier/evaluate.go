@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 
 	"glasshouse/testbed/dataset"
 )
@@ -16,7 +17,10 @@ type EvaluationOptions struct {
 	Control bool // one more model of the first kind, of shuffled labels
 	Leaks   bool
 	Train   TrainOptions
-	Tell    func(line string) // progress
+	Tell    func(line string) // what a model scores, as soon as it does; Train.Progress tells how far it is
+
+	work       *work
+	models, of int // begun, and in all
 }
 
 // Evaluation is an honest look at models.
@@ -82,6 +86,7 @@ func RunEvaluation(ctx context.Context, sets []*dataset.Dataset, o EvaluationOpt
 	if o.Train.Classes == "" {
 		o.Train.Classes = ClassPaper
 	}
+	o.work = newWork(o.Train.Progress)
 	folds, err := SplitSets(sets, o.Split, o.Train.Classes, o.Train.Seed)
 	if err != nil {
 		return nil, err
@@ -94,9 +99,13 @@ func RunEvaluation(ctx context.Context, sets []*dataset.Dataset, o EvaluationOpt
 		e.Sets = append(e.Sets, originOf(d))
 	}
 	if o.Leaks {
-		if e.Leaks, err = Leaks(sets); err != nil {
+		o.work.read(PhaseLeaks, packetsOf(sets))
+		if e.Leaks, err = Leaks(o.work.watch(sets)); err != nil {
 			return nil, err
 		}
+	}
+	if o.of = len(folds) * len(o.Kinds) * o.Seeds; o.Control {
+		o.of++
 	}
 	for _, f := range folds {
 		for _, kind := range o.Kinds {
@@ -125,12 +134,14 @@ func (e *Evaluation) judge(ctx context.Context, kind string, f Fold, o *Evaluati
 		if f.LeftOut != "" && t.Unknown == 0 {
 			t.Unknown = DefaultFalseUnknown
 		}
+		t.Progress = o.model(strings.TrimSuffix(fmt.Sprintf("%s, seed %d, without %s", kind, t.Seed, f.LeftOut), ", without "))
 		m, err := Train(ctx, f.Learn, t)
 		if err != nil {
 			return err
 		}
+		judge := Watched(f.Judge, t.Progress)
 		if f.LeftOut != "" {
-			l, err := leftOut(m, f)
+			l, err := leftOut(m, Fold{Learn: f.Learn, Judge: judge, LeftOut: f.LeftOut})
 			if err != nil {
 				return err
 			}
@@ -141,7 +152,7 @@ func (e *Evaluation) judge(ctx context.Context, kind string, f Fold, o *Evaluati
 			e.LeftOut = append(e.LeftOut, l)
 			return nil
 		}
-		s, err := Evaluate(m, f.Judge, nil)
+		s, err := Evaluate(m, judge, nil)
 		if err != nil {
 			return err
 		}
@@ -174,17 +185,21 @@ func (r *ModelResult) close(seeds int) {
 }
 
 func (e *Evaluation) control(ctx context.Context, f Fold, o *EvaluationOptions) error {
-	learn, err := Shuffled(f.Learn, o.Train.Seed)
+	tell := o.model("shuffled labels")
+	w := newWork(tell)
+	w.read(PhaseShuffle, packetsOf(f.Learn))
+	learn, err := Shuffled(w.watch(f.Learn), o.Train.Seed)
 	if err != nil {
 		return err
 	}
 	t := o.Train
-	t.Kind = o.Kinds[0]
+	t.Kind, t.Progress = o.Kinds[0], tell
+	w.rows = false // its views are read again in the training, whose phases count
 	m, err := Train(ctx, learn, t)
 	if err != nil {
 		return err
 	}
-	s, err := Evaluate(m, f.Judge, nil)
+	s, err := Evaluate(m, Watched(f.Judge, tell), nil)
 	if err != nil {
 		return err
 	}
@@ -193,6 +208,18 @@ func (e *Evaluation) control(ctx context.Context, f Fold, o *EvaluationOptions) 
 	e.Control = c
 	o.Tell(fmt.Sprintf("shuffled labels: balanced accuracy %.3f, chance %.3f", c.BalancedAccuracy, c.Chance))
 	return nil
+}
+
+// model returns what is told of the phases of the next model.
+func (o *EvaluationOptions) model(name string) func(Progress) {
+	if o.models++; o.Train.Progress == nil {
+		return nil
+	}
+	name = fmt.Sprintf("%s (%d of %d)", name, o.models, o.of)
+	return func(p Progress) {
+		p.Model = name
+		o.Train.Progress(p)
+	}
 }
 
 func mean(v []float64) float64 {

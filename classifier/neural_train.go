@@ -60,6 +60,9 @@ func (o *NeuralOptions) defaults(kind string) error {
 	return nil
 }
 
+// epochParts is how finely the progress of an epoch is told.
+const epochParts = 1000
+
 // trainNeural trains a neural model.
 func trainNeural(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions) (Model, error) {
 	if err := o.Neural.defaults(o.Kind); err != nil {
@@ -69,22 +72,33 @@ func trainNeural(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions) 
 	if o.Kind == KindTCN || o.Features == FeaturesSequence {
 		inputs = inputsRich
 	}
+	o.work.read(PhaseRead, packetsOf(sets))
 	c, err := collectHomes(ctx, sets, o, inputs)
 	if err != nil {
 		return nil, err
 	}
-	m, err := teach(ctx, c, o, inputs)
+	o.work.do(PhaseTrain, int64(o.Neural.Epochs)*epochParts)
+	lesson := *o
+	lesson.Neural.Progress = func(p NeuralProgress) {
+		o.work.set(int64((float64(p.Epoch-1)+p.Share)*epochParts), int64(p.Epochs)*epochParts)
+		if o.Neural.Progress != nil {
+			o.Neural.Progress(p)
+		}
+	}
+	m, err := teach(ctx, c, &lesson, inputs)
 	if err != nil {
 		return nil, err
 	}
 	_, valid := c.split(o.Seed)
 	v := heldBack(valid)
 	if !o.Uncalibrated {
+		o.work.read(PhaseCalibrate, 2*packetsOf(sets))
 		if err := m.calibrate(ctx, v, sets); err != nil {
 			return nil, err
 		}
 	}
 	if o.Unknown > 0 {
+		o.work.read(PhaseSignatures, signaturePasses([]rehearsal{{m, v}})*packetsOf(sets))
 		m.meta.Unknown, err = findUnknown(ctx, []rehearsal{{m, v}}, sets, o.Unknown, o.Neural.Workers, nil)
 	}
 	return m, err

@@ -24,6 +24,11 @@ type samples struct {
 func collect(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions) (*samples, error) {
 	s := &samples{meta: Meta{Kind: o.Kind, ClassMode: o.Classes, Seed: o.Seed, Window: o.Window, Path: pathOf(sets)}}
 	var ports []uint16
+	passes := int64(1)
+	if o.Features == FeaturesOneHot {
+		passes = 2
+	}
+	o.work.read(PhaseRead, passes*packetsOf(sets))
 	if o.Features == FeaturesOneHot {
 		counts := make(map[uint16]int)
 		err := eachCounted(ctx, sets, nil, func(_ int, r *dataset.Row, _ []float32) { counts[r.RemotePort]++ })

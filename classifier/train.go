@@ -48,6 +48,10 @@ type TrainOptions struct {
 	// Unknown makes a model that also says "unknown", of devices that it has not learned: this share of known packets may be
 	// called so, 0 to 1; 0 = no such model.
 	Unknown float64
+	// Progress is told how far each phase is, from one goroutine at a time; often, so it should be quick.
+	Progress func(Progress)
+
+	work *work
 }
 
 // check sets what is not set, and tells what is not known.
@@ -97,12 +101,15 @@ func Train(ctx context.Context, sets []*dataset.Dataset, o TrainOptions) (Model,
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	o.work = newWork(o.Progress)
+	sets = o.work.watch(sets)
 	train := trainTrees
 	if slices.Contains(neuralKinds(), o.Kind) {
 		train = trainNeural
 	}
 	m, err := train(ctx, sets, &o)
 	if err == nil && o.Activities {
+		o.work.read(PhaseActivities, packetsOf(sets))
 		m.Meta().Activities, err = findActivities(ctx, m.Meta(), sets, max(o.Forest.Workers, o.Boost.Workers, o.Neural.Workers, 1))
 	}
 	return m, err
@@ -118,11 +125,15 @@ func trainTrees(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions) (
 	if m.cols, err = newColumns(s.meta.Features); err != nil {
 		return nil, err
 	}
-	if m.p, err = growTrees(ctx, s, o); err != nil || o.Uncalibrated && o.Unknown == 0 {
+	o.work.do(PhaseTrain, 0)
+	grow := *o
+	grow.Forest.Progress, grow.Boost.Progress = o.work.follow(o.Forest.Progress), o.work.follow(o.Boost.Progress)
+	if m.p, err = growTrees(ctx, s, &grow); err != nil || o.Uncalibrated && o.Unknown == 0 {
 		return m, err
 	}
 	folds := s.holdBack(o)
 	var all []rehearsal
+	o.work.do(PhaseHeldBack, int64(len(folds)*o.rehearsed()))
 	for _, v := range folds {
 		r, err := s.rehearse(ctx, v, o, nobody, 2)
 		if err != nil {
@@ -136,12 +147,20 @@ func trainTrees(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions) (
 		return m, nil
 	}
 	if !o.Uncalibrated {
+		o.work.read(PhaseCalibrate, 2*int64(len(all))*packetsOf(sets))
 		if err := m.calibrate(ctx, all, sets); err != nil {
 			return nil, err
 		}
 	}
 	if o.Unknown > 0 {
+		o.work.read(PhaseSignatures, signaturePasses(all)*packetsOf(sets))
+		training := false
 		without := func(class int, v *validation) (Model, error) {
+			if !training {
+				training = true
+				o.work.do(PhaseStrangers, int64(len(m.meta.Classes)))
+			}
+			defer o.work.step(1)
 			a, err := s.rehearse(ctx, v, o, class, 4)
 			if a == nil || err != nil { // a nil in an interface is none
 				return nil, err
@@ -215,6 +234,10 @@ func (s *samples) rehearse(ctx context.Context, v *validation, o *TrainOptions, 
 		less.Boost.Rounds = (less.Boost.Rounds + some - 1) / some
 	}
 	less.Forest.Progress, less.Boost.Progress = nil, nil
+	if without == nobody && o.work != nil {
+		step := func(int, int) { o.work.step(1) }
+		less.Forest.Progress, less.Boost.Progress = step, step
+	}
 	m := &TreeModel{meta: s.meta}
 	var err error
 	if m.cols, err = newColumns(s.meta.Features); err != nil {
@@ -222,6 +245,17 @@ func (s *samples) rehearse(ctx context.Context, v *validation, o *TrainOptions, 
 	}
 	m.p, err = growTrees(ctx, part, &less)
 	return m, err
+}
+
+// rehearsed is how many trees, or rounds, a rehearsal takes that leaves out no class.
+func (o *TrainOptions) rehearsed() int {
+	trees, rounds := o.Forest.Trees, o.Boost.Rounds
+	orDefault(&trees, 60)
+	orDefault(&rounds, boostRounds)
+	if o.Kind == KindBoost {
+		return rounds
+	}
+	return (trees + 1) / 2
 }
 
 // calibrate calibrates a model, and its rehearsals, by what these say of the homes that they have not learned from.

@@ -313,7 +313,8 @@ type Dataset struct {
 	Dir      string
 	Manifest Manifest
 
-	use func() func(home int, r *Row) Use // of a view (Select); nil = all rows count
+	use   func() func(home int, r *Row) Use // of a view (Select); nil = all rows count
+	watch []func(rows int64) error          // of a view (Watched)
 }
 
 // Open reads a data set's manifest. One that is still "running" may have been killed: Verify can repair it.
@@ -341,13 +342,13 @@ func (d *Dataset) HomePath(home int) string { return filepath.Join(d.Dir, HomeDi
 
 // Rows gives the rows of all homes, home by home, in order. The row is valid until yield returns.
 func (d *Dataset) Rows(yield func(home int, r *Row) error) error {
-	yield = d.selected(yield)
+	yield, read := d.watched(d.selected(yield))
 	for _, h := range d.Manifest.Homes {
 		if err := ReadRows(filepath.Join(d.HomePath(h.Home), FilePackets), func(r *Row) error { return yield(h.Home, r) }); err != nil {
 			return err
 		}
 	}
-	return nil
+	return read()
 }
 
 // Events gives the events of all homes, home by home, in order.

@@ -1,5 +1,7 @@
 package dataset
 
+import "slices"
+
 // Use says what a selection makes of a row.
 type Use uint8
 
@@ -66,4 +68,41 @@ func (d *Dataset) Relabel(change func() func(r *Row)) *Dataset {
 		}
 	}
 	return &v
+}
+
+// watchedEvery is how many rows are read before a watcher hears of them.
+const watchedEvery = 1024
+
+// Watched returns a view whose reading is watched: watch is called with the number of rows read since its last call, those that a view drops
+// too, every 1024 rows and at the end of Rows. An error of it ends the reading.
+func (d *Dataset) Watched(watch func(rows int64) error) *Dataset {
+	v := *d
+	v.watch = append(slices.Clone(d.watch), watch)
+	return &v
+}
+
+// watched puts a view's watchers before who reads its rows; read tells them of the last ones.
+func (d *Dataset) watched(yield func(home int, r *Row) error) (each func(home int, r *Row) error, read func() error) {
+	if len(d.watch) == 0 {
+		return yield, func() error { return nil }
+	}
+	n := int64(0)
+	read = func() error {
+		rows := n
+		n = 0
+		for _, w := range d.watch {
+			if err := w(rows); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return func(home int, r *Row) error {
+		if n++; n == watchedEvery {
+			if err := read(); err != nil {
+				return err
+			}
+		}
+		return yield(home, r)
+	}, read
 }
