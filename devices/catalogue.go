@@ -35,7 +35,7 @@ func Names() []string {
 // Source returns the YAML text of a device of the catalogue.
 func Source(name string) ([]byte, error) {
 	if !slices.Contains(Names(), name) {
-		return nil, fmt.Errorf("no device %q in the catalogue: it has %s", name, strictyaml.OneOf(name, Names()))
+		return nil, fmt.Errorf("no device %q in the catalogue; %s", name, strictyaml.Suggest(name, Names(), "`glasshouse devices list` lists them"))
 	}
 	return catalogue.ReadFile(path.Join("catalogue", name+".yaml"))
 }

@@ -43,7 +43,7 @@ func Names() []string {
 // Text returns the YAML of a built-in scenario.
 func Text(name string) ([]byte, error) {
 	if !slices.Contains(Names(), name) {
-		return nil, fmt.Errorf("no scenario %q: there is %s", name, strictyaml.OneOf(name, Names()))
+		return nil, fmt.Errorf("no scenario %q; %s", name, strictyaml.Suggest(name, Names(), "`glasshouse scenarios list` lists them"))
 	}
 	if single, ok := strings.CutPrefix(name, singlePrefix); ok {
 		return singleText(name, single)

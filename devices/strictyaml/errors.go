@@ -111,6 +111,14 @@ func editDistance(a, b string) int {
 	return row[len(b)]
 }
 
+// Suggest ends an error about an unknown name: the name that was probably meant, if one is alike, and before it how the names are listed.
+func Suggest(name string, candidates []string, list string) string {
+	if near := Nearest(name, candidates); near != "" {
+		return "did you mean " + near + "? " + list
+	}
+	return list
+}
+
 // OneOf lists what is allowed, and guesses what was meant.
 func OneOf(name string, candidates []string) string {
 	list := strings.Join(candidates, ", ")

@@ -27,7 +27,7 @@ func newDatasetInfo() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "info DIR", Short: "Say what a data set holds",
-		Example: "  glasshouse dataset info home1\n  glasshouse dataset info home1 --json", Args: cobra.ExactArgs(1),
+		Example: "  glasshouse dataset info home1\n  glasshouse dataset info home1 --json", Args: cobra.ExactArgs(1), ValidArgsFunction: completeDatasets(0, false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := dataset.Open(args[0])
 			if err != nil {
@@ -115,7 +115,7 @@ func newDatasetVerify() *cobra.Command {
 	var asJSON, repair bool
 	cmd := &cobra.Command{
 		Use: "verify DIR", Short: "Check a data set against itself: hashes, row i = frame i, labels, no truth in the capture",
-		Example: "  glasshouse dataset verify home1\n  glasshouse dataset verify killed --repair", Args: cobra.ExactArgs(1),
+		Example: "  glasshouse dataset verify home1\n  glasshouse dataset verify killed --repair", Args: cobra.ExactArgs(1), ValidArgsFunction: completeDatasets(0, false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			v, err := dataset.Verify(args[0], repair)
 			if err != nil {

@@ -30,7 +30,7 @@ directory.`,
   glasshouse dataset export homes --csv -o packets.csv
   glasshouse dataset export home1 --pcapml -o labelled.pcapng
   tshark -r labelled.pcapng -Y 'frame.comment contains "echo-dot"'`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.ExactArgs(1), ValidArgsFunction: completeDatasets(0, false),
 		RunE: func(cmd *cobra.Command, args []string) error { return runExport(cmd, &o, args[0]) },
 	}
 	f := cmd.Flags()

@@ -40,8 +40,9 @@ are told by TCP flags alone. Models are trained on it and scored on it like on a
 			switch {
 			case out == "":
 				return usagef("where to? -o DIR is missing; see %s --help", cmd.CommandPath())
-			case path != string(scenarios.PathNAPT) && path != string(scenarios.PathVPN):
-				return usagef("--path %s: napt or vpn", path)
+			}
+			if err := checkName("--path", path, paths()); err != nil {
+				return err
 			}
 			h, err := realdata.Load(args[0], captures)
 			if err != nil {
@@ -69,6 +70,7 @@ are told by TCP flags alone. Models are trained on it and scored on it like on a
 	f.StringVar(&path, "path", string(scenarios.PathNAPT), "what the observer looks at: napt, vpn")
 	f.StringVar(&captures, "captures", ".", "`DIR` of the captures of a built-in list")
 	f.BoolVar(&asJSON, "json", false, "print as JSON")
+	completeFlag(cmd, "path", paths())
 	return cmd
 }
 

@@ -20,7 +20,7 @@ func newDatasetMerge() *cobra.Command {
 same scenario, seed, duration and options, with homes of their own. Files are linked where the file system can, and copied
 where it cannot, and their hashes checked; the shards stay as they are.`,
 		Example: "  glasshouse dataset merge shard-1 shard-2 shard-3 shard-4 -o homes",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    cobra.MinimumNArgs(1), ValidArgsFunction: completeDatasets(0, true),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if out == "" {
 				return usagef("where to? -o DIR is missing; see %s --help", cmd.CommandPath())

@@ -55,8 +55,9 @@ func newDevicesShow() *cobra.Command {
 	var asJSON, source bool
 	cmd := &cobra.Command{
 		Use: "show DEVICE", Short: "Show a device's profile: its services, what it does when, and where the numbers come from",
-		Example: "  glasshouse devices show echo-dot\n  glasshouse devices show my-device.yaml --json\n  glasshouse devices show echo-dot --yaml > mine.yaml",
-		Args:    cobra.ExactArgs(1),
+		Example:           "  glasshouse devices show echo-dot\n  glasshouse devices show my-device.yaml --json\n  glasshouse devices show echo-dot --yaml > mine.yaml",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeDevice(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := devices.Resolve(args[0])
 			if err != nil {
@@ -105,8 +106,8 @@ func newDevicesSchema() *cobra.Command {
 }
 
 func showDevice(w io.Writer, p *devices.Profile) error {
-	fmt.Fprintf(w, "%s: %s\n%s, %s, class %s\n\n", p.Device, p.About, p.Kind, p.Category, p.Class)
 	t := plain.NewTable(w)
+	fmt.Fprintf(t, "%s: %s\n%s, %s, class %s\n\n", p.Device, p.About, p.Kind, p.Category, p.Class)
 	fmt.Fprint(t, "service\thost\tport\ttransport\tbasis\tsource\n")
 	for _, s := range p.Services {
 		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\n", s.Name, s.Host, s.Port, s.Transport, basis(&s.Origin), s.Source)

@@ -29,7 +29,7 @@ protocol shares are compared, by Kolmogorov-Smirnov and Wasserstein distances. T
 blocks that it has not seen: an AUC of 0.5 means that it cannot, 1 that it always can. Where it is above 0.60, the behaviours that
 give the emulation away are named. The floor is the same test of the capture's first part against its later part (of --from, or its halves).`,
 		Example: "  glasshouse devices compare kettle.yaml kettle.pcap --mac 0c:2a:69:0e:91:16\n  glasshouse devices compare lockly-hub lock.pcap --mac 24:6f:28:d9:a7:64 --plot lock.svg",
-		Args:    cobra.ExactArgs(2),
+		Args:    cobra.ExactArgs(2), ValidArgsFunction: completeDevice(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := c.options()
 			if err != nil {

@@ -52,7 +52,7 @@ minutes what people happen to do tells it too, so use long ones.`,
   glasshouse evaluate napt-homes vpn-homes --split path -m forest,boost
   glasshouse evaluate vpn-homes --split device --features sequence
   glasshouse evaluate three-weeks --split time --json`,
-		Args: cobra.MinimumNArgs(1),
+		Args: cobra.MinimumNArgs(1), ValidArgsFunction: completeDatasets(0, true),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runEvaluate(cmd.Context(), &o, args, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -67,26 +67,28 @@ minutes what people happen to do tells it too, so use long ones.`,
 	f.BoolVar(&o.leaks, "leaks", false, "look whether one feature tells homes or data sets apart")
 	o.seed.add(cmd)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	completeFlag(cmd, "model", classifier.Kinds())
+	completeFlag(cmd, "split", classifier.Splits())
+	completeFlag(cmd, "classes", classifier.ClassModes())
+	completeFlag(cmd, "features", classifier.FeatureSets())
 	return cmd
 }
 
 func runEvaluate(ctx context.Context, o *evaluateOptions, dirs []string, stdout, stderr io.Writer) error {
 	for _, m := range o.models {
-		if !slices.Contains(classifier.Kinds(), m) {
-			return usagef("-m %s is not known; there are %s", m, strings.Join(classifier.Kinds(), ", "))
+		if err := checkName("-m", m, classifier.Kinds()); err != nil {
+			return err
 		}
 	}
 	switch {
 	case len(o.models) == 0:
 		return usagef("-m names no model")
-	case !slices.Contains(classifier.Splits(), o.split):
-		return usagef("--split %s is not known; there are %s", o.split, strings.Join(classifier.Splits(), ", "))
-	case !slices.Contains(classifier.ClassModes(), o.classes):
-		return usagef("--classes %s are not known; there are %s", o.classes, strings.Join(classifier.ClassModes(), ", "))
-	case !slices.Contains(classifier.FeatureSets(), o.feats):
-		return usagef("--features %s are not known; there are %s", o.feats, strings.Join(classifier.FeatureSets(), ", "))
 	case o.seeds < 1:
 		return usagef("--seeds must be 1 or more")
+	}
+	if err := errors.Join(checkName("--split", o.split, classifier.Splits()), checkName("--classes", o.classes, classifier.ClassModes()),
+		checkName("--features", o.feats, classifier.FeatureSets())); err != nil {
+		return err
 	}
 	sets, err := openSets(dirs, stderr)
 	if err != nil {

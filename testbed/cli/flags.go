@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"glasshouse/devices/strictyaml"
 	"glasshouse/scenarios"
 )
 
@@ -84,37 +85,16 @@ func meantFlag(cmd *cobra.Command, err error) string {
 	if !errors.As(err, &unknown) || len(unknown.GetSpecifiedName()) < 2 {
 		return ""
 	}
-	best, least := "", 3 // a distance of 2 is a slip, 3 another word
+	var known []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if d := distance(unknown.GetSpecifiedName(), f.Name); d < least && !f.Hidden {
-			best, least = f.Name, d
+		if !f.Hidden {
+			known = append(known, f.Name)
 		}
 	})
-	if best == "" {
-		return ""
+	if near := strictyaml.Nearest(unknown.GetSpecifiedName(), known); near != "" {
+		return fmt.Sprintf("; did you mean --%s?", near)
 	}
-	return fmt.Sprintf(" (did you mean --%s?)", best)
-}
-
-// distance is Levenshtein's: how many letters to add, drop or change.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return ""
 }
 
 // checkTimeScale tells whether people can act so much more often.

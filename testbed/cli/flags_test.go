@@ -1,23 +1,21 @@
 package cli
 
-import "testing"
+import (
+	"testing"
 
-func TestDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0},
-		{"seed", "seed", 0},
-		{"", "abc", 3},
-		{"abc", "", 3},
-		{"duraton", "duration", 1},
-		{"wurld", "world", 1},
-		{"kitten", "sitting", 3},
-		{"jsno", "json", 2},
+	"glasshouse/devices/strictyaml"
+)
+
+func TestSuggest(t *testing.T) {
+	for _, c := range []struct{ name, want string }{
+		{"duraton", "did you mean duration? --help lists them"},
+		{"wurld", "did you mean world? --help lists them"},
+		{"jsno", "did you mean json? --help lists them"},
+		{"telepathy", "--help lists them"},
+		{"", "--help lists them"},
 	} {
-		if got := distance(c.a, c.b); got != c.want {
-			t.Errorf("distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
+		if got := strictyaml.Suggest(c.name, []string{"duration", "world", "json", "output"}, "--help lists them"); got != c.want {
+			t.Errorf("%q: %q, want %q", c.name, got, c.want)
 		}
 	}
 }

@@ -42,7 +42,7 @@ shards. A run that was stopped or killed goes on where it was when it is started
 		Example: `  glasshouse generate noisy-napt -o week --duration 7d --seed 1
   glasshouse generate noisy-vpn -o many --homes 200 --duration 1d --seed 1 --no-pcap
   glasshouse generate noisy-vpn -o part3 --homes 200 --duration 1d --seed 1 --no-pcap --shard 3/8`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.ExactArgs(1), ValidArgsFunction: completeScenario(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runGenerate(cmd.Context(), &o, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},

@@ -124,12 +124,12 @@ func (o *observeOptions) check() error {
 		return errors.New("--model FILE is needed")
 	case o.only != "" && !o.json:
 		return errors.New("--only goes with --json")
-	case o.only != "" && o.only != "packets" && o.only != "windows" && o.only != "end":
-		return fmt.Errorf("--only %s is not known; there are packets, windows, end", o.only)
 	case o.window < 0:
 		return errors.New("--window must be 1 or more")
 	case o.howLong > 0 && o.iface == "":
 		return errors.New("--duration goes with -i")
+	case o.only != "":
+		return checkName("--only", o.only, []string{"packets", "windows", "end"})
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -79,8 +78,8 @@ func runTable1(ctx context.Context, o *table1Options, stdout, stderr io.Writer) 
 	if o.rows != "" {
 		x.Rows = strings.Split(o.rows, ",")
 		for _, r := range x.Rows {
-			if !slices.Contains(known, r) {
-				return usagef("--rows: table 1 has no row %q (allowed: %s)", r, strings.Join(known, ", "))
+			if err := checkName("--rows", r, known); err != nil {
+				return err
 			}
 		}
 	}

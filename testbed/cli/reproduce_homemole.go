@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -63,8 +61,8 @@ func runHomemole(ctx context.Context, o *homemoleOptions, stdout, stderr io.Writ
 		return usagef("--homes %d: 2 or more", o.homes)
 	}
 	for _, m := range o.models {
-		if !slices.Contains(classifier.Kinds(), m) {
-			return usagef("--models %s is not known; there are %s", m, strings.Join(classifier.Kinds(), ", "))
+		if err := checkName("--models", m, classifier.Kinds()); err != nil {
+			return err
 		}
 	}
 	e := reproduce.HomeMoleOptions{

@@ -77,8 +77,8 @@ func runRealdata(ctx context.Context, o *realdataOptions, captures string, stdou
 		return usagef("CAPTURES is needed, the directory of the captures that %s are made of; or --home with a list of your own", strings.Join(realdata.Library(), " and "))
 	}
 	for _, m := range o.models {
-		if !slices.Contains(classifier.Kinds(), m) {
-			return usagef("--models %s is not known; there are %s", m, strings.Join(classifier.Kinds(), ", "))
+		if err := checkName("--models", m, classifier.Kinds()); err != nil {
+			return err
 		}
 	}
 	e := reproduce.RealDataOptions{

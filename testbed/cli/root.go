@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"glasshouse/devices"
+	"glasshouse/devices/strictyaml"
 )
 
 // Exit codes.
@@ -54,7 +55,11 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	if err == nil {
+	signalled, was := stopped(ctx)
+	switch {
+	case err == nil && was:
+		return signalled
+	case err == nil:
 		return exitOK
 	}
 	code := exitFailed
@@ -65,6 +70,12 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		code = ce.code
 	case errors.As(err, &config), errors.Is(err, fs.ErrNotExist):
 		code = exitUsage
+	}
+	if was {
+		code = signalled
+		if err == context.Canceled { //nolint:errorlint // only the bare one has nothing more to say
+			err = context.Cause(ctx)
+		}
 	}
 	if ce == nil || !ce.silent {
 		fmt.Fprintln(stderr, "glasshouse:", strings.TrimSpace(err.Error()))
@@ -81,13 +92,13 @@ func newRoot() *cobra.Command {
 		Long: `Glasshouse runs a smart home of emulated devices behind a real NAPT or a WireGuard tunnel, watches its WAN,
 labels every packet with the device that it came from, and scores itself against exact truth. No root, no Docker.
 
-Exit codes: 0 ok, 1 failed, 2 bad usage or input, 3 the run is not valid.`,
+Exit codes: 0 ok, 1 failed, 2 bad usage or input, 3 the run is not valid; 130 after Ctrl-C, 143 after SIGTERM. A command that is stopped puts in
+order what it has begun, and says what was kept.`,
 		Example: `  glasshouse demo
   glasshouse run noisy-napt --duration 5m --seed 7 -o home7
   glasshouse train home7 -m forest -o home.model
   glasshouse score home.model home8`,
 		SilenceUsage: true, SilenceErrors: true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			level := slog.LevelWarn
 			if verbose {
@@ -106,8 +117,11 @@ Exit codes: 0 ok, 1 failed, 2 bad usage or input, 3 the run is not valid.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w%s; see %s --help", err, meantFlag(cmd, err), cmd.CommandPath())
 	})
+	root.CompletionOptions.DisableDefaultCmd = true // newCompletion is ours
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newDemo(), newRun(), newGenerate(), newTrain(), newScore(), newModels(), newObserve(), newEvaluate(), newReproduce(), newSweep(), newDevices(), newScenarios(), newDataset(), newDoctor(), newShell())
+	root.SetUsageTemplate(usageTemplate(root.UsageTemplate()))
+	root.SetHelpFunc(showHelp)
+	root.AddCommand(newDemo(), newRun(), newGenerate(), newTrain(), newScore(), newModels(), newObserve(), newEvaluate(), newReproduce(), newSweep(), newDevices(), newScenarios(), newDataset(), newDoctor(), newShell(), newVersion(), newCompletion())
 	for _, c := range root.Commands() {
 		classify(c)
 	}
@@ -159,14 +173,13 @@ func holds(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return cmd.Help()
 	}
-	meant := ""
-	if cmd.SuggestionsMinimumDistance <= 0 {
-		cmd.SuggestionsMinimumDistance = 2
+	var known []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			known = append(known, c.Name())
+		}
 	}
-	if s := cmd.SuggestionsFor(args[0]); len(s) > 0 {
-		meant = fmt.Sprintf(" (did you mean %s?)", strings.Join(s, " or "))
-	}
-	return usagef("unknown command %q for %q%s; see %s --help", args[0], cmd.CommandPath(), meant, cmd.CommandPath())
+	return usagef("unknown command %q for %q; %s", args[0], cmd.CommandPath(), strictyaml.Suggest(args[0], known, fmt.Sprintf("%q lists them", cmd.CommandPath()+" --help")))
 }
 
 func writeJSON(w io.Writer, v any) error {

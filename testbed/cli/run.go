@@ -19,6 +19,9 @@ import (
 	"glasshouse/testbed/report"
 )
 
+// worlds are what --world may name.
+func worlds() []string { return []string{"live", "virtual", "both"} }
+
 type runOptions struct {
 	world     string
 	duration  time.Duration
@@ -45,7 +48,7 @@ connection carried, how times are distributed. While a live home runs, "glasshou
   glasshouse run noisy-vpn --world virtual --duration 1d -o day1
   glasshouse run noisy-napt --world both --duration 5m --pairs 6 --seed 1 -o parity
   glasshouse run noisy-vpn --model vpn.model -o watched`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.ExactArgs(1), ValidArgsFunction: completeScenario(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runRun(cmd.Context(), &o, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -60,12 +63,13 @@ connection carried, how times are distributed. While a live home runs, "glasshou
 	f.StringVar(&o.model, "model", "", "`FILE` of a model that labels packets as they pass")
 	f.Float64Var(&o.timeScale, "time-scale", 0, "how much more often people act than in life; protocol timers are never scaled (default the scenario's)")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	completeFlag(cmd, "world", worlds())
 	return cmd
 }
 
 func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr io.Writer) error {
-	if !slices.Contains([]string{"live", "virtual", "both"}, o.world) {
-		return usagef("--world %s is not known; there are live, virtual and both", o.world)
+	if err := checkName("--world", o.world, worlds()); err != nil {
+		return err
 	}
 	switch both := o.world == "both"; {
 	case o.pairs < 1 || (o.pairs > 1 && !both):

@@ -37,6 +37,8 @@ func newScenariosNew() *cobra.Command {
 	f.StringArrayVar(&o.devices, "device", nil, "a built-in device or the path of a profile; several times for several (default: echo-dot)")
 	f.StringVar(&o.path, "path", string(scenarios.PathNAPT), "napt or vpn")
 	f.StringVarP(&o.out, "out", "o", "", "file to write; it must not exist (default: standard output)")
+	completeFlag(cmd, "device", devices.Names())
+	completeFlag(cmd, "path", paths())
 	return cmd
 }
 

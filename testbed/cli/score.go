@@ -46,6 +46,7 @@ a dataset that your model was trained on, once for each; without it the two base
 			}
 			return cobra.MinimumNArgs(2)(cmd, args)
 		},
+		ValidArgsFunction: completeDatasets(1, true),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.foreign != "" {
 				return scorePredictions(&o, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -100,10 +101,11 @@ func scorePredictions(o *scoreOptions, dir string, stdout, stderr io.Writer) err
 	switch {
 	case o.predictions != "":
 		return usagef("--predictions-out goes with a model, not with --predictions")
-	case !slices.Contains(classifier.ClassModes(), o.classes):
-		return usagef("--classes %s are not known; there are %s", o.classes, strings.Join(classifier.ClassModes(), ", "))
 	case o.window < 1:
 		return usagef("--window must be 1 or more")
+	}
+	if err := checkName("--classes", o.classes, classifier.ClassModes()); err != nil {
+		return err
 	}
 	sets, err := openSets([]string{dir}, stderr)
 	if err != nil {

@@ -2,17 +2,53 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 )
 
-// StopOnSignals is a context that ends with the first signal that asks a program to stop: Ctrl-C, Ctrl-\, a terminal that is closed,
-// a wish to end. What is begun is then put in order. Where nohup has said that a closed terminal does not matter, it does not.
+// signalError is the cause of a context that a signal has ended.
+type signalError struct{ signal syscall.Signal }
+
+func (e *signalError) Error() string { return fmt.Sprintf("stopped by the signal %q", e.signal) }
+
+// exitSignal is what a shell adds to a signal's number to make the exit code of a program that it ended: 130 after Ctrl-C, 143 after SIGTERM.
+const exitSignal = 128
+
+// stopped returns the exit code of a command whose context a signal has ended.
+func stopped(ctx context.Context) (code int, ok bool) {
+	if e, ok := errors.AsType[*signalError](context.Cause(ctx)); ok {
+		return exitSignal + int(e.signal), true
+	}
+	return 0, false
+}
+
+// StopOnSignals is a context that ends with the first signal that asks a program to stop: Ctrl-C, Ctrl-\, a closed terminal, SIGTERM. What
+// is begun is then put in order. Where nohup has said that a closed terminal does not matter, it does not.
 func StopOnSignals(parent context.Context) (context.Context, context.CancelFunc) {
 	stops := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
 	if !signal.Ignored(syscall.SIGHUP) {
 		stops = append(stops, syscall.SIGHUP)
 	}
-	return signal.NotifyContext(parent, stops...)
+	ctx, cancel := context.WithCancelCause(parent)
+	came := make(chan os.Signal, 1)
+	signal.Notify(came, stops...)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case s := <-came:
+			if number, ok := s.(syscall.Signal); ok {
+				cancel(&signalError{number})
+			}
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(came)
+		cancel(nil)
+		<-ended
+	}
 }

@@ -81,7 +81,7 @@ With -o DIR finished points are kept, the same command goes on where it was stop
   glasshouse sweep noisy-vpn --vary phones=0..8,4 --vary intensity=0.25..4 --seed 1 -o noise
   glasshouse sweep noisy-vpn --vary devices=2,12,30 --seed 1 -o mine --model-command "python3 my.py"
   glasshouse sweep noisy-napt --vary loss=0,0.1,1,5 --vary path=napt,vpn --targets echo-dot,orvibo-plug --json`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.ExactArgs(1), ValidArgsFunction: completeScenario(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runSweep(cmd.Context(), &o, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -126,17 +126,18 @@ func (o *sweepOptions) check() ([]sweep.Axis, error) {
 		return nil, fmt.Errorf("--workers %d: 1 or more", o.workers)
 	case len(o.attackers) == 0:
 		return nil, errors.New("--attackers names none")
-	case o.labels != sweep.LabelsSame && o.labels != sweep.LabelsAll:
-		return nil, fmt.Errorf("--model-labels %s: %s or %s", o.labels, sweep.LabelsSame, sweep.LabelsAll)
 	case o.limit <= 0:
 		return nil, errors.New("--model-timeout: more than nothing")
 	}
 	for i, a := range o.attackers {
-		if !slices.Contains(sweep.Attackers(), a) || slices.Contains(o.attackers[:i], a) {
-			return nil, fmt.Errorf("--attackers %s: each once, of %s", strings.Join(o.attackers, ","), strings.Join(sweep.Attackers(), ", "))
+		if err := checkName("--attackers", a, sweep.Attackers()); err != nil {
+			return nil, err
+		}
+		if slices.Contains(o.attackers[:i], a) {
+			return nil, fmt.Errorf("--attackers names %s twice", a)
 		}
 	}
-	return axes, nil
+	return axes, checkName("--model-labels", o.labels, []string{sweep.LabelsSame, sweep.LabelsAll})
 }
 
 func runSweep(ctx context.Context, o *sweepOptions, scenario string, stdout, stderr io.Writer) error {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -65,7 +64,7 @@ MODEL.checkpoint; the same command goes on from there.`,
   glasshouse train learn -m forest --unknown -o wary.model
   glasshouse train learn -m boost --unknown=0.1 -o warier.model
   glasshouse train learn -m lstm --units 128 --dropout 0.2 --epochs 20 -o wide.model`,
-		Args: cobra.MinimumNArgs(1),
+		Args: cobra.MinimumNArgs(1), ValidArgsFunction: completeDatasets(0, true),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runTrain(cmd.Context(), &o, args, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -82,6 +81,9 @@ MODEL.checkpoint; the same command goes on from there.`,
 	o.seed.add(cmd)
 	addNeural(f, &o.neural)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	completeFlag(cmd, "model", classifier.Kinds())
+	completeFlag(cmd, "classes", classifier.ClassModes())
+	completeFlag(cmd, "features", classifier.FeatureSets())
 	return cmd
 }
 
@@ -116,18 +118,13 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 	switch {
 	case o.out == "":
 		return usagef("-o FILE is needed: where the model goes")
-	case !slices.Contains(classifier.Kinds(), o.kind):
-		return usagef("-m %s is not known; there is %s", o.kind, strings.Join(classifier.Kinds(), ", "))
-	case !slices.Contains(classifier.ClassModes(), o.classes):
-		return usagef("--classes %s are not known; there are %s", o.classes, strings.Join(classifier.ClassModes(), ", "))
-	case !slices.Contains(classifier.FeatureSets(), o.feats):
-		return usagef("--features %s are not known; there are %s", o.feats, strings.Join(classifier.FeatureSets(), ", "))
 	case o.window < 1:
 		return usagef("--window must be 1 or more")
 	case !(o.unknown >= 0 && o.unknown <= 0.5):
 		return usagef("--unknown=%v: a share from 0 to 0.5 is allowed", o.unknown)
 	}
-	if err := checkNeural(&o.neural); err != nil {
+	if err := errors.Join(checkName("-m", o.kind, classifier.Kinds()), checkName("--classes", o.classes, classifier.ClassModes()),
+		checkName("--features", o.feats, classifier.FeatureSets()), checkNeural(&o.neural)); err != nil {
 		return err
 	}
 	if err := checkModelPath(o.out); err != nil {

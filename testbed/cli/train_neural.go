@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -35,10 +34,8 @@ func checkNeural(o *classifier.NeuralOptions) error {
 		return usagef("--epochs and --patience must be 1 or more")
 	case !(o.Rate >= 0):
 		return usagef("--rate must be above 0; 0 = the model's own")
-	case !slices.Contains(classifier.ClassWeights(), o.Weights):
-		return usagef("--weights %s is not known; there are %s", o.Weights, strings.Join(classifier.ClassWeights(), ", "))
 	}
-	return nil
+	return checkName("--weights", o.Weights, classifier.ClassWeights())
 }
 
 // neuralProgress tells, every few seconds and at each epoch's end, the loss and how long the rest takes at most.
