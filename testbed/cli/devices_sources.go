@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"glasshouse/devices"
+	"glasshouse/testbed/plain"
 )
 
 // writeCitations prints the sources that a profile cites: key, title, and where one finds it.
@@ -13,11 +14,11 @@ func writeCitations(w io.Writer, refs []devices.Reference) error {
 	if len(refs) == 0 {
 		return nil
 	}
-	var b strings.Builder
-	b.WriteString("\nsources:\n")
+	b := plain.NewTable(w)
+	fmt.Fprint(b, "\nsources:\n")
 	for i := range refs {
 		r := &refs[i]
-		fmt.Fprintf(&b, "  [%s] %s\n", r.Key, r.Title)
+		fmt.Fprintf(b, "  [%s] %s\n", r.Key, r.Title)
 		var by []string
 		if r.Authors != "" {
 			by = append(by, r.Authors)
@@ -27,12 +28,11 @@ func writeCitations(w io.Writer, refs []devices.Reference) error {
 		}
 		for _, line := range []string{strings.Join(by, ", "), r.Measured, r.Address, at(r)} {
 			if line != "" {
-				fmt.Fprintf(&b, "      %s\n", line)
+				fmt.Fprintf(b, "      %s\n", line)
 			}
 		}
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.Flush()
 }
 
 // at says which file of which commit a source is.
