@@ -183,7 +183,7 @@ func (a *AccessPoint) received(p *packet.Packet) {
 		p.At = a.c.Clock.Now()
 	}
 	p.At = a.inOrder(p.At)
-	if len(p.Data) < 14 || !a.ownSource(i, p.Data) {
+	if len(p.Data) < packet.EthernetHeader || !a.ownSource(i, p.Data) {
 		a.mu.Lock()
 		a.dropped.Spoofed++
 		a.mu.Unlock()
@@ -191,11 +191,11 @@ func (a *AccessPoint) received(p *packet.Packet) {
 		return
 	}
 	p.Lineage.LANFrame = a.c.Capture(p.At, p.Data)
-	dst := [6]byte(p.Data[:6])
+	dst := packet.Ethernet(p.Data).Destination()
 	switch {
 	case dst == a.c.GatewayMAC:
 		a.c.ToGateway(p)
-	case dst[0]&1 != 0:
+	case packet.Ethernet(p.Data).Multicast():
 		a.flood(p.Data, i)
 		a.c.ToGateway(p)
 	default:
@@ -206,28 +206,29 @@ func (a *AccessPoint) received(p *packet.Packet) {
 // ownSource tells whether an IPv4 frame or ARP message bears the station's own address, or none yet.
 func (a *AccessPoint) ownSource(i int, frame []byte) bool {
 	s := &a.c.Stations[i]
-	if [6]byte(frame[6:12]) != s.MAC {
+	f := packet.Ethernet(frame)
+	if f.Source() != s.MAC {
 		return false
 	}
-	var src []byte
-	switch binary.BigEndian.Uint16(frame[12:]) {
-	case 0x0800:
-		if len(frame) < 34 {
+	var src [4]byte
+	switch body := f.Payload(); f.EtherType() {
+	case packet.EtherTypeIPv4:
+		if len(body) < packet.IPv4Size {
 			return false
 		}
-		src = frame[26:30]
-	case 0x0806:
-		if len(frame) < 42 {
+		src = packet.IPv4(body).Source()
+	case packet.EtherTypeARP:
+		if len(body) < packet.ARPSize {
 			return false
 		}
-		src = frame[28:32]
+		src = packet.ARP(body).SenderProtocol()
 	default:
 		return true
 	}
-	if binary.BigEndian.Uint32(src) == a.leases[i] {
+	if binary.BigEndian.Uint32(src[:]) == a.leases[i] {
 		return true
 	}
-	addr := netip.AddrFrom4([4]byte(src))
+	addr := netip.AddrFrom4(src)
 	return addr.IsUnspecified() || addr.IsLinkLocalUnicast()
 }
 
@@ -239,19 +240,19 @@ func (a *AccessPoint) FromGateway(frame []byte, l packet.Lineage) {
 
 // FromGatewayAt is FromGateway for a frame that leaves the interface at p.At, which is not in the past.
 func (a *AccessPoint) FromGatewayAt(p *packet.Packet) {
-	if len(p.Data) < 14 {
+	if len(p.Data) < packet.EthernetHeader {
 		a.c.Pool.Put(p.Data)
 		return
 	}
 	p.At = a.inOrder(p.At)
 	number := a.c.Capture(p.At, p.Data)
-	if p.Data[0]&1 != 0 {
+	if packet.Ethernet(p.Data).Multicast() {
 		frame := p.Data
 		a.flood(frame, -1)
 		a.c.Pool.Put(frame)
 		return
 	}
-	a.toStation(p, number, [6]byte(p.Data[:6]))
+	a.toStation(p, number, packet.Ethernet(p.Data).Destination())
 }
 
 // toStation sends a frame, whose number is given, to the station that has an address.

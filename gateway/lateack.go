@@ -1,10 +1,6 @@
 package gateway
 
-import (
-	"encoding/binary"
-
-	"glasshouse/emulator/packet"
-)
+import "glasshouse/emulator/packet"
 
 // lateAcks holds back what stations with a measured lateness acknowledge alone: many small stacks look only each quarter of a second
 // whether an acknowledgement is due (lwIP's fast timer), which no kernel of ours does. An acknowledgement of one segment leaves as
@@ -39,30 +35,16 @@ const (
 
 // tcpOf finds what counts of a frame with an unfragmented TCP segment in IPv4; ok is false of any other.
 func tcpOf(frame []byte) (ports, src, dst uint32, flags byte, payload int, ok bool) {
-	if len(frame) < 54 || binary.BigEndian.Uint16(frame[12:]) != 0x0800 || frame[14]>>4 != 4 || frame[23] != 6 ||
-		binary.BigEndian.Uint16(frame[20:])&0x3fff != 0 {
+	ip, ok := packet.IPv4Of(frame)
+	if !ok || ip.Protocol() != packet.ProtoTCP || ip.Fragment() || !ip.Complete() {
 		return 0, 0, 0, 0, 0, false
 	}
-	ip := frame[14:]
-	head, total := int(ip[0]&15)*4, int(binary.BigEndian.Uint16(ip[2:]))
-	if head < 20 || total > len(ip) || total < head+20 {
+	t, ok := packet.ParseTCP(ip.Payload())
+	if !ok {
 		return 0, 0, 0, 0, 0, false
 	}
-	t := ip[head:]
-	offset := int(t[12]>>4) * 4
-	if offset < 20 || head+offset > total {
-		return 0, 0, 0, 0, 0, false
-	}
-	return binary.BigEndian.Uint32(t), binary.BigEndian.Uint32(ip[12:]), binary.BigEndian.Uint32(ip[16:]), t[13], total - head - offset, true
+	return t.Ports(), ip.Source32(), ip.Destination32(), t.Flags(), len(t) - t.DataOffset(), true
 }
-
-// TCP flags that matter here.
-const (
-	ackFIN = 1
-	ackSYN = 2
-	ackRST = 4
-	ackACK = 16
-)
 
 // conn finds a connection of a station, and makes it.
 func (l *lateAcks) conn(k ackKey, now int64) *ackConn {
@@ -98,11 +80,11 @@ func (l *lateAcks) place(now int64) uint32 {
 // down notes a frame that comes to a station at a time.
 func (l *lateAcks) down(station int, frame []byte, at int64) {
 	ports, src, _, flags, payload, ok := tcpOf(frame)
-	if !ok || payload == 0 && flags&(ackSYN|ackFIN|ackRST) == 0 {
+	if !ok || payload == 0 && flags&(packet.FlagSYN|packet.FlagFIN|packet.FlagRST) == 0 {
 		return
 	}
 	k := ackKey{uint32(station), ports<<16 | ports>>16, src}
-	if flags&(ackSYN|ackFIN|ackRST) != 0 {
+	if flags&(packet.FlagSYN|packet.FlagFIN|packet.FlagRST) != 0 {
 		if i, ok := l.by[k]; ok {
 			l.conns[i].owed = 0
 		}
@@ -127,7 +109,7 @@ func (l *lateAcks) up(station int, frame []byte) (since, name int64, hold bool) 
 	}
 	c := &l.conns[i]
 	c.serial++
-	if payload > 0 || flags != ackACK || c.owed != 1 {
+	if payload > 0 || flags != packet.FlagACK || c.owed != 1 {
 		c.owed = 0
 		return 0, 0, false
 	}
@@ -152,7 +134,7 @@ func (a *AccessPoint) release(p *packet.Packet) {
 	due := a.late.due(name)
 	i, known := 0, false
 	if due {
-		i, known = a.byMAC[[6]byte(p.Data[6:12])]
+		i, known = a.byMAC[packet.Ethernet(p.Data).Source()]
 	}
 	a.mu.Unlock()
 	if !known {

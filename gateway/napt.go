@@ -1,10 +1,9 @@
 package gateway
 
 import (
-	"encoding/binary"
 	"net/netip"
 
-	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"glasshouse/emulator/packet"
 )
 
 // Verdict is what a NAPT did with a packet.
@@ -86,16 +85,11 @@ func (n *NAPT) Down(now int64, ip []byte) Result {
 }
 
 // ipv4Payload checks a packet and returns what lies above its header, at most its total length.
-func ipv4Payload(ip []byte) (h header.IPv4, l4 []byte, ok bool) {
-	h = header.IPv4(ip)
-	if len(ip) < header.IPv4MinimumSize || ip[0]>>4 != 4 {
+func ipv4Payload(ip []byte) (h packet.IPv4, l4 []byte, ok bool) {
+	if h, ok = packet.ParseIPv4(ip); !ok || !h.Complete() {
 		return h, nil, false
 	}
-	ihl, total := int(h.HeaderLength()), int(h.TotalLength())
-	if ihl < header.IPv4MinimumSize || total < ihl || total > len(ip) {
-		return h, nil, false
-	}
-	return h, ip[ihl:total], true
+	return h, h.Payload(), true
 }
 
 func addrPort(a [4]byte, port uint16) netip.AddrPort {
@@ -106,62 +100,46 @@ func addrPort(a [4]byte, port uint16) netip.AddrPort {
 // there: in a first fragment the header must be whole, the payload need not be.
 func ports(proto uint8, l4 []byte, fragment bool) (src, dst uint16, flags uint8, ok bool) {
 	switch proto {
-	case protoTCP:
-		if len(l4) < header.TCPMinimumSize {
-			return 0, 0, 0, false
+	case packet.ProtoTCP:
+		if t, ok := packet.ParseTCP(l4); ok {
+			return t.SourcePort(), t.DestinationPort(), t.Flags(), true
 		}
-		if n := int(l4[12]>>4) * 4; n < header.TCPMinimumSize || n > len(l4) {
-			return 0, 0, 0, false
+	case packet.ProtoUDP:
+		if u, ok := packet.ParseUDP(l4); ok && (u.Complete() || fragment && u.Length() >= packet.UDPSize) {
+			return u.SourcePort(), u.DestinationPort(), 0, true
 		}
-		return binary.BigEndian.Uint16(l4), binary.BigEndian.Uint16(l4[2:]), l4[13], true
-	case protoUDP:
-		if len(l4) < header.UDPMinimumSize {
-			return 0, 0, 0, false
+	case packet.ProtoICMP:
+		if m, ok := packet.ParseICMP(l4); ok {
+			return m.Identifier(), m.Identifier(), 0, true
 		}
-		if n := int(binary.BigEndian.Uint16(l4[4:])); n < header.UDPMinimumSize || n > len(l4) && !fragment {
-			return 0, 0, 0, false
-		}
-		return binary.BigEndian.Uint16(l4), binary.BigEndian.Uint16(l4[2:]), 0, true
-	case protoICMP:
-		if len(l4) < header.ICMPv4MinimumSize {
-			return 0, 0, 0, false
-		}
-		id := binary.BigEndian.Uint16(l4[4:])
-		return id, id, 0, true
 	}
 	return 0, 0, 0, false
 }
-
-// ICMP types.
-const (
-	icmpEchoReply = 0
-	icmpEcho      = 8
-)
 
 func (n *NAPT) up(now int64, ip []byte) Result {
 	h, l4, ok := ipv4Payload(ip)
 	if !ok {
 		return Result{Verdict: Malformed}
 	}
-	proto, src, dst := h.Protocol(), [4]byte(ip[12:16]), [4]byte(ip[16:20])
+	proto, src, dst := h.Protocol(), h.Source(), h.Destination()
 	if netip.AddrFrom4(dst) == n.addr {
 		return Result{Verdict: Hairpin, Proto: proto}
 	}
 	if h.FragmentOffset() > 0 {
 		return n.later(now, h, fragmentKey{src, dst, proto, h.ID()}, true)
 	}
-	if proto == protoICMP && len(l4) >= header.ICMPv4MinimumSize && isICMPError(l4[0]) {
+	if proto == packet.ProtoICMP && isICMPError(l4) {
 		return n.errorUp(now, h, l4)
 	}
-	sport, dport, flags, ok := ports(proto, l4, h.More())
+	sport, dport, flags, ok := ports(proto, l4, h.MoreFragments())
 	switch {
 	case !ok:
 		return Result{Verdict: unreadable(proto), Proto: proto}
-	case proto == protoICMP && l4[0] != icmpEcho:
+	case proto == packet.ProtoICMP && packet.ICMP(l4).Type() != packet.ICMPEcho:
 		return Result{Verdict: Unsupported, Proto: proto}
 	}
 	r := Result{Proto: proto, LAN: addrPort(src, sport), Remote: addrPort(dst, dport)}
-	if proto == protoICMP {
+	if proto == packet.ProtoICMP {
 		r.Remote = addrPort(dst, 0)
 	}
 	wan, ok := n.table.Out(now, proto, r.LAN, r.Remote, flags)
@@ -169,7 +147,7 @@ func (n *NAPT) up(now int64, ip []byte) Result {
 		r.Verdict = Full
 		return r
 	}
-	if h.More() {
+	if h.MoreFragments() {
 		n.fragments.put(now, fragmentKey{src, dst, proto, h.ID()}, fragment{lan: r.LAN, remote: r.Remote})
 	}
 	rewrite(h, l4, n.wan, wan.Port(), true)
@@ -181,25 +159,25 @@ func (n *NAPT) down(now int64, ip []byte) Result {
 	if !ok {
 		return Result{Verdict: Malformed}
 	}
-	proto, src, dst := h.Protocol(), [4]byte(ip[12:16]), [4]byte(ip[16:20])
+	proto, src, dst := h.Protocol(), h.Source(), h.Destination()
 	if netip.AddrFrom4(dst) != n.addr {
 		return Result{Verdict: Unsolicited, Proto: proto}
 	}
 	if h.FragmentOffset() > 0 {
 		return n.later(now, h, fragmentKey{src, dst, proto, h.ID()}, false)
 	}
-	if proto == protoICMP && len(l4) >= header.ICMPv4MinimumSize && isICMPError(l4[0]) {
+	if proto == packet.ProtoICMP && isICMPError(l4) {
 		return n.errorDown(now, h, l4)
 	}
-	sport, dport, flags, ok := ports(proto, l4, h.More())
+	sport, dport, flags, ok := ports(proto, l4, h.MoreFragments())
 	switch {
 	case !ok:
 		return Result{Verdict: unreadable(proto), Proto: proto}
-	case proto == protoICMP && l4[0] != icmpEchoReply: // an echo request to the gateway, or a type that nobody waits for
+	case proto == packet.ProtoICMP && packet.ICMP(l4).Type() != packet.ICMPEchoReply: // an echo request to the gateway, or a type that nobody waits for
 		return Result{Verdict: Unsolicited, Proto: proto}
 	}
 	r := Result{Proto: proto, Remote: addrPort(src, sport)}
-	if proto == protoICMP {
+	if proto == packet.ProtoICMP {
 		r.Remote = addrPort(src, 0)
 	}
 	lan, ok := n.table.In(now, proto, dport, r.Remote, flags)
@@ -209,7 +187,7 @@ func (n *NAPT) down(now int64, ip []byte) Result {
 		return r
 	}
 	r.LAN = lan
-	if h.More() {
+	if h.MoreFragments() {
 		n.fragments.put(now, fragmentKey{src, dst, proto, h.ID()}, fragment{lan: r.LAN, remote: r.Remote})
 	}
 	rewrite(h, l4, address(lan.Addr()), lan.Port(), false)
@@ -219,10 +197,13 @@ func (n *NAPT) down(now int64, ip []byte) Result {
 // unreadable is the verdict on a packet without readable ports.
 func unreadable(proto uint8) Verdict {
 	switch proto {
-	case protoTCP, protoUDP, protoICMP:
+	case packet.ProtoTCP, packet.ProtoUDP, packet.ProtoICMP:
 		return Malformed
 	}
 	return Unsupported
 }
 
-func isICMPError(t uint8) bool { return t == 3 || t == 11 || t == 12 }
+func isICMPError(l4 []byte) bool {
+	m, ok := packet.ParseICMP(l4)
+	return ok && m.Error()
+}

@@ -3,7 +3,7 @@ package gateway
 import (
 	"net/netip"
 
-	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"glasshouse/emulator/packet"
 )
 
 // fragments knows where fragmented packets go: later fragments carry no ports and follow their first. One that comes
@@ -49,7 +49,7 @@ func (f *fragments) put(now int64, k fragmentKey, x fragment) {
 }
 
 // later translates a fragment without ports.
-func (n *NAPT) later(now int64, h header.IPv4, k fragmentKey, up bool) Result {
+func (n *NAPT) later(now int64, h packet.IPv4, k fragmentKey, up bool) Result {
 	f, ok := n.fragments.m[k]
 	if !ok || f.expires <= now {
 		return Result{Verdict: Unsupported, Proto: k.proto}

@@ -4,8 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 
-	"gvisor.dev/gvisor/pkg/tcpip/checksum"
-	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"glasshouse/emulator/packet"
 )
 
 // An ICMP error quotes the packet that it is about, which went the other way: the quotation is translated, too, with the
@@ -15,10 +14,10 @@ import (
 //	| IP | type, code, checksum, 4 bytes | quoted IP | quoted transport header, 8 bytes or more |
 
 // errorDown translates an error from the WAN about a packet that left. LAN is set even where it is dropped.
-func (n *NAPT) errorDown(now int64, h header.IPv4, l4 []byte) Result {
+func (n *NAPT) errorDown(now int64, h packet.IPv4, l4 []byte) Result {
 	q, v := quoted(h, l4)
 	if v != Translated {
-		return Result{Verdict: v, Proto: protoICMP}
+		return Result{Verdict: v, Proto: packet.ProtoICMP}
 	}
 	r := Result{Verdict: Unsolicited, Proto: q.proto, Remote: q.dst}
 	if q.src.Addr() != n.addr {
@@ -32,16 +31,16 @@ func (n *NAPT) errorDown(now int64, h header.IPv4, l4 []byte) Result {
 	a := address(m.lan.Addr())
 	q.set(a, m.lan.Port(), true)
 	rewriteAddress(h, a, false)
-	sumICMP(l4)
+	packet.ICMP(l4).SumAll() // quoted has checked the old one
 	r.Verdict = Translated
 	return r
 }
 
 // errorUp translates an error from the LAN about a packet that came in.
-func (n *NAPT) errorUp(now int64, h header.IPv4, l4 []byte) Result {
+func (n *NAPT) errorUp(now int64, h packet.IPv4, l4 []byte) Result {
 	q, v := quoted(h, l4)
 	if v != Translated {
-		return Result{Verdict: v, Proto: protoICMP}
+		return Result{Verdict: v, Proto: packet.ProtoICMP}
 	}
 	r := Result{Verdict: Unsolicited, Proto: q.proto, LAN: q.dst, Remote: q.src}
 	m := n.table.byLAN[lanKey{q.proto, q.dst}]
@@ -50,69 +49,59 @@ func (n *NAPT) errorUp(now int64, h header.IPv4, l4 []byte) Result {
 	}
 	q.set(n.wan, m.port, false)
 	rewriteAddress(h, n.wan, true)
-	sumICMP(l4)
+	packet.ICMP(l4).SumAll() // quoted has checked the old one
 	r.Verdict = Translated
 	return r
 }
 
 // quotation is the packet inside an ICMP error. For echo messages, the identifier is the port of the end that asked.
 type quotation struct {
-	ip       header.IPv4
+	ip       packet.IPv4
 	l4       []byte // at least 8 bytes
 	proto    uint8
 	src, dst netip.AddrPort
 }
 
 // quoted reads the quotation; what fails its checksum or that of the quoted IP header is malformed (RFC 5508 REQ-3).
-func quoted(h header.IPv4, icmp []byte) (quotation, Verdict) {
-	if h.More() { // cannot be summed; nobody fragments errors
+func quoted(h packet.IPv4, icmp []byte) (quotation, Verdict) {
+	if h.MoreFragments() { // cannot be summed; nobody fragments errors
 		return quotation{}, Unsupported
 	}
-	if len(icmp) < header.ICMPv4MinimumSize+header.IPv4MinimumSize+8 || checksum.Checksum(icmp, 0) != 0xffff {
+	m, ok := packet.ParseICMP(icmp)
+	if !ok || !m.ChecksumValid() {
 		return quotation{}, Malformed
 	}
-	ip := header.IPv4(icmp[header.ICMPv4MinimumSize:])
-	ihl := int(ip.HeaderLength())
-	if ip[0]>>4 != 4 || ihl < header.IPv4MinimumSize || len(ip) < ihl+8 || checksum.Checksum(ip[:ihl], 0) != 0xffff {
+	ip, ok := packet.ParseIPv4(m.Payload())
+	if !ok || len(ip) < ip.HeaderLength()+8 || !ip.ChecksumValid() {
 		return quotation{}, Malformed
 	}
-	q := quotation{ip: ip, l4: ip[ihl:], proto: ip.Protocol()}
-	a, b := binary.BigEndian.Uint16(q.l4), binary.BigEndian.Uint16(q.l4[2:])
+	q := quotation{ip: ip, l4: ip[ip.HeaderLength():], proto: ip.Protocol()}
+	a, b := packet.UDP(q.l4).SourcePort(), packet.UDP(q.l4).DestinationPort() // TCP's lie in the same places
 	switch {
 	case ip.FragmentOffset() > 0: // no ports
 		return quotation{}, Unsupported
-	case q.proto == protoTCP || q.proto == protoUDP:
-	case q.proto == protoICMP && q.l4[0] == icmpEcho:
-		a, b = binary.BigEndian.Uint16(q.l4[4:]), 0
-	case q.proto == protoICMP && q.l4[0] == icmpEchoReply:
-		a, b = 0, binary.BigEndian.Uint16(q.l4[4:])
+	case q.proto == packet.ProtoTCP || q.proto == packet.ProtoUDP:
+	case q.proto == packet.ProtoICMP && packet.ICMP(q.l4).Type() == packet.ICMPEcho:
+		a, b = packet.ICMP(q.l4).Identifier(), 0
+	case q.proto == packet.ProtoICMP && packet.ICMP(q.l4).Type() == packet.ICMPEchoReply:
+		a, b = 0, packet.ICMP(q.l4).Identifier()
 	default:
 		return quotation{}, Unsupported
 	}
-	q.src, q.dst = addrPort([4]byte(ip[12:16]), a), addrPort([4]byte(ip[16:20]), b)
+	q.src, q.dst = addrPort(ip.Source(), a), addrPort(ip.Destination(), b)
 	return q, Translated
 }
 
 // set rewrites one end of the quotation, and the transport checksum where the quotation reaches as far.
 func (q *quotation) set(addr uint32, port uint16, source bool) {
 	change := rewriteAddress(q.ip, addr, source)
-	switch q.proto {
-	case protoICMP:
-		header.ICMPv4(q.l4).SetIdentWithChecksumUpdate(port)
-	case protoUDP:
-		rewriteUDP(q.l4, change, port, source)
-	case protoTCP:
-		if len(q.l4) >= header.TCPMinimumSize {
-			rewriteTCP(q.l4, change, port, source)
-		} else {
-			rewritePort(q.l4, port, source)
-		}
+	if q.proto != packet.ProtoTCP || len(q.l4) >= packet.TCPSize {
+		rewritePort(q.proto, q.l4, change, port, source)
+		return
 	}
-}
-
-// sumICMP computes an ICMP message's checksum anew; quoted has checked the old one.
-func sumICMP(l4 []byte) {
-	h := header.ICMPv4(l4)
-	h.SetChecksum(0)
-	h.SetChecksum(^checksum.Checksum(h, 0))
+	at := 2
+	if source {
+		at = 0
+	}
+	binary.BigEndian.PutUint16(q.l4[at:], port)
 }

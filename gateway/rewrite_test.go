@@ -8,6 +8,8 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"glasshouse/emulator/packet"
 )
 
 // TestRewriteIsTheSettersOne compares every byte with what gVisor's setters make, one after the other. Words are often equal,
@@ -26,7 +28,7 @@ func TestRewriteIsTheSettersOne(t *testing.T) {
 		return uint16(r.Uint32())
 	}
 	for range 200_000 {
-		proto := []uint8{protoTCP, protoUDP, protoICMP}[r.IntN(3)]
+		proto := []uint8{packet.ProtoTCP, packet.ProtoUDP, packet.ProtoICMP}[r.IntN(3)]
 		b := make([]byte, 40)
 		for i := 0; i < len(b); i += 2 {
 			binary.BigEndian.PutUint16(b[i:], word())
@@ -65,9 +67,9 @@ func bySetters(b []byte, to uint32, port uint16, source bool) {
 		l4.UpdateChecksumPseudoHeaderAddress(old, addr, true)
 	}
 	switch h.Protocol() {
-	case protoTCP:
+	case packet.ProtoTCP:
 		set(header.TCP(b[20:]))
-	case protoUDP:
+	case packet.ProtoUDP:
 		set(header.UDP(b[20:]))
 	default:
 		header.ICMPv4(b[20:]).SetIdentWithChecksumUpdate(port)

@@ -7,13 +7,10 @@
 // application-level gateways, port forwarding, ICMP queries other than echo, range and parity of ports (RFC 4787 REQ-3a, REQ-4).
 package gateway
 
-import "net/netip"
+import (
+	"net/netip"
 
-// IP protocols that a NAPT translates.
-const (
-	protoICMP uint8 = 1
-	protoTCP  uint8 = 6
-	protoUDP  uint8 = 17
+	"glasshouse/emulator/packet"
 )
 
 // Filtering says which remote ends may send to a mapping (RFC 4787, section 5).
@@ -93,16 +90,16 @@ type session struct {
 
 // see follows a TCP connection's state. A SYN after the end begins another connection between the same ends.
 func (s *session) see(flags uint8, up bool) {
-	if flags&(tcpSYN|tcpACK) == tcpSYN && (s.reset || s.finUp && s.finDown) {
+	if flags&(packet.FlagSYN|packet.FlagACK) == packet.FlagSYN && (s.reset || s.finUp && s.finDown) {
 		*s = session{expires: s.expires}
 	}
-	syn, fin := flags&tcpSYN != 0, flags&tcpFIN != 0
+	syn, fin := flags&packet.FlagSYN != 0, flags&packet.FlagFIN != 0
 	if up {
 		s.synUp, s.finUp = s.synUp || syn, s.finUp || fin
 	} else {
 		s.synDown, s.finDown = s.synDown || syn, s.finDown || fin
 	}
-	s.reset = s.reset || flags&tcpRST != 0
+	s.reset = s.reset || flags&packet.FlagRST != 0
 }
 
 // established tells a connection that is open from one that is opening or closing (RFC 5382's "transitory").
@@ -130,14 +127,6 @@ func NewTable(c TableConfig) *Table {
 
 // firstPort is the lowest that a translation uses: RFC 4787 REQ-3 keeps the well-known ports apart.
 const firstPort = 1024
-
-// TCP flags.
-const (
-	tcpFIN = 1 << 0
-	tcpSYN = 1 << 1
-	tcpRST = 1 << 2
-	tcpACK = 1 << 4
-)
 
 // pruneAt is how many sessions a mapping may hold before it first looks for expired ones.
 const pruneAt = 64
@@ -176,7 +165,7 @@ func (t *Table) Out(now int64, proto uint8, lan, remote netip.AddrPort, flags ui
 // In returns the LAN endpoint for a packet from remote to a WAN port; ok is false where no mapping admits it.
 func (t *Table) In(now int64, proto uint8, port uint16, remote netip.AddrPort, flags uint8) (lan netip.AddrPort, ok bool) {
 	if f := &t.in[port%recent]; f.mapping != nil && f.port == port && f.remote == remote && f.proto == proto && f.session.expires > now {
-		if proto == protoTCP {
+		if proto == packet.ProtoTCP {
 			f.session.see(flags, false)
 			t.refresh(now, f.mapping, f.session)
 		}
@@ -189,7 +178,7 @@ func (t *Table) In(now int64, proto uint8, port uint16, remote netip.AddrPort, f
 	if s := m.remotes[remote]; (s == nil || s.expires <= now) && !t.admits(now, m, remote) {
 		return netip.AddrPort{}, false
 	}
-	if proto == protoTCP { // RFC 4787 REQ-6: inbound traffic need not keep a UDP mapping alive, nor an ICMP one
+	if proto == packet.ProtoTCP { // RFC 4787 REQ-6: inbound traffic need not keep a UDP mapping alive, nor an ICMP one
 		s := m.session(now, remote)
 		s.see(flags, false)
 		t.refresh(now, m, s)
@@ -266,11 +255,11 @@ func (t *Table) admits(now int64, m *mapping, remote netip.AddrPort) bool {
 // refresh moves a session's expiry, and with it the mapping's: the latest of its sessions'.
 func (t *Table) refresh(now int64, m *mapping, s *session) {
 	switch {
-	case m.proto == protoTCP && s.established():
+	case m.proto == packet.ProtoTCP && s.established():
 		s.expires = now + t.c.TCPTimeout
-	case m.proto == protoTCP:
+	case m.proto == packet.ProtoTCP:
 		s.expires = now + t.c.TCPPartial
-	case m.proto == protoICMP:
+	case m.proto == packet.ProtoICMP:
 		s.expires = now + t.c.ICMP
 	default:
 		s.expires = now + t.c.UDPTimeout
@@ -323,7 +312,7 @@ func (t *Table) allocate(now int64, proto uint8, want uint16) (uint16, bool) {
 			return 0, false
 		}
 	}
-	if (want >= firstPort || proto == protoICMP) && t.live(now, proto, want) == nil {
+	if (want >= firstPort || proto == packet.ProtoICMP) && t.live(now, proto, want) == nil {
 		return want, true
 	}
 	for range 65536 - firstPort {

@@ -295,7 +295,7 @@ func (t *engineTUN) Write(bufs [][]byte, offset int) (int, error) {
 // modelInner is an inner packet that tells its number where it has room for it.
 func modelInner(b []byte, id int) []byte {
 	clear(b)
-	b[0], b[8], b[9] = 0x45, 64, protoUDP
+	b[0], b[8], b[9] = 0x45, 64, packet.ProtoUDP
 	binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
 	binary.BigEndian.PutUint32(b[12:], uint32(id)) // as its source
 	binary.BigEndian.PutUint32(b[16:], 0x0a000001)

@@ -114,11 +114,11 @@ func TestTunnelModelOuterPackets(t *testing.T) {
 	w.seen = func(p packet.Packet, up bool) {
 		ip := p.Data
 		size := len(ip)
-		head := []byte{0x45, 0, byte(size >> 8), byte(size), 0, 0, 0x40, 0, 64, protoUDP}
+		head := []byte{0x45, 0, byte(size >> 8), byte(size), 0, 0, 0x40, 0, 64, packet.ProtoUDP}
 		if !bytes.Equal(ip[:10], head) || ones(ip[:20]) != 0xffff {
 			t.Fatalf("IPv4 header % x", ip[:20])
 		}
-		pseudo := append(bytes.Clone(ip[12:20]), 0, protoUDP, byte((size-20)>>8), byte(size-20))
+		pseudo := append(bytes.Clone(ip[12:20]), 0, packet.ProtoUDP, byte((size-20)>>8), byte(size-20))
 		if binary.BigEndian.Uint16(ip[26:]) == 0 || ones(pseudo, ip[20:]) != 0xffff {
 			t.Fatalf("UDP checksum %04x", ip[26:28])
 		}

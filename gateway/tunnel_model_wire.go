@@ -10,7 +10,7 @@ import (
 )
 
 // outerHeaders are the bytes before WireGuard's message: IPv4 without options, UDP.
-const outerHeaders = 20 + 8
+const outerHeaders = packet.IPv4Size + packet.UDPSize
 
 // outerWire writes outer packets. They are as Linux sends them from a UDP socket that is not connected and discovers the path's
 // MTU: don't fragment, identification 0, TTL 64.
@@ -30,14 +30,14 @@ func (w *outerWire) aim(local, remote netip.AddrPort) {
 	}
 	w.remote, w.aimed = remote, true
 	h := &w.header
-	*h = [outerHeaders]byte{0: 0x45, 6: 0x40, 8: 64, 9: protoUDP}
+	*h = [outerHeaders]byte{0: 0x45, 6: 0x40, 8: 64, 9: packet.ProtoUDP}
 	src, dst := local.Addr().As4(), remote.Addr().As4()
 	copy(h[12:], src[:])
 	copy(h[16:], dst[:])
 	binary.BigEndian.PutUint16(h[20:], local.Port())
 	binary.BigEndian.PutUint16(h[22:], remote.Port())
 	w.ipSum = sumWords(h[:20])
-	w.udpSum = sumWords(h[12:]) + uint32(protoUDP)
+	w.udpSum = sumWords(h[12:]) + uint32(packet.ProtoUDP)
 }
 
 // data makes a transport message for an inner packet of size bytes, 0 for a keepalive.
@@ -127,20 +127,15 @@ func foldSum(s uint32) uint16 {
 
 // udpMessage returns the sender and the payload of an IPv4 packet with UDP; nil where it is none.
 func udpMessage(ip []byte) (from netip.AddrPort, message []byte) {
-	if len(ip) < outerHeaders || ip[0]>>4 != 4 || ip[9] != protoUDP {
+	h, ok := packet.ParseIPv4(ip)
+	if !ok || h.Protocol() != packet.ProtoUDP || !h.Complete() {
 		return from, nil
 	}
-	ihl := int(ip[0]&15) * 4
-	total := int(binary.BigEndian.Uint16(ip[2:]))
-	if ihl < 20 || total > len(ip) || total < ihl+8 {
+	u, ok := packet.ParseUDP(h.Payload())
+	if !ok || !u.Complete() {
 		return from, nil
 	}
-	udp := ip[ihl:total]
-	size := int(binary.BigEndian.Uint16(udp[4:]))
-	if size < 8 || size > len(udp) {
-		return from, nil
-	}
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(ip[12:16])), binary.BigEndian.Uint16(udp)), udp[8:size]
+	return addrPort(h.Source(), u.SourcePort()), u.Payload()[:u.Length()-packet.UDPSize]
 }
 
 // flight holds what is inside the outer packets on their way, by their keys: a table that two packets on their way do not share

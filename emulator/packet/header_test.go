@@ -219,11 +219,13 @@ func TestIPv6UpperWalksExtensionHeaders(t *testing.T) {
 		{"hop by hop", ProtoHopByHop, join(hop(ProtoUDP), udp), IPv6Upper{Protocol: ProtoUDP, Payload: udp}, true},
 		{
 			"first fragment", ProtoFragment, join(fragment(ProtoUDP, 1), udp),
-			IPv6Upper{Protocol: ProtoUDP, Payload: udp, Fragment: true, MoreFragments: true, ID: 7}, true,
+			IPv6Upper{Protocol: ProtoUDP, Payload: udp, Fragment: true, MoreFragments: true, ID: 7},
+			true,
 		},
 		{
 			"later fragment", ProtoFragment, join(fragment(ProtoHopByHop, 1448), udp),
-			IPv6Upper{Protocol: ProtoHopByHop, Payload: udp, Fragment: true, FragmentOffset: 1448, ID: 7}, true,
+			IPv6Upper{Protocol: ProtoHopByHop, Payload: udp, Fragment: true, FragmentOffset: 1448, ID: 7},
+			true,
 		},
 		{"cut extension", ProtoHopByHop, hop(ProtoUDP)[:5], IPv6Upper{}, false},
 		{"long extension", ProtoRouting, append([]byte{ProtoUDP, 9}, udp...), IPv6Upper{}, false},
