@@ -60,6 +60,14 @@ func (m ICMP) SetIdentifier(id uint16) {
 	binary.BigEndian.PutUint16(m[2:], change.Mend(m.Checksum()))
 }
 
+// EncodeEcho writes the header of an echo message whose payload is there, with its checksum.
+func (m ICMP) EncodeEcho(kind uint8, id, sequence uint16) {
+	m[0], m[1] = kind, 0
+	binary.BigEndian.PutUint16(m[4:], id)
+	binary.BigEndian.PutUint16(m[6:], sequence)
+	m.SumAll()
+}
+
 // SumAll computes the checksum of a whole message anew.
 func (m ICMP) SumAll() {
 	binary.BigEndian.PutUint16(m[2:], 0)

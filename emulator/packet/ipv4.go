@@ -116,6 +116,12 @@ func (h IPv4) Payload() []byte {
 	return h[head:total]
 }
 
+// SumHeader computes the header's checksum anew.
+func (h IPv4) SumHeader() {
+	binary.BigEndian.PutUint16(h[10:], 0)
+	binary.BigEndian.PutUint16(h[10:], ^Fold(Sum(0, h[:h.HeaderLength()])))
+}
+
 // SetSource sets the sender's address and mends the header's checksum; the transport header's setters take the change.
 func (h IPv4) SetSource(addr uint32) Change { return h.setAddress(12, addr) }
 

@@ -1,8 +1,6 @@
 package virtual
 
 import (
-	"encoding/binary"
-
 	"glasshouse/emulator/packet"
 )
 
@@ -78,7 +76,7 @@ func (t *neighbours) send(to uint32, ip []byte, l packet.Lineage) {
 		}
 		return
 	}
-	t.out(ip, e.mac, typeIPv4, l)
+	t.out(ip, e.mac, packet.EtherTypeIPv4, l)
 	if now := t.n.clock.Now(); !e.probing && now > e.confirmed+e.good {
 		e.probing = true
 		t.n.at(now+probeDelay, func() { t.probe(to, e) })
@@ -97,7 +95,7 @@ func (t *neighbours) ask(to uint32, e *neighbour) {
 		e.waiting, e.asked = nil, 0
 		return
 	}
-	t.message(1, broadcastMAC, [6]byte{}, to)
+	t.message(packet.ARPRequest, broadcastMAC, [6]byte{}, to)
 	t.n.at(t.n.clock.Now()+probeAgain, func() { t.ask(to, e) })
 }
 
@@ -107,34 +105,33 @@ func (t *neighbours) probe(to uint32, e *neighbour) {
 		e.probing = false
 		return
 	}
-	t.message(1, e.mac, e.mac, to)
+	t.message(packet.ARPRequest, e.mac, e.mac, to)
 	t.n.at(t.n.clock.Now()+probeAgain, func() { e.probing = false })
 }
 
-// message sends an ARP message: op 1 asks, 2 answers.
+// message sends an ARP message.
 func (t *neighbours) message(op uint16, to, target [6]byte, addr uint32) {
-	b := t.n.pool.Get()[ethernetSize : ethernetSize+28]
-	copy(b, "\x00\x01\x08\x00\x06\x04")
-	binary.BigEndian.PutUint16(b[6:], op)
-	copy(b[8:], t.mac[:])
-	binary.BigEndian.PutUint32(b[14:], t.addr)
-	copy(b[18:], target[:])
-	if op == 1 {
-		clear(b[18:24])
+	b := t.n.pool.Get()[packet.EthernetHeader : packet.EthernetHeader+packet.ARPSize]
+	if op == packet.ARPRequest {
+		target = [6]byte{}
 	}
-	binary.BigEndian.PutUint32(b[24:], addr)
-	t.out(b, to, typeARP, packet.Lineage{Unit: packet.UnitGateway, Event: packet.EventNone})
+	packet.ARP(b).Encode(&packet.ARPFields{
+		Operation: op, SenderHardware: t.mac, SenderProtocol: addr4(t.addr), TargetHardware: target, TargetProtocol: addr4(addr),
+	})
+	t.out(b, to, packet.EtherTypeARP, packet.Lineage{Unit: packet.UnitGateway, Event: packet.EventNone})
 }
 
 // receive takes an ARP message.
 func (t *neighbours) receive(b []byte) {
-	if len(b) < 28 || be32(b[24:]) != t.addr {
+	a, ok := packet.ParseARP(b)
+	if !ok || a.TargetProtocol() != addr4(t.addr) {
 		return
 	}
-	from, mac := be32(b[14:]), [6]byte(b[8:14])
+	sender := a.SenderProtocol()
+	from, mac := be32(sender[:]), a.SenderHardware()
 	e := t.m[from]
 	switch {
-	case be16(b[6:]) == 1:
+	case a.Operation() == packet.ARPRequest:
 		if e == nil { // who asks is known from then on, but not confirmed
 			e = &neighbour{}
 			t.m[from] = e
@@ -156,7 +153,7 @@ func (t *neighbours) flush(e *neighbour) {
 	w := e.waiting
 	e.waiting = nil
 	for _, x := range w {
-		t.out(x.b, e.mac, typeIPv4, x.l)
+		t.out(x.b, e.mac, packet.EtherTypeIPv4, x.l)
 	}
 }
 

@@ -1,7 +1,6 @@
 package virtual
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"strings"
 
@@ -24,7 +23,7 @@ type cloud struct {
 func newCloud(n *Net) *cloud {
 	c := &cloud{n: n, reader: n.NewWorker(), pending: make(map[connKey]*session), quic: make(map[wire.QUICID]*quicConn)}
 	c.stack = stack{
-		n: n, ttl: 64, mss: min(n.c.MTU-ipv4Size-tcpSize, usualMSS), ts: true, conns: make(map[connKey]*endpoint),
+		n: n, ttl: 64, mss: min(n.c.MTU-packet.IPv4Size-packet.TCPSize, usualMSS), ts: true, conns: make(map[connKey]*endpoint),
 		draws: newDraws(n.c.Seed, 0x636c6f75), out: c.transmit,
 	}
 	return c
@@ -32,9 +31,15 @@ func newCloud(n *Net) *cloud {
 
 func (c *cloud) transmit(ip []byte, l packet.Lineage) {
 	task := TaskAir
-	switch l4 := ip[ipv4Size:]; {
-	case ip[9] == protoUDP && (be16(l4) == portDNS || be16(l4) == portNTP), ip[9] == protoTCP && l4[13]&flagSYN != 0:
-		task = TaskRead // no program is being woken meanwhile
+	switch l4 := ip[packet.IPv4Size:]; packet.IPv4(ip).Protocol() {
+	case packet.ProtoUDP:
+		if port := packet.UDP(l4).SourcePort(); port == portDNS || port == portNTP {
+			task = TaskRead // no program is being woken meanwhile
+		}
+	case packet.ProtoTCP:
+		if packet.TCP(l4).Flags()&packet.FlagSYN != 0 {
+			task = TaskRead
+		}
 	}
 	at := c.reader.Turn(c.n.clock.Now()+c.n.lag, task)
 	p := &c.sending
@@ -55,13 +60,14 @@ func (n *Net) Receive(p *packet.Packet) {
 }
 
 func (c *cloud) receive(ip []byte, l packet.Lineage) {
-	src, dst := be32(ip[12:]), be32(ip[16:])
-	switch ip[9] {
-	case protoTCP:
+	h := packet.IPv4(ip)
+	src, dst := h.Source32(), h.Destination32()
+	switch h.Protocol() {
+	case packet.ProtoTCP:
 		c.receiveTCP(ip, src, dst, l)
-	case protoUDP:
-		u := ip[ipv4Size:]
-		sport, dport, payload := be16(u), be16(u[2:]), u[udpSize:]
+	case packet.ProtoUDP:
+		u := packet.UDP(ip[packet.IPv4Size:])
+		sport, dport, payload := u.SourcePort(), u.DestinationPort(), u.Payload()
 		switch {
 		case dport == portDNS && dst == u32(c.n.c.DNS):
 			c.answerName(payload, src, dst, sport, l)
@@ -71,27 +77,27 @@ func (c *cloud) receive(ip []byte, l packet.Lineage) {
 		default:
 			c.n.arriveFar(payload, u32Pair{src, dst}, sport, dport, nil)
 		}
-	case protoICMP:
+	case packet.ProtoICMP:
 		c.echo(ip, src, dst, l)
 	}
 }
 
 func (c *cloud) receiveTCP(ip []byte, src, dst uint32, l packet.Lineage) {
-	seg, ok := parseTCP(ip[ipv4Size:])
+	seg, ok := parseTCP(ip[packet.IPv4Size:])
 	if !ok {
 		return
 	}
-	ports := be32(ip[ipv4Size:])
+	ports := packet.TCP(ip[packet.IPv4Size:]).Ports()
 	k := connKey{local: dst, remote: src, ports: ports<<16 | ports>>16}
 	switch e := c.stack.find(k); {
 	case e == nil:
-	case e.unit != l.Unit, e.settled && seg.flags&(flagSYN|flagACK) == flagSYN:
+	case e.unit != l.Unit, e.settled && seg.flags&(packet.FlagSYN|packet.FlagACK) == packet.FlagSYN:
 		c.stack.forget(e) // the translation has given the port to another, or the device has: the old connection is over
 	default:
 		e.input(&seg)
 		return
 	}
-	if seg.flags&(flagSYN|flagACK) == flagSYN {
+	if seg.flags&(packet.FlagSYN|packet.FlagACK) == packet.FlagSYN {
 		if s := c.caller(k); s != nil {
 			if s.h.unit != l.Unit {
 				c.n.Faults.Misdelivered++
@@ -105,7 +111,7 @@ func (c *cloud) receiveTCP(ip []byte, src, dst uint32, l packet.Lineage) {
 
 // caller finds the session that a SYN is for, behind the address that the server sees.
 func (c *cloud) caller(k connKey) *session {
-	lan, ok := c.n.c.Behind(protoTCP, netip.AddrPortFrom(addrOf(k.remote), uint16(k.ports)))
+	lan, ok := c.n.c.Behind(packet.ProtoTCP, netip.AddrPortFrom(addrOf(k.remote), uint16(k.ports)))
 	if !ok {
 		return nil
 	}
@@ -149,16 +155,17 @@ func (c *cloud) reply(l packet.Lineage, to, from uint32, port, toPort uint16, pa
 
 // echo answers an echo request (RFC 792), as a kernel does: at once.
 func (c *cloud) echo(ip []byte, src, dst uint32, l packet.Lineage) {
-	if len(ip) < ipv4Size+8 || ip[ipv4Size] != 8 {
+	if m, ok := packet.ParseICMP(ip[packet.IPv4Size:]); !ok || m.Type() != packet.ICMPEcho {
 		return
 	}
-	b := c.n.pool.Get()[ethernetSize : ethernetSize+len(ip)]
+	b := c.n.pool.Get()[packet.EthernetHeader : packet.EthernetHeader+len(ip)]
 	copy(b, ip)
-	m := b[ipv4Size:]
-	m[0] = 0
-	binary.BigEndian.PutUint16(m[2:], 0)
-	binary.BigEndian.PutUint16(m[2:], ^fold(sum32(0, m)))
-	putIPv4(b, len(b), protoICMP, 64, uint16(c.stack.draws.Uint64()), dst, src, false)
+	m := packet.ICMP(b[packet.IPv4Size:])
+	m[0] = packet.ICMPEchoReply
+	m.SumAll()
+	packet.IPv4(b).Encode(&packet.IPv4Fields{
+		TotalLength: len(b), Protocol: packet.ProtoICMP, TTL: 64, ID: uint16(c.stack.draws.Uint64()), Source: dst, Destination: src,
+	})
 	l.LANFrame, l.Row = 0, 0
 	c.stack.send(b, l)
 }

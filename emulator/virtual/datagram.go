@@ -109,7 +109,7 @@ type socket struct {
 
 func (h *Host) socket(remote uint32, rport uint16) *socket {
 	for {
-		k := socketKey{remote, h.port(), rport, protoUDP}
+		k := socketKey{remote, h.port(), rport, packet.ProtoUDP}
 		if h.sockets[k] == nil {
 			s := &socket{h: h, key: k, id: uint16(h.stack.draws.Uint64()), place: h.stack.draws.Uint64()}
 			h.sockets[k] = s

@@ -113,7 +113,7 @@ func dhcpKind(o []byte) byte {
 // serveLease answers a device's DHCP message, in an IP packet.
 func (r *router) serveLease(ip []byte) {
 	const fixed = 240
-	b := ip[ipv4Size+udpSize:]
+	b := ip[packet.IPv4Size+packet.UDPSize:]
 	if len(b) < fixed {
 		return
 	}
@@ -137,7 +137,7 @@ func (r *router) serveLease(ip []byte) {
 		return
 	}
 	dst := uint32(0xffffffff)
-	if src := be32(ip[12:]); src != 0 {
+	if src := packet.IPv4(ip).Source32(); src != 0 {
 		dst = src
 	}
 	r.n.at(r.n.clock.Now()+r.n.waking(), func() {
@@ -149,9 +149,9 @@ func (r *router) serveLease(ip []byte) {
 
 // toLAN sends what the gateway itself has to say on the LAN.
 func (r *router) toLAN(ip []byte, l packet.Lineage) {
-	if dst := be32(ip[16:]); dst != 0xffffffff {
+	if dst := packet.IPv4(ip).Destination32(); dst != 0xffffffff {
 		r.near.send(dst, ip, l)
 		return
 	}
-	r.frame(ip, broadcastMAC, typeIPv4, l)
+	r.frame(ip, broadcastMAC, packet.EtherTypeIPv4, l)
 }

@@ -5,6 +5,7 @@ import (
 
 	"glasshouse/devices"
 	"glasshouse/emulator"
+	"glasshouse/emulator/packet"
 	"glasshouse/emulator/wire"
 )
 
@@ -29,27 +30,29 @@ func newEars(p *devices.Profile) *ears {
 
 // hear takes an IPv4 packet to a group.
 func (h *Host) hear(ip []byte) {
-	if len(ip) < ipv4Size+udpSize || ip[9] != protoUDP || !h.online {
+	head := packet.IPv4(ip)
+	if len(ip) < packet.IPv4Size+packet.UDPSize || head.Protocol() != packet.ProtoUDP || !h.online {
 		return
 	}
-	u, group := ip[ipv4Size:], addrOf(be32(ip[16:]))
-	from := netip.AddrPortFrom(addrOf(be32(ip[12:])), be16(u))
-	switch port := be16(u[2:]); {
+	u, group := packet.UDP(ip[packet.IPv4Size:]), head.DestinationAddr()
+	from := netip.AddrPortFrom(head.SourceAddr(), u.SourcePort())
+	switch port := u.DestinationPort(); {
 	case h.ears.mdns && port == wire.PortMDNS && group == wire.GroupMDNS():
-		h.answer(devices.TransportMDNS, u[udpSize:], from)
+		h.answer(devices.TransportMDNS, u.Payload(), from)
 	case h.ears.ssdp && port == wire.PortSSDP && group == wire.GroupSSDP():
-		h.answer(devices.TransportSSDP, u[udpSize:], from)
+		h.answer(devices.TransportSSDP, u.Payload(), from)
 	}
 }
 
 // hear6 takes an IPv6 packet.
 func (h *Host) hear6(ip []byte) {
-	const ipv6Size = 40
-	if len(ip) < ipv6Size+udpSize || ip[6] != protoUDP || !h.online || !h.ears.mdns6 || netip.AddrFrom16([16]byte(ip[24:40])) != wire.GroupMDNS6() {
+	head := packet.IPv6(ip)
+	if len(ip) < packet.IPv6Size+packet.UDPSize || head.NextHeader() != packet.ProtoUDP || !h.online || !h.ears.mdns6 ||
+		head.DestinationAddr() != wire.GroupMDNS6() {
 		return
 	}
-	if u := ip[ipv6Size:]; be16(u[2:]) == wire.PortMDNS {
-		h.answer(devices.TransportMDNS6, u[udpSize:], netip.AddrPortFrom(netip.AddrFrom16([16]byte(ip[8:24])), be16(u)))
+	if u := packet.UDP(ip[packet.IPv6Size:]); u.DestinationPort() == wire.PortMDNS {
+		h.answer(devices.TransportMDNS6, u.Payload(), netip.AddrPortFrom(head.SourceAddr(), u.SourcePort()))
 	}
 }
 

@@ -67,7 +67,7 @@ func newHost(n *Net, i int) *Host {
 		nextPort: uint16(firstEphemeral + d.n(lastEphemeral-firstEphemeral)), echoID: uint16(d.Uint64()), leased: uint16(d.Uint64()),
 	}
 	h.boot = tag{event: packet.EventNone}
-	mss := min(n.c.MTU-ipv4Size-tcpSize, usualMSS)
+	mss := min(n.c.MTU-packet.IPv4Size-packet.TCPSize, usualMSS)
 	if p.Stack.MSS > 0 {
 		mss = min(mss, p.Stack.MSS)
 	}
@@ -87,10 +87,10 @@ func newHost(n *Net, i int) *Host {
 
 // transmit sends an IP packet to whoever is next on its way.
 func (h *Host) transmit(ip []byte, l packet.Lineage) {
-	dst := be32(ip[16:])
+	dst := packet.IPv4(ip).Destination32()
 	switch {
 	case dst == 0xffffffff || dst == h.n.broadcast():
-		h.frame(ip, broadcastMAC, typeIPv4, l)
+		h.frame(ip, broadcastMAC, packet.EtherTypeIPv4, l)
 	case h.n.onLAN(dst):
 		h.near.send(dst, ip, l)
 	default:
@@ -104,23 +104,23 @@ func (h *Host) frame(b []byte, to [6]byte, kind uint16, l packet.Lineage) {
 	h.n.stirred = at
 	p := &h.sending
 	p.Data, p.At, p.Lineage = packet.Framed(b), at, l
-	putEthernet(p.Data, to, h.mac, kind)
+	packet.Ethernet(p.Data).Encode(to, h.mac, kind)
 	h.n.c.FromStation(h.index, p)
 }
 
 // Receive takes a frame from the radio, and owns it.
 func (h *Host) Receive(f []byte) {
 	h.n.stirred = h.n.clock.Now()
-	b := f[ethernetSize:]
-	switch kind := be16(f[12:]); {
-	case kind == typeARP:
+	b := packet.Ethernet(f).Payload()
+	switch kind := packet.Ethernet(f).EtherType(); {
+	case kind == packet.EtherTypeARP:
 		h.near.receive(b)
-	case kind == typeIPv6 && h.ears != nil:
+	case kind == packet.EtherTypeIPv6 && h.ears != nil:
 		h.hear6(b)
-	case kind != typeIPv4 || len(b) < ipv4Size:
-	case b[9] == protoIGMP:
-		h.receiveIGMP(b[min(int(b[0]&15)*4, len(b)):])
-	case be32(b[16:]) == h.addr:
+	case kind != packet.EtherTypeIPv4 || len(b) < packet.IPv4Size:
+	case packet.IPv4(b).Protocol() == packet.ProtoIGMP:
+		h.receiveIGMP(b[min(packet.IPv4(b).HeaderLength(), len(b)):])
+	case packet.IPv4(b).Destination32() == h.addr:
 		h.receiveIP(b)
 	default:
 		h.receiveOther(b)
@@ -129,46 +129,47 @@ func (h *Host) Receive(f []byte) {
 }
 
 func (h *Host) receiveIP(ip []byte) {
-	src := be32(ip[12:])
-	switch ip[9] {
-	case protoTCP:
-		seg, ok := parseTCP(ip[ipv4Size:])
+	src := packet.IPv4(ip).Source32()
+	switch packet.IPv4(ip).Protocol() {
+	case packet.ProtoTCP:
+		seg, ok := parseTCP(ip[packet.IPv4Size:])
 		if !ok {
 			return
 		}
-		k := connKey{local: h.addr, remote: src, ports: be32(ip[ipv4Size:])}
+		k := connKey{local: h.addr, remote: src, ports: packet.TCP(ip[packet.IPv4Size:]).Ports()}
 		k.ports = k.ports<<16 | k.ports>>16
 		if e := h.stack.find(k); e != nil {
 			h.near.confirm(src)
 			e.input(&seg)
 			return
 		}
-		if s := h.n.calls[k]; s != nil && seg.flags&(flagSYN|flagACK) == flagSYN {
+		if s := h.n.calls[k]; s != nil && seg.flags&(packet.FlagSYN|packet.FlagACK) == packet.FlagSYN {
 			delete(h.n.calls, k)
 			s.accept(&h.stack, h.unit, k, &seg)
 			return
 		}
 		h.stack.refuse(ip, &seg, h.own())
-	case protoUDP:
+	case packet.ProtoUDP:
 		h.receiveUDP(ip, src)
-	case protoICMP:
-		if s := h.sockets[socketKey{src, be16(ip[ipv4Size+4:]), 0, protoICMP}]; s != nil && ip[ipv4Size] == 0 {
-			s.receive(ip[ipv4Size:])
+	case packet.ProtoICMP:
+		m := packet.ICMP(ip[packet.IPv4Size:])
+		if s := h.sockets[socketKey{src, m.Identifier(), 0, packet.ProtoICMP}]; s != nil && m.Type() == packet.ICMPEchoReply {
+			s.receive(m)
 		}
 	}
 }
 
 func (h *Host) receiveUDP(ip []byte, src uint32) {
-	u := ip[ipv4Size:]
-	if len(u) < udpSize {
+	u, ok := packet.ParseUDP(ip[packet.IPv4Size:])
+	if !ok {
 		return
 	}
-	sport, dport, payload := be16(u), be16(u[2:]), u[udpSize:]
+	sport, dport, payload := u.SourcePort(), u.DestinationPort(), u.Payload()
 	if dport == dhcpClient {
 		h.receiveLease(payload)
 		return
 	}
-	if s := h.sockets[socketKey{src, dport, sport, protoUDP}]; s != nil {
+	if s := h.sockets[socketKey{src, dport, sport, packet.ProtoUDP}]; s != nil {
 		s.receive(payload)
 		return
 	}
@@ -177,8 +178,8 @@ func (h *Host) receiveUDP(ip []byte, src uint32) {
 
 // receiveOther takes what is for everybody: before it has an address, a lease comes so.
 func (h *Host) receiveOther(ip []byte) {
-	if ip[9] == protoUDP && len(ip) >= ipv4Size+udpSize && be16(ip[ipv4Size+2:]) == dhcpClient {
-		h.receiveLease(ip[ipv4Size+udpSize:])
+	if u, ok := packet.ParseUDP(ip[packet.IPv4Size:]); ok && packet.IPv4(ip).Protocol() == packet.ProtoUDP && u.DestinationPort() == dhcpClient {
+		h.receiveLease(u.Payload())
 		return
 	}
 	if h.ears != nil {

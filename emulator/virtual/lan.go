@@ -14,8 +14,6 @@ import (
 // itself, as Linux 6: IGMP and MLD reports, a look whether its IPv6 address is free, and for routers.
 
 const (
-	typeIPv6     = 0x86dd
-	protoIGMP    = wire.ProtoIGMP
 	alertSize    = 4    // the router alert option (RFC 2113)
 	internetwork = 0xc0 // type of service of kernels' own messages
 )
@@ -44,34 +42,26 @@ func (h *Host) sayLAN(d emulator.Discovery, l packet.Lineage) {
 	}
 	if d.To.Addr().Is6() {
 		addr := h.linkLocal()
-		b := make([]byte, udpSize, udpSize+len(d.Payload))
-		binary.BigEndian.PutUint16(b, from)
-		binary.BigEndian.PutUint16(b[2:], d.To.Port())
-		b = append(b, d.Payload...)
-		binary.BigEndian.PutUint16(b[4:], uint16(len(b)))
-		sum := wire.Checksum(wire.PseudoHeader6(addr, d.To.Addr(), protoUDP, len(b)), b)
-		binary.BigEndian.PutUint16(b[6:], nonZero(sum))
-		h.send6(addr, d.To.Addr(), protoUDP, byte(d.Hops), b, false, l)
+		u := packet.UDP(append(make([]byte, packet.UDPSize, packet.UDPSize+len(d.Payload)), d.Payload...))
+		u.Encode(from, d.To.Port())
+		u.SetChecksum(packet.Sum(packet.PseudoHeader6(addr.As16(), d.To.Addr().As16(), packet.ProtoUDP, len(u)), u))
+		h.send6(addr, d.To.Addr(), packet.ProtoUDP, byte(d.Hops), u, false, l)
 		return
 	}
-	total := ipv4Size + udpSize + len(d.Payload)
-	b := h.n.pool.Get()[ethernetSize : ethernetSize+total]
-	copy(b[ipv4Size+udpSize:], d.Payload)
+	total := packet.IPv4Size + packet.UDPSize + len(d.Payload)
+	b := h.n.pool.Get()[packet.EthernetHeader : packet.EthernetHeader+total]
+	copy(b[packet.IPv4Size+packet.UDPSize:], d.Payload)
 	dst := u32(d.To.Addr())
-	putUDP(b[ipv4Size:], h.addr, dst, from, d.To.Port())
-	putIPv4(b, total, protoUDP, byte(d.Hops), uint16(h.stack.draws.Uint64()), h.addr, dst, true)
+	putUDP(b[packet.IPv4Size:], h.addr, dst, from, d.To.Port())
+	packet.IPv4(b).Encode(&packet.IPv4Fields{
+		TotalLength: total, Protocol: packet.ProtoUDP, TTL: byte(d.Hops), ID: uint16(h.stack.draws.Uint64()), Source: h.addr, Destination: dst,
+		DontFragment: true,
+	})
 	if d.To.Addr().IsMulticast() {
-		h.frame(b, wire.GroupMAC(d.To.Addr()), typeIPv4, l)
+		h.frame(b, wire.GroupMAC(d.To.Addr()), packet.EtherTypeIPv4, l)
 		return
 	}
 	h.near.send(dst, b, l)
-}
-
-func nonZero(sum uint16) uint16 {
-	if sum == 0 { // 0 would mean that there is none
-		return 0xffff
-	}
-	return sum
 }
 
 // askRouter asks by ARP whether the router is still there: the machine itself where it is known.
@@ -112,22 +102,23 @@ func (h *Host) linkLocal() netip.Addr { return wire.LinkLocal(h.mac) }
 
 // send6 sends an IPv6 packet to a group.
 func (h *Host) send6(src, dst netip.Addr, proto, hops byte, payload []byte, alert bool, l packet.Lineage) {
-	b := h.n.pool.Get()[ethernetSize:ethernetSize]
+	b := h.n.pool.Get()[packet.EthernetHeader:packet.EthernetHeader]
 	b = wire.AppendIPv6(b, src, dst, proto, hops, len(payload), alert)
-	h.frame(append(b, payload...), wire.GroupMAC(dst), typeIPv6, l)
+	h.frame(append(b, payload...), wire.GroupMAC(dst), packet.EtherTypeIPv6, l)
 }
 
 // sendIGMP sends an IGMP message with the router alert option.
 func sendIGMP(n *Net, src, dst uint32, message []byte, out func(ip []byte)) {
-	const head = ipv4Size + alertSize
+	const head = packet.IPv4Size + alertSize
 	total := head + len(message)
-	b := n.pool.Get()[ethernetSize : ethernetSize+total]
-	putIPv4(b, total, protoIGMP, 1, 0, src, dst, true)
+	b := n.pool.Get()[packet.EthernetHeader : packet.EthernetHeader+total]
+	packet.IPv4(b).Encode(&packet.IPv4Fields{
+		TotalLength: total, Protocol: packet.ProtoIGMP, TTL: 1, Source: src, Destination: dst, DontFragment: true,
+	})
 	b[0], b[1] = 0x40|head/4, internetwork
-	copy(b[ipv4Size:], "\x94\x04\x00\x00")
+	copy(b[packet.IPv4Size:], "\x94\x04\x00\x00")
 	copy(b[head:], message)
-	binary.BigEndian.PutUint16(b[10:], 0)
-	binary.BigEndian.PutUint16(b[10:], ^fold(sum32(0, b[:head])))
+	packet.IPv4(b).SumHeader()
 	out(b)
 }
 
@@ -150,7 +141,7 @@ func (h *Host) join() {
 
 func (h *Host) report(joins bool, groups []netip.Addr) {
 	sendIGMP(h.n, h.addr, u32(allIGMP), wire.AppendIGMPReport(nil, joins, groups), func(ip []byte) {
-		h.frame(ip, wire.GroupMAC(allIGMP), typeIPv4, h.own())
+		h.frame(ip, wire.GroupMAC(allIGMP), packet.EtherTypeIPv4, h.own())
 	})
 }
 
@@ -212,7 +203,7 @@ func (n *Net) QueryGroups(every int64) {
 	turn = func() {
 		r := n.router
 		sendIGMP(n, u32(n.c.Router), u32(allHosts), wire.AppendIGMPQuery(nil), func(ip []byte) {
-			r.frame(ip, wire.GroupMAC(allHosts), typeIPv4, packet.Lineage{Unit: packet.UnitGateway, Event: packet.EventNone, Role: packet.RoleData})
+			r.frame(ip, wire.GroupMAC(allHosts), packet.EtherTypeIPv4, packet.Lineage{Unit: packet.UnitGateway, Event: packet.EventNone, Role: packet.RoleData})
 		})
 		n.at(n.clock.Now()+every, turn)
 	}

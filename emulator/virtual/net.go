@@ -1,7 +1,6 @@
 package virtual
 
 import (
-	"encoding/binary"
 	"net/netip"
 
 	"glasshouse/devices"
@@ -144,14 +143,7 @@ func (n *Net) hostOf(addr uint32) *Host {
 const leastFill = 16
 
 // room says how many bytes may be written behind the first at bytes of an IP packet.
-func (n *Net) room(at int) int { return max(n.fills-ethernetSize-at, leastFill) }
-
-func u32(a netip.Addr) uint32 {
-	b := a.As4()
-	return binary.BigEndian.Uint32(b[:])
-}
-
-func addrOf(a uint32) netip.Addr { return netip.AddrFrom4(addr4(a)) }
+func (n *Net) room(at int) int { return max(n.fills-packet.EthernetHeader-at, leastFill) }
 
 // stack is the network stack of a machine.
 type stack struct {
@@ -221,30 +213,29 @@ func (s *stack) endpoint(key connKey, unit int32, dir int8, open tag, app applic
 
 // refuse answers a segment that belongs to no connection (RFC 9293, section 3.5.2).
 func (s *stack) refuse(ip []byte, seg *segment, l packet.Lineage) {
-	if seg.flags&flagRST != 0 {
+	if seg.flags&packet.FlagRST != 0 {
 		return
 	}
-	b := s.n.pool.Get()[ethernetSize : ethernetSize+ipv4Size+tcpSize]
-	t, in := b[ipv4Size:], ip[ipv4Size:]
-	copy(t, in[2:4])
-	copy(t[2:], in[:2])
-	seq, ack, flags := uint32(0), uint32(0), byte(flagRST)
-	if seg.flags&flagACK != 0 {
+	b := s.n.pool.Get()[packet.EthernetHeader : packet.EthernetHeader+packet.IPv4Size+packet.TCPSize]
+	t, in := packet.TCP(b[packet.IPv4Size:]), packet.TCP(ip[packet.IPv4Size:])
+	seq, ack, flags := uint32(0), uint32(0), packet.FlagRST
+	if seg.flags&packet.FlagACK != 0 {
 		seq = seg.ack
 	} else {
 		ack = seg.seq + uint32(seg.payload)
-		if seg.flags&(flagSYN|flagFIN) != 0 {
+		if seg.flags&(packet.FlagSYN|packet.FlagFIN) != 0 {
 			ack++
 		}
-		flags |= flagACK
+		flags |= packet.FlagACK
 	}
-	binary.BigEndian.PutUint32(t[4:], seq)
-	binary.BigEndian.PutUint32(t[8:], ack)
-	t[12], t[13] = tcpSize/4<<4, flags
-	clear(t[14:20])
-	src, dst := binary.BigEndian.Uint32(ip[16:]), binary.BigEndian.Uint32(ip[12:])
-	binary.BigEndian.PutUint16(t[16:], ^fold(sum32(pseudo(src, dst, protoTCP, len(t)), t)))
-	putIPv4(b, len(b), protoTCP, s.ttl, 0, src, dst, true)
+	t.Encode(&packet.TCPFields{
+		SourcePort: in.DestinationPort(), DestinationPort: in.SourcePort(), Sequence: seq, Acknowledgment: ack, DataOffset: packet.TCPSize, Flags: flags,
+	})
+	src, dst := packet.IPv4(ip).Destination32(), packet.IPv4(ip).Source32()
+	t.SetChecksum(packet.Sum(packet.PseudoHeader4(src, dst, packet.ProtoTCP, len(t)), t))
+	packet.IPv4(b).Encode(&packet.IPv4Fields{
+		TotalLength: len(b), Protocol: packet.ProtoTCP, TTL: s.ttl, Source: src, Destination: dst, DontFragment: true,
+	})
 	l.Role = packet.RoleClose
 	l.LANFrame, l.Row = 0, 0
 	s.send(b, l)
@@ -252,34 +243,35 @@ func (s *stack) refuse(ip []byte, seg *segment, l packet.Lineage) {
 
 // datagram sends a UDP payload; fill writes it.
 func (s *stack) datagram(src, dst uint32, sport, dport uint16, id uint16, payload []byte, l packet.Lineage) {
-	total := ipv4Size + udpSize + len(payload)
-	b := s.n.pool.Get()[ethernetSize : ethernetSize+total]
-	copy(b[ipv4Size+udpSize:], payload)
-	putUDP(b[ipv4Size:], src, dst, sport, dport)
-	putIPv4(b, total, protoUDP, s.ttl, id, src, dst, true)
+	total := packet.IPv4Size + packet.UDPSize + len(payload)
+	b := s.n.pool.Get()[packet.EthernetHeader : packet.EthernetHeader+total]
+	copy(b[packet.IPv4Size+packet.UDPSize:], payload)
+	putUDP(b[packet.IPv4Size:], src, dst, sport, dport)
+	packet.IPv4(b).Encode(&packet.IPv4Fields{
+		TotalLength: total, Protocol: packet.ProtoUDP, TTL: s.ttl, ID: id, Source: src, Destination: dst, DontFragment: true,
+	})
 	s.send(b, l)
 }
 
 // noisy sends a UDP payload of size bytes: head, then noise from a place.
 func (s *stack) noisy(src, dst uint32, sport, dport uint16, id uint16, head []byte, size int, place uint64, l packet.Lineage) {
-	total := ipv4Size + udpSize + size
-	b := s.n.pool.Get()[ethernetSize : ethernetSize+total]
-	u := b[ipv4Size:]
-	at := ipv4Size + udpSize + len(head)
+	total := packet.IPv4Size + packet.UDPSize + size
+	b := s.n.pool.Get()[packet.EthernetHeader : packet.EthernetHeader+total]
+	u := packet.UDP(b[packet.IPv4Size:])
+	at := packet.IPv4Size + packet.UDPSize + len(head)
 	rest := size - len(head)
 	copy(b[at:], s.n.noise.Window(place, min(rest, s.n.room(at))))
-	copy(b[ipv4Size+udpSize:], head)
-	binary.BigEndian.PutUint16(u, sport)
-	binary.BigEndian.PutUint16(u[2:], dport)
-	binary.BigEndian.PutUint16(u[4:], uint16(len(u)))
-	binary.BigEndian.PutUint16(u[6:], 0)
+	copy(b[packet.IPv4Size+packet.UDPSize:], head)
+	u.Encode(sport, dport)
 	if !s.n.unsummed {
 		sum := s.n.noise.Sum(place, rest)
 		if len(head)%2 != 0 { // the noise begins at an odd place
 			sum = sum<<8 | sum>>8
 		}
-		sealUDP(u, fold(pseudo(src, dst, protoUDP, len(u))+sum32(0, u[:udpSize+len(head)])+uint64(sum)))
+		u.SetChecksum(packet.Sum(packet.PseudoHeader4(src, dst, packet.ProtoUDP, len(u))+uint64(sum), u[:packet.UDPSize+len(head)]))
 	}
-	putIPv4(b, total, protoUDP, s.ttl, id, src, dst, true)
+	packet.IPv4(b).Encode(&packet.IPv4Fields{
+		TotalLength: total, Protocol: packet.ProtoUDP, TTL: s.ttl, ID: id, Source: src, Destination: dst, DontFragment: true,
+	})
 	s.send(b, l)
 }

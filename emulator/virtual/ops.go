@@ -1,7 +1,6 @@
 package virtual
 
 import (
-	"encoding/binary"
 	"errors"
 	"net/netip"
 
@@ -117,7 +116,7 @@ func (h *Host) ping(s *devices.Service, x *devices.Exchange, t tag, done func(er
 		}
 		h.echoID++
 		p := &pinger{h: h, to: addr, id: h.echoID, tag: t, messages: x.Messages, done: done}
-		p.socket = &socket{h: h, key: socketKey{addr, p.id, 0, protoICMP}, id: uint16(h.stack.draws.Uint64()), on: p.answered}
+		p.socket = &socket{h: h, key: socketKey{addr, p.id, 0, packet.ProtoICMP}, id: uint16(h.stack.draws.Uint64()), on: p.answered}
 		h.sockets[p.socket.key] = p.socket
 		p.next()
 	})
@@ -164,15 +163,13 @@ func (p *pinger) next() {
 func (p *pinger) request(size int) {
 	n := p.h.n
 	size = min(size, 1400)
-	b := n.pool.Get()[ethernetSize : ethernetSize+ipv4Size+8+size]
-	m := b[ipv4Size:]
-	m[0], m[1] = 8, 0
-	binary.BigEndian.PutUint16(m[2:], 0)
-	binary.BigEndian.PutUint16(m[4:], p.id)
-	binary.BigEndian.PutUint16(m[6:], uint16(p.seq))
-	copy(m[8:], n.noise.Window(p.h.stack.draws.Uint64(), size))
-	binary.BigEndian.PutUint16(m[2:], ^fold(sum32(0, m)))
-	putIPv4(b, len(b), protoICMP, p.h.stack.ttl, p.socket.id, p.h.addr, p.to, true)
+	b := n.pool.Get()[packet.EthernetHeader : packet.EthernetHeader+packet.IPv4Size+packet.ICMPSize+size]
+	m := packet.ICMP(b[packet.IPv4Size:])
+	copy(m.Payload(), n.noise.Window(p.h.stack.draws.Uint64(), size))
+	m.EncodeEcho(packet.ICMPEcho, p.id, uint16(p.seq))
+	packet.IPv4(b).Encode(&packet.IPv4Fields{
+		TotalLength: len(b), Protocol: packet.ProtoICMP, TTL: p.h.stack.ttl, ID: p.socket.id, Source: p.h.addr, Destination: p.to, DontFragment: true,
+	})
 	p.socket.id++
 	p.waits = true
 	at := p.seq
@@ -186,15 +183,12 @@ func (p *pinger) request(size int) {
 }
 
 func (p *pinger) answered(m []byte) {
-	if p.waits && int(binary.BigEndian.Uint16(m[6:])) == p.seq {
+	if p.waits && int(packet.ICMP(m).SequenceNumber()) == p.seq {
 		p.waits = false
 		p.answers++
 		p.h.n.at(p.h.n.clock.Now()+p.h.n.waking(), p.next)
 	}
 }
-
-func be16(b []byte) uint16 { return binary.BigEndian.Uint16(b) }
-func be32(b []byte) uint32 { return binary.BigEndian.Uint32(b) }
 
 // broadcast is the LAN's broadcast address.
 func (n *Net) broadcast() uint32 { return n.lan | ^n.lanMask }

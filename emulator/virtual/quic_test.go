@@ -16,14 +16,14 @@ import (
 func (l *lan) watch() map[packet.Role]*[2][]int {
 	seen := make(map[packet.Role]*[2][]int)
 	note := func(end int, p *packet.Packet) {
-		if u := p.Data[ipv4Size:]; p.Data[9] != protoUDP || be16(u) != 443 && be16(u[2:]) != 443 {
+		if u := p.Data[packet.IPv4Size:]; p.Data[9] != packet.ProtoUDP || be16(u) != 443 && be16(u[2:]) != 443 {
 			return
 		}
 		if seen[p.Lineage.Role] == nil {
 			seen[p.Lineage.Role] = new([2][]int)
 		}
 		s := seen[p.Lineage.Role]
-		s[end] = append(s[end], len(p.Data)-ipv4Size-udpSize)
+		s[end] = append(s[end], len(p.Data)-packet.IPv4Size-packet.UDPSize)
 	}
 	up, down := l.net.c.ToWAN, l.net.c.ToHome
 	l.net.c.ToWAN = func(p *packet.Packet) { note(0, p); up(p) }

@@ -38,7 +38,7 @@ func (r *router) frame(b []byte, to [6]byte, kind uint16, l packet.Lineage) {
 	at := r.reader.Turn(r.n.clock.Now()+r.n.lag, TaskAir)
 	p := &r.sending
 	p.Data, p.At, p.Lineage = packet.Framed(b), at, l
-	putEthernet(p.Data, to, r.mac, kind)
+	packet.Ethernet(p.Data).Encode(to, r.mac, kind)
 	r.n.c.FromRouter(p)
 }
 
@@ -48,20 +48,20 @@ func (n *Net) FromLAN(p *packet.Packet) {
 	n.lag = max(p.At-n.clock.Now(), 0) // what is answered is answered after it has come
 	defer func() { n.lag = 0 }()
 	f := p.Data
-	b := f[ethernetSize:]
-	kind := be16(f[12:])
-	if kind != typeIPv4 || len(b) < ipv4Size {
-		if kind == typeARP {
+	b := packet.Ethernet(f).Payload()
+	kind := packet.Ethernet(f).EtherType()
+	if kind != packet.EtherTypeIPv4 || len(b) < packet.IPv4Size {
+		if kind == packet.EtherTypeARP {
 			r.near.receive(b)
 		}
 		n.pool.Put(f)
 		return
 	}
-	dst := be32(b[16:])
-	switch {
-	case b[9] == protoUDP && len(b) >= ipv4Size+udpSize && be16(b[ipv4Size+2:]) == dhcpServer:
+	h := packet.IPv4(b)
+	switch u, ok := packet.ParseUDP(b[packet.IPv4Size:]); {
+	case ok && h.Protocol() == packet.ProtoUDP && u.DestinationPort() == dhcpServer:
 		r.serveLease(b)
-	case f[0]&1 == 0 && !n.onLAN(dst) && b[8] > 1:
+	case !packet.Ethernet(f).Multicast() && !n.onLAN(h.Destination32()) && h.TTL() > 1:
 		p.Data, p.At = b, r.leaving.Turn(p.At, TaskAir)
 		forward(b)
 		n.c.ToWAN(p)
@@ -72,8 +72,11 @@ func (n *Net) FromLAN(p *packet.Packet) {
 
 // Routed tells whether a frame for the gateway will be forwarded to the WAN.
 func (n *Net) Routed(f []byte) bool {
-	return len(f) >= ethernetSize+ipv4Size && f[0]&1 == 0 && be16(f[12:]) == typeIPv4 && !n.onLAN(be32(f[ethernetSize+16:])) &&
-		f[ethernetSize+8] > 1
+	if len(f) < packet.EthernetHeader+packet.IPv4Size {
+		return false
+	}
+	e, h := packet.Ethernet(f), packet.IPv4(f[packet.EthernetHeader:])
+	return !e.Multicast() && e.EtherType() == packet.EtherTypeIPv4 && !n.onLAN(h.Destination32()) && h.TTL() > 1
 }
 
 // FromWAN takes an IP packet that has come through the NAPT, or out of the tunnel, for a device or for the gateway itself, at p.At.
@@ -82,7 +85,7 @@ func (n *Net) FromWAN(p *packet.Packet) {
 	ip := p.Data
 	n.lag = max(p.At-n.clock.Now(), 0)
 	defer func() { n.lag = 0 }()
-	dst := be32(ip[16:])
+	dst := packet.IPv4(ip).Destination32()
 	if dst == r.outside.addr {
 		r.receive(ip)
 		n.pool.Put(ip)
@@ -102,14 +105,14 @@ func (r *router) toWAN(ip []byte, l packet.Lineage) {
 
 // receive takes what is for the gateway itself.
 func (r *router) receive(ip []byte) {
-	if ip[9] != protoUDP || len(ip) < ipv4Size+udpSize {
+	u, ok := packet.ParseUDP(ip[packet.IPv4Size:])
+	if !ok || packet.IPv4(ip).Protocol() != packet.ProtoUDP {
 		return
 	}
-	u := ip[ipv4Size:]
-	k := socketKey{be32(ip[12:]), be16(u[2:]), be16(u), protoUDP}
+	k := socketKey{packet.IPv4(ip).Source32(), u.DestinationPort(), u.SourcePort(), packet.ProtoUDP}
 	if f := r.socks[k]; f != nil {
 		delete(r.socks, k)
-		f(u[udpSize:])
+		f(u.Payload())
 	}
 }
 
@@ -117,7 +120,7 @@ func (r *router) receive(ip []byte) {
 func (r *router) ask(to netip.Addr, port uint16, question []byte, then func()) {
 	r.port++
 	r.ids++
-	k := socketKey{u32(to), r.port, port, protoUDP}
+	k := socketKey{u32(to), r.port, port, packet.ProtoUDP}
 	r.outside.datagram(r.outside.addr, k.remote, k.port, port, r.ids, question, packet.Lineage{
 		Unit: packet.UnitGateway, Event: packet.EventNone, Role: packet.RoleData,
 	})

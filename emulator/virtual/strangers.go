@@ -28,9 +28,9 @@ func (n *Net) Call(s emulator.Stranger, to netip.Addr, l packet.Lineage, send fu
 	}
 	out.mss = usualMSS
 	var o [40]byte
-	k := e.synOptions(o[:], flagSYN)
-	b := e.header(k, 0, flagSYN, uint32(d.Uint64()))
-	copy(b[ipv4Size+tcpSize:], o[:k])
-	binary.BigEndian.PutUint32(b[ipv4Size+8:], 0)
+	k := e.synOptions(o[:], packet.FlagSYN)
+	b := e.header(k, 0, packet.FlagSYN, uint32(d.Uint64()))
+	copy(b[packet.IPv4Size+packet.TCPSize:], o[:k])
+	binary.BigEndian.PutUint32(b[packet.IPv4Size+8:], 0)
 	e.seal(b, k, 0, l)
 }

@@ -112,13 +112,13 @@ func (s *stream) sum(off int64, n int) uint16 {
 			continue
 		}
 		under := s.noise.Window(s.place+uint64(off)+uint64(at), len(lit))
-		new, old := fold(sum32(0, lit)), fold(sum32(0, under))
+		new, old := packet.Fold(packet.Sum(0, lit)), packet.Fold(packet.Sum(0, under))
 		if at%2 != 0 {
 			new, old = new<<8|new>>8, old<<8|old>>8
 		}
 		sum += uint64(new) + uint64(^old)
 	}
-	return fold(sum)
+	return packet.Fold(sum)
 }
 
 // within returns what of a chunk's literal lies in [off, end), and how far behind off it begins.

@@ -6,15 +6,6 @@ import (
 	"glasshouse/emulator/packet"
 )
 
-// TCP flags.
-const (
-	flagFIN = 1 << 0
-	flagSYN = 1 << 1
-	flagRST = 1 << 2
-	flagPSH = 1 << 3
-	flagACK = 1 << 4
-)
-
 // State of an endpoint, as far as its behaviour differs.
 type tcpState uint8
 
@@ -108,9 +99,9 @@ func (e *endpoint) connect() {
 func (e *endpoint) sendSYN() {
 	e.synAt = e.now()
 	e.syns++
-	flags := byte(flagSYN)
+	flags := packet.FlagSYN
 	if e.state == stateSynReceived {
-		flags |= flagACK
+		flags |= packet.FlagACK
 	}
 	e.control(flags, e.isn, e.open.as(packet.RoleTCPHandshake), true)
 	e.armSend(e.synAt + e.rto)
@@ -131,28 +122,23 @@ type segment struct {
 
 // parseTCP reads a segment; l4 begins with its header and ends with its payload.
 func parseTCP(l4 []byte) (s segment, ok bool) {
-	if len(l4) < tcpSize {
+	t, ok := packet.ParseTCP(l4)
+	if !ok {
 		return s, false
 	}
-	head := int(l4[12]>>4) * 4
-	if head < tcpSize || head > len(l4) {
-		return s, false
-	}
-	s.seq, s.ack = binary.BigEndian.Uint32(l4[4:]), binary.BigEndian.Uint32(l4[8:])
-	s.flags, s.window, s.payload = l4[13], uint32(binary.BigEndian.Uint16(l4[14:])), len(l4)-head
-	if head == tcpSize {
-		return s, true
-	}
-	o := l4[tcpSize:head]
-	if len(o) == 12 && o[0] == 1 && o[1] == 1 && o[2] == 8 { // time stamps alone: the usual case
+	s.seq, s.ack = t.SequenceNumber(), t.AcknowledgmentNumber()
+	s.flags, s.window, s.payload = t.Flags(), uint32(t.Window()), len(l4)-t.DataOffset()
+	o := t.Options()
+	if len(o) == timestampSize && o[0] == packet.OptionNoOperation && o[1] == packet.OptionNoOperation &&
+		o[2] == packet.OptionTimestamps { // the usual case: time stamps alone
 		s.hasTS, s.tsVal, s.tsEcr = true, binary.BigEndian.Uint32(o[4:]), binary.BigEndian.Uint32(o[8:])
 		return s, true
 	}
 	for len(o) > 0 {
 		switch o[0] {
-		case 0:
+		case packet.OptionEnd:
 			return s, true
-		case 1:
+		case packet.OptionNoOperation:
 			o = o[1:]
 			continue
 		}
@@ -161,11 +147,11 @@ func parseTCP(l4 []byte) (s segment, ok bool) {
 		}
 		v := o[2:o[1]]
 		switch {
-		case o[0] == 2 && len(v) == 2:
+		case o[0] == packet.OptionMSS && len(v) == 2:
 			s.mss = int(binary.BigEndian.Uint16(v))
-		case o[0] == 8 && len(v) == 8:
+		case o[0] == packet.OptionTimestamps && len(v) == 8:
 			s.hasTS, s.tsVal, s.tsEcr = true, binary.BigEndian.Uint32(v), binary.BigEndian.Uint32(v[4:])
-		case o[0] == 5:
+		case o[0] == packet.OptionSACK:
 			for ; len(v) >= 8 && s.sacks < len(s.sack); v = v[8:] {
 				s.sack[s.sacks] = [2]uint32{binary.BigEndian.Uint32(v), binary.BigEndian.Uint32(v[4:])}
 				s.sacks++
@@ -181,10 +167,10 @@ func (e *endpoint) input(s *segment) {
 	switch {
 	case e.state == stateClosed:
 		return
-	case s.flags&flagRST != 0:
+	case s.flags&packet.FlagRST != 0:
 		e.fail()
 		return
-	case s.flags&flagSYN != 0:
+	case s.flags&packet.FlagSYN != 0:
 		e.inputSYN(s)
 		return
 	case e.state == stateSynSent:
@@ -193,7 +179,7 @@ func (e *endpoint) input(s *segment) {
 	if s.hasTS {
 		e.tsRecent = s.tsVal
 	}
-	if s.flags&flagACK != 0 {
+	if s.flags&packet.FlagACK != 0 {
 		if e.state == stateSynReceived {
 			e.becomeOpen()
 			e.app.connected(e)
@@ -203,7 +189,7 @@ func (e *endpoint) input(s *segment) {
 	if s.hasTS && e.state == stateOpen {
 		e.echoed(s)
 	}
-	if e.state != stateOpen || (s.payload == 0 && s.flags&flagFIN == 0) {
+	if e.state != stateOpen || (s.payload == 0 && s.flags&packet.FlagFIN == 0) {
 		if s.payload == 0 && e.state == stateOpen && e.offsetIn(s.seq) < e.rnxt { // a keepalive probe
 			e.sendACK()
 		}
@@ -220,7 +206,7 @@ func (e *endpoint) input(s *segment) {
 func (e *endpoint) inputSYN(s *segment) {
 	switch e.state {
 	case stateSynSent:
-		if s.flags&flagACK == 0 {
+		if s.flags&packet.FlagACK == 0 {
 			return
 		}
 		e.negotiate(s)
@@ -283,7 +269,7 @@ func (e *endpoint) close() {
 
 // reset ends the connection at once.
 func (e *endpoint) reset() {
-	e.control(flagRST|flagACK, e.seqOut(e.nxt), e.out.newest(e.open).as(packet.RoleClose), false)
+	e.control(packet.FlagRST|packet.FlagACK, e.seqOut(e.nxt), e.out.newest(e.open).as(packet.RoleClose), false)
 	e.vanish()
 }
 
@@ -321,7 +307,7 @@ func (e *endpoint) aliveTimer(now int64) {
 	}
 	due := max(e.lastHeard, e.lastSent) + e.st.keepalive
 	if now >= due && e.una == e.nxt {
-		e.control(flagACK, e.seqOut(e.nxt)-1, e.peerTag(e.rnxt-1).as(packet.RoleKeepalive), false)
+		e.control(packet.FlagACK, e.seqOut(e.nxt)-1, e.peerTag(e.rnxt-1).as(packet.RoleKeepalive), false)
 		e.lastHeard = now // the next is due as long after it; lastSent is of data
 		due = now + e.st.keepalive
 	}

@@ -231,7 +231,7 @@ func (e *endpoint) probeWindow() {
 		e.fail()
 		return
 	}
-	e.control(flagACK, e.seqOut(e.nxt)-1, e.out.tagAt(e.nxt, e.open).as(packet.RoleKeepalive), false)
+	e.control(packet.FlagACK, e.seqOut(e.nxt)-1, e.out.tagAt(e.nxt, e.open).as(packet.RoleKeepalive), false)
 	e.push()
 }
 

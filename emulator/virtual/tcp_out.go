@@ -14,47 +14,45 @@ const (
 // header starts a segment of payload bytes with opts bytes of options in a new buffer and returns the IP packet. Sequence and
 // acknowledgement numbers, window and time stamps are set; flags, options and the checksum are left.
 func (e *endpoint) header(opts, payload int, flags byte, seq uint32) []byte {
-	total := ipv4Size + tcpSize + opts + payload
-	b := e.st.n.pool.Get()[ethernetSize : ethernetSize+total]
-	t := b[ipv4Size:]
-	binary.BigEndian.PutUint32(t, e.key.ports)
-	binary.BigEndian.PutUint32(t[4:], seq)
+	total := packet.IPv4Size + packet.TCPSize + opts + payload
+	b := e.st.n.pool.Get()[packet.EthernetHeader : packet.EthernetHeader+total]
 	ack := uint32(0)
-	if flags&flagACK != 0 {
+	if flags&packet.FlagACK != 0 {
 		ack = e.ackNumber()
 	}
-	binary.BigEndian.PutUint32(t[8:], ack)
-	t[12], t[13] = byte((tcpSize+opts)/4)<<4, flags
 	said := e.window()
 	window := uint16(said >> windowScale)
 	switch {
-	case flags&flagSYN != 0:
-		window = uint16(e.firstWindow(flags&flagACK != 0))
-	case flags&flagRST != 0:
+	case flags&packet.FlagSYN != 0:
+		window = uint16(e.firstWindow(flags&packet.FlagACK != 0))
+	case flags&packet.FlagRST != 0:
 		window = 0
 	default:
 		e.win.said = said
 	}
-	binary.BigEndian.PutUint16(t[14:], window)
-	binary.BigEndian.PutUint32(t[16:], 0) // checksum, urgent pointer
+	packet.TCP(b[packet.IPv4Size:]).Encode(&packet.TCPFields{
+		SourcePort: uint16(e.key.ports >> 16), DestinationPort: uint16(e.key.ports), Sequence: seq, Acknowledgment: ack,
+		DataOffset: packet.TCPSize + opts, Flags: flags, Window: window,
+	})
 	return b
 }
 
 // seal writes the checksums and sends the packet. sum is the payload's, room how many bytes of options and payload were summed
 // by the caller.
 func (e *endpoint) seal(b []byte, opts int, sum uint16, l packet.Lineage) {
-	t := b[ipv4Size:]
+	t := packet.TCP(b[packet.IPv4Size:])
 	if !e.st.n.unsummed {
-		s := pseudo(e.local(), e.remote(), protoTCP, len(t)) + uint64(sum)
-		binary.BigEndian.PutUint16(t[16:], ^fold(sum32(s, t[:tcpSize+opts])))
+		t.SetChecksum(packet.Sum(packet.PseudoHeader4(e.local(), e.remote(), packet.ProtoTCP, len(t))+uint64(sum), t[:packet.TCPSize+opts]))
 	}
 	id := e.ipID
-	if t[13]&flagRST != 0 || t[13]&(flagSYN|flagACK) == flagSYN|flagACK {
+	if f := t.Flags(); f&packet.FlagRST != 0 || f&(packet.FlagSYN|packet.FlagACK) == packet.FlagSYN|packet.FlagACK {
 		id = 0 // Linux: no socket of its own yet, or no longer
 	} else {
 		e.ipID++
 	}
-	putIPv4(b, len(b), protoTCP, e.st.ttl, id, e.local(), e.remote(), true)
+	packet.IPv4(b).Encode(&packet.IPv4Fields{
+		TotalLength: len(b), Protocol: packet.ProtoTCP, TTL: e.st.ttl, ID: id, Source: e.local(), Destination: e.remote(), DontFragment: true,
+	})
 	e.st.send(b, l)
 }
 
@@ -65,7 +63,7 @@ func (e *endpoint) control(flags byte, seq uint32, t tag, syn bool) {
 	switch {
 	case syn:
 		n = e.synOptions(o[:], flags)
-	case flags&flagRST != 0:
+	case flags&packet.FlagRST != 0:
 	case e.ts:
 		n = e.timestamps(o[:])
 		fallthrough
@@ -73,7 +71,7 @@ func (e *endpoint) control(flags byte, seq uint32, t tag, syn bool) {
 		n += e.sackOption(o[n:])
 	}
 	b := e.header(n, 0, flags, seq)
-	copy(b[ipv4Size+tcpSize:], o[:n])
+	copy(b[packet.IPv4Size+packet.TCPSize:], o[:n])
 	e.seal(b, n, 0, t.lineage(e.unit))
 }
 
@@ -86,7 +84,7 @@ func (e *endpoint) synOptions(o []byte, flags byte) int {
 		o[4], o[5], o[6], o[7] = 4, 2, 8, 10
 		binary.BigEndian.PutUint32(o[8:], e.tsNow())
 		binary.BigEndian.PutUint32(o[12:], 0)
-		if flags&flagACK != 0 {
+		if flags&packet.FlagACK != 0 {
 			binary.BigEndian.PutUint32(o[12:], e.tsRecent)
 		}
 		n = 16
@@ -129,15 +127,15 @@ func (e *endpoint) sendData(off int64, n int, t tag, push, fin bool) {
 	if e.ts {
 		opts = timestampSize
 	}
-	flags := byte(flagACK)
+	flags := packet.FlagACK
 	if push || n > 0 && (off+int64(n) == e.out.end || e.out.boundary(off+int64(n))) {
-		flags |= flagPSH
+		flags |= packet.FlagPSH
 	}
 	if fin {
-		flags |= flagFIN
+		flags |= packet.FlagFIN
 	}
 	b := e.header(opts, n, flags, e.seqOut(off))
-	at := ipv4Size + tcpSize
+	at := packet.IPv4Size + packet.TCPSize
 	if opts > 0 {
 		e.timestamps(b[at:])
 		at += opts

@@ -64,7 +64,7 @@ func (e *endpoint) inputData(off int64, n int, flags byte) {
 	}
 	e.lastHeard = now
 	end := off + int64(n)
-	if flags&flagFIN != 0 && !e.finSeen {
+	if flags&packet.FlagFIN != 0 && !e.finSeen {
 		e.finSeen, e.finAt = true, end
 	}
 	switch {
@@ -123,14 +123,14 @@ func (e *endpoint) measure(n int, flags byte, now int64) {
 	if e.ts {
 		options = timestampSize
 	}
-	whole := n+options >= defaultRcvMSS || n+options >= leastRcvMSS && flags&flagPSH == 0 // the other end may have no larger ones
+	whole := n+options >= defaultRcvMSS || n+options >= leastRcvMSS && flags&packet.FlagPSH == 0 // the other end may have no larger ones
 	switch {
 	case n >= e.rcvMSS:
 		if n != e.rcvMSS {
 			e.scale(n)
 		}
 		e.rcvMSS = min(n, e.mss)
-		if flags&flagPSH != 0 {
+		if flags&packet.FlagPSH != 0 {
 			e.pushed = true
 		}
 	case whole && n == last: // twice in a row
@@ -187,7 +187,7 @@ func (e *endpoint) sendACK() {
 	case e.finIn:
 		t = e.peerNewest().as(packet.RoleClose)
 	}
-	e.control(flagACK, e.seqOut(e.nxt), t, false)
+	e.control(packet.FlagACK, e.seqOut(e.nxt), t, false)
 	e.acked()
 }
 

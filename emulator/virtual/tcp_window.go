@@ -97,12 +97,12 @@ func (e *endpoint) opens() bool {
 
 // truesize is the memory of a packet with n bytes of payload.
 func (e *endpoint) truesize(n int) int64 {
-	size := ipv4Size + tcpSize + n
+	size := packet.IPv4Size + packet.TCPSize + n
 	if e.ts {
 		size += timestampSize
 	}
 	if e.dir == packet.Up {
-		return int64(skbDescriptor + skbShared + cacheLines(ethernetSize+size+skbHeadroom))
+		return int64(skbDescriptor + skbShared + cacheLines(packet.EthernetHeader+size+skbHeadroom))
 	}
 	return int64(skbDescriptor + 1<<bits.Len(uint(cacheLines(size+skbHeadroom)+skbShared-1)))
 }

@@ -132,16 +132,16 @@ func newLANOf(tb testing.TB, profile string, seed uint64, loss int, profiles ...
 
 // verify checks the checksums of a packet.
 func (l *lan) verify(ip []byte) {
-	if fold(sum32(0, ip[:ipv4Size])) != 0xffff || int(be16(ip[2:])) != len(ip) {
-		l.t.Fatalf("the IP header % x is wrong", ip[:ipv4Size])
+	if packet.Fold(packet.Sum(0, ip[:packet.IPv4Size])) != 0xffff || int(be16(ip[2:])) != len(ip) {
+		l.t.Fatalf("the IP header % x is wrong", ip[:packet.IPv4Size])
 	}
 	switch proto := ip[9]; proto {
-	case protoTCP, protoUDP:
-		if s := fold(sum32(pseudo(be32(ip[12:]), be32(ip[16:]), proto, len(ip)-ipv4Size), ip[ipv4Size:])); s != 0xffff {
+	case packet.ProtoTCP, packet.ProtoUDP:
+		if s := packet.Fold(packet.Sum(packet.PseudoHeader4(be32(ip[12:]), be32(ip[16:]), proto, len(ip)-packet.IPv4Size), ip[packet.IPv4Size:])); s != 0xffff {
 			l.t.Fatalf("protocol %d: the checksum of %d bytes is wrong: %04x", proto, len(ip), s)
 		}
-	case protoICMP:
-		if fold(sum32(0, ip[ipv4Size:])) != 0xffff {
+	case packet.ProtoICMP:
+		if packet.Fold(packet.Sum(0, ip[packet.IPv4Size:])) != 0xffff {
 			l.t.Fatal("the checksum of an ICMP message is wrong")
 		}
 	}
@@ -314,7 +314,7 @@ func TestStreamSums(t *testing.T) {
 		if string(b) != string(whole[off:off+int64(n)]) {
 			t.Fatalf("%d bytes at %d differ from those read before", n, off)
 		}
-		if want := fold(sum32(0, b)); sum != want && (sum%0xffff != 0 || want%0xffff != 0) {
+		if want := packet.Fold(packet.Sum(0, b)); sum != want && (sum%0xffff != 0 || want%0xffff != 0) {
 			t.Fatalf("%d bytes at %d: sum %04x, want %04x", n, off, sum, want)
 		}
 	}
@@ -326,7 +326,7 @@ func FuzzParseTCP(f *testing.F) {
 	f.Add(b)
 	f.Add(append(binary.BigEndian.AppendUint32(nil, 1), make([]byte, 20)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if s, ok := parseTCP(b); ok && (s.payload < 0 || s.payload > len(b)-tcpSize || s.sacks > len(s.sack)) {
+		if s, ok := parseTCP(b); ok && (s.payload < 0 || s.payload > len(b)-packet.TCPSize || s.sacks > len(s.sack)) {
 			t.Errorf("%+v of %d bytes", s, len(b))
 		}
 	})
@@ -357,9 +357,9 @@ func TestApart(t *testing.T) {
 }
 
 func parsed(ip []byte) segment {
-	if ip[9] != protoTCP {
+	if ip[9] != packet.ProtoTCP {
 		return segment{}
 	}
-	s, _ := parseTCP(ip[ipv4Size:])
+	s, _ := parseTCP(ip[packet.IPv4Size:])
 	return s
 }
