@@ -1,6 +1,9 @@
 package classifier
 
-import "glasshouse/testbed/dataset"
+import (
+	"glasshouse/emulator/packet"
+	"glasshouse/testbed/dataset"
+)
 
 // Features of all that an observer on the WAN has of a packet, behind the paper's and those of the sequence: of its flow, which
 // addresses and ports tell apart, and of its far end. Behind a tunnel all packets are of one flow with one far end, and these
@@ -116,14 +119,11 @@ func (r *WANReader) Step(o *dataset.Observation, ip []byte, out []float32) strin
 	return o.RemoteAddr
 }
 
-// tcpSYN and tcpACK are flags of TCP.
-const tcpSYN, tcpACK = 0x02, 0x10
-
 // flow finds a packet's flow, or begins it: a SYN begins it anew.
 func (r *WANReader) flow(o *dataset.Observation) *flow {
 	k := flowKey{addr: o.RemoteAddr, remote: o.RemotePort, local: o.LocalPort, proto: o.IPProto}
 	f := r.flows[k]
-	if f != nil && (o.IPProto != 6 || o.TCPFlags&(tcpSYN|tcpACK) != tcpSYN || f.packets < 2) {
+	if f != nil && (o.IPProto != packet.ProtoTCP || o.TCPFlags&(packet.FlagSYN|packet.FlagACK) != packet.FlagSYN || f.packets < 2) {
 		return f
 	}
 	if r.flows == nil || len(r.flows) >= maxFlows {

@@ -6,30 +6,28 @@ import (
 	"github.com/miekg/dns"
 	"golang.org/x/crypto/cryptobyte"
 
+	"glasshouse/emulator/packet"
 	"glasshouse/testbed/dataset"
 )
 
 // payloadOf returns what an IPv4 packet carries above TCP or UDP, as far as it is there; nil where that cannot be told.
 func payloadOf(o *dataset.Observation, ip []byte) []byte {
-	if len(ip) < 20 || ip[0]>>4 != 4 {
+	h, ok := packet.ParseIPv4(ip)
+	if !ok {
 		return nil
 	}
-	at := 4 * int(ip[0]&0xf)
-	switch o.IPProto {
-	case 6:
-		if len(ip) < at+20 {
-			return nil
+	var payload []byte
+	switch l4 := ip[h.HeaderLength():]; o.IPProto { // not Payload: captures show a total length of 0, too
+	case packet.ProtoTCP:
+		if t, ok := packet.ParseTCP(l4); ok {
+			payload = t.Payload()
 		}
-		at += 4 * int(ip[at+12]>>4)
-	case 17:
-		at += 8
-	default:
-		return nil
+	case packet.ProtoUDP:
+		if u, ok := packet.ParseUDP(l4); ok {
+			payload = u.Payload()
+		}
 	}
-	if at >= len(ip) {
-		return nil
-	}
-	return ip[at:min(len(ip), at+int(o.PayloadLength))]
+	return payload[:min(len(payload), int(o.PayloadLength))]
 }
 
 // readDNS returns the name that a message asks for, without its final dot, and the addresses that it answers with.

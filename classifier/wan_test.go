@@ -11,6 +11,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"glasshouse/emulator/packet"
 	"glasshouse/testbed/dataset"
 )
 
@@ -92,14 +93,14 @@ func TestFarEndsAreNamedByWhatPasses(t *testing.T) {
 		name  string
 		named float32
 	}{
-		{packetOf(6, 1, 1e9, 4000, 443, server, tcpSYN, nil), server, 0},
+		{packetOf(6, 1, 1e9, 4000, 443, server, packet.FlagSYN, nil), server, 0},
 		{packetOf(17, 1, 2e9, 5000, 53, resolver, 0, dnsMessage(t, "cloud.example.com")), "dns cloud.example.com", 0},
 		{packetOf(17, -1, 3e9, 5000, 53, resolver, 0, dnsMessage(t, "cloud.example.com", "198.51.100.99", server)), "dns cloud.example.com", 0},
-		{packetOf(6, -1, 4e9, 4000, 443, server, tcpSYN|tcpACK, nil), server, 0}, // the flow is older than the answer
-		{packetOf(6, 1, 5e9, 4001, 443, server, tcpSYN, nil), "cloud.example.com", 1},
-		{packetOf(6, 1, 6e9, 4001, 443, server, tcpACK, hello), "avs.example.com", 2},
-		{packetOf(6, -1, 7e9, 4001, 443, server, tcpACK, []byte("ciphertext")), "avs.example.com", 2},
-		{packetOf(6, 1, 8e9, 4000, 443, server, tcpSYN, nil), "cloud.example.com", 1}, // the port again: another flow
+		{packetOf(6, -1, 4e9, 4000, 443, server, packet.FlagSYN|packet.FlagACK, nil), server, 0}, // the flow is older than the answer
+		{packetOf(6, 1, 5e9, 4001, 443, server, packet.FlagSYN, nil), "cloud.example.com", 1},
+		{packetOf(6, 1, 6e9, 4001, 443, server, packet.FlagACK, hello), "avs.example.com", 2},
+		{packetOf(6, -1, 7e9, 4001, 443, server, packet.FlagACK, []byte("ciphertext")), "avs.example.com", 2},
+		{packetOf(6, 1, 8e9, 4000, 443, server, packet.FlagSYN, nil), "cloud.example.com", 1}, // the port again: another flow
 		{packetOf(17, 1, 9e9, 4001, 443, server, 0, []byte("quic?")), "cloud.example.com", 1},
 	}
 	var r WANReader
@@ -164,7 +165,7 @@ func FuzzWANReader(f *testing.F) {
 		var r WANReader
 		out := make([]float32, NumWANFeatures)
 		for _, dir := range []int8{1, -1} {
-			p := packetOf(proto, dir, 1e9, 4000, port, "198.51.100.7", tcpACK, payload)
+			p := packetOf(proto, dir, 1e9, 4000, port, "198.51.100.7", packet.FlagACK, payload)
 			for _, ip := range [][]byte{p.ip, p.ip[:min(len(p.ip), 30)], nil} {
 				name := strings.TrimPrefix(r.Step(&p.o, ip, out), "dns ")
 				if len(name) > 4*len(payload)+16 {

@@ -46,7 +46,7 @@ func (f *farTUN) pump() {
 		b = b[:n]
 		var extra int64
 		if n >= 20 {
-			extra = f.delay[netip.AddrFrom4([4]byte(b[12:16]))]
+			extra = f.delay[packet.IPv4(b).SourceAddr()]
 		}
 		if extra == 0 {
 			f.deliver(b)

@@ -44,7 +44,7 @@ func (l *virtualLab) join(noise *packet.Noise) error {
 	}
 	l.toServer = gateway.NewLine(l.clock, func(p *packet.Packet) {
 		at := p.At
-		if l.wan.away([4]byte(p.Data[12:16])) > 0 { // a timer has held it back
+		if l.wan.away(packet.IPv4(p.Data).Source()) > 0 { // a timer has held it back
 			at = l.far.Turn(at, virtual.TaskAir)
 		}
 		l.through(serverSeals, p, at)
@@ -97,7 +97,7 @@ func (l *virtualLab) toHome(p *packet.Packet) {
 		l.wan.down(p)
 		return
 	}
-	l.toServer.Send(p, p.At+l.wan.away([4]byte(p.Data[12:16])))
+	l.toServer.Send(p, p.At+l.wan.away(packet.IPv4(p.Data).Source()))
 }
 
 // toISP takes a packet that has crossed the WAN.

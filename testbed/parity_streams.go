@@ -130,44 +130,34 @@ func (l *listener) join() map[flowID]*spoken {
 	return flows
 }
 
-// IP protocol numbers and TCP flags.
-const (
-	protoTCP = 6
-	protoUDP = 17
-	flagSYN  = 2
-)
-
 // frame takes an Ethernet frame of IPv4. Fragments are left out: no service of ours sends any.
 func (l *listener) frame(b []byte, x carried) {
-	if len(b) < ethernetHeader+ipv4Header || b[12] != 8 || b[13] != 0 {
+	ip, ok := packet.IPv4Of(b)
+	if !ok || !ip.Complete() || ip.Fragment() {
 		return
 	}
-	ip := b[ethernetHeader:]
-	head, total := int(ip[0]&15)*4, int(binary.BigEndian.Uint16(ip[2:]))
-	if head < ipv4Header || total < head+8 || total > len(ip) || binary.BigEndian.Uint16(ip[6:])&0x3fff != 0 {
+	u, ok := packet.ParseUDP(ip.Payload())
+	if !ok {
 		return
 	}
-	l4 := ip[head:total]
-	src := netip.AddrPortFrom(netip.AddrFrom4([4]byte(ip[12:16])), binary.BigEndian.Uint16(l4))
-	dst := netip.AddrPortFrom(netip.AddrFrom4([4]byte(ip[16:20])), binary.BigEndian.Uint16(l4[2:]))
+	src := netip.AddrPortFrom(ip.SourceAddr(), u.SourcePort()) // TCP's ports lie in the same places
+	dst := netip.AddrPortFrom(ip.DestinationAddr(), u.DestinationPort())
 	id, side := connID{src, dst}, 0
 	if x.dir == packet.Down {
 		id, side = connID{dst, src}, 1
 	}
-	switch ip[9] {
-	case protoUDP:
-		l.note(id, x, len(l4)-8, len(l4)-8, true)
-	case protoTCP:
-		if len(l4) < 20 {
-			return
-		}
-		if off := int(l4[12]>>4) * 4; off >= 20 && off <= len(l4) {
-			l.segment(id, side, binary.BigEndian.Uint32(l4[4:]), l4[13]&flagSYN != 0, l4[off:], x)
+	switch ip.Protocol() {
+	case packet.ProtoUDP:
+		l.note(id, x, len(u.Payload()), len(u.Payload()), true)
+	case packet.ProtoTCP:
+		if t, ok := packet.ParseTCP(ip.Payload()); ok {
+			l.segment(id, side, t, x)
 		}
 	}
 }
 
-func (l *listener) segment(id connID, side int, seq uint32, syn bool, data []byte, x carried) {
+func (l *listener) segment(id connID, side int, t packet.TCP, x carried) {
+	seq, syn, data := t.SequenceNumber(), t.Flags()&packet.FlagSYN != 0, t.Payload()
 	c := l.conns[id]
 	if c == nil {
 		c = &conn{id: id}

@@ -167,7 +167,7 @@ func tcpFrame(dir int8, device netip.AddrPort, seq uint32, flags byte, data []by
 		src, dst = dst, src
 	}
 	b := make([]byte, 14+20+20, 14+20+20+len(data))
-	b[12], b[14], b[23] = 8, 0x45, protoTCP
+	b[12], b[14], b[23] = 8, 0x45, packet.ProtoTCP
 	binary.BigEndian.PutUint16(b[16:], uint16(40+len(data)))
 	copy(b[26:], src.Addr().AsSlice())
 	copy(b[30:], dst.Addr().AsSlice())
@@ -214,8 +214,8 @@ func talk(l *listener, device netip.AddrPort, mss int, r *rand.Rand, event int64
 		return seq
 	}
 	up, down := uint32(math.MaxUint32-20), uint32(9) // the sequence numbers of the home wrap
-	l.frame(tcpFrame(packet.Up, device, up, flagSYN, nil), x(packet.Up, false))
-	l.frame(tcpFrame(packet.Down, device, down, flagSYN, nil), x(packet.Down, false))
+	l.frame(tcpFrame(packet.Up, device, up, packet.FlagSYN, nil), x(packet.Up, false))
+	l.frame(tcpFrame(packet.Down, device, down, packet.FlagSYN, nil), x(packet.Down, false))
 	up = send(packet.Up, up+1, false, record(recordHandshake, make([]byte, 200)...))
 	down = send(packet.Down, down+1, false, helloOf(0xc02b)) // ECDHE with AES-128-GCM
 	up = send(packet.Up, up, true, slices.Concat(secret(36+24), secret(100+24)))
@@ -244,8 +244,8 @@ func TestStreamsArePutTogether(t *testing.T) {
 func TestTLS13HandshakeIsNoMessage(t *testing.T) {
 	l := newListener()
 	x := func(dir int8) carried { return carried{event: 1, unit: "plug", dir: dir, data: true} } // as retransmissions are labelled
-	l.frame(tcpFrame(packet.Up, deviceAt, 0, flagSYN, nil), x(packet.Up))
-	l.frame(tcpFrame(packet.Down, deviceAt, 0, flagSYN, nil), x(packet.Down))
+	l.frame(tcpFrame(packet.Up, deviceAt, 0, packet.FlagSYN, nil), x(packet.Up))
+	l.frame(tcpFrame(packet.Down, deviceAt, 0, packet.FlagSYN, nil), x(packet.Down))
 	l.frame(tcpFrame(packet.Up, deviceAt, 1, 0x10, record(recordHandshake, make([]byte, 100)...)), x(packet.Up))
 	server := slices.Concat(helloOf(0x1301), secret(27), secret(890))
 	l.frame(tcpFrame(packet.Down, deviceAt, 1, 0x10, server), x(packet.Down))
@@ -264,14 +264,14 @@ func TestTLS13HandshakeIsNoMessage(t *testing.T) {
 func TestPlainStreamsAndDatagrams(t *testing.T) {
 	l := newListener()
 	up, down := carried{1, "plug", packet.Up, true}, carried{1, "plug", packet.Down, true}
-	l.frame(tcpFrame(packet.Up, deviceAt, 0, flagSYN, nil), up)
-	l.frame(tcpFrame(packet.Down, deviceAt, 0, flagSYN, nil), down)
+	l.frame(tcpFrame(packet.Up, deviceAt, 0, packet.FlagSYN, nil), up)
+	l.frame(tcpFrame(packet.Down, deviceAt, 0, packet.FlagSYN, nil), down)
 	l.frame(tcpFrame(packet.Up, deviceAt, 1, 0x10, []byte("GET / HTTP/1.1\r\n")), up)
 	l.frame(tcpFrame(packet.Up, deviceAt, 17, 0x18, []byte("\r\n")), up)
 	l.frame(tcpFrame(packet.Down, deviceAt, 1, 0x10, make([]byte, 1460)), down)
 	l.frame(tcpFrame(packet.Down, deviceAt, 1461, 0x18, make([]byte, 40)), down)
 	udp := tcpFrame(packet.Up, deviceAt, 0, 0, make([]byte, 30))
-	udp[23] = protoUDP
+	udp[23] = packet.ProtoUDP
 	l.frame(udp, up)
 	for _, c := range l.conns {
 		l.flush(c, 0)

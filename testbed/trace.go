@@ -75,7 +75,7 @@ func (t *trace) ownerUp(ip []byte) (l packet.Lineage, ok bool) {
 	if l, ok := t.hopUp.Leave(ip); ok {
 		return l, true
 	}
-	if netip.AddrFrom4([4]byte(ip[12:16])) == t.addr {
+	if packet.IPv4(ip).SourceAddr() == t.addr {
 		return gatewayOwn(), true
 	}
 	return packet.Unattributed(), true
@@ -135,7 +135,7 @@ func (t *trace) sealing(inner []byte) packet.Lineage {
 	if l, ok := t.hopUp.Leave(inner); ok {
 		return l
 	}
-	if len(inner) >= 20 && !t.lan.Contains(netip.AddrFrom4([4]byte(inner[12:16]))) {
+	if len(inner) >= ipv4Header && !t.lan.Contains(packet.IPv4(inner).SourceAddr()) {
 		return gatewayOwn()
 	}
 	return packet.Unattributed()
@@ -143,7 +143,7 @@ func (t *trace) sealing(inner []byte) packet.Lineage {
 
 // sealingDown is told of each packet that the tunnel's server is about to encrypt.
 func (t *trace) sealingDown(inner []byte) packet.Lineage {
-	if len(inner) >= 20 && !t.lan.Contains(netip.AddrFrom4([4]byte(inner[16:20]))) {
+	if len(inner) >= ipv4Header && !t.lan.Contains(packet.IPv4(inner).DestinationAddr()) {
 		return gatewayOwn()
 	}
 	l, _ := t.flows.Attribute(inner, packet.Down)

@@ -5,7 +5,6 @@ import (
 
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
-	"glasshouse/emulator/truth"
 	"glasshouse/emulator/virtual"
 	"glasshouse/gateway"
 	"glasshouse/scenarios"
@@ -109,7 +108,7 @@ func (w *wan) close() {
 
 const (
 	ethernetHeader = packet.EthernetHeader
-	ipv4Header     = 20
+	ipv4Header     = packet.IPv4Size
 )
 
 // up takes an IP packet that leaves by eth0 at p.At, with its lineage, and owns it.
@@ -181,7 +180,7 @@ func (w *wan) tap(now int64, p *packet.Packet, kept bool) bool {
 
 // down takes an IP packet that the internet sends to the home, and owns it.
 func (w *wan) down(p *packet.Packet) {
-	w.farLine.Send(p, p.At+w.away([4]byte(p.Data[12:16])))
+	w.farLine.Send(p, p.At+w.away(packet.IPv4(p.Data).Source()))
 }
 
 // away is what the distance of the cloud that an address belongs to adds to the round trip, ns.
@@ -289,14 +288,15 @@ func (d wanDrops) unseen(drops map[string]int64, a gateway.APDrops) {
 
 // outerOf classifies an IPv4 packet on the wire beside a tunnel.
 func outerOf(ip []byte) (gateway.Outer, gateway.OuterKey) {
-	if len(ip) < 28 || ip[9] != truth.ProtoUDP {
+	h, ok := packet.ParseIPv4(ip)
+	if !ok || h.Protocol() != packet.ProtoUDP {
 		return gateway.OuterUnknown, gateway.OuterKey{}
 	}
-	ihl := int(ip[0]&0xf) * 4
-	if len(ip) < ihl+8 {
+	u, ok := packet.ParseUDP(ip[h.HeaderLength():])
+	if !ok {
 		return gateway.OuterUnknown, gateway.OuterKey{}
 	}
-	return gateway.ParseOuter(ip[ihl+8:])
+	return gateway.ParseOuter(u.Payload())
 }
 
 func gatewayOwn() packet.Lineage {

@@ -87,7 +87,7 @@ func (h *Host) called(ctx context.Context, s *devices.Service, x *devices.Exchan
 
 // call is the phone's part of it: it opens, walks its end, and takes leave when the device does.
 func (h *Host) call(ctx context.Context, to netip.AddrPort, x *devices.Exchange, tag truth.Tag) error {
-	raw, flow, err := h.dial(ctx, truth.ProtoTCP, to, tag, true)
+	raw, flow, err := h.dial(ctx, packet.ProtoTCP, to, tag, true)
 	if err != nil {
 		return err
 	}

@@ -129,11 +129,11 @@ func (cl *Cloud) serve(raw net.Conn) error {
 		return err
 	}
 	seen, here := raw.RemoteAddr().(*net.TCPAddr).AddrPort(), raw.LocalAddr().(*net.TCPAddr).AddrPort()
-	lan, ok := cl.c.Peer(truth.ProtoTCP, seen)
+	lan, ok := cl.c.Peer(packet.ProtoTCP, seen)
 	if !ok {
 		return errors.New("nobody is behind the address")
 	}
-	flow := cl.c.Registry.Find(truth.KeyOf(truth.ProtoTCP, lan, here))
+	flow := cl.c.Registry.Find(truth.KeyOf(packet.ProtoTCP, lan, here))
 	if flow == nil {
 		return errors.New("no flow is known")
 	}

@@ -48,7 +48,7 @@ func (h *Host) connect(ctx context.Context, s *devices.Service, tag truth.Tag, r
 		seed := h.draw()
 		before = func(k truth.Key) { h.c.Sessions.greet(k, tlsVersion(s.Transport) != 0, seed) }
 	}
-	dialled, flow, err := h.dialAnd(ctx, truth.ProtoTCP, netip.AddrPortFrom(addr, s.Port), opening, false, before)
+	dialled, flow, err := h.dialAnd(ctx, packet.ProtoTCP, netip.AddrPortFrom(addr, s.Port), opening, false, before)
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func (h *Host) openUDP(ctx context.Context, s *devices.Service, tag truth.Tag) (
 	if err != nil {
 		return nil, err
 	}
-	raw, flow, err := h.dial(ctx, truth.ProtoUDP, netip.AddrPortFrom(addr, s.Port), tagged(tag, packet.RoleData), false)
+	raw, flow, err := h.dial(ctx, packet.ProtoUDP, netip.AddrPortFrom(addr, s.Port), tagged(tag, packet.RoleData), false)
 	if err != nil {
 		return nil, err
 	}

@@ -101,11 +101,11 @@ func (cl *Cloud) listenDatagrams(at netip.AddrPort) error {
 		ctx: cl.ctx, conn: conn, here: at, sessions: cl.c.Sessions, clock: cl.c.Clock, wg: &cl.wg,
 		walking: make(map[uint32]bool),
 		flow: func(seen netip.AddrPort) *truth.Flow {
-			lan, ok := cl.c.Peer(truth.ProtoUDP, seen)
+			lan, ok := cl.c.Peer(packet.ProtoUDP, seen)
 			if !ok {
 				return nil
 			}
-			return cl.c.Registry.Find(truth.KeyOf(truth.ProtoUDP, lan, at))
+			return cl.c.Registry.Find(truth.KeyOf(packet.ProtoUDP, lan, at))
 		},
 	}
 	cl.wg.Go(f.run)

@@ -319,7 +319,7 @@ func (h *Host) dialAnd(ctx context.Context, proto uint8, remote netip.AddrPort, 
 // dialer returns how the device's stack opens a socket, from a local port.
 func (h *Host) dialer(proto uint8, local netip.AddrPort) (d net.Dialer, network string) {
 	d = net.Dialer{Timeout: dialTimeout, KeepAlive: -1, FallbackDelay: -1}
-	if proto != truth.ProtoTCP {
+	if proto != packet.ProtoTCP {
 		d.LocalAddr = net.UDPAddrFromAddrPort(local)
 		return d, "udp4"
 	}

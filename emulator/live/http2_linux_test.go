@@ -17,9 +17,9 @@ func contents(t *testing.T, frames []frame, event int64, port uint16) (sizes [2]
 		if key, _, _ := truth.ParseKey(f.ip, f.dir); f.lineage.Event != event || key.RemotePort != port || f.lineage.Role != packet.RoleData {
 			continue
 		}
-		l4 := f.ip[int(f.ip[0]&15)*4:]
+		l4 := f.ip[packet.IPv4(f.ip).HeaderLength():]
 		end := (1 - f.dir) / 2
-		streams[end] = append(streams[end], l4[int(l4[12]>>4)*4:]...)
+		streams[end] = append(streams[end], packet.TCP(l4).Payload()...)
 	}
 	over := wire.RecordOverhead(wire.TLS13)
 	for end, b := range streams {

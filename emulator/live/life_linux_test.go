@@ -151,7 +151,7 @@ func TestUnknownTokenIsTurnedAway(t *testing.T) {
 	host := h.host(0, p)
 	for _, first := range []string{"\xff0123456789abcdef", "\x16\x03\x01\x00\x05hello", "GET /nothing HTTP/1.1\r\n\r\n"} {
 		remote := netip.AddrPortFrom(h.config.Names["c.cloud.example"], 9000)
-		raw, flow, err := host.dial(h.ctx, truth.ProtoTCP, remote, truth.Tag{Event: 5}, false)
+		raw, flow, err := host.dial(h.ctx, packet.ProtoTCP, remote, truth.Tag{Event: 5}, false)
 		check(t, err)
 		c := truth.NewStreamConn(raw, flow, packet.Up, truth.Tag{Event: 5, Role: packet.RoleData})
 		_, err = c.Write([]byte(first))
@@ -268,13 +268,13 @@ func TestFarEndFollowsTheFlow(t *testing.T) {
 	var flows []*truth.Flow
 	at := netip.AddrPortFrom(h.config.Names["d.cloud.example"], 7000)
 	for i := range 2 {
-		flows = append(flows, h.registry.Open(truth.KeyOf(truth.ProtoUDP, netip.AddrPortFrom(addrOf(i), 4000), at), int32(i), truth.Tag{}, false))
+		flows = append(flows, h.registry.Open(truth.KeyOf(packet.ProtoUDP, netip.AddrPortFrom(addrOf(i), 4000), at), int32(i), truth.Tag{}, false))
 		h.sessions.expect(flows[i].Key())
 	}
 	f := &farUDP{ctx: h.ctx, sessions: h.sessions, clock: h.clock, wg: new(sync.WaitGroup), walking: make(map[uint32]bool)}
 	f.flow = func(netip.AddrPort) *truth.Flow {
 		lan := <-now
-		return h.registry.Find(truth.KeyOf(truth.ProtoUDP, lan, at))
+		return h.registry.Find(truth.KeyOf(packet.ProtoUDP, lan, at))
 	}
 	for i := range 2 {
 		if h.sessions.push(flows[i].Key(), newJob(nil, 0, truth.Tag{})) {
@@ -326,7 +326,7 @@ func TestStrangers(t *testing.T) {
 			t.Errorf("a stranger from %s", src)
 		}
 	}
-	if kinds[truth.ProtoTCP] == 0 || kinds[truth.ProtoUDP] == 0 {
+	if kinds[packet.ProtoTCP] == 0 || kinds[packet.ProtoUDP] == 0 {
 		t.Errorf("strangers by protocol: %v", kinds)
 	}
 }

@@ -41,7 +41,7 @@ func (h *Host) resolve(ctx context.Context, host string, tag truth.Tag, force bo
 	if ok && !force && now < known.expires {
 		return known.addr, nil
 	}
-	raw, flow, err := h.dial(ctx, truth.ProtoUDP, netip.AddrPortFrom(h.lease.dns, portDNS), tag, true)
+	raw, flow, err := h.dial(ctx, packet.ProtoUDP, netip.AddrPortFrom(h.lease.dns, portDNS), tag, true)
 	if err != nil {
 		return netip.Addr{}, err
 	}
@@ -124,7 +124,7 @@ func (h *Host) timeSync(ctx context.Context, tag truth.Tag) error {
 	_, err := ntp.QueryWithOptions(h.c.NTP.String(), ntp.QueryOptions{
 		Timeout: resolvePatience,
 		Dialer: func(_, _ string) (net.Conn, error) {
-			raw, f, err := h.dial(ctx, truth.ProtoUDP, netip.AddrPortFrom(h.c.NTP, portNTP), tag, true)
+			raw, f, err := h.dial(ctx, packet.ProtoUDP, netip.AddrPortFrom(h.c.NTP, portNTP), tag, true)
 			if err != nil {
 				return nil, err
 			}
@@ -152,7 +152,7 @@ func (h *Host) ping(ctx context.Context, s *devices.Service, x *devices.Exchange
 	id := h.echoID
 	h.mu.Unlock()
 	local := h.lease.prefix.Addr()
-	flow := h.c.Registry.Open(truth.KeyOf(truth.ProtoICMP, netip.AddrPortFrom(local, id), netip.AddrPortFrom(addr, 0)), h.c.Specimen.Index, tag, true)
+	flow := h.c.Registry.Open(truth.KeyOf(packet.ProtoICMP, netip.AddrPortFrom(local, id), netip.AddrPortFrom(addr, 0)), h.c.Specimen.Index, tag, true)
 	defer func() { h.c.Registry.Close(flow, h.c.Clock.Now()) }()
 	var c *icmp.PacketConn
 	if err := h.c.NS.Do(func() (err error) {

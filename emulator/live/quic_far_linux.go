@@ -65,11 +65,11 @@ func (f *farQUIC) Close() error {
 // welcome finds out who a new connection belongs to: a translated port may have been another device's before.
 func (f *farQUIC) welcome(ctx context.Context, info *quic.ClientInfo) (context.Context, error) {
 	seen := addrPortOf(info.RemoteAddr)
-	lan, ok := f.cl.c.Peer(truth.ProtoUDP, seen)
+	lan, ok := f.cl.c.Peer(packet.ProtoUDP, seen)
 	if !ok {
 		return ctx, errors.New("nobody is behind the address")
 	}
-	flow := f.cl.c.Registry.Find(truth.KeyOf(truth.ProtoUDP, lan, f.here))
+	flow := f.cl.c.Registry.Find(truth.KeyOf(packet.ProtoUDP, lan, f.here))
 	if flow == nil {
 		return ctx, errors.New("no flow is known")
 	}

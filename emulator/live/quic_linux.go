@@ -75,7 +75,7 @@ func (h *Host) quic(ctx context.Context, s *devices.Service, x *devices.Exchange
 		return err
 	}
 	far := netip.AddrPortFrom(addr, s.Port)
-	raw, flow, err := h.dial(ctx, truth.ProtoUDP, far, tagged(tag, packet.RoleTLSHandshake), false)
+	raw, flow, err := h.dial(ctx, packet.ProtoUDP, far, tagged(tag, packet.RoleTLSHandshake), false)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package live
 
 import (
 	"bytes"
-	"encoding/binary"
 	"slices"
 	"testing"
 
@@ -112,11 +111,11 @@ type segment struct {
 }
 
 func segmentOf(f *frame) segment {
-	l4 := f.ip[int(f.ip[0]&15)*4:]
-	if f.ip[9] != truth.ProtoTCP {
+	l4 := f.ip[packet.IPv4(f.ip).HeaderLength():]
+	if packet.IPv4(f.ip).Protocol() != packet.ProtoTCP {
 		return segment{}
 	}
-	return segment{ends: [12]byte(append(append([]byte(nil), f.ip[12:20]...), l4[:4]...)), seq: binary.BigEndian.Uint32(l4[4:])}
+	return segment{ends: [12]byte(append(append([]byte(nil), f.ip[12:20]...), l4[:4]...)), seq: packet.TCP(l4).SequenceNumber()}
 }
 
 // payloads returns the sizes of what one event sent each way above TCP or UDP, in order, without empty segments.
@@ -125,15 +124,15 @@ func payloads(frames []frame, event int64, role packet.Role, port uint16) (up, d
 		if f.lineage.Event != event || f.lineage.Role != role {
 			continue
 		}
-		l4 := f.ip[int(f.ip[0]&15)*4:]
+		l4 := f.ip[packet.IPv4(f.ip).HeaderLength():]
 		key, _, _ := truth.ParseKey(f.ip, f.dir)
-		n := int(binary.BigEndian.Uint16(f.ip[2:])) - int(f.ip[0]&15)*4
+		n := packet.IPv4(f.ip).TotalLength() - packet.IPv4(f.ip).HeaderLength()
 		switch {
 		case key.RemotePort != port:
 			continue
-		case key.Proto == truth.ProtoTCP:
-			n -= int(l4[12]>>4) * 4
-		case key.Proto == truth.ProtoUDP:
+		case key.Proto == packet.ProtoTCP:
+			n -= packet.TCP(l4).DataOffset()
+		case key.Proto == packet.ProtoUDP:
 			n -= 8
 		}
 		if n == 0 {

@@ -125,35 +125,28 @@ func (h *half) offset(seq uint32) int64 {
 	return h.next + int64(int32(seq-(h.isn+1+uint32(h.next))))
 }
 
-// TCP flags.
-const (
-	flagFIN = 1 << 0
-	flagSYN = 1 << 1
-	flagRST = 1 << 2
-	flagACK = 1 << 4
-)
-
 // tcp attributes one segment. f.mu is held.
-func (f *Flow) tcp(dir int8, seq, ack uint32, flags uint8, payload int) (Tag, bool) {
-	own, other := f.half(dir)
-	if flags&flagSYN != 0 {
-		own.isn, own.synced = seq, true
+func (f *Flow) tcp(dir int8, seg packet.TCP) (Tag, bool) {
+	own, _ := f.half(dir)
+	flags := seg.Flags()
+	if flags&packet.FlagSYN != 0 {
+		own.isn, own.synced = seg.SequenceNumber(), true
 		return with(f.open, packet.RoleTCPHandshake), true
 	}
-	if flags&flagRST != 0 {
+	if flags&packet.FlagRST != 0 {
 		return with(own.newest(f.open), packet.RoleClose), true
 	}
 	if !own.synced {
 		return Tag{}, false
 	}
-	off := own.offset(seq)
-	if payload > 0 {
+	off := own.offset(seg.SequenceNumber())
+	if payload := len(seg.Payload()); payload > 0 {
 		return f.segment(own, off, payload)
 	}
-	if flags&flagFIN != 0 {
+	if flags&packet.FlagFIN != 0 {
 		return with(own.newest(f.open), packet.RoleClose), true
 	}
-	return f.pureAck(dir, own, other, off, ack, flags)
+	return f.pureAck(dir, off, seg)
 }
 
 func (f *Flow) segment(own *half, off int64, payload int) (Tag, bool) {
@@ -174,11 +167,12 @@ func (f *Flow) segment(own *half, off int64, payload int) (Tag, bool) {
 	return tag, true
 }
 
-func (f *Flow) pureAck(dir int8, own, other *half, off int64, ack uint32, flags uint8) (Tag, bool) {
-	if flags&flagACK == 0 || !other.synced {
+func (f *Flow) pureAck(dir int8, off int64, seg packet.TCP) (Tag, bool) {
+	own, other := f.half(dir)
+	if seg.Flags()&packet.FlagACK == 0 || !other.synced {
 		return with(own.newest(f.open), packet.RoleAck), true
 	}
-	acked := other.offset(ack)
+	acked := other.offset(seg.AcknowledgmentNumber())
 	switch {
 	case dir == packet.Up && !f.established && off == 0 && acked == 0:
 		f.established = true

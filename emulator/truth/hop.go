@@ -1,7 +1,6 @@
 package truth
 
 import (
-	"encoding/binary"
 	"hash/maphash"
 	"sync"
 
@@ -101,10 +100,10 @@ func (h *Hop) Expire(now int64) int64 {
 
 // hopHash hashes an IPv4 packet up to its total length, with TTL and header checksum masked.
 func hopHash(ip []byte) uint64 {
-	if len(ip) < 20 {
+	if len(ip) < packet.IPv4Size {
 		return hash(ip)
 	}
-	if total := int(binary.BigEndian.Uint16(ip[2:])); total >= 20 && total < len(ip) {
+	if total := packet.IPv4(ip).TotalLength(); total >= packet.IPv4Size && total < len(ip) {
 		ip = ip[:total]
 	}
 	var m maphash.Hash

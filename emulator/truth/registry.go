@@ -7,19 +7,11 @@
 package truth
 
 import (
-	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
 	"sync"
 
 	"glasshouse/emulator/packet"
-)
-
-// IP protocol numbers.
-const (
-	ProtoICMP uint8 = 1
-	ProtoTCP  uint8 = 6
-	ProtoUDP  uint8 = 17
 )
 
 // Key names a flow by the addresses that the LAN sees. For ICMP echo the device's port is the identifier, the remote's is 0.
@@ -42,11 +34,11 @@ func KeyOf(proto uint8, device, remote netip.AddrPort) Key {
 // that it quotes, and icmpError is true. ok is false for what has no flow: other protocols, later fragments, short packets.
 func ParseKey(ip []byte, dir int8) (key Key, icmpError, ok bool) {
 	l4, proto, ok := transport(ip)
-	if !ok {
+	if !ok || len(l4) < 8 {
 		return Key{}, false, false
 	}
 	key = Key{Proto: proto}
-	src, dst := [4]byte(ip[12:16]), [4]byte(ip[16:20])
+	src, dst := packet.IPv4(ip).Source(), packet.IPv4(ip).Destination()
 	up := dir == packet.Up
 	if up {
 		key.Device, key.Remote = src, dst
@@ -54,27 +46,21 @@ func ParseKey(ip []byte, dir int8) (key Key, icmpError, ok bool) {
 		key.Device, key.Remote = dst, src
 	}
 	switch proto {
-	case ProtoTCP, ProtoUDP:
-		if len(l4) < 8 {
-			return Key{}, false, false
-		}
-		a, b := binary.BigEndian.Uint16(l4), binary.BigEndian.Uint16(l4[2:])
+	case packet.ProtoTCP, packet.ProtoUDP:
+		a, b := packet.UDP(l4).SourcePort(), packet.UDP(l4).DestinationPort() // TCP's lie in the same places
 		if up {
 			key.DevicePort, key.RemotePort = a, b
 		} else {
 			key.DevicePort, key.RemotePort = b, a
 		}
 		return key, false, true
-	case ProtoICMP:
-		if len(l4) < 8 {
-			return Key{}, false, false
-		}
-		switch l4[0] {
-		case 0, 8:
-			key.DevicePort = binary.BigEndian.Uint16(l4[4:])
+	case packet.ProtoICMP:
+		switch m := packet.ICMP(l4); {
+		case m.Echo():
+			key.DevicePort = m.Identifier()
 			return key, false, true
-		case 3, 11, 12: // quotes a packet that went the other way
-			key, _, ok = ParseKey(l4[8:], -dir)
+		case m.Error(): // quotes a packet that went the other way
+			key, _, ok = ParseKey(m.Payload(), -dir)
 			return key, true, ok
 		}
 	}
@@ -83,20 +69,11 @@ func ParseKey(ip []byte, dir int8) (key Key, icmpError, ok bool) {
 
 // transport returns the bytes above the IPv4 header. A quoted packet may be cut short: the total length is not checked.
 func transport(ip []byte) (l4 []byte, proto uint8, ok bool) {
-	if len(ip) < 20 || ip[0]>>4 != 4 {
+	h, ok := packet.ParseIPv4(ip)
+	if !ok || h.FragmentOffset() != 0 {
 		return nil, 0, false
 	}
-	ihl := int(ip[0]&0xf) * 4
-	if ihl < 20 || len(ip) < ihl {
-		return nil, 0, false
-	}
-	if binary.BigEndian.Uint16(ip[6:])&0x1fff != 0 {
-		return nil, 0, false
-	}
-	if total := int(binary.BigEndian.Uint16(ip[2:])); total >= ihl && total < len(ip) {
-		ip = ip[:total]
-	}
-	return ip[ihl:], ip[9], true
+	return h.Payload(), h.Protocol(), true
 }
 
 // closedFor is how long a closed flow is still known: longer than TIME_WAIT (60 s on Linux), so that late segments find it.
@@ -172,13 +149,14 @@ func (r *Registry) AttributeAs(key Key, icmpError bool, ip []byte, dir int8) (pa
 	switch {
 	case icmpError:
 		tag = with(f.open, packet.RoleICMPError)
-	case key.Proto == ProtoTCP:
-		if len(l4) < 20 || len(l4) < int(l4[12]>>4)*4 {
+	case key.Proto == packet.ProtoTCP:
+		seg, whole := packet.ParseTCP(l4)
+		if !whole {
 			return packet.Unattributed(), false
 		}
-		tag, ok = f.tcp(dir, binary.BigEndian.Uint32(l4[4:]), binary.BigEndian.Uint32(l4[8:]), l4[13], len(l4)-int(l4[12]>>4)*4)
-	case key.Proto == ProtoUDP:
-		tag, ok = f.udp(dir, l4[8:])
+		tag, ok = f.tcp(dir, seg)
+	case key.Proto == packet.ProtoUDP:
+		tag, ok = f.udp(dir, packet.UDP(l4).Payload())
 	}
 	if !ok {
 		return packet.Unattributed(), false

@@ -45,7 +45,7 @@ func segment(dir int8, seq, ackNo uint32, flags byte, n int) []byte {
 	binary.BigEndian.PutUint32(l4[4:], seq)
 	binary.BigEndian.PutUint32(l4[8:], ackNo)
 	l4[12], l4[13] = 5<<4, flags
-	return ipv4(truth.ProtoTCP, src.Addr(), dst.Addr(), l4)
+	return ipv4(packet.ProtoTCP, src.Addr(), dst.Addr(), l4)
 }
 
 func datagram(dir int8, payload []byte) []byte {
@@ -58,7 +58,7 @@ func datagram(dir int8, payload []byte) []byte {
 	binary.BigEndian.PutUint16(l4[2:], dst.Port())
 	binary.BigEndian.PutUint16(l4[4:], uint16(len(l4)))
 	copy(l4[8:], payload)
-	return ipv4(truth.ProtoUDP, src.Addr(), dst.Addr(), l4)
+	return ipv4(packet.ProtoUDP, src.Addr(), dst.Addr(), l4)
 }
 
 func want(t interface{ Fatalf(string, ...any) }, r *truth.Registry, ip []byte, dir int8, event int64, role packet.Role) {
@@ -71,7 +71,7 @@ func want(t interface{ Fatalf(string, ...any) }, r *truth.Registry, ip []byte, d
 func TestTCPLife(t *testing.T) {
 	r := truth.NewRegistry()
 	open := truth.Tag{Event: 1, Activity: 1, Role: packet.RoleTLSHandshake}
-	f := r.Open(truth.KeyOf(truth.ProtoTCP, device, server), 3, open, false)
+	f := r.Open(truth.KeyOf(packet.ProtoTCP, device, server), 3, open, false)
 	a, b := uint32(0xffffff00), uint32(77) // the device's sequence numbers wrap early
 	want(t, r, segment(packet.Up, a, 0, syn, 0), packet.Up, 1, packet.RoleTCPHandshake)
 	want(t, r, segment(packet.Down, b, a+1, syn|ack, 0), packet.Down, 1, packet.RoleTCPHandshake)
@@ -95,7 +95,7 @@ func TestTCPLife(t *testing.T) {
 
 func TestUnannouncedBytesAreNotAttributed(t *testing.T) {
 	r := truth.NewRegistry()
-	f := r.Open(truth.KeyOf(truth.ProtoTCP, device, server), 3, truth.Tag{Event: 1}, false)
+	f := r.Open(truth.KeyOf(packet.ProtoTCP, device, server), 3, truth.Tag{Event: 1}, false)
 	r.Attribute(segment(packet.Up, 100, 0, syn, 0), packet.Up)
 	f.Stream(packet.Up, 10, truth.Tag{Event: 2, Role: packet.RoleData})
 	if l, ok := r.Attribute(segment(packet.Up, 101, 0, ack, 11), packet.Up); ok || l.Unit != packet.UnitUnknown {
@@ -106,7 +106,7 @@ func TestUnannouncedBytesAreNotAttributed(t *testing.T) {
 	if _, ok := r.Attribute(other, packet.Up); ok {
 		t.Fatal("an unregistered flow was attributed")
 	}
-	r.Open(truth.KeyOf(truth.ProtoUDP, device, server), 3, truth.Tag{Event: 1}, false)
+	r.Open(truth.KeyOf(packet.ProtoUDP, device, server), 3, truth.Tag{Event: 1}, false)
 	if _, ok := r.Attribute(datagram(packet.Up, []byte("nobody said so")), packet.Up); ok {
 		t.Fatal("an unannounced datagram was attributed")
 	}
@@ -116,7 +116,7 @@ func TestUnannouncedBytesAreNotAttributed(t *testing.T) {
 func TestSegmentationProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := truth.NewRegistry()
-		f := r.Open(truth.KeyOf(truth.ProtoTCP, device, server), 3, truth.Tag{Event: 0}, false)
+		f := r.Open(truth.KeyOf(packet.ProtoTCP, device, server), 3, truth.Tag{Event: 0}, false)
 		isn := rapid.Uint32().Draw(t, "isn")
 		r.Attribute(segment(packet.Up, isn, 0, syn, 0), packet.Up)
 		var owner []int64
@@ -149,7 +149,7 @@ func TestSegmentationProperty(t *testing.T) {
 
 func TestDatagramsByTheirBytes(t *testing.T) {
 	r := truth.NewRegistry()
-	f := r.Open(truth.KeyOf(truth.ProtoUDP, device, server), 3, truth.Tag{Event: 1}, false)
+	f := r.Open(truth.KeyOf(packet.ProtoUDP, device, server), 3, truth.Tag{Event: 1}, false)
 	for e := range int64(10) {
 		f.Datagram(packet.Up, []byte{1, 2, 3, byte(e)}, truth.Tag{Event: e, Role: packet.RoleData})
 	}
@@ -160,7 +160,7 @@ func TestDatagramsByTheirBytes(t *testing.T) {
 
 func TestPlainServerAnswersTheNewestQuestion(t *testing.T) {
 	r := truth.NewRegistry()
-	f := r.Open(truth.KeyOf(truth.ProtoUDP, device, server), 3, truth.Tag{Event: 1}, true)
+	f := r.Open(truth.KeyOf(packet.ProtoUDP, device, server), 3, truth.Tag{Event: 1}, true)
 	f.Datagram(packet.Up, []byte("q"), truth.Tag{Event: 4, Role: packet.RoleData})
 	want(t, r, datagram(packet.Up, []byte("q")), packet.Up, 4, packet.RoleData)
 	want(t, r, datagram(packet.Down, []byte("a")), packet.Down, 4, packet.RoleData)
@@ -168,15 +168,15 @@ func TestPlainServerAnswersTheNewestQuestion(t *testing.T) {
 
 func TestICMPErrorTakesTheQuotedOwner(t *testing.T) {
 	r := truth.NewRegistry()
-	r.Open(truth.KeyOf(truth.ProtoUDP, device, server), 3, truth.Tag{Event: 8}, true)
+	r.Open(truth.KeyOf(packet.ProtoUDP, device, server), 3, truth.Tag{Event: 8}, true)
 	quoted := datagram(packet.Down, []byte("late answer"))
 	icmp := append([]byte{3, 3, 0, 0, 0, 0, 0, 0}, quoted[:28]...)
-	want(t, r, ipv4(truth.ProtoICMP, device.Addr(), server.Addr(), icmp), packet.Up, 8, packet.RoleICMPError)
+	want(t, r, ipv4(packet.ProtoICMP, device.Addr(), server.Addr(), icmp), packet.Up, 8, packet.RoleICMPError)
 }
 
 func TestSweepForgetsClosedFlows(t *testing.T) {
 	r := truth.NewRegistry()
-	k := truth.KeyOf(truth.ProtoTCP, device, server)
+	k := truth.KeyOf(packet.ProtoTCP, device, server)
 	r.Close(r.Open(k, 3, truth.Tag{}, false), 5e9)
 	r.Sweep(65e9)
 	if r.Find(k) == nil {
@@ -221,15 +221,15 @@ func TestHopFindsPacketsAgain(t *testing.T) {
 func FuzzAttribute(f *testing.F) {
 	f.Add(segment(packet.Up, 1, 2, syn, 3), true)
 	f.Add(datagram(packet.Down, []byte("x")), false)
-	f.Add(ipv4(truth.ProtoICMP, device.Addr(), server.Addr(), append([]byte{3, 3, 0, 0, 0, 0, 0, 0}, datagram(packet.Down, nil)[:28]...)), true)
+	f.Add(ipv4(packet.ProtoICMP, device.Addr(), server.Addr(), append([]byte{3, 3, 0, 0, 0, 0, 0, 0}, datagram(packet.Down, nil)[:28]...)), true)
 	f.Fuzz(func(t *testing.T, ip []byte, up bool) {
 		dir := packet.Down
 		if up {
 			dir = packet.Up
 		}
 		r := truth.NewRegistry()
-		r.Open(truth.KeyOf(truth.ProtoTCP, device, server), 3, truth.Tag{}, false)
-		r.Open(truth.KeyOf(truth.ProtoUDP, device, server), 3, truth.Tag{}, true)
+		r.Open(truth.KeyOf(packet.ProtoTCP, device, server), 3, truth.Tag{}, false)
+		r.Open(truth.KeyOf(packet.ProtoUDP, device, server), 3, truth.Tag{}, true)
 		if l, ok := r.Attribute(ip, dir); !ok && l.Unit != packet.UnitUnknown {
 			t.Fatalf("not attributed, yet owned: %+v", l)
 		}

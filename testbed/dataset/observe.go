@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/netip"
 
+	"glasshouse/emulator/packet"
+
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 )
@@ -27,7 +29,7 @@ const (
 )
 
 // EthernetHeader is the size of the header before the IP packet, bytes.
-const EthernetHeader = 14
+const EthernetHeader = packet.EthernetHeader
 
 // Parser turns frames into observations. It keeps the text of the addresses that it has seen; used by one goroutine.
 type Parser struct {
@@ -66,7 +68,7 @@ func (p *Parser) Observe(tsNs int64, dir int8, frame []byte) Observation {
 func (p *Parser) ObserveLen(tsNs int64, dir int8, frame []byte, length int) Observation {
 	length = max(length, len(frame))
 	o := Observation{TsNs: tsNs, Dir: dir, Length: int32(length), AppProto: AppNone}
-	if len(frame) < EthernetHeader || frame[12] != 8 || frame[13] != 0 || !p.ipv4(&o, frame[EthernetHeader:], length-EthernetHeader) {
+	if len(frame) < EthernetHeader || packet.Ethernet(frame).EtherType() != packet.EtherTypeIPv4 || !p.ipv4(&o, frame[EthernetHeader:], length-EthernetHeader) {
 		p.decode(&o, frame, length)
 	}
 	return o
@@ -82,30 +84,28 @@ func (p *Parser) observeIP(o *Observation, tsNs int64, dir int8, ip []byte, leng
 
 // ipv4 reads what nearly all packets are without a decoder: IPv4 of length bytes, as far as it is there. It is false, and o
 // is as it was, for a header that is damaged or cut.
-//
-//	RFC 791: version, IHL · type of service · total length (2) · identification (2) · flags, fragment offset (2) · TTL ·
-//	         protocol (9) · checksum (2) · source (12) · destination (16) · options
 func (p *Parser) ipv4(o *Observation, b []byte, length int) bool {
-	if len(b) < 20 {
+	if len(b) < packet.IPv4Size {
 		return false
 	}
-	head, total := int(b[0]&0xf)*4, int(binary.BigEndian.Uint16(b[2:]))
+	h := packet.IPv4(b)
+	head, total := h.HeaderLength(), h.TotalLength()
 	if total == 0 { // left to the network card to fill in
 		total = int(uint16(length))
 	}
-	if head < 20 || head > total || head > len(b) {
+	if head < packet.IPv4Size || head > total || head > len(b) {
 		return false
 	}
-	if head > 20 && !optionsWhole(b[20:head]) {
+	if head > packet.IPv4Size && !optionsWhole(h.Options()) {
 		return false
 	}
-	remote := b[16:20]
+	remote := h.Destination32()
 	if o.Dir < 0 {
-		remote = b[12:16]
+		remote = h.Source32()
 	}
-	o.IPProto = b[9]
-	o.RemoteAddr = p.remote4(binary.BigEndian.Uint32(remote))
-	if binary.BigEndian.Uint16(b[6:])&0x1fff == 0 { // the first fragment shows its ports
+	o.IPProto = h.Protocol()
+	o.RemoteAddr = p.remote4(remote)
+	if h.FragmentOffset() == 0 { // the first fragment shows its ports
 		total = min(total, length)
 		o.transport(b[head:min(total, len(b))], total-head)
 	}
@@ -161,31 +161,33 @@ func (p *Parser) decode(o *Observation, frame []byte, length int) {
 // transport reads TCP or UDP of n bytes, of which b are there. Options that are damaged hide nothing of what stands before them.
 func (o *Observation) transport(b []byte, n int) {
 	switch o.IPProto {
-	case uint8(layers.IPProtocolTCP):
-		if len(b) < 20 {
+	case packet.ProtoTCP:
+		if len(b) < packet.TCPSize {
 			return
 		}
-		src, dst := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+		t := packet.TCP(b)
+		src, dst := t.SourcePort(), t.DestinationPort()
 		o.ports(src, dst)
-		o.TCPFlags = b[13]
-		if head := 4 * int(b[12]>>4); head >= 20 && head <= n {
+		o.TCPFlags = t.Flags()
+		if head := t.DataOffset(); head >= packet.TCPSize && head <= n {
 			o.PayloadLength = int32(n - head)
 			o.AppProto = streamProto(src, dst, b[min(head, len(b)):])
 		}
-	case uint8(layers.IPProtocolUDP):
-		if len(b) < 8 {
+	case packet.ProtoUDP:
+		u, ok := packet.ParseUDP(b)
+		if !ok {
 			return
 		}
-		switch size := int(binary.BigEndian.Uint16(b[4:])); {
-		case size >= 8:
+		switch size := u.Length(); {
+		case size >= packet.UDPSize:
 			n = min(n, size)
 		case size > 0: // 0 is a jumbogram's
 			return
 		}
-		src, dst := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+		src, dst := u.SourcePort(), u.DestinationPort()
 		o.ports(src, dst)
-		o.PayloadLength = int32(n - 8)
-		o.AppProto = datagramProto(src, dst, b[8:min(n, len(b))], n-8)
+		o.PayloadLength = int32(n - packet.UDPSize)
+		o.AppProto = datagramProto(src, dst, b[packet.UDPSize:min(n, len(b))], n-packet.UDPSize)
 	}
 }
 

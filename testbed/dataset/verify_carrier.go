@@ -1,11 +1,12 @@
 package dataset
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+
+	"glasshouse/emulator/packet"
 )
 
 // carrier compares a row with the LAN frame that is said to carry it: no other row names it; where there is a capture, the
@@ -120,9 +121,9 @@ func (w *lanWindow) next() error {
 			return err
 		}
 		l = lanFrame{payload: payloadOf(f.Data), cut: len(f.Data) < f.Length}
-		if len(f.Data) >= EthernetHeader+20 {
+		if len(f.Data) >= EthernetHeader+packet.IPv4Size {
 			l.dst, l.src = [6]byte(f.Data[:6]), [6]byte(f.Data[6:12])
-			l.size = int(binary.BigEndian.Uint16(f.Data[EthernetHeader+2:]))
+			l.size = packet.IPv4(f.Data[EthernetHeader:]).TotalLength()
 		}
 	}
 	if len(w.frames) < lanWindowFrames {
@@ -155,23 +156,18 @@ type payloadID struct {
 }
 
 func payloadOf(frame []byte) payloadID {
-	if len(frame) < EthernetHeader+20 || frame[12] != 8 || frame[13] != 0 {
+	ip, ok := packet.IPv4Of(frame)
+	if !ok || !ip.Complete() {
 		return payloadID{}
 	}
-	ip := frame[EthernetHeader:]
-	ihl := int(ip[0]&0xf) * 4
-	total := int(binary.BigEndian.Uint16(ip[2:]))
-	if ihl < 20 || total < ihl || total > len(ip) {
-		return payloadID{}
-	}
-	l4 := ip[ihl:total]
-	id := payloadID{proto: ip[9], size: len(l4)}
+	l4 := ip.Payload()
+	id := payloadID{proto: ip.Protocol(), size: len(l4)}
 	switch {
-	case ip[9] == 6 && len(l4) >= 20: // sequence and acknowledgement numbers, flags, window, payload
+	case id.proto == packet.ProtoTCP && len(l4) >= packet.TCPSize: // sequence and acknowledgement numbers, flags, window, payload
 		id.sum = fnv(fnv(fnvBasis, l4[4:16]), l4[18:])
-	case ip[9] == 17 && len(l4) >= 8:
-		id.sum = fnv(fnvBasis, l4[8:])
-	case ip[9] == 1 && len(l4) >= 8 && (l4[0] == 0 || l4[0] == 8):
+	case id.proto == packet.ProtoUDP && len(l4) >= packet.UDPSize:
+		id.sum = fnv(fnvBasis, l4[packet.UDPSize:])
+	case id.proto == packet.ProtoICMP && len(l4) >= packet.ICMPSize && packet.ICMP(l4).Echo():
 		id.sum = fnv(fnvBasis, l4[6:])
 	}
 	return id

@@ -158,13 +158,14 @@ func (c *homeCheck) frame(r *Row, f Frame) {
 // where the headers do not tell.
 func observed(b []byte) int {
 	const most = EthernetHeader + 60 + 60 + 8
-	if len(b) < EthernetHeader+20 || b[12] != 8 || b[13] != 0 {
+	if len(b) < EthernetHeader+packet.IPv4Size || packet.Ethernet(b).EtherType() != packet.EtherTypeIPv4 {
 		return most
 	}
-	head := EthernetHeader + 4*int(b[EthernetHeader]&0xf)
-	switch tcp := b[EthernetHeader+9] == 6; {
+	ip := packet.IPv4(b[EthernetHeader:])
+	head := EthernetHeader + ip.HeaderLength()
+	switch tcp := ip.Protocol() == packet.ProtoTCP; {
 	case tcp && len(b) > head+12:
-		return head + 4*int(b[head+12]>>4) + 8
+		return head + packet.TCP(b[head:]).DataOffset() + 8
 	case tcp:
 		return most
 	}

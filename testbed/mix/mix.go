@@ -7,11 +7,11 @@
 package mix
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 
+	"glasshouse/emulator/packet"
 	"glasshouse/testbed/dataset"
 )
 
@@ -64,14 +64,14 @@ type Frame struct {
 
 func (m *Mix) add(f *Frame) {
 	m.Frames++
-	if f.EtherType != typeIPv4 {
+	if f.EtherType != packet.EtherTypeIPv4 {
 		return
 	}
 	m.IPv4++
 	switch f.IPProto {
-	case protoUDP:
+	case packet.ProtoUDP:
 		m.UDP++
-	case protoTCP:
+	case packet.ProtoTCP:
 		m.TCP++
 	}
 	switch f.Protocol {
@@ -86,11 +86,8 @@ func (m *Mix) add(f *Frame) {
 }
 
 const (
-	etherSize = 14
-	typeIPv4  = 0x0800
-	protoTCP  = 6
-	protoUDP  = 17
 	portDNS   = 53
+	dnsHeader = 12 // bytes (RFC 1035, section 4.1.1)
 )
 
 // Walk calls each for the frames that Count counts, or for all where macs is nil: number is the frame's in the capture, from 1.
@@ -112,11 +109,11 @@ func Walk(path string, macs map[[6]byte]bool, each func(number int64, f *Frame) 
 		if len(c.Data) < c.Length {
 			return fmt.Errorf("%s: frame %d is cut: records cannot be told apart; capture whole frames", path, n)
 		}
-		if len(c.Data) < etherSize {
+		if len(c.Data) < packet.EthernetHeader {
 			continue
 		}
 		f := s.dissect(c.Data)
-		if macs != nil && !macs[[6]byte(c.Data[6:12])] && !macs[[6]byte(c.Data[:6])] {
+		if macs != nil && !macs[packet.Ethernet(c.Data).Source()] && !macs[packet.Ethernet(c.Data).Destination()] {
 			continue
 		}
 		if err := each(n, &f); err != nil {
@@ -127,27 +124,24 @@ func Walk(path string, macs map[[6]byte]bool, each func(number int64, f *Frame) 
 
 // dissect says what a frame is. All frames of a capture pass it, in their order: streams are put together.
 func (s *streams) dissect(b []byte) (f Frame) {
-	f.EtherType = binary.BigEndian.Uint16(b[12:])
-	ip := b[etherSize:]
-	if f.EtherType != typeIPv4 || len(ip) < 20 {
+	f.EtherType = packet.Ethernet(b).EtherType()
+	ip, ok := packet.IPv4Of(b)
+	if !ok || !ip.Complete() {
 		return f
 	}
-	head, total := int(ip[0]&15)*4, int(binary.BigEndian.Uint16(ip[2:]))
-	if head < 20 || total < head || len(ip) < total {
+	if f.IPProto = ip.Protocol(); ip.Fragment() {
 		return f
 	}
-	f.IPProto = ip[9]
-	if binary.BigEndian.Uint16(ip[6:])&0x3fff != 0 { // a fragment
-		return f
-	}
-	p := ip[head:total]
-	switch {
-	case f.IPProto == protoUDP && len(p) >= 8:
-		if len(p) >= 8+12 && (binary.BigEndian.Uint16(p) == portDNS || binary.BigEndian.Uint16(p[2:]) == portDNS) {
+	switch f.IPProto {
+	case packet.ProtoUDP:
+		u, ok := packet.ParseUDP(ip.Payload())
+		if ok && len(u.Payload()) >= dnsHeader && (u.SourcePort() == portDNS || u.DestinationPort() == portDNS) {
 			f.Protocol = DNS
 		}
-	case f.IPProto == protoTCP && len(p) >= 20:
-		f.Protocol = s.segment(ip, p)
+	case packet.ProtoTCP:
+		if t, ok := packet.ParseTCP(ip.Payload()); ok {
+			f.Protocol = s.segment(ip, t)
+		}
 	}
 	return f
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"testing"
 
+	"glasshouse/emulator/packet"
+
 	"pgregory.net/rapid"
 )
 
@@ -79,9 +81,9 @@ func TestMessagesEndWhereTheyEnd(t *testing.T) {
 // frame makes an Ethernet frame with a TCP segment.
 func frame(up bool, seq uint32, flags byte, data []byte) []byte {
 	b := make([]byte, 14+20+20, 14+20+20+len(data))
-	binary.BigEndian.PutUint16(b[12:], typeIPv4)
+	binary.BigEndian.PutUint16(b[12:], packet.EtherTypeIPv4)
 	ip := b[14:]
-	ip[0], ip[9] = 0x45, protoTCP
+	ip[0], ip[9] = 0x45, packet.ProtoTCP
 	binary.BigEndian.PutUint16(ip[2:], uint16(40+len(data)))
 	from, to, sport, dport := byte(1), byte(2), uint16(40000), uint16(443)
 	if !up {
@@ -106,7 +108,7 @@ func TestSegmentsOutOfOrder(t *testing.T) {
 	show := func(want Protocol, up bool, seq uint32, flags byte, data []byte) {
 		t.Helper()
 		f := s.dissect(frame(up, seq, flags, data))
-		if f.Protocol != want || f.IPProto != protoTCP {
+		if f.Protocol != want || f.IPProto != packet.ProtoTCP {
 			t.Errorf("seq %d: %d, want %d", seq, f.Protocol, want)
 		}
 	}

@@ -3,6 +3,8 @@ package mix
 import (
 	"bytes"
 	"encoding/binary"
+
+	"glasshouse/emulator/packet"
 )
 
 // streams puts TCP connections together, as far as is needed to see where records and messages end.
@@ -43,21 +45,16 @@ const mostHeld = 4096
 func newStreams() *streams { return &streams{m: make(map[flow]*connection)} }
 
 // segment takes a TCP segment and says what its frame shows.
-func (s *streams) segment(ip, tcp []byte) Protocol {
-	head := int(tcp[12]>>4) * 4
-	if head < 20 || len(tcp) < head {
-		return Plain
-	}
+func (s *streams) segment(ip packet.IPv4, tcp packet.TCP) Protocol {
 	var k flow
 	copy(k[:], ip[12:16])
 	copy(k[4:], tcp[:2])
 	copy(k[6:], ip[16:20])
 	copy(k[10:], tcp[2:4])
-	c, dir := s.find(k, tcp[13])
-	seq, flags, data := binary.BigEndian.Uint32(tcp[4:]), tcp[13], tcp[head:]
+	seq, flags, data := tcp.SequenceNumber(), tcp.Flags(), tcp.Payload()
+	c, dir := s.find(k, flags)
 	h := &c.ends[dir]
-	const syn = 2
-	if flags&syn != 0 {
+	if flags&packet.FlagSYN != 0 {
 		h.known, h.next = true, seq+1
 		return Plain
 	}
@@ -102,11 +99,10 @@ func (s *streams) segment(ip, tcp []byte) Protocol {
 
 // find returns the connection of a direction, 0 being the side that was seen first: the client's. A SYN without ACK begins anew.
 func (s *streams) find(k flow, flags byte) (*connection, int) {
-	const synAck = 0x12
 	var back flow
 	copy(back[:], k[6:])
 	copy(back[6:], k[:6])
-	fresh := flags&synAck == 2
+	fresh := flags&(packet.FlagSYN|packet.FlagACK) == packet.FlagSYN
 	if c := s.m[k]; c != nil && (!fresh || !c.seen) {
 		return c, 0
 	}

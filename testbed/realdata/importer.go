@@ -12,7 +12,6 @@ import (
 	"slices"
 
 	"glasshouse/emulator/packet"
-	"glasshouse/emulator/truth"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
 )
@@ -104,7 +103,7 @@ func write(ctx context.Context, dir string, f *fused, path scenarios.Path, o dat
 			dir = 1
 		}
 		w.WAN(&row, at, dir, ip, length)
-		if path == scenarios.PathNAPT && (row.IPProto == truth.ProtoTCP || row.IPProto == truth.ProtoUDP) {
+		if path == scenarios.PathNAPT && (row.IPProto == packet.ProtoTCP || row.IPProto == packet.ProtoUDP) {
 			row.LocalPort = port
 		}
 		w.Row(&row, of, false)
