@@ -92,7 +92,7 @@ func featureMeaning(kind, name string) string {
 	if port, ok := strings.CutPrefix(name, hotPrefix); ok {
 		return "1 if the port of the far end is " + port + ", else 0"
 	}
-	names := append(FeatureNames(), sequenceNames()...)
+	names := allNames()
 	meanings := []string{
 		"port of the far end, either way; 0: none", "1 if it is IP, else 0", "1 if it is TCP, else 0", "1 if it is UDP, else 0",
 		"1 if its own bytes show TLS, else 0", "1 if its own bytes show HTTP, else 0", "1 if its own bytes show DNS, else 0",
@@ -106,6 +106,13 @@ func featureMeaning(kind, name string) string {
 		"seconds from the first to the last of the last 8 packets", "seconds from the first to the last of the last 32 packets",
 		"seconds from the first to the last of the last 128 packets", "packets up among the last 32", "bytes of the last 32 packets",
 		"packets of this length and direction among the last 128, this one included",
+		"packets of the flow so far, this one included", "bytes of those packets", "seconds since the flow's first packet",
+		"seconds since the flow's last packet; -1: none", "share of the flow's packets that went up",
+		"length of the flow's packet before, negative if it went down; 0: none",
+		"length of the flow's packet 2 before, negative if it went down; 0: none",
+		"length of the flow's packet 3 before, negative if it went down; 0: none",
+		"payload bytes of the flow's first packet up that had any; 0: none yet", "flows with the remote endpoint so far",
+		"seconds since the last packet of the remote endpoint; -1: none",
 	}
 	if i := slices.Index(names, name); i >= 0 {
 		return meanings[i]

@@ -14,10 +14,13 @@ const (
 	FeaturesPaper    = "paper"    // HomeMole's eleven numbers
 	FeaturesOneHot   = "onehot"   // the same, but whether the port is this or that of the 50 most used ones, instead of its number
 	FeaturesSequence = "sequence" // HomeMole's eleven numbers and what is derived from the sequence of packets
+	FeaturesFlow     = "flow"     // those, and what is derived from the packets of the same flow
 )
 
 // FeatureSets lists the feature sets.
-func FeatureSets() []string { return []string{FeaturesPaper, FeaturesOneHot, FeaturesSequence} }
+func FeatureSets() []string {
+	return []string{FeaturesPaper, FeaturesOneHot, FeaturesSequence, FeaturesFlow}
+}
 
 // hotPorts is how many ports FeaturesOneHot tells apart, as the third-party readings of HomeMole's code do.
 const hotPorts = 50
@@ -27,14 +30,15 @@ const hotPrefix = "remote_port="
 // columns are the features of a model, in its order. A model file lists their names, and nothing else is needed to compute
 // them: training, scoring and watching have one definition.
 type columns struct {
-	from     []int // of the extractor's features
+	from     []int // of all features
 	port     []float32
-	sequence bool
+	sequence bool // some are of the sequence, or of flows
+	flow     bool // some are of flows
 }
 
 // newColumns returns the columns of these names: a feature's, or "remote_port=443".
 func newColumns(names []string) (*columns, error) {
-	all := append(FeatureNames(), sequenceNames()...)
+	all := allNames()
 	c := &columns{}
 	for _, name := range names {
 		from, port := slices.Index(all, name), float32(-1)
@@ -50,6 +54,7 @@ func newColumns(names []string) (*columns, error) {
 		}
 		c.from, c.port = append(c.from, from), append(c.port, port)
 		c.sequence = c.sequence || from >= NumFeatures
+		c.flow = c.flow || from >= allFeatures
 	}
 	return c, nil
 }
@@ -65,9 +70,14 @@ func columnNames(set string, ports []uint16) []string {
 		return append(names, FeatureNames()[featPort+1:]...)
 	case FeaturesSequence:
 		return append(FeatureNames(), sequenceNames()...)
+	case FeaturesFlow:
+		return allNames()
 	}
 	return FeatureNames()
 }
+
+// allNames lists the names of all features but those of ports, in the order of a reader's values.
+func allNames() []string { return append(append(FeatureNames(), sequenceNames()...), flowNames()...) }
 
 // mostUsed returns the most used ports, at most n of them; the smaller of equals first.
 func mostUsed(counts map[uint16]int, n int) []uint16 {
@@ -89,14 +99,19 @@ type reader struct {
 	c   *columns
 	e   Extractor
 	s   sequence
-	all [allFeatures]float32
+	f   flowTable
+	all [numFlowFeatures]float32
 }
 
-// step writes the values for an observation to out, one a column. It allocates nothing.
+// step writes the values for an observation to out, one per column. It allocates nothing, but for a new flow where features of
+// flows are asked for.
 func (r *reader) step(o *dataset.Observation, out []float32) {
 	r.e.Step(o, r.all[:NumFeatures])
 	if r.c.sequence {
 		r.s.step(o, r.all[:])
+	}
+	if r.c.flow {
+		r.f.flow(o).step(o, r.all[:])
 	}
 	for i, from := range r.c.from {
 		v := r.all[from]
@@ -109,7 +124,7 @@ func (r *reader) step(o *dataset.Observation, out []float32) {
 
 // reset makes the reader as new, for another home.
 func (r *reader) reset() {
-	r.e = Extractor{}
+	r.e, r.f = Extractor{}, flowTable{}
 	if r.s.n > 0 {
 		r.s = sequence{}
 	}

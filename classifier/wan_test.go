@@ -183,6 +183,5 @@ func FuzzWANReader(f *testing.F) {
 
 // wanFeatureNames names the features of a WANReader in order.
 func wanFeatureNames() []string {
-	return append(append(FeatureNames(), sequenceNames()...), "flow_packet", "flow_bytes", "flow_age", "flow_interval", "flow_up",
-		"flow_previous_1", "flow_previous_2", "flow_previous_3", "flow_first", "remote_flows", "remote_interval", "named")
+	return append(allNames(), "named")
 }

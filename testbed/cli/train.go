@@ -45,7 +45,8 @@ all packets, as the port is behind a tunnel, are dropped. Kinds of model:
   tcn      temporal convolution: sees 63 packets either way, and how long ago packets of the same length were
 
 All can also learn from the sequence of packets (--features sequence): bursts, the time since a packet of the same length,
-the lengths before, counts over the last packets; tcn always does.
+the lengths before, counts over the last packets; tcn always does. Trees can also use the flow that a packet belongs to
+(--features flow): its age, its first packet, the lengths before. Behind a tunnel there is one flow, and this adds nothing.
 
 Probabilities are calibrated by a temperature (Guo et al. 2017), fitted on every sixth home of the training data: nets don't learn
 from these, and for trees a smaller model is trained without them. What is guessed does not change; ` + "`score`" + ` tells the calibration error.
@@ -74,7 +75,7 @@ MODEL.checkpoint; the same command goes on from there.`,
 	_ = f.SetAnnotation("model", givenOnly, []string{}) // a file elsewhere: `run --model`
 	f.StringVarP(&o.out, "output", "o", "", "`FILE` of the model (required)")
 	f.StringVar(&o.classes, "classes", classifier.ClassPaper, "what to tell apart: "+strings.Join(classifier.ClassModes(), ", "))
-	f.StringVar(&o.feats, "features", classifier.FeaturesPaper, "what a model learns from: paper (HomeMole's eleven numbers), onehot (each of the 50 most used ports apart), sequence (the eleven and the sequence of packets)")
+	f.StringVar(&o.feats, "features", classifier.FeaturesPaper, "what a model learns from: paper (HomeMole's eleven numbers), onehot (each of the 50 most used ports apart), sequence (the eleven and the sequence of packets), flow (those and the flow that a packet belongs to)")
 	f.IntVar(&o.window, "window", 100, "`PACKETS` of a window, for the score of who is active")
 	f.Float64Var(&o.unknown, "unknown", 0, "call devices that were never learned \"unknown\"; `SHARE` of the known packets may be called so, too, as in --unknown=0.1 (0.05 if none is given)")
 	f.Lookup("unknown").NoOptDefVal = fmt.Sprint(classifier.DefaultFalseUnknown)
