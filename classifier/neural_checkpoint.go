@@ -8,13 +8,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"glasshouse/classifier/nn"
+	"glasshouse/testbed/dataset"
 )
 
 // checkpoint is a training's state between two epochs.
@@ -75,19 +76,14 @@ func (l *lesson) save() error {
 		b = appendFloats(b, x)
 	}
 	sum := sha256.Sum256(b)
-	f, err := os.CreateTemp(filepath.Dir(path), ".checkpoint-*")
+	err = dataset.WriteFile(path, func(w io.Writer) error {
+		_, err := w.Write(append(b, sum[:]...))
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("keeping a checkpoint: %w", err)
 	}
-	defer os.Remove(f.Name())
-	if _, err = f.Write(append(b, sum[:]...)); err != nil {
-		_ = f.Close()
-		return fmt.Errorf("keeping a checkpoint: %w", err)
-	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("keeping a checkpoint: %w", err)
-	}
-	return os.Rename(f.Name(), path)
+	return nil
 }
 
 // ErrCheckpoint means that a checkpoint is damaged or another training's.

@@ -8,8 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"glasshouse/classifier"
 	"glasshouse/devices"
@@ -157,22 +158,16 @@ func coarse(t *learn.Trace) bool {
 
 // each lives a home for each block, several at once.
 func (c *Comparison) each(ctx context.Context, o CompareOptions, delay, duration time.Duration) ([]*learn.Trace, error) {
-	traces, errs := make([]*learn.Trace, c.Blocks), make([]error, c.Blocks)
-	next := make(chan int)
-	var workers sync.WaitGroup
-	for range max(1, o.Workers) {
-		workers.Go(func() {
-			for i := range next {
-				traces[i], errs[i] = liveHome(ctx, o, i, delay, duration)
-			}
+	traces := make([]*learn.Trace, c.Blocks)
+	workers, running := errgroup.WithContext(ctx)
+	workers.SetLimit(max(1, o.Workers))
+	for i := range c.Blocks {
+		workers.Go(func() (err error) {
+			traces[i], err = liveHome(running, o, i, delay, duration)
+			return err
 		})
 	}
-	for i := range c.Blocks {
-		next <- i
-	}
-	close(next)
-	workers.Wait()
-	return traces, errors.Join(errs...)
+	return traces, workers.Wait()
 }
 
 // liveHome lives a home with the device alone, and reads what the access point saw.

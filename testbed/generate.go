@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"glasshouse/devices"
 	"glasshouse/emulator/wire"
 	"glasshouse/scenarios"
@@ -177,19 +179,6 @@ func (g *generator) run(ctx context.Context) error {
 	g.reasons = make(map[int][]string)
 	homes := g.o.shardHomes()
 	g.of = len(homes)
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	next := make(chan int)
-	var workers sync.WaitGroup
-	for range min(g.o.Workers, len(homes)) {
-		workers.Go(func() {
-			for home := range next {
-				if err := g.home(ctx, home); err != nil {
-					cancel(fmt.Errorf("home %d: %w", home, err))
-				}
-			}
-		})
-	}
 	left := make([]int, 0, len(homes))
 	for _, home := range homes {
 		if g.set.Done(home) {
@@ -201,17 +190,22 @@ func (g *generator) run(ctx context.Context) error {
 	g.mu.Lock()
 	g.whole = g.resumed
 	g.mu.Unlock()
+	workers, running := errgroup.WithContext(ctx)
+	workers.SetLimit(max(g.o.Workers, 1))
 	for _, home := range g.o.inOrder(left, g.density) {
-		select {
-		case next <- home:
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil {
+		if running.Err() != nil {
 			break
 		}
+		workers.Go(func() error {
+			if err := g.home(running, home); err != nil {
+				return fmt.Errorf("home %d: %w", home, err)
+			}
+			return nil
+		})
 	}
-	close(next)
-	workers.Wait()
+	if err := workers.Wait(); err != nil && ctx.Err() == nil {
+		return err
+	}
 	return context.Cause(ctx)
 }
 

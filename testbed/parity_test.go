@@ -31,7 +31,8 @@ func TestApart(t *testing.T) {
 		{[]float64{0, 10}, []float64{0, 0, 0, 10}, 0.25, 2.5},
 		{[]float64{5}, []float64{1, 9}, 0.5, 4},
 	} {
-		ks, w1 := apart(c.a, c.b)
+		d := DistanceOf("x", "s", c.a, c.b)
+		ks, w1 := d.KS, d.W1
 		if math.Abs(ks-c.ks) > 1e-12 || math.Abs(w1-c.w1) > 1e-12 {
 			t.Errorf("%v, %v: KS %v, W1 %v; want %v, %v", c.a, c.b, ks, w1, c.ks, c.w1)
 		}
@@ -59,7 +60,8 @@ func TestApartAgreesWithTheDefinitions(t *testing.T) {
 			d := math.Abs(share(a, float64(x)) - share(b, float64(x)))
 			wantKS, wantW1 = max(wantKS, d), wantW1+d
 		}
-		if ks, w1 := apart(a, b); math.Abs(ks-wantKS) > 1e-9 || math.Abs(w1-wantW1) > 1e-9 {
+		dist := DistanceOf("x", "s", a, b)
+		if ks, w1 := dist.KS, dist.W1; math.Abs(ks-wantKS) > 1e-9 || math.Abs(w1-wantW1) > 1e-9 {
 			t.Fatalf("%v, %v: KS %v, W1 %v; want %v, %v", a, b, ks, w1, wantKS, wantW1)
 		}
 	})

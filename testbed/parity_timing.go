@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/stat"
+
 	"glasshouse/emulator/packet"
 )
 
@@ -29,7 +31,8 @@ func DistanceOf(name, unit string, a, b []float64) Distance {
 		}
 	}
 	if len(a) > 0 && len(b) > 0 {
-		d.KS, d.W1 = apart(a, b)
+		d.KS = stat.KolmogorovSmirnov(a, nil, b, nil)
+		d.W1 = stat.WassersteinDistance(a, b, nil, nil)
 	}
 	return d
 }
@@ -37,31 +40,6 @@ func DistanceOf(name, unit string, a, b []float64) Distance {
 // quantile returns the smallest value that a share q of sorted values does not exceed.
 func quantile(v []float64, q float64) float64 {
 	return v[min(max(int(math.Ceil(q*float64(len(v))))-1, 0), len(v)-1)]
-}
-
-// apart compares the distribution functions of two sorted samples, neither empty: ks is the largest difference between
-// them, w1 the area.
-func apart(a, b []float64) (ks, w1 float64) {
-	i, j, at := 0, 0, min(a[0], b[0])
-	for i < len(a) || j < len(b) {
-		next := math.Inf(1)
-		if i < len(a) {
-			next = a[i]
-		}
-		if j < len(b) {
-			next = min(next, b[j])
-		}
-		gap := math.Abs(float64(i)/float64(len(a)) - float64(j)/float64(len(b)))
-		ks, w1 = max(ks, gap), w1+(next-at)*gap
-		for i < len(a) && a[i] == next {
-			i++
-		}
-		for j < len(b) && b[j] == next {
-			j++
-		}
-		at = next
-	}
-	return ks, w1
 }
 
 // Quantities whose distributions are compared.

@@ -2,15 +2,15 @@ package testbed
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"glasshouse/devices"
 	"glasshouse/scenarios"
@@ -105,30 +105,23 @@ func ReproduceTable1(ctx context.Context, o Table1Options) (*Table1, error) {
 	}
 	rows := PaperTable1()
 	mixes := make([]*mix.Mix, len(rows))
-	errs := make([]error, len(rows))
-	slots := make(chan struct{}, max(o.Workers, 1))
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var lives sync.WaitGroup
+	homes, running := errgroup.WithContext(ctx)
+	homes.SetLimit(max(o.Workers, 1))
 	for i, r := range rows {
 		if !o.wants(r.Device) {
 			continue
 		}
-		lives.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			if mixes[i], errs[i] = o.row(ctx, dir, r.Device); errs[i] != nil {
-				cancel()
+		homes.Go(func() (err error) {
+			if mixes[i], err = o.row(running, dir, r.Device); err != nil {
+				return fmt.Errorf("%s: %w", r.Device, err)
 			}
+			return nil
 		})
 	}
-	lives.Wait()
-	t := &Table1{Seed: o.Seed, Frames: make(map[string]int64), Made: Versions()}
-	for i, r := range rows {
-		if errs[i] != nil && (ctx.Err() == nil || !errors.Is(errs[i], context.Canceled)) {
-			return nil, fmt.Errorf("%s: %w", r.Device, errs[i])
-		}
+	if err := homes.Wait(); err != nil && ctx.Err() == nil {
+		return nil, err
 	}
+	t := &Table1{Seed: o.Seed, Frames: make(map[string]int64), Made: Versions()}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

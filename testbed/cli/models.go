@@ -3,13 +3,13 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"glasshouse/classifier"
+	"glasshouse/testbed/dataset"
 )
 
 func newModels() *cobra.Command {
@@ -70,11 +70,11 @@ of plain numbers a packet, in the order of the card; rows of a neural model are 
 			if err != nil {
 				return usage(err)
 			}
-			if err := writeWhole(out, func(w io.Writer) error { return classifier.ExportONNX(w, m) }); err != nil {
+			if err := dataset.WriteFile(out, func(w io.Writer) error { return classifier.ExportONNX(w, m) }); err != nil {
 				return usage(err)
 			}
 			card := strings.TrimSuffix(out, filepath.Ext(out)) + ".md"
-			if err := writeWhole(card, classifier.NewCard(m.Meta()).WriteMarkdown); err != nil {
+			if err := dataset.WriteFile(card, classifier.NewCard(m.Meta()).WriteMarkdown); err != nil {
 				return err
 			}
 			if asJSON {
@@ -88,24 +88,4 @@ of plain numbers a packet, in the order of the card; rows of a neural model are 
 	f.StringVarP(&out, "output", "o", "", "`FILE` of the ONNX model (required)")
 	f.BoolVar(&asJSON, "json", false, "print the result as JSON")
 	return cmd
-}
-
-// writeWhole writes a new file, and puts it in its place when it is whole.
-func writeWhole(path string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(absolute(path)), ".part-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if err := write(f); err != nil {
-		_ = f.Close()
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Chmod(f.Name(), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

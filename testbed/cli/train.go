@@ -214,4 +214,4 @@ func checkFilePath(path string) error {
 }
 
 // saveModel writes a model to a new file, and puts it in its place when it is whole.
-func saveModel(m classifier.Model, path string) error { return writeWhole(path, m.Save) }
+func saveModel(m classifier.Model, path string) error { return dataset.WriteFile(path, m.Save) }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -120,17 +119,12 @@ func (e *exporter) write(path string, fill func(w *bufio.Writer) error) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	f, err := os.Create(path + partSuffix)
+	err := WriteFile(path, func(w io.Writer) error {
+		b := bufio.NewWriterSize(w, 1<<18)
+		return errors.Join(fill(b), b.Flush())
+	})
 	if err != nil {
 		return err
-	}
-	w := bufio.NewWriterSize(f, 1<<18)
-	if err = errors.Join(fill(w), w.Flush(), f.Close()); err == nil {
-		err = os.Rename(path+partSuffix, path)
-	}
-	if err != nil {
-		_ = os.Remove(path + partSuffix)
-		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	e.r.Files = append(e.r.Files, path)
 	return nil

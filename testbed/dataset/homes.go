@@ -162,7 +162,7 @@ func (s *Set) resume(scenario []byte) error {
 		}
 	}
 	if _, err := os.Stat(filepath.Join(s.dir, FileScenario)); err != nil && scenario != nil { // killed between the manifest and it
-		return writeAtomic(filepath.Join(s.dir, FileScenario), scenario)
+		return writeBytes(filepath.Join(s.dir, FileScenario), scenario)
 	}
 	return nil
 }
@@ -211,7 +211,7 @@ func (s *Set) rewriteHomes() error {
 		}
 		b.Write(append(line, '\n'))
 	}
-	return writeAtomic(filepath.Join(s.dir, journalHomes), b.Bytes())
+	return writeBytes(filepath.Join(s.dir, journalHomes), b.Bytes())
 }
 
 // PartPath returns the directory in which a home is made: HomeDone renames it.

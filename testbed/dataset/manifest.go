@@ -200,7 +200,7 @@ func Create(dir string, m Manifest, scenario []byte) (*Set, error) {
 	if err := s.write(); err != nil {
 		return nil, err
 	}
-	return s, writeAtomic(filepath.Join(dir, FileScenario), scenario)
+	return s, writeBytes(filepath.Join(dir, FileScenario), scenario)
 }
 
 // HomePath returns the directory of a home.
@@ -229,7 +229,7 @@ func (s *Set) seal(state string, files map[string]string) error {
 		if err != nil {
 			return err
 		}
-		if err := writeAtomic(filepath.Join(s.dir, name), b); err != nil {
+		if err := writeBytes(filepath.Join(s.dir, name), b); err != nil {
 			return err
 		}
 	}
@@ -246,18 +246,7 @@ func (s *Set) write() error {
 	if err != nil {
 		return err
 	}
-	return writeAtomic(filepath.Join(s.dir, FileManifest), append(b, '\n'))
-}
-
-// partSuffix marks a file that is being written.
-const partSuffix = ".part"
-
-func writeAtomic(path string, b []byte) error {
-	tmp := path + partSuffix
-	if err := os.WriteFile(tmp, b, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
+	return writeBytes(filepath.Join(s.dir, FileManifest), append(b, '\n'))
 }
 
 // hashAll returns the sha256 of the files of a data set that are wanted, by their paths; never of the manifest, nor of the

@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"glasshouse/classifier"
 )
@@ -273,18 +274,13 @@ func (j *judge) score(ctx context.Context, learn, unseen []*sample) ([]familySco
 
 // share does the jobs 0 to n-1 on some workers.
 func share(n, workers int, do func(int)) {
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range min(max(workers, 1), n) {
-		wg.Go(func() {
-			for i := range next {
-				do(i)
-			}
+	var g errgroup.Group
+	g.SetLimit(max(workers, 1))
+	for i := range n {
+		g.Go(func() error {
+			do(i)
+			return nil
 		})
 	}
-	for i := range n {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
+	_ = g.Wait() // no job fails
 }

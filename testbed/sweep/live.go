@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"glasshouse/classifier"
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
@@ -72,34 +74,28 @@ type lives struct {
 // all lives homes on some workers; samples come in the order of the homes. done is called after each, one at a time.
 func (l *lives) all(ctx context.Context, orders []order, workers int, done func()) ([]*sample, error) {
 	out := make([]*sample, len(orders))
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	next := make(chan int)
-	var wg sync.WaitGroup
+	g, running := errgroup.WithContext(ctx)
+	g.SetLimit(max(workers, 1))
 	var mu sync.Mutex
-	for range min(max(workers, 1), len(orders)) {
-		wg.Go(func() {
-			for i := range next {
-				s, err := l.one(ctx, orders[i])
-				if err != nil {
-					cancel(fmt.Errorf("home %d: %w", orders[i].family, err))
-					continue
-				}
-				mu.Lock()
-				out[i] = s
-				done()
-				mu.Unlock()
+	for i := range orders {
+		if running.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			s, err := l.one(running, orders[i])
+			if err != nil {
+				return fmt.Errorf("home %d: %w", orders[i].family, err)
 			}
+			mu.Lock()
+			defer mu.Unlock()
+			out[i] = s
+			done()
+			return nil
 		})
 	}
-	for i := range orders {
-		select {
-		case next <- i:
-		case <-ctx.Done():
-		}
+	if err := g.Wait(); err != nil && ctx.Err() == nil {
+		return out, err
 	}
-	close(next)
-	wg.Wait()
 	return out, context.Cause(ctx)
 }
 

@@ -53,7 +53,7 @@ func openStore(dir, identity string) (*store, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	return s, whole(path, func(w io.Writer) error {
+	return s, dataset.WriteFile(path, func(w io.Writer) error {
 		_, err := io.WriteString(w, identity)
 		return err
 	})
@@ -72,7 +72,7 @@ func (s *store) write(point int, p *Point) error {
 	if s.dir == "" {
 		return nil
 	}
-	return whole(s.file(point), func(w io.Writer) error { return encode(w, p) })
+	return dataset.WriteFile(s.file(point), func(w io.Writer) error { return encode(w, p) })
 }
 
 // answerFile is where a program's answer about a point is, by what tells programs apart.
@@ -89,7 +89,7 @@ func (s *store) writeAnswer(point int, key string, a *answer) error {
 	if s.dir == "" {
 		return nil
 	}
-	return whole(s.answerFile(point, key), func(w io.Writer) error { return encode(w, a) })
+	return dataset.WriteFile(s.answerFile(point, key), func(w io.Writer) error { return encode(w, a) })
 }
 
 func (s *store) keepPackets(n int) error {
@@ -97,7 +97,7 @@ func (s *store) keepPackets(n int) error {
 	if s.dir == "" {
 		return nil
 	}
-	return whole(filepath.Join(s.dir, filePackets), func(w io.Writer) error { return encode(w, n) })
+	return dataset.WriteFile(filepath.Join(s.dir, filePackets), func(w io.Writer) error { return encode(w, n) })
 }
 
 // finish writes the result.
@@ -106,9 +106,9 @@ func (s *store) finish(r *Result) error {
 		return nil
 	}
 	return errors.Join(
-		whole(filepath.Join(s.dir, FileResult), func(w io.Writer) error { return encode(w, r) }),
-		whole(filepath.Join(s.dir, FilePoints), r.WriteCSV),
-		whole(filepath.Join(s.dir, FilePlot), r.Plot),
+		dataset.WriteFile(filepath.Join(s.dir, FileResult), func(w io.Writer) error { return encode(w, r) }),
+		dataset.WriteFile(filepath.Join(s.dir, FilePoints), r.WriteCSV),
+		dataset.WriteFile(filepath.Join(s.dir, FilePlot), r.Plot),
 	)
 }
 
@@ -127,16 +127,4 @@ func readJSON(path string, v any) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
-}
-
-// whole writes a file that is whole or not there.
-func whole(path string, write func(io.Writer) error) error {
-	f, err := os.Create(path + ".part")
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(write(f), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(path+".part", path)
 }
