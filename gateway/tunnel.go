@@ -100,7 +100,8 @@ func (c *TunnelConfig) uapi() string {
 	return b.String()
 }
 
-// ServeUAPI answers `wg` on a control socket until the listener is closed, which is its owner's to do.
+// ServeUAPI answers `wg` on a control socket until the listener is closed, which is its owner's to do. Private and preshared keys
+// are left out of the answers.
 func (t *Tunnel) ServeUAPI(ln net.Listener) {
 	for {
 		c, err := ln.Accept()
@@ -128,7 +129,7 @@ func (t *Tunnel) track(c net.Conn) bool {
 
 func (t *Tunnel) answer(c net.Conn) {
 	defer t.wg.Done()
-	t.dev.IpcHandle(c) // closes c
+	t.dev.IpcHandle(&keyless{Conn: c}) // closes c
 	t.mu.Lock()
 	delete(t.conns, c)
 	t.mu.Unlock()

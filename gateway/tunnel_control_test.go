@@ -98,6 +98,9 @@ func TestTunnelServesUAPI(t *testing.T) {
 			break
 		}
 	}
+	if strings.Contains(answer.String(), "private_key") || strings.Contains(answer.String(), "preshared_key") {
+		t.Errorf("the answer has secret keys:\n%s", answer.String())
+	}
 	for _, want := range []string{"public_key=", "allowed_ip=0.0.0.0/0", "errno=0"} {
 		if !strings.Contains(answer.String(), want) {
 			t.Errorf("no %q in the answer", want)

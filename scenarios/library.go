@@ -106,7 +106,7 @@ func singleText(name, single string) ([]byte, error) {
 	if peer != "" {
 		fmt.Fprintf(&b, "  - device: %s\n", peer)
 	}
-	b.WriteString("household: {density: 3}\n")
+	b.WriteString("household: {density: 1}\n")
 	return []byte(b.String()), nil
 }
 

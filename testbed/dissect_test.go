@@ -106,7 +106,7 @@ func TestVirtualDissects(t *testing.T) {
 	for _, path := range []string{"noisy-napt", "noisy-vpn"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
-			_, d := generate(t, testbed.GenerateOptions{Scenario: load(t, path), Seed: 2, Duration: duration})
+			_, d := generate(t, testbed.GenerateOptions{Scenario: load(t, path), Seed: 2, Duration: duration, TimeScale: 3})
 			wan, lan := dissectBoth(t, d)
 			home := []string{
 				"tls", "dns", "ntp", "http", "quic", "arp", "dhcp", "handshake 1", "handshake 2", "alpn h2", "alpn h3", "dns response 0",

@@ -72,7 +72,7 @@ func isolation() DoctorCheck {
 	cmd.SysProcAttr = isolate()
 	out, err := cmd.CombinedOutput()
 	if c.OK = err == nil; !c.OK {
-		c.Fix = fmt.Sprintf("the kernel, or the container around this program, refuses (%v%s); see the settings above, or run outside of the container", err, trimmed(out))
+		c.Fix = fmt.Sprintf("see the settings above, or run outside of the container   (the kernel or the container refuses: %v%s)", err, trimmed(out))
 	}
 	return c
 }
@@ -134,20 +134,27 @@ func tunDevice() DoctorCheck {
 		_ = unix.Close(fd)
 	}
 	if c.OK = err == nil; !c.OK {
-		c.Fix = tunFix(err, os.Getuid() == 0)
+		var mode fs.FileMode
+		if i, err := os.Stat("/dev/net/tun"); err == nil {
+			mode = i.Mode().Perm()
+		}
+		c.Fix = tunFix(err, mode)
 	}
 	return c
 }
 
-// tunFix says what to change, by how opening the device failed.
-func tunFix(err error, root bool) string {
+// tunFix says what to change, by how opening the device failed and its file's mode. A mode that keeps a user out is EACCES, and so
+// is a file system mounted with nodev; a device that a container's cgroup withholds is EPERM.
+func tunFix(err error, mode fs.FileMode) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
 		return "sudo modprobe tun   (in a container, start it with --device /dev/net/tun)"
-	case errors.Is(err, fs.ErrPermission) && root:
-		return "the container keeps the device from root: start it with --device /dev/net/tun"
+	case errors.Is(err, unix.EACCES) && mode&0o006 != 0o006:
+		return fmt.Sprintf("sudo chmod 666 /dev/net/tun   (its mode is %04o: EACCES for ordinary users; udev sets 0666)", mode)
+	case errors.Is(err, unix.EACCES):
+		return "in a container, start it with --device /dev/net/tun   (EACCES although the mode allows it: /dev is mounted nodev)"
 	case errors.Is(err, fs.ErrPermission):
-		return "sudo chmod 666 /dev/net/tun   (as udev sets it; its mode keeps ordinary users out)"
+		return "in a container, start it with --device /dev/net/tun   (EPERM: the container withholds the device, also from root)"
 	case errors.Is(err, unix.ENOTTY):
 		return "sudo rm /dev/net/tun && sudo modprobe tun && sudo mknod -m 666 /dev/net/tun c 10 200   (what is there is no TUN device)"
 	}
@@ -167,7 +174,7 @@ func cores() DoctorCheck {
 
 // disk looks at the file system of a directory.
 func disk(dir string) DoctorCheck {
-	c := DoctorCheck{Name: "1 GB free where data sets go (the working directory)"}
+	c := DoctorCheck{Name: "1 GB free where datasets go (the working directory)"}
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
 		c.Fix = fmt.Sprintf("the working directory cannot be looked at (%v): run from another", err)

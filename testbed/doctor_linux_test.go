@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"io/fs"
 	"os"
 	"strings"
 	"testing"
@@ -12,18 +13,20 @@ import (
 func TestTunFix(t *testing.T) {
 	for _, c := range []struct {
 		err  error
-		root bool
+		mode fs.FileMode
 		want string
 	}{
-		{&os.PathError{Op: "open", Path: "/dev/net/tun", Err: unix.ENOENT}, true, "modprobe tun"},
-		{unix.ENODEV, true, "modprobe tun"},
-		{unix.EACCES, false, "chmod 666 /dev/net/tun"},
-		{unix.EPERM, true, "--device /dev/net/tun"},
-		{unix.ENOTTY, false, "mknod -m 666"},
-		{unix.EIO, false, "input/output error"},
+		{&os.PathError{Op: "open", Path: "/dev/net/tun", Err: unix.ENOENT}, 0, "modprobe tun"},
+		{unix.ENODEV, 0o666, "modprobe tun"},
+		{unix.EACCES, 0o600, "chmod 666 /dev/net/tun   (its mode is 0600: EACCES for ordinary users"},
+		{unix.EACCES, 0o660, "its mode is 0660"},
+		{unix.EACCES, 0o666, "mounted nodev"},
+		{unix.EPERM, 0o666, "--device /dev/net/tun"},
+		{unix.ENOTTY, 0o644, "mknod -m 666"},
+		{unix.EIO, 0o666, "input/output error"},
 	} {
-		if got := tunFix(c.err, c.root); !strings.Contains(got, c.want) {
-			t.Errorf("%v, root %t: %q lacks %q", c.err, c.root, got, c.want)
+		if got := tunFix(c.err, c.mode); !strings.Contains(got, c.want) {
+			t.Errorf("%v, mode %04o: %q lacks %q", c.err, c.mode, got, c.want)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -78,7 +79,7 @@ func runLab(ctx context.Context, o order, out *reporter, shell net.Listener) (*R
 	defer cancel()
 	err := l.build(inside)
 	if err == nil {
-		server := &shellServer{ln: shell, enter: l.enter}
+		server := &shellServer{ln: shell, enter: l.enter, resolver: l.resolver}
 		served := make(chan struct{})
 		go func() {
 			defer close(served)
@@ -124,6 +125,16 @@ func (l *lab) enter(namespace string, f func() error) error {
 		return fmt.Errorf("this lab has no namespace %q; it has %s", namespace, strings.Join(names, ", "))
 	}
 	return ns.Do(f)
+}
+
+// resolver is the DNS server of a namespace: a device's is the one that its lease names, the router and the internet ask the ISP's.
+func (l *lab) resolver(namespace string) netip.Addr {
+	for i, h := range l.hosts {
+		if l.home.Specimens[i].Name == namespace {
+			return h.DNS()
+		}
+	}
+	return l.home.DNS
 }
 
 // live performs the home's script until the duration is over or ctx ends.

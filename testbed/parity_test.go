@@ -343,7 +343,7 @@ func twin(t *testing.T, seed uint64) *dataset.Dataset {
 		t.Fatal(err)
 	}
 	out := filepath.Join(t.TempDir(), "set")
-	if _, err := Run(t.Context(), Options{Scenario: sc, Seed: seed, Duration: 2 * time.Minute, World: dataset.WorldVirtual, Out: out}); err != nil {
+	if _, err := Run(t.Context(), Options{Scenario: sc, Seed: seed, Duration: 2 * time.Minute, TimeScale: 3, World: dataset.WorldVirtual, Out: out}); err != nil {
 		t.Fatal(err)
 	}
 	d, err := dataset.Open(out)

@@ -116,7 +116,7 @@ func privateMounts() error {
 	if err := unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755,size=1m"); err != nil {
 		return fmt.Errorf("mounting a private /run: %w", err)
 	}
-	for _, d := range []string{"/run/netns", "/run/wireguard"} {
+	for _, d := range []string{"/run/netns", controlDir, shellDir} {
 		if err := os.Mkdir(d, 0o755); err != nil {
 			return err
 		}

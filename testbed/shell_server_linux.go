@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -39,11 +41,12 @@ func shellListener(name string) (*os.File, error) {
 	}
 }
 
-// shellServer starts shells in the lab's namespaces. enter runs a function in the named one.
+// shellServer starts shells in the lab's namespaces. enter runs a function in the named one, resolver is its DNS server.
 type shellServer struct {
-	ln    net.Listener
-	enter func(namespace string, f func() error) error
-	wg    sync.WaitGroup
+	ln       net.Listener
+	enter    func(namespace string, f func() error) error
+	resolver func(namespace string) netip.Addr
+	wg       sync.WaitGroup
 }
 
 func (s *shellServer) serve(ctx context.Context) {
@@ -107,7 +110,14 @@ func (s *shellServer) handle(ctx context.Context, conn *net.UnixConn) (int, erro
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL, Setsid: true, Setctty: req.Terminal,
 	}
-	err = s.enter(req.Namespace, func() error { // the thread stays inside until the command ends: Pdeathsig is its death
+	err = s.inside(req.Namespace, func() error { // the thread stays inside until the command ends: Pdeathsig is its death
+		warnings, err := shellMounts(s.resolver(req.Namespace))
+		if err != nil {
+			return err
+		}
+		for _, w := range warnings {
+			fmt.Fprintln(files[2], "glasshouse shell:", w)
+		}
 		if err := cmd.Start(); err != nil {
 			return err
 		}
@@ -139,6 +149,16 @@ func (s *shellServer) handle(ctx context.Context, conn *net.UnixConn) (int, erro
 		return exit.ExitCode(), nil
 	}
 	return 0, err
+}
+
+// inside runs f in a namespace, on a thread that ends with it.
+func (s *shellServer) inside(namespace string, f func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread keeps the mounts that f makes
+		done <- s.enter(namespace, f)
+	}()
+	return <-done
 }
 
 // shellGrace is how long a command that is hung up on may take to end what it writes, as tcpdump does its capture.

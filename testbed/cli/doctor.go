@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,9 +24,12 @@ func newDoctor() *cobra.Command {
 				if !c.OK {
 					mark = "✗"
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", mark, c.Name)
-				if !c.OK && c.Fix != "" {
-					fmt.Fprintf(cmd.OutOrStdout(), "    %s\n", c.Fix)
+				fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", mark, strings.Join(wrapped(c.Name, " "), "\n  "))
+				if c.OK {
+					continue
+				}
+				for _, line := range fixLines(c.Fix) {
+					fmt.Fprintf(cmd.OutOrStdout(), "    %s\n", line)
 				}
 			}
 			if !r.Live {
@@ -37,4 +41,39 @@ func newDoctor() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
 	return cmd
+}
+
+// fixWidth leaves room for doctor's indentation in 80 columns.
+const fixWidth = 76
+
+// fixLines breaks a fix into lines: the remark in brackets after a command stands by itself, and a command is broken only after
+// "&&", where a shell reads on in the next line.
+func fixLines(fix string) []string {
+	command, remark, _ := strings.Cut(fix, "   (")
+	lines := wrapped(command, " ")
+	if strings.HasPrefix(command, "sudo ") {
+		lines = wrapped(command, " && ")
+	}
+	if remark != "" {
+		lines = append(lines, wrapped("("+remark, " ")...)
+	}
+	return lines
+}
+
+// wrapped breaks a text at a separator, of which all but the last space stays at the end of the line.
+func wrapped(text, sep string) []string {
+	var lines []string
+	line := ""
+	for part := range strings.SplitSeq(text, sep) {
+		switch {
+		case line == "":
+			line = part
+		case len(line)+len(sep)+len(part) > fixWidth-len(sep):
+			lines = append(lines, strings.TrimRight(line+sep, " "))
+			line = part
+		default:
+			line += sep + part
+		}
+	}
+	return append(lines, line)
 }

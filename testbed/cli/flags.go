@@ -97,7 +97,12 @@ func meantFlag(cmd *cobra.Command, err error) string {
 	return ""
 }
 
-// checkTimeScale tells whether people can act so much more often.
+// addTimeScale adds the flag that the commands which run homes share.
+func addTimeScale(f *pflag.FlagSet, to *float64) {
+	f.Float64Var(to, "time-scale", 0, "how often people act, relative to life; protocol timers are never scaled (default the scenario's density)")
+}
+
+// checkTimeScale checks the value of --time-scale.
 func checkTimeScale(f float64) error {
 	if math.IsNaN(f) || f < 0 || f > scenarios.MaxDensity {
 		return fmt.Errorf("--time-scale %g is out of range (allowed: a number from 0 to %d; 0 = the scenario's)", f, scenarios.MaxDensity)

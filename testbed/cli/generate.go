@@ -41,6 +41,7 @@ their data set. Equal scenario, seed, homes, duration and kind of output give eq
 shards. A run that was stopped or killed goes on where it was when it is started again; one that is complete is left alone.`,
 		Example: `  glasshouse generate noisy-napt -o week --duration 7d --seed 1
   glasshouse generate noisy-vpn -o many --homes 200 --duration 1d --seed 1 --no-pcap
+  glasshouse generate noisy-vpn -o busy --homes 20 --duration 1h --time-scale 3 --seed 2
   glasshouse generate noisy-vpn -o part3 --homes 200 --duration 1d --seed 1 --no-pcap --shard 3/8`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: completeScenario(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -57,7 +58,7 @@ shards. A run that was stopped or killed goes on where it was when it is started
 	f.IntVar(&o.snaplen, "snaplen", 0, "`BYTES` kept of a captured frame (default all)")
 	f.BoolVar(&o.noPcap, "no-pcap", false, "no captures: packets and events only")
 	f.BoolVar(&o.onlyWAN, "only-wan", false, "no capture of the LAN")
-	f.Float64Var(&o.timeScale, "time-scale", 0, "how much more often people act than in life; protocol timers are never scaled (default the scenario's)")
+	addTimeScale(f, &o.timeScale)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	return cmd
 }

@@ -21,6 +21,7 @@ type homemoleOptions struct {
 	models   []string
 	homes    int
 	duration time.Duration
+	scale    float64
 	seed     seedFlag
 	json     bool
 }
@@ -48,6 +49,7 @@ paper's table of accuracies is not known to us. A run that was stopped goes on w
 	f.StringSliceVar(&o.models, "models", []string{"forest", "lstm", "bilstm", "tcn"}, "`KINDS` of model")
 	f.IntVar(&o.homes, "homes", 0, "unseen homes of each environment and path; half as many again are learned from (default 10, with --quick 4)")
 	f.Var(durationFlag{&o.duration}, "duration", "how long each home is lived (default 90m, with --quick 30m)")
+	f.Float64Var(&o.scale, "time-scale", reproduce.HomeMoleTimeScale, "how often people act, relative to life; protocol timers are never scaled")
 	o.seed.add(cmd)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	return cmd
@@ -60,13 +62,17 @@ func runHomemole(ctx context.Context, o *homemoleOptions, stdout, stderr io.Writ
 	case o.homes < 0 || o.homes == 1:
 		return usagef("--homes %d: 2 or more", o.homes)
 	}
+	if err := checkTimeScale(o.scale); err != nil {
+		return usage(err)
+	}
 	for _, m := range o.models {
 		if err := checkName("--models", m, classifier.Kinds()); err != nil {
 			return err
 		}
 	}
 	e := reproduce.HomeMoleOptions{
-		Seed: o.seed.get(), Kinds: o.models, Unseen: 10, Duration: 90 * time.Minute, Epochs: 5, Out: o.out, Workers: runtime.NumCPU(), Now: time.Now,
+		Seed: o.seed.get(), Kinds: o.models, Unseen: 10, Duration: 90 * time.Minute, TimeScale: o.scale, Epochs: 5, Out: o.out,
+		Workers: runtime.NumCPU(), Now: time.Now,
 	}
 	if o.quick {
 		e.Unseen, e.Duration, e.Epochs = 4, 30*time.Minute, 2

@@ -44,7 +44,7 @@ a label for every WAN packet, and the events behind them. With a model, each pac
 model is scored at the end. In both worlds, the same homes are run live and virtually, and compared: what was scripted, what each
 connection carried, how times are distributed. While a live home runs, "glasshouse shell gateway" looks inside.`,
 		Example: `  glasshouse run noisy-napt --duration 5m -o home1
-  glasshouse run single-echo-dot --duration 2m --seed 7 --json
+  glasshouse run single-echo-dot --duration 2m --time-scale 60 --seed 7 --json
   glasshouse run noisy-vpn --world virtual --duration 1d -o day1
   glasshouse run noisy-napt --world both --duration 5m --pairs 6 --seed 1 -o parity
   glasshouse run noisy-vpn --model vpn.model -o watched`,
@@ -61,7 +61,7 @@ connection carried, how times are distributed. While a live home runs, "glasshou
 	f.IntVar(&o.home, "home", 0, "`INDEX` of the home to draw from the seed")
 	f.StringVarP(&o.out, "output", "o", "", "`DIR` of the data set, new or empty (default glasshouse-runs/SCENARIO-SEED)")
 	f.StringVar(&o.model, "model", "", "`FILE` of a model that labels packets as they pass")
-	f.Float64Var(&o.timeScale, "time-scale", 0, "how much more often people act than in life; protocol timers are never scaled (default the scenario's)")
+	addTimeScale(f, &o.timeScale)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	completeFlag(cmd, "world", worlds())
 	return cmd

@@ -30,8 +30,8 @@ func TestScikitLearnsForestIsScored(t *testing.T) {
 	}
 	for _, path := range []string{"napt", "vpn"} {
 		learn, unseen := at(path+"-learn"), at(path+"-unseen")
-		glasshouse("generate", "noisy-"+path, "--homes", "24", "--duration", "5m", "--seed", "1", "--no-pcap", "-o", learn)
-		glasshouse("generate", "noisy-"+path, "--homes", "24", "--duration", "5m", "--seed", "2", "--no-pcap", "-o", unseen)
+		glasshouse("generate", "noisy-"+path, "--homes", "24", "--duration", "5m", "--time-scale", "3", "--seed", "1", "--no-pcap", "-o", learn)
+		glasshouse("generate", "noisy-"+path, "--homes", "24", "--duration", "5m", "--time-scale", "3", "--seed", "2", "--no-pcap", "-o", unseen)
 		for _, set := range []string{learn, unseen} {
 			glasshouse("dataset", "export", set, "--csv", "-o", set+".csv")
 		}
@@ -64,7 +64,7 @@ func TestScikitLearnsForestIsSwept(t *testing.T) {
 	needs(t, "python3-sklearn", debianPython("sklearn") && debianPython("pandas"))
 	var stdout, stderr bytes.Buffer
 	if code := cli.Main(t.Context(), []string{
-		"sweep", "noisy-vpn", "--vary", "path=napt,vpn", "--targets", "echo-dot,google-home,xiaobai-camera", "--homes", "8", "--duration", "5m", "--seed", "3",
+		"sweep", "noisy-vpn", "--vary", "path=napt,vpn", "--targets", "echo-dot,google-home,xiaobai-camera", "--homes", "8", "--duration", "5m", "--time-scale", "3", "--seed", "3",
 		"--model-command", "/usr/bin/python3 ../../classifier/examples/scikit.py", "-o", filepath.Join(t.TempDir(), "out"), "--json",
 	}, nil, &stdout, &stderr); code != 0 {
 		t.Fatalf("exit %d\n%s", code, stderr.String())

@@ -28,6 +28,7 @@ type sweepOptions struct {
 	homes     int
 	unseen    int
 	duration  time.Duration
+	timeScale float64
 	packets   int
 	trees     int
 	workers   int
@@ -95,6 +96,7 @@ With -o DIR finished points are kept, the same command goes on where it was stop
 	f.IntVar(&o.unseen, "unseen", 0, "how many other homes judge (default as many)")
 	o.duration = time.Hour
 	f.Var(durationFlag{&o.duration}, "duration", "how long each home is lived")
+	addTimeScale(f, &o.timeScale)
 	f.IntVar(&o.packets, "packets", 0, "packets of each class to learn from (default what the quietest target surely has, at most 1000)")
 	f.IntVar(&o.trees, "trees", 60, "trees of the forest that is trained at each point")
 	f.IntVar(&o.workers, "workers", runtime.NumCPU(), "how many homes are lived at once; the result does not depend on it")
@@ -129,6 +131,9 @@ func (o *sweepOptions) check() ([]sweep.Axis, error) {
 	case o.limit <= 0:
 		return nil, errors.New("--model-timeout: more than nothing")
 	}
+	if err := checkTimeScale(o.timeScale); err != nil {
+		return nil, err
+	}
 	for i, a := range o.attackers {
 		if err := checkName("--attackers", a, sweep.Attackers()); err != nil {
 			return nil, err
@@ -151,6 +156,9 @@ func runSweep(ctx context.Context, o *sweepOptions, scenario string, stdout, std
 	}
 	if o.duration <= sc.WarmUp {
 		return usagef("--duration %s: longer than the scenario's start-up of %s, which does not count", o.duration, sc.WarmUp)
+	}
+	if o.timeScale > 0 {
+		sc.Household.Density = o.timeScale
 	}
 	if o.unseen == 0 {
 		o.unseen = o.homes

@@ -58,7 +58,7 @@ const cardText = `# {{.M.Scenario}}, seed {{.M.Seed}}
 
 A labelled capture of an emulated smart home's WAN, made by Glasshouse in its {{.M.World}} world, behind {{if eq .M.Path "vpn"}}a WireGuard tunnel{{else}}NAPT{{end}}.
 State: **{{.M.State}}**{{if .M.Valid}}, valid{{else}}, **not valid**: {{range .M.Reasons}}{{.}}; {{end}}{{end}}. Started {{.Start}}, {{.Duration}} long; the first {{.WarmUp}} are start-up and are not scored.
-{{if ne .M.TimeScale 1.0}}The household is denser than life: people act {{.M.TimeScale}} times as often. Protocol timers are not scaled.{{end}}
+{{if eq .M.TimeScale 1.0}}People act as often as in life (time scale 1).{{else}}People act {{.M.TimeScale}} times as often as in life (time scale {{.M.TimeScale}}). Protocol timers are not scaled.{{end}}
 
 | packets | |
 |---|---|

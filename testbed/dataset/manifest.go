@@ -50,7 +50,7 @@ type Manifest struct {
 	StartNs        int64               `json:"start_ns"` // UTC epoch of script time 0, ns
 	DurationNs     int64               `json:"duration_ns"`
 	WarmUpNs       int64               `json:"warm_up_ns"`          // not scored, from the start
-	TimeScale      float64             `json:"time_scale"`          // people's acts against life; protocol timers are never scaled
+	TimeScale      float64             `json:"time_scale"`          // how often people act, relative to life; protocol timers are never scaled
 	Captures       string              `json:"captures"`            // which pcapng files each home has: all, wan or none
 	Snaplen        int                 `json:"snaplen"`             // bytes kept of a captured frame; 0 = all
 	RunHomes       int                 `json:"run_homes,omitempty"` // homes of the whole run; a shard holds some of them

@@ -39,11 +39,18 @@ type HomeMoleOptions struct {
 	Duration time.Duration `json:"duration_ns"`  // of each home
 	Epochs   int           `json:"epochs"`       // of neural models, at most; of few packets more: see epochs
 
+	// TimeScale is how often people act, relative to life; 0 = as the scenarios say.
+	TimeScale float64 `json:"time_scale"`
+
 	Out     string            `json:"-"`
 	Workers int               `json:"-"`
 	Tell    func(line string) `json:"-"` // progress
 	Now     func() time.Time  `json:"-"` // wall time, to say how long things took
 }
+
+// HomeMoleTimeScale is how often people act in the experiment's homes, relative to life: an hour of a home at life's rate has too few
+// user actions for models to train and be scored on.
+const HomeMoleTimeScale = 3
 
 // Cell is one model in one environment on one path.
 type Cell struct {
@@ -191,7 +198,8 @@ func (o *HomeMoleOptions) homes(ctx context.Context, dir, env string, path scena
 	for _, sc := range list {
 		at := filepath.Join(dir, sc.Name)
 		if _, err := testbed.Generate(ctx, testbed.GenerateOptions{
-			Scenario: sc, Seed: seed, Homes: n, Duration: o.Duration, Workers: o.Workers, Shard: 1, Of: 1, Out: at, Captures: dataset.CapturesNone,
+			Scenario: sc, Seed: seed, Homes: n, Duration: o.Duration, TimeScale: o.TimeScale, Workers: o.Workers, Shard: 1, Of: 1, Out: at,
+			Captures: dataset.CapturesNone,
 		}); err != nil {
 			return nil, err
 		}

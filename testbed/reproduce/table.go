@@ -11,6 +11,9 @@ import (
 func (r *HomeMole) Write(w io.Writer) error {
 	t := plain.NewTable(w)
 	fmt.Fprintf(t, "HomeMole's experiment on emulated homes; seed %d, %d homes to learn from, %d unseen ones, %s each\n", r.Options.Seed, r.Options.Learn, r.Options.Unseen, r.Options.Duration)
+	if r.Options.TimeScale > 0 {
+		fmt.Fprintf(t, "people act %g times as often as in life; protocol timers are not scaled\n", r.Options.TimeScale)
+	}
 	fmt.Fprintf(t, "by Glasshouse %s; profiles %s, fixed before the first home\n\n", r.Made["glasshouse"], r.Profiles[:12])
 	if r.Options.Epochs < 5 {
 		fmt.Fprintf(t, "a first look: neural models have learned for %d epochs or little more, which is too short for them\n\n", r.Options.Epochs)

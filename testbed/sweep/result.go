@@ -18,6 +18,7 @@ type Result struct {
 	Learn     int      `json:"train_homes"`
 	Unseen    int      `json:"test_homes"`
 	DurationS float64  `json:"duration_s"` // of each home
+	TimeScale float64  `json:"time_scale"` // how often people act, relative to life; protocol timers are never scaled
 	Axes      []Series `json:"axes"`
 	Points    []*Point `json:"points"`
 }

@@ -167,7 +167,8 @@ func series(axes []Axis) []Series {
 func (w *sweeper) result() *Result {
 	return &Result{
 		Scenario: w.o.Scenario.Name, Digest: w.o.Scenario.Digest(), Catalogue: w.catalogue, Made: testbed.Versions(), Seed: w.o.Seed, Targets: w.j.classes[:len(w.j.classes)-1], Classes: w.j.classes, Chance: 1 / float64(len(w.j.classes)),
-		Packets: w.j.packets, Learn: w.o.Learn, Unseen: w.o.Unseen, DurationS: w.o.Duration.Seconds(), Axes: series(w.o.Axes), Points: []*Point{},
+		Packets: w.j.packets, Learn: w.o.Learn, Unseen: w.o.Unseen, DurationS: w.o.Duration.Seconds(),
+		TimeScale: w.o.Scenario.Household.Density, Axes: series(w.o.Axes), Points: []*Point{},
 	}
 }
 

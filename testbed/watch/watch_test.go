@@ -162,7 +162,7 @@ func lived(tb testing.TB, scenario string, homes int, duration time.Duration) *d
 	}
 	dir := filepath.Join(tb.TempDir(), "set")
 	if _, err := testbed.Generate(tb.Context(), testbed.GenerateOptions{
-		Scenario: sc, Seed: 5, Homes: homes, Duration: duration, Workers: 2, Shard: 1, Of: 1, Out: dir, Captures: dataset.CapturesWAN,
+		Scenario: sc, Seed: 5, Homes: homes, Duration: duration, TimeScale: 3, Workers: 2, Shard: 1, Of: 1, Out: dir, Captures: dataset.CapturesWAN,
 	}); err != nil {
 		tb.Fatal(err)
 	}
