@@ -89,3 +89,62 @@ func hostFiles(t *testing.T) string {
 	}
 	return string(out)
 }
+
+// The README's two captures of one home behind NAPT differ in what they teach: the addresses of devices on eth0, the router's alone
+// on isp0.
+func TestReadmesCapturesShowTheTranslation(t *testing.T) {
+	needLive(t)
+	if _, err := exec.LookPath("tcpdump"); err != nil {
+		skip(t, "tcpdump is not installed")
+	}
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := map[string][]string{"gateway": nil, "internet": nil}
+	for ns := range commands {
+		_, rest, ok := strings.Cut(string(readme), "\n./glasshouse shell "+ns+" -- tcpdump ")
+		if !ok {
+			t.Fatalf("the README has no tcpdump in %s", ns)
+		}
+		args, _, _ := strings.Cut(rest, "#")
+		commands[ns] = append([]string{"timeout", "8", "tcpdump"}, strings.Fields(args)...)
+	}
+	sc := calmHome(t, "napt", "0", "xiaomi-hub", "xiaomi-mobile")
+	home, err := sc.Draw(4, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, dir := make(chan struct{}), t.TempDir()
+	var once sync.Once
+	var both sync.WaitGroup
+	for ns, command := range commands {
+		both.Go(func() {
+			<-running
+			// A capture that ends by its timeout has shown what there was.
+			script := strings.Join(command, " ") + " > " + filepath.Join(dir, ns) + " 2> " + filepath.Join(dir, ns+".err") + "; true"
+			if _, err := testbed.Shell(t.Context(), "teach-test", ns, []string{"sh", "-c", script}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	run(t, testbed.Options{
+		Scenario: sc, Seed: 4, Duration: 14 * time.Second, Lab: "teach-test", TimeScale: 300,
+		Progress: func(p testbed.Progress) {
+			if p.Phase == "running" && p.Elapsed > time.Second {
+				once.Do(func() { close(running) })
+			}
+		},
+	})
+	both.Wait()
+	lan := strings.TrimSuffix(home.GatewayLAN.String(), "1")
+	for ns, want := range map[string][2]string{"gateway": {lan, home.WANAddr.String()}, "internet": {home.WANAddr.String(), lan}} {
+		b, err := os.ReadFile(filepath.Join(dir, ns))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(b); strings.Count(got, want[0]) < 3 || strings.Contains(got, want[1]) {
+			t.Errorf("%s: want %q and not %q:\n%s", ns, want[0], want[1], got)
+		}
+	}
+}

@@ -15,8 +15,9 @@ func newShell() *cobra.Command {
 		Use:   "shell NAMESPACE [-- COMMAND...]",
 		Short: "Look inside a running home: a shell, or one command, in one of its namespaces",
 		Long: `Opens a shell in a namespace of a home that runs now: "gateway", "internet", or a device's unit, as echo-dot. There, ip,
-tcpdump, ping and wg work as on any Linux router. tcpdump on the gateway's eth0 shows packets before their translation, on
-the internet's isp0 after it.`,
+tcpdump, ping and wg work as on any Linux router: /etc/resolv.conf, /sys and the tunnel's end are the namespace's own, and
+private keys are not shown. tcpdump on the gateway's eth0 shows packets before their translation, on the internet's isp0 after
+it. Packets that you send yourself are in no script: the run is then reported as not valid.`,
 		Example: `  glasshouse shell gateway
   glasshouse shell gateway -- wg show
   glasshouse shell internet -- tcpdump -ni isp0 -c 10

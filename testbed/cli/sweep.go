@@ -78,8 +78,8 @@ A program that fails at a point has no figures there: the other cells have their
 with an exit code of 1, or of 2 where its guesses are not as they should be.
 
 With -o DIR finished points are kept, the same command goes on where it was stopped, and DIR gets the result as JSON, CSV and a plot.`,
-		Example: `  glasshouse sweep noisy-vpn --vary devices=1..30 --seed 1
-  glasshouse sweep noisy-vpn --vary phones=0..8,4 --vary intensity=0.25..4 --seed 1 -o noise
+		Example: `  glasshouse sweep noisy-vpn --vary devices=1..30 --time-scale 3 --seed 1
+  glasshouse sweep noisy-vpn --vary phones=0..8,4 --vary intensity=0.25..4 --time-scale 3 --seed 1 -o noise
   glasshouse sweep noisy-vpn --vary devices=2,12,30 --seed 1 -o mine --model-command "python3 my.py"
   glasshouse sweep noisy-napt --vary loss=0,0.1,1,5 --vary path=napt,vpn --targets echo-dot,orvibo-plug --json`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: completeScenario(false),
