@@ -8,6 +8,7 @@ import (
 
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/live"
+	"glasshouse/emulator/policy"
 )
 
 // Script time 0 lies this far ahead when the interfaces are up: the devices get their leases before it.
@@ -51,22 +52,12 @@ func (l *lab) namespace(name string) (*live.Namespace, error) {
 	}
 	l.onClose(ns)
 	l.spaces[name] = ns
-	for _, s := range usualTCP() {
+	for _, s := range policy.TCPSysctls() {
 		if err := ns.Sysctl(s[0], s[1]); err != nil {
 			return nil, fmt.Errorf("setting %s: %w", s[0], err)
 		}
 	}
 	return ns, ns.Bind(filepath.Join("/run/netns", name))
-}
-
-// usualTCP are Linux's own defaults. A new namespace takes over what its host's administrator has chosen instead, and a home
-// would send otherwise on every machine.
-func usualTCP() [][2]string {
-	return [][2]string{
-		{"net.ipv4.tcp_rmem", "4096 131072 6291456"},
-		{"net.ipv4.tcp_wmem", "4096 16384 4194304"},
-		{"net.ipv4.tcp_slow_start_after_idle", "1"},
-	}
 }
 
 func (l *lab) tunnelled() bool { return l.sc.Path == "vpn" }

@@ -8,6 +8,7 @@ import (
 
 	"glasshouse/emulator/live"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
 	"glasshouse/gateway"
 )
@@ -20,13 +21,7 @@ func (l *lab) buildGateway(ctx context.Context) error {
 		return err
 	}
 	l.gw = gw
-	for _, s := range [][2]string{
-		{"net.ipv4.ip_forward", "1"},
-		{"net.ipv4.conf.all.rp_filter", "0"},
-		{"net.ipv4.conf.default.rp_filter", "0"},
-		{"net.ipv4.conf.all.send_redirects", "0"},
-		{"net.ipv4.conf.default.send_redirects", "0"},
-	} {
+	for _, s := range policy.RouterSysctls() {
 		if err := gw.Sysctl(s[0], s[1]); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 	"glasshouse/emulator/virtual"
 	"glasshouse/gateway"
 )
@@ -56,7 +57,7 @@ func (l *virtualLab) join(noise *packet.Noise) error {
 }
 
 // clientPort is the port that the tunnel's client listens on: the kernel gives it any.
-func clientPort(seed uint64) uint16 { return uint16(32768 + seed%28232) }
+func clientPort(seed uint64) uint16 { return policy.EphemeralPort(seed) }
 
 // through sends a packet into an end of the tunnel, which takes a moment for each and keeps their order.
 func (l *virtualLab) through(way int, p *packet.Packet, at int64) {

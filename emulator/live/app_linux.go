@@ -12,6 +12,7 @@ import (
 
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
 )
 
@@ -59,7 +60,7 @@ func (h *Host) serveApp(conn net.Conn) error {
 	defer conn.Close()
 	defer context.AfterFunc(h.ctx, func() { _ = conn.Close() })()
 	var token [tokenSize]byte
-	if err := conn.SetReadDeadline(time.Now().Add(streamPatience)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(policy.StreamTimeout)); err != nil {
 		return err
 	}
 	if _, err := io.ReadFull(conn, token[:]); err != nil {
@@ -71,7 +72,7 @@ func (h *Host) serveApp(conn net.Conn) error {
 	}
 	j := <-sess.jobs // there before the token was sent
 	n, buf := newNoise(h.draw()), make([]byte, noiseSize)
-	if err := discard(conn, j.messages[0].Size-tokenSize, streamPatience, buf); err != nil {
+	if err := discard(conn, j.messages[0].Size-tokenSize, policy.StreamTimeout, buf); err != nil {
 		return err
 	}
 	return walkStream(h.ctx, h.c.Clock, h.socket(conn), packet.Up, newJob(j.messages[1:], h.c.Clock.Now(), j.tag), n, buf)
@@ -107,7 +108,7 @@ func (h *Host) call(ctx context.Context, to netip.AddrPort, x *devices.Exchange,
 	if err := walkStream(ctx, h.c.Clock, conn, packet.Down, j, newNoise(h.draw()), buf); err != nil {
 		return err
 	}
-	_ = raw.SetReadDeadline(time.Now().Add(streamPatience))
+	_ = raw.SetReadDeadline(time.Now().Add(policy.StreamTimeout))
 	if _, err := raw.Read(buf); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("waiting for the device to close: %w", err)
 	}

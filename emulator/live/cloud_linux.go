@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
 	"glasshouse/emulator/wire"
 )
@@ -125,7 +126,7 @@ func (p *prefixed) Read(b []byte) (int, error) { return p.r.Read(b) }
 // serve speaks to one client: it finds the flow, secures the connection if the client wants it, and walks.
 func (cl *Cloud) serve(raw net.Conn) error {
 	defer context.AfterFunc(cl.ctx, func() { _ = raw.Close() })()
-	if err := raw.SetDeadline(time.Now().Add(streamPatience)); err != nil { // for the first bytes and the handshake
+	if err := raw.SetDeadline(time.Now().Add(policy.StreamTimeout)); err != nil { // for the first bytes and the handshake
 		return err
 	}
 	seen, here := raw.RemoteAddr().(*net.TCPAddr).AddrPort(), raw.LocalAddr().(*net.TCPAddr).AddrPort()
@@ -205,7 +206,7 @@ func (cl *Cloud) speakFirst(conn net.Conn, announced *truth.StreamConn, g *greet
 	select {
 	case sess := <-g.session:
 		return cl.talk(conn, announced, sess, newNoise(g.seed), 0)
-	case <-time.After(streamPatience):
+	case <-time.After(policy.StreamTimeout):
 		return errors.New("the device said nothing of its session")
 	case <-cl.ctx.Done():
 		return nil
@@ -230,7 +231,7 @@ func (cl *Cloud) talk(conn net.Conn, announced *truth.StreamConn, sess *session,
 			}
 			read = 0
 		case <-sess.closed: // the device is about to say so
-			_ = conn.SetReadDeadline(time.Now().Add(streamPatience))
+			_ = conn.SetReadDeadline(time.Now().Add(policy.StreamTimeout))
 			_, err := conn.Read(buf)
 			return err
 		case <-cl.ctx.Done():
@@ -242,7 +243,7 @@ func (cl *Cloud) talk(conn net.Conn, announced *truth.StreamConn, sess *session,
 // walk walks a job at the server. read bytes of its first message were read already.
 func (cl *Cloud) walk(conn net.Conn, j *job, n *noise, buf []byte, read int) error {
 	if read > 0 {
-		if err := discard(conn, j.messages[0].Size-read, streamPatience, buf); err != nil {
+		if err := discard(conn, j.messages[0].Size-read, policy.StreamTimeout, buf); err != nil {
 			return err
 		}
 		rest := newJob(j.messages[1:], cl.c.Clock.Now(), j.tag)

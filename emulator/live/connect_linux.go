@@ -14,6 +14,7 @@ import (
 
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
 	"glasshouse/emulator/wire"
 )
@@ -63,7 +64,7 @@ func (h *Host) connect(ctx context.Context, s *devices.Service, tag truth.Tag, r
 			config.NextProtos = []string{protoH2}
 		}
 		sec := tls.Client(c.tcp, config)
-		if err := raw.SetDeadline(time.Now().Add(streamPatience)); err != nil {
+		if err := raw.SetDeadline(time.Now().Add(policy.StreamTimeout)); err != nil {
 			c.drop()
 			return nil, err
 		}

@@ -11,7 +11,9 @@ import (
 	"github.com/miekg/dns"
 
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
+	"glasshouse/emulator/wire"
 )
 
 // farUDP is the far end of datagram flows: a cloud's, or the phone's on the LAN.
@@ -136,12 +138,9 @@ func listenUDP(ns *Namespace, at netip.AddrPort) (conn *net.UDPConn, err error) 
 	return conn, err
 }
 
-// nameTTL is how long an answer of the internet's DNS may be kept, s.
-const nameTTL = 60
-
 // plain starts the DNS and the NTP server.
 func (cl *Cloud) plain() error {
-	conn, err := listenUDP(cl.c.NS, netip.AddrPortFrom(cl.c.DNS, portDNS))
+	conn, err := listenUDP(cl.c.NS, netip.AddrPortFrom(cl.c.DNS, wire.PortDNS))
 	if err != nil {
 		return fmt.Errorf("serving DNS: %w", err)
 	}
@@ -149,7 +148,7 @@ func (cl *Cloud) plain() error {
 	cl.closers = append(cl.closers, conn)
 	cl.wg.Go(func() { _ = srv.ActivateAndServe() })
 
-	clockConn, err := listenUDP(cl.c.NS, netip.AddrPortFrom(cl.c.NTP, portNTP))
+	clockConn, err := listenUDP(cl.c.NS, netip.AddrPortFrom(cl.c.NTP, wire.PortNTP))
 	if err != nil {
 		return fmt.Errorf("serving NTP: %w", err)
 	}
@@ -169,7 +168,7 @@ func (cl *Cloud) answer(w dns.ResponseWriter, q *dns.Msg) {
 			a.Rcode = dns.RcodeNameError
 		case q.Question[0].Qtype == dns.TypeA:
 			a.Answer = append(a.Answer, &dns.A{
-				Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: nameTTL}, A: addr.AsSlice(),
+				Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: policy.NameTTL}, A: addr.AsSlice(),
 			})
 		}
 	}

@@ -17,6 +17,7 @@ import (
 
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
 )
 
@@ -62,12 +63,6 @@ type cachedName struct {
 	expires int64
 }
 
-// Ephemeral ports of Linux.
-const (
-	firstEphemeral = 32768
-	lastEphemeral  = 60999
-)
-
 // NewHost sets a device's kernel up.
 func NewHost(c HostConfig) (*Host, error) {
 	p := c.Specimen.Profile
@@ -93,7 +88,7 @@ func NewHost(c HostConfig) (*Host, error) {
 	seeds := rand.New(rand.NewPCG(c.Specimen.Seed, 0x686f7374))
 	h := &Host{
 		c: c, name: c.Specimen.Name, ready: make(chan struct{}), seeds: seeds,
-		nextPort: uint16(firstEphemeral + seeds.IntN(lastEphemeral-firstEphemeral)), echoID: uint16(seeds.Uint32()),
+		nextPort: uint16(policy.FirstEphemeral + seeds.IntN(policy.LastEphemeral-policy.FirstEphemeral)), echoID: uint16(seeds.Uint32()),
 		names: make(map[string]cachedName), lines: make(map[string]*line), discoveries: make(map[devices.Transport]*discovery),
 	}
 	h.boot.Event = packet.EventNone
@@ -264,9 +259,7 @@ func (h *Host) port() uint16 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p := h.nextPort
-	if h.nextPort++; h.nextPort > lastEphemeral {
-		h.nextPort = firstEphemeral
-	}
+	h.nextPort = policy.NextEphemeral(h.nextPort)
 	return p
 }
 
@@ -275,12 +268,6 @@ func (h *Host) draw() uint64 {
 	defer h.mu.Unlock()
 	return h.seeds.Uint64()
 }
-
-// usualMSS is what Linux announces on Ethernet.
-const usualMSS = 1460
-
-// dialTimeout bounds a handshake: TCP's first three SYNs.
-const dialTimeout = 8 * time.Second
 
 // dial opens a socket as dialAnd does, and tells nobody.
 func (h *Host) dial(ctx context.Context, proto uint8, remote netip.AddrPort, tag truth.Tag, plain bool) (net.Conn, *truth.Flow, error) {
@@ -321,7 +308,7 @@ func (h *Host) dialAnd(ctx context.Context, proto uint8, remote netip.AddrPort, 
 
 // dialer returns how the device's stack opens a socket, from a local port.
 func (h *Host) dialer(proto uint8, local netip.AddrPort) (d net.Dialer, network string) {
-	d = net.Dialer{Timeout: dialTimeout, KeepAlive: -1, FallbackDelay: -1}
+	d = net.Dialer{Timeout: policy.DialTimeout, KeepAlive: -1, FallbackDelay: -1}
 	if proto != packet.ProtoTCP {
 		d.LocalAddr = net.UDPAddrFromAddrPort(local)
 		return d, "udp4"
@@ -333,7 +320,7 @@ func (h *Host) dialer(proto uint8, local netip.AddrPort) (d net.Dialer, network 
 		d.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: time.Duration(k), Interval: time.Duration(k), Count: 5}
 	}
 	d.Control = func(_, _ string, c syscall.RawConn) error { return usualCongestion(c) }
-	if stack.MSS > 0 && stack.MSS < usualMSS {
+	if stack.MSS > 0 && stack.MSS < policy.MSS {
 		d.Control = func(_, _ string, c syscall.RawConn) (err error) {
 			if err := usualCongestion(c); err != nil {
 				return err

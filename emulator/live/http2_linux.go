@@ -17,6 +17,7 @@ import (
 
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
 	"glasshouse/emulator/wire"
 )
@@ -61,7 +62,7 @@ func (h *Host) http2(ctx context.Context, s *devices.Service, x *devices.Exchang
 
 // request posts a body of so many bytes and reads the response.
 func (c *connection) request(ctx context.Context, client *http.Transport, url string, size int, wait time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, streamPatience+wait)
+	ctx, cancel := context.WithTimeout(ctx, policy.StreamTimeout+wait)
 	defer cancel()
 	body := make([]byte, size)
 	c.noise.fill(body)
@@ -126,7 +127,7 @@ func (cl *Cloud) serveHTTP2(sec *tls.Conn, far *parting) error {
 	far.SetTag(tagged(far.opening, packet.RoleData)) // it speaks before it knows the session
 	server := http.Server{
 		ErrorLog:  log.New(io.Discard, "", 0), // a client that leaves is no error
-		Protocols: http2Only(), Handler: h, ReadHeaderTimeout: streamPatience,
+		Protocols: http2Only(), Handler: h, ReadHeaderTimeout: policy.StreamTimeout,
 		ConnState: func(_ net.Conn, s http.ConnState) {
 			if s == http.StateClosed {
 				_ = l.Close()

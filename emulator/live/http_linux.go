@@ -11,6 +11,7 @@ import (
 
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
 	"glasshouse/emulator/wire"
 )
@@ -36,7 +37,7 @@ func (h *Host) http(ctx context.Context, s *devices.Service, x *devices.Exchange
 			}
 			continue
 		}
-		_ = c.conn.SetReadDeadline(time.Now().Add(streamPatience + time.Duration(m.Wait)))
+		_ = c.conn.SetReadDeadline(time.Now().Add(policy.StreamTimeout + time.Duration(m.Wait)))
 		resp, err := http.ReadResponse(r, nil)
 		if err != nil {
 			return fmt.Errorf("reading from %s: %w", s.Host, err)

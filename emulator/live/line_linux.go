@@ -8,6 +8,7 @@ import (
 
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
 )
 
@@ -36,7 +37,7 @@ type errand struct {
 }
 
 func newLine(h *Host, s *devices.Service) *line {
-	l := &line{host: h, s: s, queue: make(chan errand, 1024), done: make(chan struct{}), pause: backoffFirst}
+	l := &line{host: h, s: s, queue: make(chan errand, 1024), done: make(chan struct{}), pause: policy.ReconnectFirst}
 	h.wg.Go(l.run)
 	return l
 }
@@ -101,7 +102,7 @@ func (l *line) mend() {
 // backoff returns how long to wait before the next try.
 func (l *line) backoff() time.Duration {
 	pause := l.pause
-	l.pause = min(2*pause, backoffMost)
+	l.pause = min(2*pause, policy.ReconnectMost)
 	return pause
 }
 
@@ -173,13 +174,6 @@ func (l *line) stream(e errand) error {
 	return err
 }
 
-// Reconnects wait this long at first, then twice as long each time. An exchange waits for a few tries only.
-const (
-	backoffFirst = time.Second
-	backoffMost  = time.Minute
-	backoffTries = 4
-)
-
 // open brings the line up if it is down. first is what is said on it at first; nil: what the service's log-in says.
 func (l *line) open(ctx context.Context, tag truth.Tag, role packet.Role, first []devices.Message) error {
 	l.wanted = true
@@ -191,7 +185,7 @@ func (l *line) open(ctx context.Context, tag truth.Tag, role packet.Role, first 
 		if err == nil {
 			break
 		}
-		if try == backoffTries || l.host.c.Clock.Sleep(ctx, l.host.c.Clock.Now()+int64(l.backoff())) != nil {
+		if try == policy.ReconnectTries || l.host.c.Clock.Sleep(ctx, l.host.c.Clock.Now()+int64(l.backoff())) != nil {
 			return err
 		}
 	}
@@ -235,6 +229,6 @@ func (l *line) login(ctx context.Context, tag truth.Tag, role packet.Role, first
 			return err
 		}
 	}
-	l.conn, l.was, l.pause = c, true, backoffFirst
+	l.conn, l.was, l.pause = c, true, policy.ReconnectFirst
 	return nil
 }

@@ -16,21 +16,12 @@ import (
 
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
+	"glasshouse/emulator/wire"
 )
 
 const errRefused = unix.ECONNREFUSED
-
-// A resolver asks again after these; glibc's default is 5 s and two tries.
-const (
-	resolvePatience = 5 * time.Second
-	resolveTries    = 3
-)
-
-const (
-	portDNS = 53
-	portNTP = 123
-)
 
 // resolve looks a host up, at the server that DHCP named, unless the answer is still fresh; force asks all the same.
 func (h *Host) resolve(ctx context.Context, host string, tag truth.Tag, force bool) (netip.Addr, error) {
@@ -41,7 +32,7 @@ func (h *Host) resolve(ctx context.Context, host string, tag truth.Tag, force bo
 	if ok && !force && now < known.expires {
 		return known.addr, nil
 	}
-	raw, flow, err := h.dial(ctx, packet.ProtoUDP, netip.AddrPortFrom(h.lease.dns, portDNS), tag, true)
+	raw, flow, err := h.dial(ctx, packet.ProtoUDP, netip.AddrPortFrom(h.lease.dns, wire.PortDNS), tag, true)
 	if err != nil {
 		return netip.Addr{}, err
 	}
@@ -58,11 +49,11 @@ func (h *Host) resolve(ctx context.Context, host string, tag truth.Tag, force bo
 		return netip.Addr{}, err
 	}
 	buf := make([]byte, 1500)
-	for range resolveTries {
+	for range policy.ResolveTries {
 		if _, err = conn.Write(out); err != nil {
 			break
 		}
-		_ = raw.SetReadDeadline(time.Now().Add(resolvePatience))
+		_ = raw.SetReadDeadline(time.Now().Add(policy.ResolveTimeout))
 		var n int
 		if n, err = raw.Read(buf); err != nil {
 			continue
@@ -122,9 +113,9 @@ func (h *Host) datagrams(ctx context.Context, s *devices.Service, x *devices.Exc
 func (h *Host) timeSync(ctx context.Context, tag truth.Tag) error {
 	var flow *truth.Flow
 	_, err := ntp.QueryWithOptions(h.c.NTP.String(), ntp.QueryOptions{
-		Timeout: resolvePatience,
+		Timeout: policy.ResolveTimeout,
 		Dialer: func(_, _ string) (net.Conn, error) {
-			raw, f, err := h.dial(ctx, packet.ProtoUDP, netip.AddrPortFrom(h.c.NTP, portNTP), tag, true)
+			raw, f, err := h.dial(ctx, packet.ProtoUDP, netip.AddrPortFrom(h.c.NTP, wire.PortNTP), tag, true)
 			if err != nil {
 				return nil, err
 			}
@@ -182,7 +173,7 @@ func (h *Host) ping(ctx context.Context, s *devices.Service, x *devices.Exchange
 		if _, err := c.WriteTo(out, &net.IPAddr{IP: addr.AsSlice()}); err != nil {
 			return err
 		}
-		_ = c.SetReadDeadline(time.Now().Add(datagramPatience))
+		_ = c.SetReadDeadline(time.Now().Add(policy.DatagramTimeout))
 		for {
 			n, _, err := c.ReadFrom(buf)
 			if err != nil {

@@ -12,11 +12,9 @@ import (
 
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
 )
-
-// quicLinger is how long the socket of a closed connection still listens: what is on its way would be answered by ICMP.
-const quicLinger = 500 * time.Millisecond
 
 // quicStream is a stream as walkers know connections.
 type quicStream struct {
@@ -91,7 +89,7 @@ func (h *Host) quic(ctx context.Context, s *devices.Service, x *devices.Exchange
 		},
 	}
 	defer h.wg.Go(func() {
-		t := time.NewTimer(quicLinger)
+		t := time.NewTimer(policy.QUICLinger)
 		defer t.Stop()
 		select {
 		case <-t.C:
@@ -126,7 +124,7 @@ func (h *Host) quic(ctx context.Context, s *devices.Service, x *devices.Exchange
 
 // await returns when the far end has done its part, too: a connection that is closed forgets what is on its way.
 func (s *session) await(ctx context.Context) error {
-	t := time.NewTimer(streamPatience)
+	t := time.NewTimer(policy.StreamTimeout)
 	defer t.Stop()
 	select {
 	case <-s.finished:

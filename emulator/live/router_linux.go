@@ -12,6 +12,8 @@ import (
 	"github.com/miekg/dns"
 
 	"glasshouse/emulator"
+	"glasshouse/emulator/policy"
+	"glasshouse/emulator/wire"
 )
 
 // RouterConfig is what a home router does by itself.
@@ -23,22 +25,16 @@ type RouterConfig struct {
 	Name  string // that it looks up before it asks the time
 }
 
-// NTP's poll intervals (RFC 5905, section 7.2): from 2^6 to 2^10 s, doubled while all is well.
-const (
-	firstPoll = int64(64e9)
-	lastPoll  = int64(1024e9)
-)
-
 // RunRouter asks names and the time, as a router does after it came up, until ctx ends.
 func RunRouter(ctx context.Context, c RouterConfig) {
-	poll := firstPoll
-	for at := int64(500e6); c.Clock.Sleep(ctx, at) == nil; at += poll {
+	poll := int64(policy.NTPFirstPoll)
+	for at := int64(policy.RouterStart); c.Clock.Sleep(ctx, at) == nil; at += poll {
 		c.lookUp(ctx)
-		_, _ = ntp.QueryWithOptions(c.NTP.String(), ntp.QueryOptions{Timeout: resolvePatience, Dialer: func(_, _ string) (net.Conn, error) {
-			return c.dial(ctx, netip.AddrPortFrom(c.NTP, portNTP))
+		_, _ = ntp.QueryWithOptions(c.NTP.String(), ntp.QueryOptions{Timeout: policy.ResolveTimeout, Dialer: func(_, _ string) (net.Conn, error) {
+			return c.dial(ctx, netip.AddrPortFrom(c.NTP, wire.PortNTP))
 		}})
-		if at > firstPoll {
-			poll = min(2*poll, lastPoll)
+		if at > int64(policy.NTPFirstPoll) {
+			poll = min(2*poll, int64(policy.NTPLastPoll))
 		}
 	}
 }
@@ -52,7 +48,7 @@ func (c *RouterConfig) dial(ctx context.Context, to netip.AddrPort) (conn net.Co
 }
 
 func (c *RouterConfig) lookUp(ctx context.Context) {
-	conn, err := c.dial(ctx, netip.AddrPortFrom(c.DNS, portDNS))
+	conn, err := c.dial(ctx, netip.AddrPortFrom(c.DNS, wire.PortDNS))
 	if err != nil {
 		return
 	}
@@ -62,7 +58,7 @@ func (c *RouterConfig) lookUp(ctx context.Context) {
 		return
 	}
 	_, _ = conn.Write(out)
-	_ = conn.SetReadDeadline(time.Now().Add(resolvePatience))
+	_ = conn.SetReadDeadline(time.Now().Add(policy.ResolveTimeout))
 	_, _ = conn.Read(make([]byte, 1500))
 }
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"glasshouse/devices"
 	"glasshouse/emulator/truth"
@@ -235,9 +234,3 @@ func (s *Sessions) parse(p []byte) (*job, int) {
 	}
 	return j, index
 }
-
-// Patience of the walkers.
-const (
-	streamPatience   = 30 * time.Second // for a message on a stream, beyond its wait
-	datagramPatience = 2 * time.Second  // for a datagram, which may be lost
-)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
 	"glasshouse/emulator/wire"
 )
@@ -65,7 +66,7 @@ func (n *noise) write(c net.Conn, head string, size int) error {
 			n.fill(n.buf[:k])
 		}
 		h := copy(n.buf[:k], head)
-		if err := c.SetWriteDeadline(time.Now().Add(streamPatience)); err != nil {
+		if err := c.SetWriteDeadline(time.Now().Add(policy.StreamTimeout)); err != nil {
 			return err
 		}
 		if _, err := c.Write(n.buf[:k]); err != nil {
@@ -76,9 +77,9 @@ func (n *noise) write(c net.Conn, head string, size int) error {
 	return nil
 }
 
-// discard reads exactly size bytes. The first of them may take as long as first, those that follow streamPatience each time.
+// discard reads exactly size bytes. The first of them may take as long as first, those that follow policy.StreamTimeout each time.
 func discard(c net.Conn, size int, first time.Duration, buf []byte) error {
-	for patience := first; size > 0; patience = streamPatience {
+	for patience := first; size > 0; patience = policy.StreamTimeout {
 		if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
 			return err
 		}
@@ -107,7 +108,7 @@ func walkStream(ctx context.Context, t clockwork, c net.Conn, dir int8, j *job, 
 			}
 			continue
 		}
-		patience := time.Duration(max(j.start-t.Now(), 0)+m.Wait) + streamPatience
+		patience := time.Duration(max(j.start-t.Now(), 0)+m.Wait) + policy.StreamTimeout
 		if err := discard(c, m.Size, patience, buf); err != nil {
 			return err
 		}
@@ -151,7 +152,7 @@ func walkDatagrams(ctx context.Context, t clockwork, s *Sessions, dir int8, j *j
 
 // await returns when message i, or a later one, has arrived, or when it must be taken for lost.
 func await(ctx context.Context, t clockwork, p *progress, i int, due int64) error {
-	timer := time.NewTimer(time.Duration(due-t.Now()) + datagramPatience)
+	timer := time.NewTimer(time.Duration(due-t.Now()) + policy.DatagramTimeout)
 	defer timer.Stop()
 	for p.newest.Load() <= int64(i) {
 		select {

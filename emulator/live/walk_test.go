@@ -16,6 +16,7 @@ import (
 
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
 )
 
@@ -121,7 +122,7 @@ func TestPatienceIsForProgress(t *testing.T) {
 	for _, c := range []struct {
 		each time.Duration
 		ok   bool
-	}{{streamPatience / 3, true}, {2 * streamPatience, false}} {
+	}{{policy.StreamTimeout / 3, true}, {2 * policy.StreamTimeout, false}} {
 		synctest.Test(t, func(t *testing.T) {
 			clock := bubble{time.Now()}
 			a, b := net.Pipe()

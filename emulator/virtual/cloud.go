@@ -7,6 +7,7 @@ import (
 	"github.com/miekg/dns"
 
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 	"glasshouse/emulator/wire"
 )
 
@@ -23,7 +24,7 @@ type cloud struct {
 func newCloud(n *Net) *cloud {
 	c := &cloud{n: n, reader: n.NewWorker(), pending: make(map[connKey]*session), quic: make(map[wire.QUICID]*quicConn)}
 	c.stack = stack{
-		n: n, ttl: 64, mss: min(n.c.MTU-packet.IPv4Size-packet.TCPSize, usualMSS), ts: true, conns: make(map[connKey]*endpoint),
+		n: n, ttl: 64, mss: min(n.c.MTU-packet.IPv4Size-packet.TCPSize, policy.MSS), ts: true, conns: make(map[connKey]*endpoint),
 		draws: newDraws(n.c.Seed, 0x636c6f75), out: c.transmit,
 	}
 	return c
@@ -33,7 +34,7 @@ func (c *cloud) transmit(ip []byte, l packet.Lineage) {
 	task := TaskAir
 	switch l4 := ip[packet.IPv4Size:]; packet.IPv4(ip).Protocol() {
 	case packet.ProtoUDP:
-		if port := packet.UDP(l4).SourcePort(); port == portDNS || port == portNTP {
+		if port := packet.UDP(l4).SourcePort(); port == wire.PortDNS || port == wire.PortNTP {
 			task = TaskRead // no program is being woken meanwhile
 		}
 	case packet.ProtoTCP:
@@ -69,9 +70,9 @@ func (c *cloud) receive(ip []byte, l packet.Lineage) {
 		u := packet.UDP(ip[packet.IPv4Size:])
 		sport, dport, payload := u.SourcePort(), u.DestinationPort(), u.Payload()
 		switch {
-		case dport == portDNS && dst == u32(c.n.c.DNS):
+		case dport == wire.PortDNS && dst == u32(c.n.c.DNS):
 			c.answerName(payload, src, dst, sport, l)
-		case dport == portNTP && dst == u32(c.n.c.NTP):
+		case dport == wire.PortNTP && dst == u32(c.n.c.NTP):
 			c.answerTime(payload, src, dst, sport, l)
 		case len(c.quic) > 0 && c.receiveQUIC(payload, src, dst, sport, dport, l):
 		default:
@@ -121,9 +122,6 @@ func (c *cloud) caller(k connKey) *session {
 	return s
 }
 
-// nameTTL is how long an answer of the internet's DNS may be kept, s.
-const nameTTL = 60
-
 func (c *cloud) answerName(q []byte, src, dst uint32, sport uint16, l packet.Lineage) {
 	m := new(dns.Msg)
 	if m.Unpack(q) != nil || len(m.Question) != 1 {
@@ -134,7 +132,7 @@ func (c *cloud) answerName(q []byte, src, dst uint32, sport uint16, l packet.Lin
 	if a, ok := c.n.resolver[host]; ok {
 		addr = addrOf(a)
 	}
-	c.reply(l, src, dst, portDNS, sport, wire.AppendDNSAnswer(nil, id, host, addr, nameTTL))
+	c.reply(l, src, dst, wire.PortDNS, sport, wire.AppendDNSAnswer(nil, id, host, addr, policy.NameTTL))
 }
 
 func (c *cloud) answerTime(q []byte, src, dst uint32, sport uint16, l packet.Lineage) {
@@ -142,7 +140,7 @@ func (c *cloud) answerTime(q []byte, src, dst uint32, sport uint16, l packet.Lin
 		return
 	}
 	now := c.n.c.EpochNs + c.n.clock.Now()
-	c.reply(l, src, dst, portNTP, sport, wire.AppendNTPAnswer(nil, q, now, now+30_000))
+	c.reply(l, src, dst, wire.PortNTP, sport, wire.AppendNTPAnswer(nil, q, now, now+30_000))
 }
 
 // reply sends a server's answer after the time it takes, under what the question belonged to.

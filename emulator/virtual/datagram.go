@@ -6,6 +6,7 @@ import (
 
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 )
 
 // datagrams is one exchange on a datagram flow: both ends walk its messages. Datagrams may be lost: a later one tells that the
@@ -40,9 +41,6 @@ type walker struct {
 }
 
 type u32Pair struct{ a, b uint32 }
-
-// datagramPatience is how long a datagram is waited for before it is taken for lost: the live world's.
-const datagramPatience = int64(2e9)
 
 // headSize is how many bytes at the head of a datagram name what it belongs to.
 const headSize = 8
@@ -274,7 +272,7 @@ func (w *walker) step() {
 				w.index++
 				continue
 			}
-			w.alarm(max(w.base, now) + m.Wait + datagramPatience)
+			w.alarm(max(w.base, now) + m.Wait + int64(policy.DatagramTimeout))
 			return
 		}
 		if at := w.base + m.Wait; at > now && !w.slept {

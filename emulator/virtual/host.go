@@ -7,6 +7,7 @@ import (
 	"glasshouse/devices"
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 )
 
 // Host is one device: it performs activities. It belongs to its Net's clock.
@@ -49,14 +50,6 @@ type socketKey struct {
 	proto       byte
 }
 
-// Ephemeral ports of Linux.
-const (
-	firstEphemeral = 32768
-	lastEphemeral  = 60999
-)
-
-const usualMSS = 1460
-
 func newHost(n *Net, i int) *Host {
 	spec := &n.c.Specimens[i]
 	p := spec.Profile
@@ -64,10 +57,10 @@ func newHost(n *Net, i int) *Host {
 	h := &Host{
 		n: n, reader: n.NewWorker(), index: i, spec: spec, unit: spec.Index, addr: u32(spec.Addr), mac: spec.MAC,
 		names: make(map[string]cachedName), lines: make(map[string]*line), sockets: make(map[socketKey]*socket),
-		nextPort: uint16(firstEphemeral + d.n(lastEphemeral-firstEphemeral)), echoID: uint16(d.Uint64()), leased: uint16(d.Uint64()),
+		nextPort: uint16(policy.FirstEphemeral + d.n(policy.LastEphemeral-policy.FirstEphemeral)), echoID: uint16(d.Uint64()), leased: uint16(d.Uint64()),
 	}
 	h.boot = tag{event: packet.EventNone}
-	mss := min(n.c.MTU-packet.IPv4Size-packet.TCPSize, usualMSS)
+	mss := min(n.c.MTU-packet.IPv4Size-packet.TCPSize, policy.MSS)
 	if p.Stack.MSS > 0 {
 		mss = min(mss, p.Stack.MSS)
 	}
@@ -79,7 +72,7 @@ func newHost(n *Net, i int) *Host {
 	h.near = newNeighbours(n, h.addr, h.mac, h.frame, p.Stack.ARP)
 	for k := range p.Services {
 		if s := &p.Services[k]; s.Lasting {
-			h.lines[s.Name] = &line{host: h, svc: s, pause: backoffFirst}
+			h.lines[s.Name] = &line{host: h, svc: s, pause: int64(policy.ReconnectFirst)}
 		}
 	}
 	return h
@@ -195,9 +188,7 @@ func (h *Host) own() packet.Lineage {
 // port hands out local ports one after the other, so that none comes back soon.
 func (h *Host) port() uint16 {
 	p := h.nextPort
-	if h.nextPort++; h.nextPort > lastEphemeral {
-		h.nextPort = firstEphemeral
-	}
+	h.nextPort = policy.NextEphemeral(p)
 	return p
 }
 

@@ -3,6 +3,7 @@ package virtual
 import (
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 )
 
 // line is a lasting service: one connection, or one datagram socket, for as long as the device lives. Exchanges follow each
@@ -26,13 +27,6 @@ type errand struct {
 	tag  tag
 	done func(error)
 }
-
-// Reconnects wait this long at first, then twice as long each time. An exchange waits for a few tries only.
-const (
-	backoffFirst = int64(1e9)
-	backoffMost  = int64(60e9)
-	backoffTries = 4
-)
 
 func (l *line) enqueue(e errand) {
 	l.queue = append(l.queue, e)
@@ -114,7 +108,7 @@ func (l *line) open(t tag, role packet.Role, first []devices.Message, try int, d
 		return
 	}
 	l.login(t, role, first, func(err error) {
-		if err == nil || try == backoffTries {
+		if err == nil || try == policy.ReconnectTries {
 			done(err)
 			return
 		}
@@ -154,7 +148,7 @@ func (l *line) login(t tag, role packet.Role, first []devices.Message, done func
 		}
 		up := func(err error) {
 			if err == nil {
-				l.conn, l.was, l.pause = c, true, backoffFirst
+				l.conn, l.was, l.pause = c, true, int64(policy.ReconnectFirst)
 			}
 			done(err)
 		}
@@ -200,6 +194,6 @@ func (l *line) mend() {
 // backoff returns how long to wait before the next try.
 func (l *line) backoff() int64 {
 	pause := l.pause
-	l.pause = min(2*pause, backoffMost)
+	l.pause = min(2*pause, int64(policy.ReconnectMost))
 	return pause
 }

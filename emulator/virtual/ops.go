@@ -8,18 +8,11 @@ import (
 
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 	"glasshouse/emulator/wire"
 )
 
-// A resolver asks again after these; glibc's default is 5 s and two tries. The live world's.
 const (
-	resolvePatience = int64(5e9)
-	resolveTries    = 3
-)
-
-const (
-	portDNS    = 53
-	portNTP    = 123
 	dhcpServer = 67
 	dhcpClient = 68
 )
@@ -54,7 +47,7 @@ func (h *Host) ask(remote uint32, port uint16, question []byte, t tag, tries int
 			done(nil)
 		default:
 			s.send(question, t)
-			h.n.at(h.n.clock.Now()+resolvePatience, func() { try(left - 1) })
+			h.n.at(h.n.clock.Now()+int64(policy.ResolveTimeout), func() { try(left - 1) })
 		}
 	}
 	try(tries)
@@ -67,7 +60,7 @@ func (h *Host) resolve(host string, t tag, force bool, done func(addr uint32, er
 		return
 	}
 	id := uint16(h.stack.draws.Uint64())
-	h.ask(u32(h.n.c.DNS), portDNS, wire.AppendDNSQuery(nil, id, host), t, resolveTries, func(b []byte) {
+	h.ask(u32(h.n.c.DNS), wire.PortDNS, wire.AppendDNSQuery(nil, id, host), t, policy.ResolveTries, func(b []byte) {
 		if b == nil {
 			done(0, errNoAnswer)
 			return
@@ -98,7 +91,7 @@ func parseAnswer(b []byte, id uint16) (addr, ttl uint32, ok bool) {
 
 // timeSync asks the time once.
 func (h *Host) timeSync(t tag, done func(error)) {
-	h.ask(u32(h.n.c.NTP), portNTP, wire.AppendNTPQuery(nil, h.stack.draws), t, 1, func(b []byte) {
+	h.ask(u32(h.n.c.NTP), wire.PortNTP, wire.AppendNTPQuery(nil, h.stack.draws), t, 1, func(b []byte) {
 		if b == nil {
 			done(errNoAnswer)
 			return
@@ -174,7 +167,7 @@ func (p *pinger) request(size int) {
 	p.waits = true
 	at := p.seq
 	p.h.stack.send(b, p.tag.lineage(p.h.unit))
-	n.at(n.clock.Now()+datagramPatience, func() {
+	n.at(n.clock.Now()+int64(policy.DatagramTimeout), func() {
 		if p.waits && p.seq == at {
 			p.waits = false
 			p.next()

@@ -3,6 +3,7 @@ package virtual
 import (
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 	"glasshouse/emulator/wire"
 )
 
@@ -64,7 +65,6 @@ const (
 	quicFirstPTO   = int64(200e6) // before the round-trip time is known
 	quicTries      = 5            // of a handshake: 6.2 s
 	quicCloseFrame = 3            // bytes
-	quicLinger     = int64(500e6) // a closed socket is kept so long: the live world's
 )
 
 // quic performs an exchange on a connection of its own.
@@ -316,7 +316,7 @@ func (e *quicEnd) close() {
 	}
 	e.over = true
 	c := e.c
-	c.n.at(e.now()+quicLinger, c.socket.close)
+	c.n.at(e.now()+int64(policy.QUICLinger), c.socket.close)
 	c.n.at(e.now()+timeWait, func() { c.server.forget() })
 }
 

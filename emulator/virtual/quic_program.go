@@ -1,6 +1,9 @@
 package virtual
 
-import "glasshouse/emulator/packet"
+import (
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
+)
 
 // quicProgram is what an end says and reads on the stream.
 type quicProgram struct {
@@ -24,7 +27,7 @@ func (e *quicEnd) walk(now int64) {
 		case x.Dir != e.dir && !e.reads:
 			e.reads = true
 			e.want += int64(x.Size)
-			e.had, e.until = e.rnxt, now+x.Wait+streamPatience
+			e.had, e.until = e.rnxt, now+x.Wait+int64(policy.StreamTimeout)
 			if e.rnxt < e.want {
 				e.timer(e.until, quicPatience)
 			}
@@ -65,7 +68,7 @@ func (e *quicEnd) finished(now int64) {
 		e.c.done(nil)
 	case !e.waits:
 		e.waits = true
-		e.c.n.at(now+streamPatience, func() { e.fail(errPatience) })
+		e.c.n.at(now+int64(policy.StreamTimeout), func() { e.fail(errPatience) })
 	}
 }
 
@@ -75,6 +78,6 @@ func (e *quicEnd) waitedLong(now int64) {
 		e.fail(errPatience)
 		return
 	}
-	e.had, e.until = e.rnxt, now+streamPatience
+	e.had, e.until = e.rnxt, now+int64(policy.StreamTimeout)
 	e.timer(e.until, quicPatience)
 }

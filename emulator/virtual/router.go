@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 	"glasshouse/emulator/wire"
 )
 
@@ -26,7 +27,7 @@ type router struct {
 func newRouter(n *Net) *router {
 	r := &router{n: n, reader: n.NewWorker(), leaving: n.NewWorker(), mac: n.c.RouterMAC, socks: make(map[socketKey]func([]byte))}
 	d := newDraws(n.c.Seed, 0x726f7574)
-	r.port = uint16(firstEphemeral + d.n(lastEphemeral-firstEphemeral))
+	r.port = uint16(policy.FirstEphemeral + d.n(policy.LastEphemeral-policy.FirstEphemeral))
 	r.outside = stack{n: n, addr: u32(n.c.Outside), ttl: 64, draws: d, out: r.toWAN}
 	r.inside = stack{n: n, addr: u32(n.c.Router), ttl: 64, draws: d, out: r.toLAN}
 	r.near = newNeighbours(n, u32(n.c.Router), n.c.RouterMAC, r.frame, n.c.RouterARP)
@@ -133,27 +134,21 @@ func (r *router) ask(to netip.Addr, port uint16, question []byte, then func()) {
 		}
 	}
 	r.socks[k] = func([]byte) { r.n.at(r.n.clock.Now()+r.n.waking()+r.n.opening(), end) }
-	r.n.at(r.n.clock.Now()+resolvePatience, end)
+	r.n.at(r.n.clock.Now()+int64(policy.ResolveTimeout), end)
 }
-
-// NTP's poll intervals (RFC 5905, section 7.2): from 2^6 to 2^10 s, doubled while all is well. As the live world's router.
-const (
-	firstPoll = int64(64e9)
-	lastPoll  = int64(1024e9)
-)
 
 // Poll makes the router ask a name and the time, as routers do after they came up, from a moment on.
 func (n *Net) Poll(name string) {
-	poll := firstPoll
+	poll := int64(policy.NTPFirstPoll)
 	var turn func(at int64)
 	turn = func(at int64) {
-		n.router.ask(n.c.DNS, portDNS, wire.AppendDNSQuery(nil, uint16(n.router.outside.draws.Uint64()), name), func() {
-			n.router.ask(n.c.NTP, portNTP, wire.AppendNTPQuery(nil, n.router.outside.draws), func() {})
+		n.router.ask(n.c.DNS, wire.PortDNS, wire.AppendDNSQuery(nil, uint16(n.router.outside.draws.Uint64()), name), func() {
+			n.router.ask(n.c.NTP, wire.PortNTP, wire.AppendNTPQuery(nil, n.router.outside.draws), func() {})
 		})
-		if at > firstPoll {
-			poll = min(2*poll, lastPoll)
+		if at > int64(policy.NTPFirstPoll) {
+			poll = min(2*poll, int64(policy.NTPLastPoll))
 		}
 		n.at(at+poll+n.sleeping(), func() { turn(at + poll) })
 	}
-	n.at(int64(500e6), func() { turn(int64(500e6)) })
+	n.at(int64(policy.RouterStart), func() { turn(int64(policy.RouterStart)) })
 }

@@ -5,6 +5,7 @@ import (
 
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 	"glasshouse/emulator/wire"
 )
 
@@ -37,9 +38,6 @@ var (
 	errBroken   = errors.New("the connection broke")
 	errPatience = errors.New("the far end took too long")
 )
-
-// streamPatience is how long an end waits for bytes on a stream, beyond a message's wait: the live world's.
-const streamPatience = int64(30e9)
 
 // side is one end of a session: a program. After something has arrived it runs a little later, and reads all there is.
 type side struct {
@@ -218,7 +216,7 @@ func (d *side) await(n, now, wait int64) bool {
 
 // patience ends the session if nothing comes for long.
 func (d *side) patience(now, wait int64) {
-	d.seen, d.until = d.e.rnxt, now+wait+streamPatience
+	d.seen, d.until = d.e.rnxt, now+wait+int64(policy.StreamTimeout)
 	d.s.n.clock.Schedule(d.until, d, turnPatience)
 }
 

@@ -6,13 +6,14 @@ import (
 
 	"glasshouse/emulator"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 )
 
 // Call sends a stranger's packet to an address: a SYN as Linux makes it, or a datagram of noise.
 func (n *Net) Call(s emulator.Stranger, to netip.Addr, l packet.Lineage, send func(*packet.Packet)) {
 	d := n.cloud.stack.draws
 	src, dst := u32(s.From), u32(to)
-	sport := uint16(firstEphemeral + d.n(lastEphemeral-firstEphemeral))
+	sport := uint16(policy.FirstEphemeral + d.n(policy.LastEphemeral-policy.FirstEphemeral))
 	out := stack{n: n, ttl: 64, draws: d, out: func(ip []byte, l packet.Lineage) {
 		send(&packet.Packet{Data: ip, At: n.clock.Now(), Lineage: l})
 	}}
@@ -23,10 +24,10 @@ func (n *Net) Call(s emulator.Stranger, to netip.Addr, l packet.Lineage, send fu
 		return
 	}
 	e := endpoint{
-		st: &out, key: connKey{local: src, remote: dst, ports: uint32(sport)<<16 | uint32(s.Port)}, ts: true, mss: usualMSS,
+		st: &out, key: connKey{local: src, remote: dst, ports: uint32(sport)<<16 | uint32(s.Port)}, ts: true, mss: policy.MSS,
 		tsOffset: uint32(d.Uint64()), ipID: uint16(d.Uint64()),
 	}
-	out.mss = usualMSS
+	out.mss = policy.MSS
 	var o [40]byte
 	k := e.synOptions(o[:], packet.FlagSYN)
 	b := e.header(k, 0, packet.FlagSYN, uint32(d.Uint64()))

@@ -86,9 +86,6 @@ func (e *endpoint) now() int64 { return e.st.n.clock.Now() }
 // synTimeout is TCP's first (RFC 6298); it doubles with each SYN.
 const synTimeout = int64(1e9)
 
-// synTries is how many SYNs go out before the caller's patience ends: Go's dialer waits 8 s in the live world.
-const synTries = 3
-
 // connect sends the first SYN.
 func (e *endpoint) connect() {
 	e.state = stateSynSent

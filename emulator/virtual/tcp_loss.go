@@ -1,6 +1,9 @@
 package virtual
 
-import "glasshouse/emulator/packet"
+import (
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
+)
 
 // resend sends what is marked as lost.
 func (e *endpoint) resend(now int64) {
@@ -202,7 +205,7 @@ func (e *endpoint) sendTimer(now int64) {
 	}
 	e.sendAt = 0
 	if e.state != stateOpen {
-		if e.syns >= synTries {
+		if e.syns >= policy.SYNTries {
 			e.fail()
 			return
 		}

@@ -4,17 +4,16 @@ import (
 	"math/bits"
 
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 )
 
 // Linux's receive window (6.18: net/ipv4/tcp_input.c, tcp_output.c), which also rules acknowledgements: while it grows, each segment
 // is acknowledged by itself. A buffer is counted in bytes of memory, a window in bytes of payload.
 const (
-	firstMost    = 65535   // bytes: whole segments up to it are announced at first (tcp_select_initial_window)
-	firstBuffer  = 131072  // bytes: net.ipv4.tcp_rmem
-	mostBuffer   = 6 << 20 // bytes: net.ipv4.tcp_rmem in a new namespace
-	firstRatio   = 128     // 256ths of the memory that are payload, until a segment of some size comes (TCP_DEFAULT_SCALING_RATIO)
-	firstSegment = 10      // segments that a round trip must bring for the buffer to grow
-	growLeast    = 128     // bytes of a segment that lets the window grow
+	firstMost    = 65535 // bytes: whole segments up to it are announced at first (tcp_select_initial_window)
+	firstRatio   = 128   // 256ths of the memory that are payload, until a segment of some size comes (TCP_DEFAULT_SCALING_RATIO)
+	firstSegment = 10    // segments that a round trip must bring for the buffer to grow
+	growLeast    = 128   // bytes of a segment that lets the window grow
 )
 
 // What a packet takes in the kernel's memory, bytes: its descriptor, its shared part and its headroom (include/linux/skbuff.h on
@@ -55,7 +54,7 @@ type roundTrip struct {
 
 // newRecvWindow is an end's when its connection opens: a segment of the buffer is kept back (tcp_init_buffer_space).
 func newRecvWindow(now int64, mss int, said int64) recvWindow {
-	w := recvWindow{buffer: firstBuffer, ratio: firstRatio, said: said, space: int64(firstSegment * mss), since: now}
+	w := recvWindow{buffer: policy.ReceiveBufferFirst, ratio: firstRatio, said: said, space: int64(firstSegment * mss), since: now}
 	w.clamp = w.fits(w.buffer) - int64(mss)
 	w.threshold = min(said, w.clamp)
 	return w
@@ -205,7 +204,7 @@ func (e *endpoint) expand(read int64) {
 	if n := len(e.parts); n > 0 {
 		window += e.parts[n-1].to - e.rnxt
 	}
-	if buffer := min(window<<8/w.ratio, mostBuffer); buffer > w.buffer {
+	if buffer := min(window<<8/w.ratio, policy.ReceiveBufferMost); buffer > w.buffer {
 		w.buffer, w.clamp = buffer, w.fits(buffer)
 	}
 }

@@ -13,8 +13,10 @@ import (
 // Discovery on the LAN: multicast DNS (RFC 6762, with RFC 6763's service records) and SSDP (UPnP Device Architecture 1.1,
 // section 1). Messages are whole and right, so that analysers read them.
 
-// Ports of discovery.
+// Ports of UDP services: of DNS and NTP, and of discovery.
 const (
+	PortDNS  = 53
+	PortNTP  = 123
 	PortMDNS = 5353
 	PortSSDP = 1900
 )
