@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -21,16 +19,15 @@ import (
 	"glasshouse/testbed/report"
 )
 
-// The demo's plan: the watched homes start; meanwhile others are lived in the virtual world, in seconds, and learned from; then
-// the watched ones are labelled as their packets pass.
+// The demo's plan: the watched homes start; meanwhile other homes are simulated in the virtual world and a model of each path is trained on
+// them; then the watched homes' packets are labelled as they pass.
 const (
-	demoTrainHomes = 30 // behind NAPT, and as many behind WireGuard
-	demoTrain      = 2 * time.Minute
-	demoWatched    = 85 * time.Second
-	demoScene3     = 20 * time.Second
-	demoScene4     = 14 * time.Second
-	// demoDensity makes people act so much more often than in life that a minute of an evening sees what a few hours do.
-	demoDensity = 140
+	demoWatched = 82 * time.Second
+	demoScene3  = 24 * time.Second
+	demoScene4  = 24 * time.Second
+	// demoTimeScale is how much more often than in life people act in the demo's homes, so that a minute sees what a few hours do. It is the
+	// demo's own, whatever the scenario says.
+	demoTimeScale = 140
 )
 
 type demoOptions struct {
@@ -44,10 +41,10 @@ func newDemo() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "The tour, in under two minutes: a home, what its ISP sees, and the guesses beside the truth",
-		Long: `Runs a home behind NAPT, and the same home behind WireGuard, while a model learns from other homes, lived in the virtual
-world; then labels the home's WAN packets as they pass, and scores itself. The watched home is live: real sockets, TLS, DNS,
-NAPT, tunnel; that takes Linux and its user namespaces, no root, no Docker. Where the kernel allows none, the demo says so and
-watches a virtual home. "glasshouse doctor" tells what is missing.`,
+		Long: `Runs a home behind NAPT, and the same home behind WireGuard. Meanwhile it simulates other homes in the virtual world and trains a
+model of each path on them. It then labels the home's WAN packets as they pass, and scores the labels against the truth. The watched home
+is live, with real sockets, TLS, DNS, NAPT and tunnel. This needs Linux and its user namespaces, but neither root nor Docker. Where the
+kernel does not allow it, the demo says so and watches a virtual home; "glasshouse doctor" lists what is missing.`,
 		Example: "  glasshouse demo\n  glasshouse demo --seed 7 --json > demo.json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -55,22 +52,23 @@ watches a virtual home. "glasshouse doctor" tells what is missing.`,
 		},
 	}
 	o.seed.add(cmd)
-	cmd.Flags().StringVarP(&o.out, "output", "o", "", "`DIR` for the data sets, new or empty (default glasshouse-demo, or the next free number)")
+	cmd.Flags().StringVarP(&o.out, "output", "o", "", "`DIR` for the datasets, new or empty (default glasshouse-demo, or the next free number)")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print the result as JSON; the scenes go to stderr")
 	return cmd
 }
 
 // demo is one tour.
 type demo struct {
-	asked  uint64 // the seed that was given, or drawn
-	seed   uint64 // the watched home's: see cast
-	world  string // the watched home's
-	why    string // it is not live
-	dir    string
-	scenes *scenes
-	napt   *demoHome
-	vpn    *demoHome
-	began  time.Time
+	asked     uint64 // the seed that was given, or drawn
+	seed      uint64 // the watched home's: see cast
+	world     string // the watched home's
+	why       string // it is not live
+	dir       string
+	scenes    *scenes
+	napt      *demoHome
+	vpn       *demoHome
+	trainings map[string]*demoTraining // by the home's name
+	began     time.Time
 }
 
 func runDemo(ctx context.Context, o *demoOptions, stdout, stderr io.Writer) error {
@@ -78,24 +76,25 @@ func runDemo(ctx context.Context, o *demoOptions, stdout, stderr io.Writer) erro
 	if err != nil {
 		return err
 	}
-	d := &demo{dir: dir, began: time.Now(), scenes: newScenes(stdout), world: "live"}
+	d := &demo{dir: dir, began: time.Now(), scenes: newScenes(stdout, stderr), world: "live", trainings: make(map[string]*demoTraining)}
 	if r := testbed.Doctor(); !r.Live {
 		d.world, d.why = "virtual", r.FirstFix()
 	}
 	if o.json {
-		d.scenes = newScenes(stderr)
+		d.scenes = newScenes(stderr, stderr)
 	}
 	if err := d.cast(o.seed.get()); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var homes sync.WaitGroup
-	for _, h := range d.homes() {
-		homes.Go(func() { h.run(ctx, d.dir) })
-	}
-	defer homes.Wait()
+	var work sync.WaitGroup
+	defer work.Wait()
 	defer cancel()
+	for _, h := range d.homes() {
+		work.Go(func() { h.run(ctx, d.dir) })
+	}
+	d.train(ctx, &work)
 	napt, vpn, err := d.play(ctx)
 	if err != nil {
 		return d.failure(ctx, err)
@@ -117,10 +116,10 @@ func runDemo(ctx context.Context, o *demoOptions, stdout, stderr io.Writer) erro
 	return nil
 }
 
-// failure prefers the error of a home to that of a scene which waited for it in vain.
+// failure prefers the error of a home to that of a scene that waited for it.
 func (d *demo) failure(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return fmt.Errorf("the demo was stopped; what was captured is in %s", d.dir)
+		return fmt.Errorf("the demo was stopped; what was captured until then is in %s", d.dir)
 	}
 	for _, h := range d.homes() {
 		if e := h.failed(); e != nil {
@@ -189,20 +188,29 @@ func (d *demo) play(ctx context.Context) (napt, vpn *classifier.Score, err error
 		return nil, nil, err
 	}
 	models := make(map[string]classifier.Model)
-	for _, h := range []*demoHome{d.napt, d.vpn} {
-		if models[h.name], err = d.learn(ctx, h); err != nil {
+	for _, scene := range []struct {
+		home         *demoHome
+		long         time.Duration
+		title, about string
+	}{
+		{d.napt, demoScene3, "3  The guesses beside the truth", "the home behind NAPT"},
+		{d.vpn, demoScene4, "4  The same home behind WireGuard", "one remote address, one port, sizes padded to 16 bytes"},
+	} {
+		t := d.trainings[scene.home.name]
+		m, err := s.trained(ctx, t)
+		if err != nil {
+			return nil, nil, err
+		}
+		models[scene.home.name] = m
+		s.title(scene.title, scene.about)
+		s.training(t, m.Meta())
+		if err := s.watch(ctx, scene.home, m, d.seed, scene.long); err != nil {
 			return nil, nil, err
 		}
 	}
-	if err := s.watch(ctx, d.napt, models["napt"], demoScene3, "3  The guesses beside the truth", "the home behind NAPT, packet by packet"); err != nil {
-		return nil, nil, err
-	}
-	if err := s.watch(ctx, d.vpn, models["vpn"], demoScene4, "4  The same home behind WireGuard", "one remote address, one port, sizes padded to 16 bytes"); err != nil {
-		return nil, nil, err
-	}
 	s.fusion(d)
-	for _, h := range []*demoHome{d.napt, d.vpn} {
-		if err := h.wait(ctx); err != nil {
+	for _, h := range d.homes() {
+		if err := s.finished(ctx, h); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -212,56 +220,12 @@ func (d *demo) play(ctx context.Context) (napt, vpn *classifier.Score, err error
 	if vpn, err = score(models["vpn"], d.vpn.dir(d.dir)); err != nil {
 		return nil, nil, err
 	}
-	s.title("The score", fmt.Sprintf("on a %s home that the model has never seen; it learned from %d virtual ones each", d.world, demoTrainHomes))
+	s.title("The score", fmt.Sprintf("on a %s home of which the models have seen no packet", d.world))
 	if err := report.WriteComparison(s.w, napt, vpn); err != nil {
 		return nil, nil, err
 	}
 	s.closing(d)
 	return napt, vpn, nil
-}
-
-// learn makes a model for the homes of a scenario, from virtual ones of other seeds. It leaves the watched homes some of the
-// machine: their timers count.
-func (d *demo) learn(ctx context.Context, h *demoHome) (classifier.Model, error) {
-	s := d.scenes
-	began := time.Now()
-	out := filepath.Join(d.dir, "train-"+h.name)
-	fmt.Fprintf(s.w, "\n  Meanwhile %d other homes are lived in the virtual world, %s each, for a model to learn from …\n", demoTrainHomes, demoTrain)
-	workers := max(runtime.NumCPU()-1, 1)
-	res, err := testbed.Generate(ctx, testbed.GenerateOptions{
-		Scenario: h.sc, Seed: d.seed + 1000, Homes: demoTrainHomes, Duration: demoTrain, Workers: workers, Shard: 1, Of: 1,
-		Out: out, Captures: dataset.CapturesNone, TimeScale: demoDensity,
-	})
-	if err != nil {
-		return nil, err
-	}
-	if !res.Valid {
-		return nil, fmt.Errorf("%s: %s", out, strings.Join(res.Reasons, "; "))
-	}
-	lived := time.Since(began)
-	sets, err := openSets([]string{out}, io.Discard)
-	if err != nil {
-		return nil, err
-	}
-	m, err := classifier.Train(ctx, sets, classifier.TrainOptions{
-		Kind: "forest", Seed: d.seed, Forest: classifier.ForestOptions{
-			Workers: workers, Progress: func(done, of int) { s.status("  %d of %d trees", done, of) },
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.clear()
-	fmt.Fprintf(s.w, "  %s of %s homes in %.1f s, %d packets; learned from in %.1f s.\n", time.Duration(demoTrainHomes)*demoTrain, pathName(h.name),
-		lived.Seconds(), res.Packets, (time.Since(began) - lived).Seconds())
-	return m, saveModel(m, filepath.Join(d.dir, h.name+".model"))
-}
-
-func pathName(path string) string {
-	if path == "vpn" {
-		return "WireGuard"
-	}
-	return "NAPT"
 }
 
 func score(m classifier.Model, dir string) (*classifier.Score, error) {

@@ -18,7 +18,9 @@ type demoHome struct {
 	home  *scenarios.Home // as drawn
 	seed  uint64
 	world string
+	begun chan struct{} // closed when the home's process has reported for the first time, or has ended
 	over  chan struct{}
+	begin sync.Once
 
 	mu       sync.Mutex
 	rows     []dataset.Row // that have passed, in order
@@ -28,15 +30,16 @@ type demoHome struct {
 }
 
 func newDemoHome(name string, sc *scenarios.Scenario, home *scenarios.Home, seed uint64, world string) *demoHome {
-	return &demoHome{name: name, sc: sc, home: home, seed: seed, world: world, over: make(chan struct{})}
+	return &demoHome{name: name, sc: sc, home: home, seed: seed, world: world, begun: make(chan struct{}), over: make(chan struct{})}
 }
 
 func (h *demoHome) dir(root string) string { return filepath.Join(root, h.name) }
 
 func (h *demoHome) run(ctx context.Context, root string) {
 	defer close(h.over)
+	defer h.begin.Do(func() { close(h.begun) })
 	o := testbed.Options{
-		Scenario: h.sc, Seed: h.seed, Duration: demoWatched, Out: h.dir(root), TimeScale: demoDensity, Lab: "demo-" + h.name,
+		Scenario: h.sc, Seed: h.seed, Duration: demoWatched, Out: h.dir(root), TimeScale: demoTimeScale, Lab: "demo-" + h.name,
 		World: h.world,
 	}
 	var all []dataset.Row
@@ -80,6 +83,7 @@ func (h *demoHome) replay(ctx context.Context, rows []dataset.Row) {
 }
 
 func (h *demoHome) progressed(p testbed.Progress) {
+	h.begin.Do(func() { close(h.begun) })
 	h.mu.Lock()
 	h.progress = p
 	h.mu.Unlock()
@@ -114,14 +118,4 @@ func (h *demoHome) failed() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.err
-}
-
-// wait returns when the home's run is over, with its error.
-func (h *demoHome) wait(ctx context.Context) error {
-	select {
-	case <-h.over:
-		return h.failed()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

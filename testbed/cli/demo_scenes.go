@@ -8,26 +8,31 @@ import (
 	"os"
 	"sort"
 	"strings"
-	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
+	"glasshouse/classifier"
 	"glasshouse/testbed/dataset"
 )
 
-// scenes prints the demo. On a terminal it has colours, unless NO_COLOR is set, and a line that is written over.
+// scenes prints the demo. On a terminal it has colours, unless NO_COLOR is set; progress is a line of another writer that is written over,
+// where that one is a terminal.
 type scenes struct {
 	w        io.Writer
-	terminal bool
+	progress io.Writer
+	terminal bool // progress goes to one
 	colour   bool
 }
 
-func newScenes(w io.Writer) *scenes {
+func newScenes(w, progress io.Writer) *scenes {
+	return &scenes{w: w, progress: progress, terminal: isTerminal(progress), colour: isTerminal(w) && os.Getenv("NO_COLOR") == ""}
+}
+
+func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	s := &scenes{w: w, terminal: ok && term.IsTerminal(int(f.Fd()))}
-	s.colour = s.terminal && os.Getenv("NO_COLOR") == ""
-	return s
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 func (s *scenes) paint(code, text string) string {
@@ -44,43 +49,63 @@ func (s *scenes) title(what, about string) {
 // status shows a line that the next one writes over; it is left out where that cannot be.
 func (s *scenes) status(format string, args ...any) {
 	if s.terminal {
-		fmt.Fprintf(s.w, "\r\x1b[K"+format, args...)
+		fmt.Fprintf(s.progress, "\r\x1b[K"+format, args...)
 	}
 }
 
 func (s *scenes) clear() {
 	if s.terminal {
-		fmt.Fprint(s.w, "\r\x1b[K")
+		fmt.Fprint(s.progress, "\r\x1b[K")
 	}
 }
 
 func (s *scenes) opening(d *demo) {
-	fmt.Fprintf(s.w, "Glasshouse, a smart home with no hardware in it. Seed %d", d.asked)
+	fmt.Fprintf(s.w, "Glasshouse: a smart home with no hardware in it. Seed %d.\n", d.asked)
 	if d.seed != d.asked {
-		fmt.Fprintf(s.w, "; the home is drawn from %d,\nthe first from there on in which both voice assistants live", d.seed)
+		fmt.Fprintf(s.w, "The home is drawn from seed %d, the next one with both voice assistants.\n", d.seed)
 	}
-	fmt.Fprintf(s.w, ".\nData sets go to %s\n", d.dir)
+	fmt.Fprintf(s.w, "Datasets go to %s\n", d.dir)
 	if d.world != "live" {
-		fmt.Fprintf(s.w, "No live home can run here as it is: %s\nThe homes that are watched are virtual ones, shown at the pace of their own time.\n", d.why)
+		fmt.Fprintf(s.w, "A live home cannot run here: %s\nThe watched homes are virtual, shown at the pace of their own time.\n", d.why)
 		return
 	}
-	fmt.Fprintln(s.w, "Two homes run now, live, each in a process and namespaces of its own: one behind NAPT, and the same one behind\nWireGuard.")
+	fmt.Fprint(s.w, "Two live homes run now, each in a process and namespaces of its own: one behind\nNAPT, and the same one behind WireGuard.\n")
 }
 
 func (s *scenes) house(h *demoHome) {
-	s.title("1  The house", "who lives in it")
-	t := tabwriter.NewWriter(s.w, 0, 0, 2, ' ', 0)
+	s.title("1  The house", "its devices")
 	for _, x := range h.home.Specimens {
 		about, _, _ := strings.Cut(x.Profile.About, ". ")
-		fmt.Fprintf(t, "  %s\t%s\t%s\n", x.Name, x.Addr, about)
+		fmt.Fprintln(s.w, fit(fmt.Sprintf("  %-17s %-15s  %s", x.Name, x.Addr, about), columns))
 	}
-	_ = t.Flush()
-	fmt.Fprintf(s.w, "\n  Its people act %d times as often as in life, so that a minute shows something (time_scale in the\n  manifest). The devices' own timers are not touched: an Echo Dot's heartbeat takes its 30 s.\n", demoDensity)
+	fmt.Fprintf(s.w, "\n  People act %d times as often as in life, so that a minute shows something\n"+
+		"  (time_scale in the manifest). The devices' own timers are not scaled: the Echo\n  Dot sends a heartbeat every 30 s.\n", demoTimeScale)
+}
+
+// columns is the width that every line of the demo fits, but those that hold a path.
+const columns = 80
+
+// fit cuts a line at a word, if it must be.
+func fit(line string, width int) string {
+	if utf8.RuneCountInString(line) <= width {
+		return line
+	}
+	short := string([]rune(line)[:width-2])
+	if i := strings.LastIndex(short, " "); i > width/2 {
+		short = short[:i]
+	}
+	return strings.TrimRight(short, " ,;:.") + " …"
+}
+
+// training says what a model was trained on.
+func (s *scenes) training(t *demoTraining, m *classifier.Meta) {
+	fmt.Fprintf(s.w, "  Model: %s; features: %s.\n  Trained on %d packets of %d virtual homes: simulation %.1f s,\n  training %.1f s.\n\n",
+		m.Kind, t.recipe.features, m.Packets, len(m.TrainedOn), t.generated.Seconds(), t.training.Seconds())
 }
 
 // isp shows ten packets in a row.
 func (s *scenes) isp(ctx context.Context, h *demoHome) error {
-	s.title("2  What the ISP sees", "ten packets in a row on the home's WAN: no device has a name here")
+	s.title("2  What the ISP sees", "ten packets in a row on the home's WAN; nothing names a device")
 	const shown = 10
 	start := h.sc.WarmUp + 2*time.Second
 	if err := s.until(ctx, h, func() bool {
@@ -120,14 +145,32 @@ func (s *scenes) until(ctx context.Context, h *demoHome, ready func() bool) erro
 	return nil
 }
 
-// fusion tells what the tunnel hides, from the packets that both homes sent.
+// finished waits until a home's run is over, and returns its error.
+func (s *scenes) finished(ctx context.Context, h *demoHome) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-h.over:
+			s.clear()
+			return h.failed()
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			p := h.state()
+			s.status("  the homes run on: %s of %s", p.Elapsed.Round(time.Second), p.Duration)
+		}
+	}
+}
+
+// fusion shows what the tunnel hides, from the packets that both homes sent.
 func (s *scenes) fusion(d *demo) {
 	n, v := d.napt.since(0), d.vpn.since(0)
 	fmt.Fprintf(s.w, "\n  Remote addresses: %d behind NAPT, %d behind WireGuard.\n", remotes(n), remotes(v))
 	for _, device := range []string{"echo-dot", "google-home"} {
-		a, b := beats(n, device), beats(v, device)
+		a, b := heartbeats(n, device), heartbeats(v, device)
 		if len(a) > 0 && len(b) > 0 {
-			fmt.Fprintf(s.w, "  The heartbeat of %s: frames of %s bytes, of %s behind WireGuard.\n", device, join(a), join(b))
+			fmt.Fprintf(s.w, "  Heartbeat of the %s: %s bytes; behind WireGuard, %s.\n", device, join(a), join(b))
 		}
 	}
 }
@@ -142,8 +185,8 @@ func remotes(rows []dataset.Row) int {
 	return len(seen)
 }
 
-// beats lists the frame sizes of a device's heartbeats, upwards.
-func beats(rows []dataset.Row, device string) []int {
+// heartbeats lists the frame sizes of a device's heartbeats, upwards.
+func heartbeats(rows []dataset.Row, device string) []int {
 	seen := make(map[int]bool)
 	for i := range rows {
 		if r := &rows[i]; r.Device == device && r.Activity == "heartbeat" && r.Role == "data" && r.Dir > 0 {
@@ -168,13 +211,14 @@ func join(n []int) string {
 
 func (s *scenes) closing(d *demo) {
 	wan, unattributed := d.packets()
-	fmt.Fprintf(s.w, "\n%d unattributed packets in %d, of %d watched homes. It took %s.\n",
+	fmt.Fprintf(s.w, "\n%d of %d packets of the %d watched homes are unattributed. Wall time: %s.\n",
 		unattributed, wan, len(d.homes()), time.Since(d.began).Round(time.Second))
-	fmt.Fprintf(s.w, "\nThe data sets, captures and models are in %s.\nNow try (\"go build .\" makes the program):\n", d.dir)
+	fmt.Fprintf(s.w, "\nDatasets, captures and models are in\n%s\nNow try (\"go build .\" builds the program):\n", d.dir)
 	for _, line := range []string{
 		"glasshouse dataset info " + d.napt.dir(d.dir),
 		"wireshark " + d.napt.dir(d.dir) + "/home=000000/wan.pcapng",
-		"glasshouse run noisy-napt --duration 5m     and, beside it:  glasshouse shell gateway",
+		"glasshouse run noisy-napt --duration 5m",
+		"glasshouse shell gateway                   # while that home runs",
 		"glasshouse devices show echo-dot",
 	} {
 		fmt.Fprintln(s.w, "  "+line)

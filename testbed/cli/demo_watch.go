@@ -3,17 +3,18 @@ package cli
 import (
 	"context"
 	"fmt"
-	"slices"
+	"math"
+	"math/rand/v2"
 	"time"
 
 	"glasshouse/classifier"
 	"glasshouse/testbed/dataset"
 )
 
-// linesPerSecond is how many of the packets are shown while they pass.
-const linesPerSecond = 2
+// linesPerSecond is how many packets are shown.
+const linesPerSecond = 1
 
-// guessed is a packet with what the model says of it.
+// guessed is a packet with the model's guess.
 type guessed struct {
 	row   dataset.Row
 	class string
@@ -58,64 +59,103 @@ func (l *labeller) fresh() ([]guessed, error) {
 	return l.out, nil
 }
 
-func (l *labeller) summary() string {
-	return fmt.Sprintf("%d packets labelled so far, %.1f %% right", l.counted, 100*float64(l.right)/float64(max(l.counted, 1)))
+func (l *labeller) share() float64 { return float64(l.right) / float64(max(l.counted, 1)) }
+
+// inWords says a share as people do.
+func inWords(share float64) string {
+	switch tenths := math.Round(10 * share); {
+	case share == 0:
+		return "none"
+	case share == 1:
+		return "all"
+	case share >= 0.975:
+		return "nearly all"
+	case share >= 0.925:
+		return "about 19 in 20"
+	case tenths == 0:
+		return "very few"
+	default:
+		return fmt.Sprintf("about %.0f in 10", tenths)
+	}
 }
 
-// pick takes one of each class in turn, as far as they come by, or a page load would fill the screen. It returns the turn
-// after.
-func pick(fresh []guessed, classes []string, turn int) (guessed, int) {
-	for k := range classes {
-		i := slices.IndexFunc(fresh, func(g guessed) bool { return g.row.Class == classes[(turn+k)%len(classes)] })
-		if i >= 0 {
-			return fresh[i], turn + k + 1
-		}
-	}
-	return fresh[0], turn
+// sample draws packets at random from those that have been labelled so far, each at most once: right and wrong guesses come up as often as
+// the model makes them.
+type sample struct {
+	r    *rand.Rand
+	left []guessed
 }
 
-// watch labels a home's packets as they pass, for a while, and shows some.
-func (s *scenes) watch(ctx context.Context, h *demoHome, m classifier.Model, long time.Duration, what, about string) error {
-	s.title(what, fmt.Sprintf("%s; the forest has learned from\n%d packets of other homes", about, m.Meta().Packets))
-	l := newLabeller(h, m)
-	if _, err := l.fresh(); err != nil { // what has passed so far, at once
-		return err
+func newSample(seed uint64) *sample { return &sample{r: rand.New(rand.NewPCG(seed, 0xde30))} }
+
+func (s *sample) add(g []guessed) { s.left = append(s.left, g...) }
+
+// draw returns a packet; ok is false where none is left.
+func (s *sample) draw() (g guessed, ok bool) {
+	if len(s.left) == 0 {
+		return guessed{}, false
 	}
+	i, last := s.r.IntN(len(s.left)), len(s.left)-1
+	g = s.left[i]
+	s.left[i] = s.left[last]
+	s.left = s.left[:last]
+	return g, true
+}
+
+// watch labels a home's packets as they pass, for a while, and shows a sample.
+func (s *scenes) watch(ctx context.Context, h *demoHome, m classifier.Model, seed uint64, long time.Duration) error {
+	l, drawn := newLabeller(h, m), newSample(seed)
 	end := time.Now().Add(long)
 	tick := time.NewTicker(time.Second / linesPerSecond)
 	defer tick.Stop()
-	turn := 0
+	shown, right := 0, 0
+	over := h.over
 	for time.Now().Before(end) {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-h.over:
-			if err := h.failed(); err != nil {
-				return err
-			}
-			end = time.Now()
-		case <-tick.C:
-		}
 		fresh, err := l.fresh()
 		if err != nil {
 			return err
 		}
-		if len(fresh) == 0 {
-			continue
+		drawn.add(fresh)
+		if g, ok := drawn.draw(); ok {
+			shown++
+			colour := "31"
+			if g.class == g.row.Class {
+				colour = "32"
+				right++
+			}
+			s.clear()
+			fmt.Fprintln(s.w, s.paint(colour, demoLine(&g, l.warm-int64(h.sc.WarmUp))))
+			s.status("  %d packets labelled so far, %.1f %% right", l.counted, 100*l.share())
 		}
-		var g guessed
-		g, turn = pick(fresh, m.Classes(), turn)
-		colour := "31"
-		if g.class == g.row.Class {
-			colour = "32"
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-over: // on a slow machine, before its model was there: its packets are shown all the same
+			if err := h.failed(); err != nil {
+				return err
+			}
+			over = nil
+		case <-tick.C:
 		}
-		s.clear()
-		fmt.Fprintln(s.w, "  "+s.paint(colour, guessLine(&g.row, g.class, g.p, g.row.Class)))
-		s.status("  %s", l.summary())
 	}
 	s.clear()
-	fmt.Fprintf(s.w, "  %s (above: one of each class in turn)\n", l.summary())
+	fmt.Fprintf(s.w, "\n  Drawn at random: %d of these %d are right. Of all %d packets so far\n  %s are (%.1f %%).\n",
+		right, shown, l.counted, inWords(l.share()), 100*l.share())
 	return nil
+}
+
+// demoLine shows a packet with its guess and, where that is wrong, the truth; start is the home's, UTC ns. It fits 80 columns.
+func demoLine(g *guessed, start int64) string {
+	mark := "✓"
+	if g.class != g.row.Class {
+		mark = "✗ " + g.row.Class
+	}
+	arrow := "→"
+	if g.row.Dir < 0 {
+		arrow = "←"
+	}
+	return fmt.Sprintf("  %5.1f s %s :%-5d %-9s %4d B  %-16s %3.0f %% %s",
+		float64(g.row.TsNs-start)/1e9, arrow, g.row.RemotePort, protocol(&g.row), g.row.Length, g.class, 100*g.p, mark)
 }
 
 // warmUp is when the home's packets begin to count, UTC ns.

@@ -233,16 +233,21 @@ func packetLine(r *dataset.Row) string {
 	if r.Dir < 0 {
 		arrow = "←"
 	}
-	proto := r.AppProto
-	if proto == dataset.AppNone {
-		switch r.IPProto {
-		case 6:
-			proto = "tcp"
-		case 17:
-			proto = "udp"
-		case 1:
-			proto = "icmp"
-		}
+	return fmt.Sprintf("%s %s %-15s :%-5d %-9s %5d B", time.Unix(0, r.TsNs).UTC().Format("15:04:05.000"), arrow, r.RemoteAddr, r.RemotePort, protocol(r), r.Length)
+}
+
+// protocol names what a packet's own bytes show: an application protocol, or else the transport's.
+func protocol(r *dataset.Row) string {
+	if r.AppProto != dataset.AppNone {
+		return r.AppProto
 	}
-	return fmt.Sprintf("%s %s %-15s :%-5d %-9s %5d B", time.Unix(0, r.TsNs).UTC().Format("15:04:05.000"), arrow, r.RemoteAddr, r.RemotePort, proto, r.Length)
+	switch r.IPProto {
+	case 6:
+		return "tcp"
+	case 17:
+		return "udp"
+	case 1:
+		return "icmp"
+	}
+	return r.AppProto
 }

@@ -101,7 +101,7 @@ func support(c classifier.ClassScore) string {
 func WriteComparison(w io.Writer, napt, vpn *classifier.Score) error {
 	t := plain.NewTable(w)
 	fmt.Fprint(t, "\tNAPT\t\t\tWireGuard\t\t\n")
-	fmt.Fprint(t, "\tforest\tlength\tmajority\tforest\tlength\tmajority\n")
+	fmt.Fprintf(t, "\t%s\tlength\tmajority\t%s\tlength\tmajority\n", napt.Model, vpn.Model)
 	row := func(name string, f func(*classifier.Score) [3]string) {
 		a, b := f(napt), f(vpn)
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", name, a[0], a[1], a[2], b[0], b[1], b[2])
