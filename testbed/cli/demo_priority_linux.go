@@ -7,13 +7,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lowNice is the nice value of a process that trains beside live homes.
-const lowNice = 5
+// lowerBy is added to the nice value of a process that trains beside live homes.
+const lowerBy = 5
 
 // lowerPriority makes this process yield the processor to those that it has started, whose timers must fire on time. Linux keeps a nice
 // value per thread, and a new thread has that of the thread which made it: passes are made until one finds no other thread. A process that
 // may not do so goes on as it is.
 func lowerPriority() {
+	raw, err := unix.Getpriority(unix.PRIO_PROCESS, 0) // the system call gives 20 less the nice value
+	if err != nil {
+		return
+	}
+	nice := min(20-raw+lowerBy, 19) // what somebody has asked for with nice(1) is not taken back
 	done := make(map[int]bool)
 	for found := true; found; {
 		found = false
@@ -27,7 +32,7 @@ func lowerPriority() {
 				continue
 			}
 			done[tid], found = true, true
-			_ = unix.Setpriority(unix.PRIO_PROCESS, tid, lowNice) // the thread may have ended
+			_ = unix.Setpriority(unix.PRIO_PROCESS, tid, nice) // the thread may have ended
 		}
 	}
 }
