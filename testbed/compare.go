@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -224,7 +225,7 @@ func compared(p *learn.Packet) bool {
 	if p.Proto == 17 && (p.RemotePort == 67 || p.RemotePort == 68) {
 		return false
 	}
-	return p.RemotePort == 53 || !p.Remote.IsPrivate() && !p.Remote.IsMulticast() && !p.Remote.IsLinkLocalUnicast() && p.Remote.As4() != [4]byte{255, 255, 255, 255}
+	return p.RemotePort == 53 || !p.Remote.IsPrivate() && !p.Remote.IsMulticast() && !p.Remote.IsLinkLocalUnicast() && p.Remote != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
 func protocolOf(p *learn.Packet) string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -14,38 +15,41 @@ import (
 
 	"glasshouse/devices/learn"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/frames"
 )
 
 // TraceOptions say whose packets are read from a capture: those of a MAC address, or those of an IPv4 address.
-type TraceOptions struct {
-	MAC  [6]byte
-	Addr netip.Addr // instead of MAC
-}
+type TraceOptions = frames.Station
 
 // ErrNoDevice means that a capture holds no packet of the device.
-var ErrNoDevice = errors.New("no IPv4 packet of this device is in the capture")
+var ErrNoDevice = errors.New("no IP packet of this device is in the capture")
 
-// ReadTrace reads what a pcap or pcapng file of Ethernet frames holds of one device. VLAN tags are looked through, padding is not
-// counted, payloads may be cut. A frame that is no well-formed IPv4 packet is left out, and counted in Others.
+// ReadTrace reads what a capture holds of one device; path "-" is standard input. Payloads may be cut. What is left out, the trace counts in
+// LeftOut; what is odd about the capture, its Doubts say.
 func ReadTrace(path string, o TraceOptions) (*learn.Trace, error) {
-	r, err := dataset.OpenCapture(path)
+	r, err := frames.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = r.Close() }()
 	t := newTracer(o)
 	for {
-		f, err := r.Read()
+		f, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			return nil, err
 		}
-		t.frame(f.TsNs, f.Data, f.Length)
+		t.frame(f)
 	}
+	frames.LeftOut(t.t.LeftOut).Add(r.LeftOut())
+	t.t.Doubts = r.Notes()
 	trace := t.end()
 	if len(trace.Packets) == 0 {
+		if t.anonymous && !o.Addr.IsValid() {
+			return nil, fmt.Errorf("%s: %w: its frames have no MAC address; --ip says whose packets are meant", path, ErrNoDevice)
+		}
 		return nil, fmt.Errorf("%s: %w; it has %s", path, ErrNoDevice, t.stations())
 	}
 	return trace, nil
@@ -53,24 +57,55 @@ func ReadTrace(path string, o TraceOptions) (*learn.Trace, error) {
 
 // tracer picks a device's packets from frames.
 type tracer struct {
-	o      TraceOptions
-	t      *learn.Trace
-	macs   map[[6]byte]int
-	whole  int // packets with a payload that is there
-	cut    int // and that is not
-	macSet bool
-	opened map[[3]uint16]int // of connections by ports and the remote address's last bytes: index of the SYN
+	who       *frames.Matcher
+	copies    *frames.Copies
+	t         *learn.Trace
+	macs      map[[6]byte]int
+	anonymous bool // a frame without a MAC address was met
+	v6        int  // packets of IPv6
+	whole     int  // packets with a payload that is there
+	cut       int  // and that is not
+	opened    map[connectionKey]int
+	datagrams map[datagramKey]datagram
+	lone      map[datagramKey][]frames.Frame // fragments whose first one has not come yet
 }
 
-// connectionKey tells a device's connections apart well enough to find the SYN before a ClientHello.
-func connectionKey(p *learn.Packet) [3]uint16 {
-	a := p.Remote.As4()
-	return [3]uint16{p.LocalPort, p.RemotePort, binary.BigEndian.Uint16(a[2:])}
+// connectionKey tells a device's connections apart, to find the SYN before a ClientHello.
+type connectionKey struct {
+	remote         netip.Addr
+	local, remoteP uint16
 }
+
+func keyOf(p *learn.Packet) connectionKey { return connectionKey{p.Remote, p.LocalPort, p.RemotePort} }
+
+// datagramKey is what fragments have in common (RFC 791, RFC 8200).
+type datagramKey struct {
+	src, dst netip.Addr
+	proto    uint8
+	id       uint32
+}
+
+// datagram is where a first fragment was put.
+type datagram struct {
+	index int
+	at    int64
+}
+
+// reassembly is how long fragments of a datagram are waited for, ns (RFC 1122, section 3.3.2: 60 to 120 s).
+const reassembly = 60e9
+
+// Reasons of this reader's own for which a packet is left out.
+const (
+	leftLone          = frames.LoneFragment
+	leftIPv6Multicast = "ipv6_multicast"
+)
 
 func newTracer(o TraceOptions) *tracer {
-	t := &learn.Trace{MAC: o.MAC, Names: make(map[netip.Addr]string), Others: make(map[string]int)}
-	return &tracer{o: o, t: t, macs: make(map[[6]byte]int), opened: make(map[[3]uint16]int)}
+	t := &learn.Trace{MAC: o.MAC, Names: make(map[netip.Addr]string), LeftOut: make(map[string]int64)}
+	return &tracer{
+		who: frames.NewMatcher(o), copies: frames.NewCopies(), t: t, macs: make(map[[6]byte]int), opened: make(map[connectionKey]int),
+		datagrams: make(map[datagramKey]datagram), lone: make(map[datagramKey][]frames.Frame),
+	}
 }
 
 // stations lists the senders of a capture, the busiest first.
@@ -87,86 +122,92 @@ func (t *tracer) stations() string {
 	})
 	var s []string
 	for _, m := range all[:min(len(all), 8)] {
-		s = append(s, fmt.Sprintf("%x:%x:%x:%x:%x:%x", m[0:1], m[1:2], m[2:3], m[3:4], m[4:5], m[5:6]))
+		s = append(s, net.HardwareAddr(m[:]).String())
 	}
 	if len(s) == 0 {
-		return "no frame"
+		return "no frame with a MAC address"
 	}
 	return strings.Join(s, ", ")
 }
 
-// frame reads one frame. Nothing that is in it makes it panic.
-func (t *tracer) frame(at int64, b []byte, length int) {
-	if len(b) < 14 {
-		t.t.Others["short"]++
-		return
+// frame takes the next IP packet. Nothing that is in it makes it panic.
+func (t *tracer) frame(f *frames.Frame) {
+	if f.HasSrc {
+		t.macs[f.SrcMAC]++
+	} else {
+		t.anonymous = true
 	}
-	src, dst := [6]byte(b[6:12]), [6]byte(b[0:6])
-	t.macs[src]++
-	kind, off := binary.BigEndian.Uint16(b[12:]), 14
-	for (kind == 0x8100 || kind == 0x88a8) && len(b) >= off+4 {
-		kind = binary.BigEndian.Uint16(b[off+2:])
-		off += 4
+	dir, reason := t.who.Match(f)
+	near, far := f.Src, f.Dst
+	if dir < 0 {
+		near, far = far, near
 	}
-	mine := t.o.Addr.IsValid() || src == t.o.MAC || dst == t.o.MAC
-	if !mine {
-		return
+	switch {
+	case dir == 0:
+	case f.Is6() && far.IsMulticast():
+		reason = leftIPv6Multicast
+	case f.Is6() && !frames.Crosses(near, far):
+		reason = learn.LeftLocal
+	case t.copies.Seen(f):
+		reason = frames.Copy
+	default:
+		reason = t.ip(f, dir > 0, far)
 	}
-	if kind != 0x0800 {
-		t.t.Others[map[uint16]string{0x0806: "arp", 0x86dd: "ipv6"}[kind]]++
-		return
+	if reason != "" {
+		t.t.LeftOut[reason]++
 	}
-	t.ip(at, src, b[off:], length-off)
 }
 
-func (t *tracer) ip(at int64, mac [6]byte, b []byte, length int) {
-	if len(b) < 20 || b[0]>>4 != 4 {
-		t.t.Others["short"]++
-		return
+// ip takes a packet of the device's, and tells why it is left out.
+func (t *tracer) ip(f *frames.Frame, up bool, far netip.Addr) (reason string) {
+	p := learn.Packet{At: f.At, Up: up, Remote: far, Length: dataset.EthernetHeader + f.Length, Proto: f.Proto, TTL: f.TTL}
+	if f.Is6() {
+		t.v6++
 	}
-	head, total := int(b[0]&15)*4, int(binary.BigEndian.Uint16(b[2:]))
-	if head < 20 || len(b) < head || total < head {
-		t.t.Others["malformed"]++
-		return
-	}
-	if binary.BigEndian.Uint16(b[6:])&0x1fff != 0 {
-		t.t.Others["fragment"]++
-		return
-	}
-	if length > 0 && total > length {
-		t.t.Others["malformed"]++
-		return
-	}
-	from, to := netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
-	p := learn.Packet{At: at, Length: 14 + total, Proto: b[9], TTL: b[8]}
-	switch {
-	case t.o.Addr.IsValid() && from == t.o.Addr, !t.o.Addr.IsValid() && mac == t.o.MAC:
-		p.Up, p.Remote = true, to
-		if t.o.Addr.IsValid() && !t.macSet {
-			t.t.MAC, t.macSet = mac, true
+	key := datagramKey{f.Src, f.Dst, f.Proto, f.ID}
+	if f.Offset > 0 {
+		if d, ok := t.datagrams[key]; ok && f.At-d.at < reassembly {
+			t.join(&t.t.Packets[d.index], f)
+		} else {
+			later := *f
+			later.IP = nil
+			t.lone[key] = append(t.lone[key], later)
 		}
-	case t.o.Addr.IsValid() && to != t.o.Addr:
-		return
-	default:
-		p.Remote = from
+		return ""
 	}
-	rest := b[head:]
-	if total-head < len(rest) {
-		rest = rest[:total-head] // padding
+	if !t.transport(&p, f) {
+		return frames.Malformed
 	}
-	if !t.transport(&p, rest, total-head) {
-		t.t.Others["malformed"]++
-		return
-	}
-	if p.Proto == 6 && p.Up && p.Flags&0x12 == 2 {
+	if p.Proto == frames.ProtoTCP && p.Up && p.Flags&0x12 == 2 {
 		p.Host = t.t.Names[p.Remote]
-		t.opened[connectionKey(&p)] = len(t.t.Packets)
+		t.opened[keyOf(&p)] = len(t.t.Packets)
 	}
 	t.t.Packets = append(t.t.Packets, p)
+	if f.More {
+		t.datagrams[key] = datagram{len(t.t.Packets) - 1, f.At}
+		for i := range t.lone[key] { // old stacks send the last fragment first
+			if later := &t.lone[key][i]; f.At-later.At < reassembly {
+				t.join(&t.t.Packets[len(t.t.Packets)-1], later)
+			} else {
+				t.t.LeftOut[leftLone]++
+			}
+		}
+		delete(t.lone, key)
+	}
+	return ""
 }
 
-// transport reads what is above IP: size bytes, of which b were kept.
-func (t *tracer) transport(p *learn.Packet, b []byte, size int) bool {
+// join adds a later fragment to its datagram. UDP's header told the whole length already.
+func (t *tracer) join(p *learn.Packet, f *frames.Frame) {
+	p.Length += dataset.EthernetHeader + f.Length
+	if p.Proto != frames.ProtoUDP {
+		p.Payload += f.Length - f.Above
+	}
+}
+
+// transport reads what is above IP.
+func (t *tracer) transport(p *learn.Packet, f *frames.Frame) bool {
+	b, size := f.IP[min(f.Above, len(f.IP)):], f.Length-f.Above
 	ports := func() {
 		p.LocalPort, p.RemotePort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 		if !p.Up {
@@ -194,12 +235,15 @@ func (t *tracer) transport(p *learn.Packet, b []byte, size int) bool {
 		}
 		ports()
 		p.Payload = size - 8
+		if f.More {
+			p.Payload = max(int(binary.BigEndian.Uint16(b[4:]))-8, p.Payload)
+		}
 		t.datagram(p, b[8:])
-	case 1:
+	case frames.ProtoICMP, frames.ProtoICMPv6:
 		if len(b) < 8 || size < 8 {
 			return false
 		}
-		p.Echo, p.Payload = b[0] == 8, size-8
+		p.Echo, p.Payload = b[0] == 8 && !f.Is6() || b[0] == 128 && f.Is6(), size-8
 	}
 	return true
 }
@@ -242,7 +286,7 @@ func (t *tracer) payload(p *learn.Packet, b []byte) {
 	case b[0] == 22 && b[1] == 3 && p.Up && b[5] == 1:
 		p.App = learn.AppTLS12
 		if name := clientHello(b); name != "" {
-			if i, ok := t.opened[connectionKey(p)]; ok {
+			if i, ok := t.opened[keyOf(p)]; ok {
 				t.t.Packets[i].Host = name
 			}
 			if t.t.Names[p.Remote] == "" {
@@ -280,10 +324,15 @@ func (t *tracer) datagram(p *learn.Packet, b []byte) {
 		}
 		host := strings.ToLower(strings.TrimSuffix(m.Question[0].Name, "."))
 		for _, rr := range m.Answer {
-			if a, ok := rr.(*dns.A); ok {
-				if addr, ok := netip.AddrFromSlice(a.A.To4()); ok {
-					t.t.Names[addr] = host
-				}
+			var addr netip.Addr
+			switch a := rr.(type) {
+			case *dns.A:
+				addr, _ = netip.AddrFromSlice(a.A.To4())
+			case *dns.AAAA:
+				addr, _ = netip.AddrFromSlice(a.AAAA.To16())
+			}
+			if addr.IsValid() {
+				t.t.Names[addr] = host
 			}
 		}
 	}
@@ -330,5 +379,22 @@ func (t *tracer) end() *learn.Trace {
 		return 0
 	})
 	t.t.Cut = t.cut > t.whole
+	for _, waiting := range t.lone {
+		t.t.LeftOut[leftLone] += int64(len(waiting))
+	}
+	if mac, ok := t.who.Address(); ok {
+		t.t.MAC = mac
+	}
+	t.t.Doubts = append(t.t.Doubts, t.who.Doubts()...)
+	if n := t.t.LeftOut[frames.Copy]; n > 0 {
+		t.t.Doubts = append(t.t.Doubts, fmt.Sprintf("%d packets are copies of those before them, as of a port that is mirrored twice: they are left out", n))
+	}
+	if n := t.t.LeftOut[frames.IPv6]; n > 0 {
+		t.t.Doubts = append(t.t.Doubts, fmt.Sprintf("%d packets of IPv6 are left out, for the device was named by its IPv4 address: --mac takes them", n))
+	}
+	if t.v6 > 0 {
+		t.t.Doubts = append(t.t.Doubts, fmt.Sprintf("%d of its %d packets are IPv6, and are learned as if they were IPv4: its frames are 20 bytes longer than emulated ones",
+			t.v6, len(t.t.Packets)))
+	}
 	return t.t
 }

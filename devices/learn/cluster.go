@@ -143,18 +143,23 @@ func (c *cluster) script(over int, rtt int64, doze []int64) []item {
 	return out
 }
 
+// longestWait is the longest within an activity that a profile may have, ns.
+const longestWait = int64(3600e9)
+
 // turnWait takes the network's way and back off an answer's lag: the emulated network has its own.
 func turnWait(lo, hi int64, up, before bool, rtt int64) [2]int64 {
 	if !up && before {
 		lo, hi = lo-rtt, hi-rtt
 	}
-	const most = int64(3600e9)
-	return [2]int64{min(max(lo, 0), most), min(max(hi, 0), most)}
+	return [2]int64{min(max(lo, 0), longestWait), min(max(hi, 0), longestWait)}
 }
 
 // waitTable is turnWait for all quantiles; nil of a small sample. What a device that dozes answers has waited for it to wake.
 func waitTable(waits []int64, up, before bool, rtt int64, doze []int64) []int64 {
 	t := spreadOf(waits)
+	for i := range t {
+		t[i] = min(t[i], longestWait)
+	}
 	switch {
 	case t == nil:
 		return nil

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -24,16 +25,17 @@ type Doubt struct {
 
 // Result is a learned profile.
 type Result struct {
-	YAML       []byte     `json:"-"`
-	Device     string     `json:"device"`
-	Span       float64    `json:"span_s"`
-	Packets    int        `json:"packets"`
-	Services   []Service  `json:"services"`
-	Activities []Activity `json:"activities"`
-	Explained  float64    `json:"explained"` // share of the messages that activities were made from
-	Doubts     []Doubt    `json:"doubts"`
-	RTT        int64      `json:"rtt_ns"` // median way and back of its SYNs; 0 = none was seen
-	Stack      Stack      `json:"stack"`
+	YAML       []byte           `json:"-"`
+	Device     string           `json:"device"`
+	Span       float64          `json:"span_s"`
+	Packets    int              `json:"packets"`
+	Services   []Service        `json:"services"`
+	Activities []Activity       `json:"activities"`
+	Explained  float64          `json:"explained"` // share of the messages that activities were made from
+	Doubts     []Doubt          `json:"doubts"`
+	LeftOut    map[string]int64 `json:"left_out"` // frames that nothing was learned from, by reason
+	RTT        int64            `json:"rtt_ns"`   // median way and back of its SYNs; 0 = none was seen
+	Stack      Stack            `json:"stack"`
 }
 
 // Stack is what was seen of the device's TCP/IP.
@@ -77,6 +79,7 @@ func Learn(t *Trace, o Options) (*Result, error) {
 	l := &learner{t: t, o: o, names: make(map[string]bool)}
 	l.r.Device, l.r.Span, l.r.Packets = o.Device, float64(t.Span())/1e9, len(t.Packets)
 	l.r.Doubts = []Doubt{}
+	l.account()
 	peers := peersOf(t)
 	for _, p := range peers {
 		for _, k := range p.talks {
@@ -116,6 +119,33 @@ func Learn(t *Trace, o Options) (*Result, error) {
 func (l *learner) doubt(about, format string, a ...any) {
 	l.r.Doubts = append(l.r.Doubts, Doubt{about, fmt.Sprintf(format, a...)})
 }
+
+// account notes what is left out of the capture, and what is odd about it.
+func (l *learner) account() {
+	l.r.LeftOut = make(map[string]int64)
+	maps.Copy(l.r.LeftOut, l.t.LeftOut)
+	for i := range l.t.Packets {
+		p := &l.t.Packets[i]
+		if private(p.Remote) && !spread(p.Remote) && !(p.Proto == 17 && service(p.RemotePort)) {
+			l.r.LeftOut[LeftLocal]++
+		}
+	}
+	for _, d := range l.t.Doubts {
+		l.doubt(l.o.Device, "%s", d)
+	}
+	hole, from := int64(0), int64(0)
+	for i := 1; i < len(l.t.Packets); i++ {
+		if at := l.t.Packets[i-1].At; l.t.Packets[i].At-at > hole {
+			hole, from = l.t.Packets[i].At-at, at
+		}
+	}
+	if hole > longestGap || hole > 24*int64(time.Hour) && hole > l.t.Span()/2 {
+		l.doubt(l.o.Device, "nothing of it is recorded for %s from %s on: probably a hole in the recording; gaps of more than %s are not learned",
+			days(hole), time.Unix(0, from).UTC().Format(time.DateTime), days(longestGap))
+	}
+}
+
+func days(ns int64) string { return fmt.Sprintf("%.1f days", float64(ns)/float64(24*time.Hour)) }
 
 // stack learns the habits of the device's TCP/IP.
 func (l *learner) stack(peers []*peer) {
@@ -369,7 +399,26 @@ func (l *learner) host(p *peer) (host, cloud string, named bool) {
 		}
 		return p.name, strings.Trim(cloud, "-"), true
 	}
-	return fmt.Sprintf("host-%d.example.net", n), fmt.Sprintf("unknown-%d", n), false
+	return placeholder(fmt.Sprintf("host-%d", n), l.o.Device), fmt.Sprintf("unknown-%d", n), false
+}
+
+// placeholder makes a host's name of a label that does not hold the device's name: a profile must not have it there (the truth would be
+// readable on the wire).
+func placeholder(label, device string) string {
+	var names []string
+	for _, zone := range []string{"example.net", "example.com", "example.org", "test", "invalid"} {
+		names = append(names, label+"."+zone)
+	}
+	for c := 'a'; c <= 'z'; c++ { // one of the letters, unless the device's name has all of them
+		names = append(names, strings.Repeat(string(c), 4)+label[strings.LastIndexByte(label, '-')+1:]+"."+strings.Repeat(string(c), 3))
+		names = append(names, strings.Repeat(string(c), 4+len(label))+"."+strings.Repeat(string(c), 3))
+	}
+	for _, n := range names {
+		if !strings.Contains(n, device) {
+			return n
+		}
+	}
+	return names[0]
 }
 
 func hostLike(s string) bool {

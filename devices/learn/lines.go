@@ -3,6 +3,7 @@ package learn
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Activity is a learned activity.
@@ -70,6 +71,9 @@ func (l *learner) line(p *peer, s *Service) []Activity {
 			continue
 		}
 		a := Activity{Op: "dialogue", Seen: len(c.members), Shape: sketch(c.members[0].messages, s.over), items: items}
+		if n := largest(c.members[0].messages); p.proto == 17 && n > largestDatagram {
+			l.doubt(p.name, "its datagrams of %d bytes are emulated with %d, which one frame carries", n, largestDatagram)
+		}
 		a.Rhythm = rhythmOf(c.gaps(p.proto == 6))
 		if a.Rhythm.Period == 0 {
 			a.Rhythm = rhythmOf(l.round(c.times()))
@@ -119,6 +123,11 @@ func (l *learner) sessions(p *peer, s *Service) []Activity {
 	}
 	s.Level = levels(ds)
 	s.Latency, s.Replies = latency(ds, l.rtt)
+	rhythm := rhythmOf(l.round((&cluster{members: ds}).times()))
+	if rhythm.N == 0 {
+		l.doubt(p.name, "%d connections, with holes in the recording between them: left out", len(ds))
+		return nil
+	}
 	c := &cluster{members: ds, paced: len(l.r.Stack.Pace) > 0}
 	items := c.script(s.over, l.rtt, l.r.Stack.Doze)
 	if items = p.fit(items, false); items == nil {
@@ -127,7 +136,7 @@ func (l *learner) sessions(p *peer, s *Service) []Activity {
 	for _, d := range ds {
 		l.used += len(d.talk.messages)
 	}
-	return []Activity{{Name: "session", Op: "dialogue", Seen: len(ds), Shape: sketch(ds[0].messages, s.over), items: items, Rhythm: rhythmOf(l.round(c.times()))}}
+	return []Activity{{Name: "session", Op: "dialogue", Seen: len(ds), Shape: sketch(ds[0].messages, s.over), items: items, Rhythm: rhythm}}
 }
 
 // fit makes a dialogue one that a profile can hold: a connection, or a UDP flow, begins with 16 bytes or more up; each datagram
@@ -158,9 +167,19 @@ func (p *peer) fit(items []item, lasting bool) []item {
 	return items
 }
 
+// largestDatagram is what a profile may have, bytes above UDP.
+const largestDatagram = 1472
+
+func largest(ms []message) (n int) {
+	for _, m := range ms {
+		n = max(n, m.size)
+	}
+	return n
+}
+
 func clip(items []item) {
 	for i := range items {
-		items[i].size = [2]int{min(max(16, items[i].size[0]), 1472), min(max(16, items[i].size[1]), 1472)}
+		items[i].size = [2]int{min(max(16, items[i].size[0]), largestDatagram), min(max(16, items[i].size[1]), largestDatagram)}
 		clip(items[i].group)
 	}
 }
@@ -202,7 +221,7 @@ func levels(ds []dialogue) []int64 {
 	n := min(len(all)/2, 20)
 	table := make([]int64, n+1)
 	for i := range table {
-		table[i] = max(quantile(all, min(float64(i)/float64(n), 0.98))-least, 0)
+		table[i] = min(max(quantile(all, min(float64(i)/float64(n), 0.98))-least, 0), longestWait)
 	}
 	return table
 }
@@ -274,8 +293,12 @@ func (l *learner) times() {
 		return
 	}
 	name := l.name("clock")
+	host := "pool.ntp.org"
+	if strings.Contains(host, l.o.Device) {
+		host = placeholder("time", l.o.Device)
+	}
 	if l.timer("time-sync", "time-sync", name, l.t.Times) {
-		l.r.Services = append(l.r.Services, Service{Name: name, Host: "pool.ntp.org", Named: true, Port: 123, Transport: "ntp", Cloud: "ntp-pool"})
+		l.r.Services = append(l.r.Services, Service{Name: name, Host: host, Named: true, Port: 123, Transport: "ntp", Cloud: "ntp-pool"})
 	}
 }
 
@@ -295,7 +318,7 @@ func (l *learner) echoes() {
 	if l.timer("reach", "ping", name, at) {
 		a := &l.r.Activities[len(l.r.Activities)-1]
 		a.items = []item{{up: true, size: [2]int{max(16, size), max(16, size)}, repeat: [2]int{1, 1}}}
-		l.r.Services = append(l.r.Services, Service{Name: name, Host: "echo.example.net", Transport: "icmp", Cloud: "unknown-echo"})
+		l.r.Services = append(l.r.Services, Service{Name: name, Host: placeholder("echo", l.o.Device), Transport: "icmp", Cloud: "unknown-echo"})
 	}
 }
 
@@ -317,7 +340,11 @@ func (l *learner) timer(name, op, service string, at []int64) bool {
 		return false
 	}
 	gaps := l.round(at)
-	a := Activity{Name: l.name(name), Op: op, Service: service, Seen: len(at), Rhythm: rhythmOf(gaps)}
+	rhythm := rhythmOf(gaps)
+	if rhythm.N == 0 {
+		return false
+	}
+	a := Activity{Name: l.name(name), Op: op, Service: service, Seen: len(at), Rhythm: rhythm}
 	if len(gaps) < 3 {
 		l.doubt(a.Name, "seen %d times only: its rhythm is a guess", len(at))
 	}

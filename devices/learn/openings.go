@@ -253,7 +253,11 @@ func (l *learner) openings(s *Service, told [][]dialogue, starts []int64) []Acti
 	if len(starts) < 2 {
 		return nil
 	}
-	return []Activity{{Name: "reopen", Op: "reconnect", Seen: len(starts), Shape: fmt.Sprintf("%d connections", len(starts)), Rhythm: rhythmOf(l.round(starts))}}
+	rhythm := rhythmOf(l.round(starts))
+	if rhythm.N == 0 {
+		return nil
+	}
+	return []Activity{{Name: "reopen", Op: "reconnect", Seen: len(starts), Shape: fmt.Sprintf("%d connections", len(starts)), Rhythm: rhythm}}
 }
 
 // restarts tells whether a line's opening starts a rhythm anew, and how long after it the first beat comes: quantiles. It does where the
@@ -263,7 +267,7 @@ func (c *cluster) restarts(usual int64) []int64 {
 	var after []int64
 	seen := make(map[*talk]bool)
 	for _, d := range c.members {
-		if k := d.talk; k.opened && !seen[k] {
+		if k := d.talk; k.opened && !seen[k] && d.at()-k.start <= longestGap {
 			seen[k] = true
 			after = append(after, d.at()-k.start)
 		}

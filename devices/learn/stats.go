@@ -1,6 +1,9 @@
 package learn
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // quantile of a sorted sample; 0 of none.
 func quantile(sorted []int64, q float64) int64 {
@@ -33,9 +36,13 @@ type Rhythm struct {
 	P90    int64
 }
 
+// longestGap is the longest that a profile may have, ns: what is longer is a hole in the recording, or a clock that was set.
+const longestGap = int64(28 * 24 * time.Hour)
+
 // rhythmOf learns from gaps, ns. A period is one where four in five gaps lie within one part in a hundred (or 20 ms) of the
 // median; else the distribution is kept.
 func rhythmOf(gaps []int64) Rhythm {
+	gaps = slices.DeleteFunc(slices.Clone(gaps), func(g int64) bool { return g > longestGap })
 	g := sorted(gaps)
 	r := Rhythm{N: len(g), P10: quantile(g, 0.1), P50: quantile(g, 0.5), P90: quantile(g, 0.9)}
 	if len(g) == 0 {
@@ -115,5 +122,5 @@ func quantiles(g []int64, n int) []int64 {
 		sum += v
 	}
 	last := out[len(out)-1]
-	return append(out, max(last, 2*(sum/int64(len(tail)))-last))
+	return append(out, min(max(last, 2*(sum/int64(len(tail)))-last), longestGap))
 }

@@ -126,6 +126,9 @@ func spread(a netip.Addr) bool {
 	if a.IsMulticast() {
 		return true
 	}
+	if !a.Is4() {
+		return false
+	}
 	b := a.As4()
 	return b[3] == 255 && (a.IsPrivate() || b[0] == 255)
 }

@@ -3,7 +3,8 @@
 // It is pure: captures are read by the caller. It finds the device's services (by protocol, remote name and port), what is
 // said on them (dialogues: messages without what TCP adds), when (periods, or quantiles of the gaps where there is no
 // period), how lines are opened and how often anew, and the habits of its stack. Acknowledgements, handshakes and
-// retransmissions are not learned: the emulated hosts make their own. Nor are talks within the home, IPv6, DHCP and ARP.
+// retransmissions are not learned: the emulated hosts make their own. Nor are talks within the home, DHCP and ARP.
+// Packets of IPv6 are learned like those of IPv4: emulated hosts have the latter alone.
 // What it is not sure of it says, in Doubts and in comments of the profile.
 package learn
 
@@ -12,7 +13,7 @@ import (
 	"slices"
 )
 
-// Packet is a frame of the device's with an IPv4 packet.
+// Packet is a frame of the device's with an IP packet, or a datagram of several fragments.
 type Packet struct {
 	At         int64 // ns
 	Up         bool  // from the device
@@ -64,10 +65,14 @@ type Trace struct {
 	Packets []Packet
 	Names   map[netip.Addr]string // from DNS answers and TLS
 	Lookups []Lookup
-	Times   []int64 // of NTP queries
-	Cut     bool    // payloads were not kept
-	Others  map[string]int
+	Times   []int64          // of NTP queries
+	Cut     bool             // payloads were not kept
+	LeftOut map[string]int64 // frames of the capture that are not in Packets, by reason
+	Doubts  []string         // about the capture
 }
+
+// LeftLocal is the reason of packets that are in a trace and not learned from: what is said within the home.
+const LeftLocal = "stays_local"
 
 // Span returns the time from the first packet to the last, ns.
 func (t *Trace) Span() int64 {

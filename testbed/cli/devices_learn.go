@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"glasshouse/devices"
 	"glasshouse/devices/learn"
 	"glasshouse/testbed"
+	"glasshouse/testbed/frames"
 )
 
 // captureFlags say whose packets of a capture are meant.
@@ -35,11 +35,9 @@ func (c *captureFlags) options() (o testbed.TraceOptions, err error) {
 		}
 		return o, nil
 	}
-	b, err := hex.DecodeString(strings.NewReplacer(":", "", "-", "").Replace(c.mac))
-	if err != nil || len(b) != 6 {
-		return o, usage(fmt.Errorf("--mac %s is no MAC address: six bytes, as in 24:6f:28:ab:42:97", c.mac))
+	if o.MAC, err = frames.ParseMAC(c.mac); err != nil {
+		return o, usage(fmt.Errorf("--mac: %w", err))
 	}
-	o.MAC = [6]byte(b)
 	return o, nil
 }
 
@@ -50,8 +48,11 @@ func newDevicesLearn() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "learn CAPTURE", Short: "Make a profile of a device from a capture of its traffic",
-		Long: `Make a profile of a device from a capture of its traffic: pcap or pcapng, of Ethernet frames, taken in the home (on the
-access point, or a mirror port). Payloads may be cut. An hour shows the heartbeats, a day what comes each few hours.
+		Long: `Make a profile of a device from a capture of its traffic, taken in the home (on the access point, or a mirror port): pcap or
+pcapng, gzip-compressed or not, or - for standard input. Link types: Ethernet, with VLAN tags, LLC or PPPoE; Linux cooked; raw IP; BSD
+loopback; PPP. Payloads may be cut. An hour shows the heartbeats, a day what comes every few hours.
+
+What is left out of the capture is counted by reason on stderr, and in left_out of --json.
 
 The profile goes to stdout, or to the file of -o; what the learner is not sure of goes to stderr and into its comments.`,
 		Example: "  glasshouse devices learn kettle.pcap --mac 0c:2a:69:0e:91:16 -o kettle.yaml\n  glasshouse devices learn home.pcapng --ip 192.168.1.23 --name my-lamp --category light",
@@ -82,6 +83,9 @@ The profile goes to stdout, or to the file of -o; what the learner is not sure o
 			}
 			for _, d := range r.Doubts {
 				fmt.Fprintf(cmd.ErrOrStderr(), "not sure of %s: %s\n", d.About, d.Why)
+			}
+			if left := frames.LeftOut(r.LeftOut); left.Total() > 0 {
+				fmt.Fprintf(cmd.ErrOrStderr(), "left out: %s\n", left)
 			}
 			switch {
 			case asJSON:
