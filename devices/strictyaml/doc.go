@@ -7,6 +7,7 @@
 package strictyaml
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -34,6 +35,7 @@ type Doc struct {
 
 // Parse reads the syntax of a file. The root is usable also after an error: everything in it is absent then.
 func Parse(file string, src []byte) (*Doc, Node) {
+	src = bytes.TrimPrefix(src, []byte("\ufeff")) // a byte order mark (YAML 1.2.2, section 5.2)
 	d := &Doc{file: file}
 	root := Node{doc: d}
 	if msg := tooMuch(src); msg != "" {

@@ -12,6 +12,7 @@ import (
 
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/frames"
 	"glasshouse/testbed/realdata"
 )
 
@@ -21,8 +22,8 @@ func newDatasetImport() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "import HOME -o DIR", Short: "Make a data set of captures of real devices: what a WAN observer would have seen of them",
 		Long: `Makes a data set of one home out of captures of real devices, each taken inside a home: what an observer between the home and
-its ISP would have seen. HOME is a YAML file that lists the captures (pcap or pcapng, of Ethernet frames; payloads may be cut), or
-the name of a list that is built in: ` + strings.Join(realdata.Library(), ", ") + `.
+its ISP would have seen. HOME is a YAML file that lists the captures (pcap or pcapng, gzip-compressed or not, of Ethernet, Linux cooked, raw
+IP, BSD loopback or PPP frames; payloads may be cut; - is standard input), or the name of a list that is built in: ` + strings.Join(realdata.Library(), ", ") + `.
 
   home: my-home
   together: false          # true: all were captured at once on one LAN; false: each begins at its own "at" of the home
@@ -31,7 +32,8 @@ the name of a list that is built in: ` + strings.Join(realdata.Library(), ", ") 
     - {file: cam.pcap, device: my-camera.yaml, ip: 192.168.1.23, at: 40s}
 
 Each packet to or from the device's address that crosses the gateway is labelled with the device; what stays on the LAN is left
-out. This is a transformation of real packets, not a capture behind a NAPT or a tunnel: with --path vpn they are cut to the
+out. Several files of one device, as tools write that begin a new file every hour, are one unit. Frames that are left out are counted by
+reason, in left_out of --json. This is a transformation of real packets, not a capture behind a NAPT or a tunnel: with --path vpn they are cut to the
 tunnel's MTU and get the sizes, handshakes and keepalives of modelled WireGuard; the WAN's queue and loss are not there. Roles
 are told by TCP flags alone. Models are trained on it and scored on it like on any other data set.`,
 		Example: "  glasshouse dataset import my-home.yaml --path vpn -o real\n  glasshouse dataset import locks --captures realdata -o real-napt\n  glasshouse score vpn.model real",
@@ -53,8 +55,10 @@ are told by TCP flags alone. Models are trained on it and scored on it like on a
 			}
 			r, err := realdata.Import(cmd.Context(), realdata.ImportOptions{Home: h, Path: scenarios.Path(path), Out: out})
 			var missing *realdata.MissingError
+			var input *frames.InputError
 			switch {
-			case errors.As(err, &missing) || errors.Is(err, realdata.ErrNothing) || errors.Is(err, dataset.ErrOccupied):
+			case errors.As(err, &missing) || errors.As(err, &input) || errors.Is(err, realdata.ErrNothing) || errors.Is(err, realdata.ErrTwice) ||
+				errors.Is(err, dataset.ErrOccupied):
 				return usage(err)
 			case err != nil:
 				return err
@@ -81,6 +85,12 @@ func writeImported(w io.Writer, r *realdata.Result) error {
 	}
 	if r.Cut {
 		fmt.Fprintln(w, "payloads are cut: protocols above TCP and UDP do not show")
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintln(w, note)
+	}
+	if r.LeftOut.Total() > 0 {
+		fmt.Fprintf(w, "left out: %s\n", r.LeftOut)
 	}
 	return nil
 }

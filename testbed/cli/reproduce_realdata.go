@@ -14,6 +14,7 @@ import (
 
 	"glasshouse/classifier"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/frames"
 	"glasshouse/testbed/realdata"
 	"glasshouse/testbed/reproduce"
 )
@@ -105,7 +106,8 @@ func runRealdata(ctx context.Context, o *realdataOptions, captures string, stdou
 	fmt.Fprintf(stderr, "seed %d\n", e.Seed)
 	r, err := reproduce.RunRealData(ctx, e)
 	var missing *realdata.MissingError
-	if errors.As(err, &missing) || errors.Is(err, realdata.ErrNothing) || errors.Is(err, reproduce.ErrOther) || errors.Is(err, dataset.ErrOccupied) {
+	var input *frames.InputError
+	if errors.As(err, &missing) || errors.As(err, &input) || errors.Is(err, realdata.ErrNothing) || errors.Is(err, reproduce.ErrOther) || errors.Is(err, dataset.ErrOccupied) {
 		return usage(err)
 	}
 	if err != nil {

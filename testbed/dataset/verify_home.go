@@ -87,6 +87,9 @@ func (c *homeCheck) prepare() error {
 	for i := range c.home.Devices {
 		u := &c.home.Devices[i]
 		c.units[u.Unit] = u
+		if u.MAC == "" && !c.d.Manifest.HasLAN() { // a captured home's, whose link has no such addresses
+			continue
+		}
 		mac, err := net.ParseMAC(u.MAC)
 		if err != nil || len(mac) != 6 {
 			return fmt.Errorf("%s: the MAC address of %s is %q", FileManifest, u.Unit, u.MAC)

@@ -54,6 +54,7 @@ var reasonTexts = map[string]string{
 	LinkType: "of a link type that is not read", NotIP: "not IP", Malformed: "malformed", HeaderCut: "cut before the end of their headers",
 	CutOff: "cut off where the capture ends", NoTime: "without a time", Copy: "copies of the frame before", OtherDevice: "of other devices",
 	IPv6: "IPv6, of a device that was named by its IPv4 address", StaysLocal: "that stay in the home",
+	"tunnel_queue_full": "lost by WireGuard's queue before its handshake", "tunnel_no_handshake": "lost by WireGuard without a handshake",
 	LoneFragment: "fragments of datagrams whose first fragment is missing",
 }
 

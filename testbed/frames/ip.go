@@ -25,6 +25,7 @@ type Header struct {
 	ID       uint32 // of the datagram that a fragment is of
 	Offset   int    // of a fragment, bytes
 	More     bool   // fragments follow
+	lead     int    // bytes before the part of an IPv6 packet that fragments share, the fragment header with them
 }
 
 // Is6 tells whether the packet is IPv6.
@@ -92,6 +93,9 @@ func tooShort(b []byte, had, least int) string {
 	return Malformed
 }
 
+// longestChain is the most that IPv6's headers may have: they must fit the first fragment of the least MTU (RFC 7112).
+const longestChain = 1280
+
 // Extension headers (RFC 8200, section 4; RFC 4302).
 const (
 	extHopByHop    = 0
@@ -140,7 +144,7 @@ func (f *Frame) extensions() string {
 			return ""
 		}
 		switch {
-		case f.Above+size > f.Length:
+		case f.Above+size > f.Length, f.Above+size > longestChain:
 			return Malformed
 		case len(at) < 8:
 			return HeaderCut
@@ -148,7 +152,7 @@ func (f *Frame) extensions() string {
 		next := at[0]
 		if f.Proto == extFragment {
 			word := binary.BigEndian.Uint16(at[2:])
-			f.Offset, f.More, f.ID = int(word&^7), word&1 != 0, binary.BigEndian.Uint32(at[4:])
+			f.Offset, f.More, f.ID, f.lead = int(word&^7), word&1 != 0, binary.BigEndian.Uint32(at[4:]), f.Above+size
 		}
 		f.Proto, f.Above = next, f.Above+size
 		if f.Offset > 0 { // what follows is the middle of a payload

@@ -15,7 +15,7 @@ func (f *Frame) TCP() (headers, data int, ok bool) {
 		return 0, 0, false
 	}
 	headers = f.Above + int(f.IP[f.Above+12]>>4)*4
-	if headers < f.Above+20 || headers > f.Length {
+	if headers < f.Above+20 || headers > f.Length || headers > longestChain {
 		return 0, 0, false
 	}
 	return headers, f.Length - headers, true
@@ -73,6 +73,9 @@ func (f *Frame) Fragments(mtu int, yield func(*Frame)) {
 		return
 	}
 	head := f.Above
+	if f.lead > 0 {
+		head = f.lead
+	}
 	lead := append([]byte(nil), f.IP[:min(head, len(f.IP))]...)
 	if f.Is6() && !f.Fragment() {
 		lead = append(lead[:leastIPv6:leastIPv6], f.IP[6], 0, 0, 0)
@@ -90,7 +93,7 @@ func (f *Frame) Fragments(mtu int, yield func(*Frame)) {
 		if from < len(f.IP) {
 			q.IP = append(q.IP, f.IP[from:min(from+size, len(f.IP))]...)
 		}
-		q.Above, q.Offset, q.More = len(lead), f.Offset+from-head, !last || f.More
+		q.Above, q.lead, q.Offset, q.More = len(lead), len(lead), f.Offset+from-head, !last || f.More
 		q.markFragment()
 		q.resize(len(lead) + size)
 		yield(&q)

@@ -5,22 +5,23 @@
 // transformed: behind NAPT they get a port of the gateway; behind WireGuard they go, cut to the tunnel's MTU, through the modelled tunnel
 // (gateway.TunnelEnd), which gives the sizes, handshakes and keepalives of WireGuard. It is a transformation, not a capture behind a tunnel.
 // Not modelled: the WAN's queue and loss, and the moment between the LAN and the WAN. Packets that stay on the LAN, as to a resolver in the
-// home's router, are left out, and so is what is not IPv4. Called by the command line and by testbed/reproduce, from one goroutine.
+// home's router, are left out; every frame that is, is counted by reason. IPv6 passes a NAPT as it is. Called by the command line and by testbed/reproduce, from one goroutine.
 package realdata
 
 import (
 	"embed"
-	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"glasshouse/devices"
 	"glasshouse/devices/strictyaml"
+	"glasshouse/testbed/frames"
 )
 
 //go:embed homes/*.yaml
@@ -44,6 +45,7 @@ type Capture struct {
 	MAC     [6]byte
 	Addr    netip.Addr    // instead of MAC
 	At      time.Duration // from the home's start to the capture's
+	unit    int           // several captures of one device are one unit
 	Source  string        // where it can be had
 }
 
@@ -113,16 +115,46 @@ func parse(file string, src []byte, dir string) (*Home, error) {
 	for _, n := range list {
 		h.Captures = append(h.Captures, capture(n, dir, h.Together, devices.IsFile(file)))
 	}
+	h.join(list)
 	if err := doc.Err(); err != nil {
 		return nil, err
 	}
 	return h, nil
 }
 
+// join makes one unit of the captures of one device, as tools give them that begin a new file every hour.
+func (h *Home) join(list []strictyaml.Node) {
+	units := make(map[frames.Station]int) // index of the first capture
+	n := 0
+	for i := range h.Captures {
+		c := &h.Captures[i]
+		first, again := units[c.station()]
+		if !again {
+			units[c.station()], c.unit = i, n
+			n++
+			continue
+		}
+		f := &h.Captures[first]
+		c.unit = f.unit
+		same := func(o Capture) bool { return o.File == c.File && o.station() == c.station() }
+		switch {
+		case c.Profile != nil && f.Profile != nil && c.Profile.Device != f.Profile.Device:
+			list[i].Errorf("one device for one station", "%s is %s already: it cannot be %s too", c.station(), f.Profile.Device, c.Profile.Device)
+		case slices.ContainsFunc(h.Captures[:i], same):
+			list[i].Errorf("each capture of a device once", "%s of %s is listed already", c.File, c.station())
+		case c.At != f.At && c.At != 0:
+			list[i].Errorf("at with the first capture of a device alone: the others keep their time from it", "%s has an at of its own", c.File)
+		}
+	}
+}
+
+// station is whose packets are meant.
+func (c *Capture) station() frames.Station { return frames.Station{MAC: c.MAC, Addr: c.Addr} }
+
 func capture(n strictyaml.Node, dir string, together, own bool) (c Capture) {
 	m := n.Map("file", "device", "mac", "ip", "at", "source")
 	c.Source = m.Opt("source").String(maxText)
-	if c.File = m.Need("file").String(maxText); c.File != "" && !filepath.IsAbs(c.File) {
+	if c.File = m.Need("file").String(maxText); c.File != "" && c.File != frames.Stdin && !filepath.IsAbs(c.File) {
 		c.File = filepath.Join(dir, filepath.FromSlash(c.File))
 	}
 	at := m.Need("device")
@@ -139,11 +171,9 @@ func capture(n strictyaml.Node, dir string, together, own bool) (c Capture) {
 		n.Errorf("mac or ip", "whose packets? One of the two is needed")
 	}
 	if s := m.Opt("mac").String(20); s != "" {
-		b, err := hex.DecodeString(strings.NewReplacer(":", "", "-", "").Replace(s))
-		if err != nil || len(b) != 6 {
+		var err error
+		if c.MAC, err = frames.ParseMAC(s); err != nil {
 			m.Opt("mac").Errorf(`six bytes in quotes, as in "24:6f:28:ab:42:97"`, "%q is no MAC address", s)
-		} else {
-			c.MAC = [6]byte(b)
 		}
 	}
 	if s := m.Opt("ip").String(20); s != "" {
@@ -182,6 +212,9 @@ func Check(homes ...*Home) error {
 	var missing []Capture
 	for _, h := range homes {
 		for _, c := range h.Captures {
+			if c.File == frames.Stdin {
+				continue
+			}
 			if st, err := os.Stat(c.File); err != nil || st.IsDir() {
 				missing = append(missing, c)
 			}
@@ -193,11 +226,14 @@ func Check(homes ...*Home) error {
 	return nil
 }
 
-// Units names the devices of the home, one for each capture: the second of a kind is "echo-dot-2".
+// Units names the devices of the home: the second of a kind is "echo-dot-2".
 func (h *Home) Units() []string {
 	seen := make(map[string]int)
 	var out []string
 	for _, c := range h.Captures {
+		if c.unit < len(out) {
+			continue
+		}
 		d := c.Profile.Device
 		if seen[d]++; seen[d] > 1 {
 			d = fmt.Sprintf("%s-%d", d, seen[d])

@@ -3,7 +3,7 @@ package realdata
 import (
 	"encoding/binary"
 	"errors"
-	"net/netip"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"glasshouse/emulator/packet"
+	"glasshouse/testbed/frames"
 )
 
 func TestLibrary(t *testing.T) {
@@ -81,11 +82,24 @@ func ipv4(proto byte, size int, seq uint32, up bool) crossing {
 	copy(b[16:], far)
 	binary.BigEndian.PutUint16(b[20:], a)
 	binary.BigEndian.PutUint16(b[22:], z)
-	if proto == protoTCP {
+	if proto == frames.ProtoTCP {
 		binary.BigEndian.PutUint32(b[24:], seq)
 		b[32], b[33] = 8<<4, 0x10
 	}
-	return crossing{up: up, ip: b[:min(size, len(b))], length: size}
+	b = b[:min(size, len(b))]
+	h, _ := frames.Parse(b, size)
+	return crossing{Frame: frames.Frame{Header: h, IP: b, Length: size}, up: up}
+}
+
+func sourceOf(packets []crossing) source {
+	return func(yield func(crossing) error) error {
+		for _, p := range packets {
+			if err := yield(p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 // However packets are cut, there are as many bytes of TCP data, in order and without a gap, and of other payloads; nothing is larger than the MTU, and
@@ -99,14 +113,14 @@ func TestRecut(t *testing.T) {
 			at += int64(rapid.SampledFrom([]int{0, 1e5, 1e7, 1e9}).Draw(t, "gap"))
 			up := rapid.Bool().Draw(t, "up")
 			if rapid.IntRange(0, 4).Draw(t, "udp") == 0 {
-				p := ipv4(protoUDP, rapid.IntRange(28, 4000).Draw(t, "size"), 0, up)
+				p := ipv4(frames.ProtoUDP, rapid.IntRange(28, 4000).Draw(t, "size"), 0, up)
 				p.at = at
-				other += p.length - 20
+				other += p.Length - 20
 				in = append(in, p)
 				continue
 			}
 			data := rapid.SampledFrom([]int{0, 1, 700, 1368, 1369, 1448, 1448, 1448, 4000}).Draw(t, "data")
-			p := ipv4(protoTCP, 52+data, next[up], up)
+			p := ipv4(frames.ProtoTCP, 52+data, next[up], up)
 			p.at = at
 			next[up] += uint32(data)
 			tcp[up] += data
@@ -114,22 +128,36 @@ func TestRecut(t *testing.T) {
 		}
 		begin := map[bool]uint32{true: 1, false: 1<<32 - 5000}
 		got, last := 0, int64(0)
-		for _, p := range recut(in, mtuTunnel) {
-			if p.length > mtuTunnel || p.at < last || int(binary.BigEndian.Uint16(p.ip[2:])) != p.length {
-				t.Fatalf("%d bytes at %d after %d", p.length, p.at, last)
+		order := queue{while: together, yield: func(p crossing) error {
+			h, reason := frames.Parse(p.IP, p.Length)
+			if p.Length > mtuTunnel || p.at < last || reason != "" || int(binary.BigEndian.Uint16(p.IP[2:])) != p.Length {
+				t.Fatalf("%d bytes at %d after %d (%s)", p.Length, p.at, last, reason)
 			}
 			last = p.at
-			if p.ip[9] == protoUDP {
-				got += p.length - 20
-				continue
+			if h.Proto == frames.ProtoUDP {
+				got += p.Length - 20
+				return nil
 			}
-			if _, seq, _, data, ok := p.segment(); ok {
-				if seq != begin[p.up] {
+			if _, data, ok := p.TCP(); ok && data > 0 {
+				if seq := p.Sequence(); seq != begin[p.up] {
 					t.Fatalf("a segment at %d, not at %d", seq, begin[p.up])
 				}
 				begin[p.up] += uint32(data)
 				tcp[p.up] -= data
 			}
+			return nil
+		}}
+		cut := newRecutter(mtuTunnel, func(p crossing) {
+			if err := order.add(p); err != nil {
+				t.Fatal(err)
+			}
+		})
+		for _, p := range in {
+			cut.add(p)
+		}
+		cut.end()
+		if err := order.until(math.MaxInt64); err != nil {
+			t.Fatal(err)
 		}
 		if got != other || tcp[true] != 0 || tcp[false] != 0 {
 			t.Fatalf("%d of %d bytes; %v of TCP are missing", got, other, tcp)
@@ -137,74 +165,50 @@ func TestRecut(t *testing.T) {
 	})
 }
 
-func TestCrosses(t *testing.T) {
-	c := Capture{MAC: [6]byte{2, 0, 0, 0, 0, 9}}
-	frame := func(src, dst byte, vlan bool, p crossing, pad int) []byte {
-		b := []byte{2, 0, 0, 0, 0, dst, 2, 0, 0, 0, 0, src}
-		if vlan {
-			b = append(b, 0x81, 0, 0, 5)
-		}
-		return append(append(append(b, 8, 0), p.ip...), make([]byte, pad)...)
-	}
-	p := ipv4(protoTCP, 54, 1, true)
-	for _, vlan := range []bool{false, true} {
-		b := frame(9, 1, vlan, p, 6)
-		got, ok := c.crosses(b, len(b))
-		if !ok || !got.up || got.length != 54 || len(got.ip) != 54 {
-			t.Errorf("VLAN %v: %v %+v", vlan, ok, got)
-		}
-	}
-	for _, f := range [][]byte{
-		frame(8, 1, false, p, 0), // another's
-		frame(1, 8, false, ipv4(protoTCP, 54, 1, false), 0),
-		frame(9, 1, false, crossing{ip: append([]byte{0x65}, p.ip[1:]...)}, 0),
-		frame(9, 1, false, crossing{ip: p.ip[:40]}, -0),
-	} {
-		if _, ok := c.crosses(f, len(f)); ok {
-			t.Errorf("%x crosses", f)
-		}
-	}
-	for addr, want := range map[string]bool{
-		"192.168.1.1": false, "10.1.2.3": false, "172.16.3.4": false, "224.0.0.251": false, "255.255.255.255": false, "169.254.1.1": false, "0.0.0.0": false,
-		"8.8.8.8": true, "198.18.3.4": true,
-	} {
-		if got := public(netip.MustParseAddr(addr)); got != want {
-			t.Errorf("%s: %v", addr, got)
-		}
-	}
+func TestRoles(t *testing.T) {
+	p := ipv4(frames.ProtoTCP, 54, 1, true)
 	if r := p.lineage().Role; r != packet.RoleData {
 		t.Errorf("data is %s", r)
 	}
 	for flags, want := range map[byte]packet.Role{2: packet.RoleTCPHandshake, 0x12: packet.RoleTCPHandshake, 0x11: packet.RoleClose, 4: packet.RoleClose, 0x10: packet.RoleAck} {
-		a := ipv4(protoTCP, 52, 1, true)
-		a.ip[33] = flags
+		a := ipv4(frames.ProtoTCP, 52, 1, true)
+		a.IP[33] = flags
 		if r := a.lineage().Role; r != want {
 			t.Errorf("flags %x are %s, not %s", flags, r, want)
+		}
+		a.Offset = 1480 // the middle of a payload
+		if r := a.lineage().Role; r != packet.RoleData {
+			t.Errorf("a later fragment is %s", r)
 		}
 	}
 }
 
-// FuzzCrosses: whatever a frame holds, and however much of it is there, it does not end the program, nor does what is made of it.
-func FuzzCrosses(f *testing.F) {
-	for _, p := range []crossing{ipv4(protoTCP, 1500, 7, true), ipv4(protoUDP, 3000, 0, false), ipv4(protoICMP, 60, 0, true)} {
-		b := append([]byte{2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 9, 8, 0}, p.ip...)
-		f.Add(b, 14+p.length)
+// FuzzPacket: whatever a packet holds, and however much of it is there, it does not end the program, nor does what is made of it.
+func FuzzPacket(f *testing.F) {
+	for _, p := range []crossing{ipv4(frames.ProtoTCP, 1500, 7, true), ipv4(frames.ProtoUDP, 3000, 0, false), ipv4(frames.ProtoICMP, 60, 0, true)} {
+		f.Add(p.IP, p.Length)
 	}
 	f.Fuzz(func(t *testing.T, b []byte, length int) {
-		c := Capture{MAC: [6]byte{2, 0, 0, 0, 0, 9}}
-		p, ok := c.crosses(b, length)
+		if length < len(b) || length > 1<<17 {
+			return
+		}
+		p := crossing{up: true}
+		var ok bool
+		d := frames.NewDecoder()
+		frame, ok := d.Decode(frames.Record{Data: b, Length: length, Link: frames.LinkRaw})
 		if !ok {
 			return
 		}
+		p.Frame = *frame
 		p.shows()
 		p.lineage()
 		n := 0
-		napt([]crossing{p}, func(int64, bool, []byte, int, uint16, packet.Lineage) { n++ })
-		if n != 1 {
-			t.Errorf("%d packets of one", n)
+		if err := napt(sourceOf([]crossing{p}), func(int64, bool, []byte, int, uint16, packet.Lineage) { n++ }); err != nil || n != 1 {
+			t.Errorf("%d packets of one, %v", n, err)
 		}
-		if err := tunnel(t.Context(), []crossing{p}, func(int64, bool, []byte, int, uint16, packet.Lineage) { n++ }); err != nil {
-			t.Errorf("%x: %v", p.ip, err)
+		lost, err := tunnel(t.Context(), sourceOf([]crossing{p}), func(int64, bool, []byte, int, uint16, packet.Lineage) { n++ })
+		if err != nil || length < 1<<16 && lost.Total() > 0 {
+			t.Errorf("%x: %v %v", p.IP, lost, err)
 		}
 	})
 }
@@ -223,8 +227,8 @@ func TestPortsOfOpenConnectionsStay(t *testing.T) {
 	} {
 		var in []crossing
 		add := func(unit int, at int64, up bool, flags byte) {
-			p := ipv4(protoTCP, 52, 1, up)
-			p.unit, p.at, p.ip[33] = unit, at, flags
+			p := ipv4(frames.ProtoTCP, 52, 1, up)
+			p.unit, p.at, p.IP[33] = unit, at, flags
 			in = append(in, p)
 		}
 		for i, f := range c.old {
@@ -233,7 +237,9 @@ func TestPortsOfOpenConnectionsStay(t *testing.T) {
 		add(1, hour, true, 0x02) // another device, from the same port of its own
 		add(0, hour+1, true, 0x10)
 		var ports []uint16
-		napt(in, func(_ int64, _ bool, _ []byte, _ int, port uint16, _ packet.Lineage) { ports = append(ports, port) })
+		if err := napt(sourceOf(in), func(_ int64, _ bool, _ []byte, _ int, port uint16, _ packet.Lineage) { ports = append(ports, port) }); err != nil {
+			t.Fatal(err)
+		}
 		n := len(c.old)
 		if (ports[n+1] == ports[0]) != c.kept || ports[n] == ports[n+1] || ports[0] != 40000 {
 			t.Errorf("%s: ports %v", c.name, ports)

@@ -2,18 +2,18 @@ package realdata
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"glasshouse/emulator/packet"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/frames"
 )
 
 // World is what the manifest of such a data set calls its world.
@@ -35,63 +35,104 @@ type Result struct {
 	Hours   float64          `json:"hours"`
 	Devices map[string]int64 `json:"packets_per_device"`
 	Cut     bool             `json:"payloads_cut"` // protocols above TCP and UDP do not show
+	LeftOut frames.LeftOut   `json:"left_out"`     // frames of the captures, by reason
+	Notes   []string         `json:"notes"`        // what is odd about the captures
 }
 
-// Import makes a data set of one home.
-func Import(ctx context.Context, o ImportOptions) (*Result, error) {
+// Import makes a dataset of one home. Where it fails, it leaves nothing behind.
+func Import(ctx context.Context, o ImportOptions) (r *Result, err error) {
 	if err := Check(o.Home); err != nil {
 		return nil, err
 	}
 	if err := dataset.CheckEmpty(o.Out); err != nil {
 		return nil, err
 	}
-	f, err := o.Home.fuse(o.Part)
+	g, err := o.Home.gather(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if len(f.packets) == 0 {
-		return nil, fmt.Errorf("%s: %w", o.Home.Name, ErrNothing)
-	}
-	digest, err := o.Home.digest(o.Part)
-	if err != nil {
-		return nil, err
-	}
+	defer func() { err = errors.Join(err, g.spill.close()) }()
 	names := o.Home.Units()
-	info := dataset.HomeInfo{Varied: map[string]any{"part": o.Part, "payloads_cut": f.cut, "together": o.Home.Together}}
-	options := dataset.DirectOptions{HomeOptions: dataset.HomeOptions{EpochNs: f.startNs}, Activities: []string{"none"}}
-	for i, c := range o.Home.Captures {
+	info := dataset.HomeInfo{Varied: map[string]any{"part": o.Part, "payloads_cut": g.cut, "together": o.Home.Together}}
+	options := dataset.DirectOptions{HomeOptions: dataset.HomeOptions{EpochNs: g.startNs}, Activities: []string{"none"}}
+	for i := range g.units {
+		c := &g.units[i]
 		p := c.Profile
 		options.Units = append(options.Units, dataset.Label{Device: p.Device, Unit: names[i], Class: p.Class, Kind: string(p.Kind), Category: p.Category})
 		d := dataset.DeviceInfo{Name: p.Device, Unit: names[i], Class: p.Class, Kind: string(p.Kind), Category: p.Category}
 		if c.Addr.IsValid() {
 			d.Address = c.Addr.String()
-		} else {
-			d.MAC = net.HardwareAddr(c.MAC[:]).String()
+		}
+		if mac, ok := c.who.Address(); ok {
+			d.MAC = net.HardwareAddr(mac[:]).String()
 		}
 		info.Devices = append(info.Devices, d)
 	}
+	_, absent := os.Stat(o.Out)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, discard(o.Out, errors.Is(absent, fs.ErrNotExist)))
+		}
+	}()
 	set, err := dataset.Create(o.Out, dataset.Manifest{
-		Scenario: o.Home.Name, ScenarioDigest: digest, Path: string(o.Path), World: World, StartNs: f.startNs, DurationNs: f.end, TimeScale: 1,
+		Scenario: o.Home.Name, ScenarioDigest: fmt.Sprintf("%s-%d", g.digest, o.Part), Path: string(o.Path), World: World, StartNs: g.startNs, TimeScale: 1,
 		Captures: dataset.CapturesNone, RunHomes: 1, Versions: map[string]string{}, Vocabulary: vocabulary(options.Units),
 	}, []byte(o.Home.Source))
 	if err != nil {
 		return nil, err
 	}
-	counts, err := write(ctx, set.HomePath(0), f, o.Path, options)
+	w := writer{g: g, path: o.Path, part: o.Part}
+	counts, err := w.write(ctx, set.HomePath(0), options)
 	if err != nil {
 		return nil, err
 	}
+	if counts.WAN == 0 {
+		return nil, fmt.Errorf("%s: %w", o.Home.Name, ErrNothing)
+	}
 	info.Packets = counts.WAN
+	if g.left.Total() > 0 {
+		info.Varied["left_out"] = g.left
+	}
+	set.Manifest.DurationNs = w.end
 	set.Manifest.Homes, set.Manifest.Counts, set.Manifest.Valid = []dataset.HomeInfo{info}, counts, true
 	set.Manifest.Fidelity.Drops = map[string]int64{}
 	if err := set.Finish(dataset.StateComplete); err != nil {
 		return nil, err
 	}
-	return &Result{Dataset: o.Out, Path: string(o.Path), Packets: counts.WAN, Hours: float64(f.end) / 3600e9, Devices: counts.ByDevice, Cut: f.cut}, nil
+	return &Result{
+		Dataset: o.Out, Path: string(o.Path), Packets: counts.WAN, Hours: float64(w.end) / 3600e9, Devices: counts.ByDevice, Cut: g.cut,
+		LeftOut: g.left, Notes: append([]string{}, g.notes...),
+	}, nil
 }
 
-// write writes the rows of the home.
-func write(ctx context.Context, dir string, f *fused, path scenarios.Path, o dataset.DirectOptions) (c dataset.Counts, err error) {
+// discard removes what a failed import has written, so that the next try finds the directory as this one did.
+func discard(dir string, made bool) error {
+	if made {
+		return os.RemoveAll(dir)
+	}
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+	}
+	return err
+}
+
+// writer writes the rows of a home.
+type writer struct {
+	g    *gathered
+	path scenarios.Path
+	part int
+	end  int64 // ns: when the last packet was captured
+}
+
+func (x *writer) each(yield func(crossing) error) error {
+	return x.g.each(x.part, func(p crossing) error {
+		x.end = max(x.end, p.at+1)
+		return yield(p)
+	})
+}
+
+func (x *writer) write(ctx context.Context, dir string, o dataset.DirectOptions) (c dataset.Counts, err error) {
 	w, err := dataset.CreateDirectHome(dir, o)
 	if err != nil {
 		return c, err
@@ -103,44 +144,25 @@ func write(ctx context.Context, dir string, f *fused, path scenarios.Path, o dat
 			dir = 1
 		}
 		w.WAN(&row, at, dir, ip, length)
-		if path == scenarios.PathNAPT && (row.IPProto == packet.ProtoTCP || row.IPProto == packet.ProtoUDP) {
+		if x.path == scenarios.PathNAPT && (row.IPProto == packet.ProtoTCP || row.IPProto == packet.ProtoUDP) {
 			row.LocalPort = port
 		}
 		w.Row(&row, of, false)
 	}
-	if path == scenarios.PathVPN {
-		err = tunnel(ctx, f.packets, tap)
+	if x.path == scenarios.PathVPN {
+		var lost frames.LeftOut
+		lost, err = tunnel(ctx, x.each, tap)
+		x.g.left.Add(lost)
 	} else {
-		napt(f.packets, tap)
+		err = napt(x.each, tap)
 	}
 	if err != nil {
-		return c, err
+		return c, errors.Join(err, w.Abort())
 	}
 	if err := w.Close(); err != nil {
 		return c, err
 	}
 	return w.Counts(), nil
-}
-
-// digest tells what the home is: its captures' bytes, whose packets they are, and which part.
-func (h *Home) digest(part int) (string, error) {
-	all := sha256.New()
-	if err := json.NewEncoder(all).Encode([]any{h.Name, h.Together, part}); err != nil {
-		return "", err
-	}
-	for _, c := range h.Captures {
-		in, err := os.Open(c.File)
-		if err != nil {
-			return "", err
-		}
-		_, err = io.Copy(all, in)
-		_ = in.Close()
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintf(all, "%s %x %s %d", c.Profile.Device, c.MAC, c.Addr, c.At)
-	}
-	return hex.EncodeToString(all.Sum(nil)), nil
 }
 
 func vocabulary(units []dataset.Label) map[string][]string {

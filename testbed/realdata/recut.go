@@ -1,9 +1,10 @@
 package realdata
 
 import (
-	"cmp"
-	"encoding/binary"
-	"slices"
+	"container/heap"
+	"net/netip"
+
+	"glasshouse/testbed/frames"
 )
 
 // together is how close in time the segments of one transfer follow each other, ns.
@@ -11,126 +12,134 @@ const together = 50e6
 
 // stream is one direction of a TCP connection.
 type stream struct {
-	unit          int
-	up            bool
-	local, remote uint16
-	far           [4]byte
+	unit   int
+	up     bool
+	local  uint16
+	remote netip.AddrPort
 }
 
 // rest are bytes of a stream that were cut from a segment that was too large, and wait for more.
 type rest struct {
+	k    stream
 	p    crossing // a packet with them alone
 	left int      // bytes
 	next uint32   // sequence number behind them
+	done bool
 }
 
-// recut makes packets fit a tunnel: a home behind one has its MTU on the LAN, too. TCP data is cut anew, as a sender with the
+// recutter makes packets fit a tunnel: a home behind one has its MTU on the LAN, too. TCP data is cut anew, as a sender with the
 // lesser MSS would have done: what is left of a full segment goes with the next one of the transfer, so there are as many bytes and a few more
-// segments. Other packets are fragmented (RFC 791). Acknowledgements are left as they are.
-func recut(packets []crossing, mtu int) []crossing {
-	out := make([]crossing, 0, len(packets))
-	open := make(map[stream]*rest)
-	flush := func(k stream, r *rest) {
-		out = append(out, r.p)
-		delete(open, k)
-	}
-	for _, p := range packets {
-		k, seq, head, data, ok := p.segment()
-		if !ok {
-			out = append(out, fragments(p, mtu)...)
-			continue
-		}
-		r := open[k]
-		if r != nil && (p.at-r.p.at > together || r.next != seq) {
-			flush(k, r)
-			r = nil
-		}
-		if r == nil && p.length <= mtu {
-			out = append(out, p)
-			continue
-		}
-		total, at := data, seq
-		if r != nil {
-			total, at = data+r.left, seq-uint32(r.left)
-			delete(open, k)
-		}
-		for size := mtu - head; total >= size; total, at = total-size, at+uint32(size) {
-			out = append(out, p.part(head, size, at))
-		}
-		if total == 0 {
-			continue
-		}
-		last := p.part(head, total, at)
-		if p.length <= mtu { // the transfer's last
-			out = append(out, last)
-			continue
-		}
-		open[k] = &rest{p: last, left: total, next: seq + uint32(data)}
-	}
-	left := make([]crossing, 0, len(open))
-	for _, r := range open {
-		left = append(left, r.p)
-	}
-	slices.SortFunc(left, func(a, b crossing) int { return cmp.Or(cmp.Compare(a.at, b.at), slices.Compare(a.ip, b.ip)) })
-	out = append(out, left...)
-	slices.SortStableFunc(out, func(a, b crossing) int { return cmp.Compare(a.at, b.at) })
-	return out
+// segments. Other packets are fragmented. Acknowledgements are left as they are. What it gives is at most `together` out of order.
+type recutter struct {
+	mtu   int
+	emit  func(crossing)
+	open  map[stream]*rest
+	order []*rest // as they came
 }
 
-// segment reads a TCP segment with data: its stream, sequence number, bytes of headers and of data.
-func (p *crossing) segment() (k stream, seq uint32, head, data int, ok bool) {
-	b := p.ip
-	ihl := int(b[0]&15) * 4
-	if b[9] != protoTCP || binary.BigEndian.Uint16(b[6:])&0x3fff != 0 || len(b) < ihl+20 {
-		return k, 0, 0, 0, false
-	}
-	head = ihl + int(b[ihl+12]>>4)*4
-	if data = p.length - head; head < ihl+20 || data <= 0 {
-		return k, 0, 0, 0, false
-	}
-	_, local, remote, _ := p.ends()
-	return stream{p.unit, p.up, local, remote.Port(), remote.Addr().As4()}, binary.BigEndian.Uint32(b[ihl+4:]), head, data, true
+func newRecutter(mtu int, emit func(crossing)) *recutter {
+	return &recutter{mtu: mtu, emit: emit, open: make(map[stream]*rest)}
 }
 
-// part is a packet with the headers of p and so many bytes of data.
-func (p *crossing) part(head, data int, seq uint32) crossing {
+// add takes the next packet in the order of time.
+func (c *recutter) add(p crossing) {
+	c.expire(p.at - together)
+	headers, data, ok := p.TCP()
+	if !ok || data == 0 {
+		p.Fragments(c.mtu, func(f *frames.Frame) {
+			q := p
+			q.Frame = *f
+			c.emit(q)
+		})
+		return
+	}
+	local, remote, _ := p.ends()
+	k, seq := stream{p.unit, p.up, local, remote}, p.Sequence()
+	r := c.open[k]
+	if r != nil && r.next != seq {
+		c.flush(r)
+		r = nil
+	}
+	if r == nil && p.Length <= c.mtu {
+		c.emit(p)
+		return
+	}
+	from, total := 0, data
+	if r != nil {
+		from, total = -r.left, data+r.left
+		r.done = true
+		delete(c.open, k)
+	}
+	for size := c.mtu - headers; total >= size; total, from = total-size, from+size {
+		c.emit(p.part(headers, from, size))
+	}
+	if total == 0 {
+		return
+	}
+	last := p.part(headers, from, total)
+	if p.Length <= c.mtu { // the transfer's last
+		c.emit(last)
+		return
+	}
+	r = &rest{k: k, p: last, left: total, next: seq + uint32(data)}
+	c.open[k], c.order = r, append(c.order, r)
+}
+
+// expire gives the rests of before a time.
+func (c *recutter) expire(before int64) {
+	for len(c.order) > 0 && (c.order[0].done || c.order[0].p.at < before) {
+		if !c.order[0].done {
+			c.flush(c.order[0])
+		}
+		c.order = c.order[1:]
+	}
+}
+
+func (c *recutter) flush(r *rest) {
+	r.done = true
+	delete(c.open, r.k)
+	c.emit(r.p)
+}
+
+// end gives what still waits.
+func (c *recutter) end() {
+	for _, r := range c.order {
+		if !r.done {
+			c.flush(r)
+		}
+	}
+	c.order = nil
+}
+
+// part is a segment with the headers of p and so many bytes of data.
+func (p *crossing) part(headers, from, size int) crossing {
 	q := *p
-	q.length = head + data
-	q.ip = append([]byte(nil), p.ip[:min(head, len(p.ip))]...)
-	binary.BigEndian.PutUint16(q.ip[2:], uint16(q.length))
-	binary.BigEndian.PutUint32(q.ip[int(q.ip[0]&15)*4+4:], seq)
+	q.Frame = p.Part(headers, from, size)
 	return q
 }
 
-// fragments cuts a packet as a router does.
-func fragments(p crossing, mtu int) []crossing {
-	if p.length <= mtu {
-		return []crossing{p}
+// queue puts packets in the order of time that are out of it by no more than a while.
+type queue struct {
+	while  int64
+	newest int64
+	heads  heads
+	n      int
+	yield  func(crossing) error
+}
+
+// add takes a packet, and gives those that none can come before any more.
+func (q *queue) add(p crossing) error {
+	heap.Push(&q.heads, &head{p: p, order: q.n})
+	q.n++
+	q.newest = max(q.newest, p.at)
+	return q.until(q.newest - q.while)
+}
+
+func (q *queue) until(at int64) error {
+	for len(q.heads) > 0 && q.heads[0].p.at <= at {
+		if err := q.yield(heap.Pop(&q.heads).(*head).p); err != nil {
+			return err
+		}
 	}
-	head := int(p.ip[0]&15) * 4
-	word := binary.BigEndian.Uint16(p.ip[6:])
-	offset, more := int(word&0x1fff)*8, word&0x2000
-	var out []crossing
-	for from := head; from < p.length; {
-		size := p.length - from
-		last := head+size <= mtu
-		if !last {
-			size = (mtu - head) / 8 * 8
-		}
-		q := p
-		q.length = head + size
-		q.ip = append([]byte(nil), p.ip[:head]...)
-		if from < len(p.ip) {
-			q.ip = append(q.ip, p.ip[from:min(from+size, len(p.ip))]...)
-		}
-		binary.BigEndian.PutUint16(q.ip[2:], uint16(q.length))
-		flag := uint16(0x2000)
-		if last {
-			flag = more
-		}
-		binary.BigEndian.PutUint16(q.ip[6:], flag|uint16((offset+from-head)/8))
-		out = append(out, q)
-		from += size
-	}
-	return out
+	return nil
 }

@@ -2,13 +2,15 @@ package realdata
 
 import (
 	"context"
-	"encoding/binary"
+	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
 	"glasshouse/gateway"
+	"glasshouse/testbed/frames"
 )
 
 // tapped takes what passes the tap: an IP packet of length bytes, of which the beginning is there, at ns from the home's start. port is the
@@ -28,77 +30,69 @@ const (
 	seedTunnel = 0x7265616c
 )
 
-// lineage of a packet: roles are told by TCP's flags and lengths alone, so repeated ones are data, and keepalives acknowledgements.
-func (p *crossing) lineage() packet.Lineage {
-	l := packet.Lineage{Unit: int32(p.unit), Event: packet.EventNone, Role: packet.RoleData}
-	if _, _, _, data, ok := p.segment(); ok && data > 0 {
-		return l
+// source gives the packets of a home in the order of time.
+type source func(yield func(p crossing) error) error
+
+// connections remembers TCP connections that were seen within a while, in two maps that take turns: memory does not grow with a capture.
+type connections struct {
+	now, before map[connection]bool
+	turned      int64
+}
+
+type connection struct{ lan, remote netip.AddrPort }
+
+// rememberOpen is longer than the table keeps an open connection without a packet (RFC 5382: 2 h 4 min).
+const rememberOpen = int64(3 * 3600e9)
+
+// seen tells whether a connection was seen before.
+func (c *connections) seen(at int64, x connection) bool {
+	if c.now == nil || at-c.turned > rememberOpen {
+		c.before, c.now, c.turned = c.now, make(map[connection]bool), at
 	}
-	head := int(p.ip[0]&15) * 4
-	if p.ip[9] != protoTCP || len(p.ip) < head+14 {
-		return l
-	}
-	switch flags := p.ip[head+13]; {
-	case flags&2 != 0:
-		l.Role = packet.RoleTCPHandshake
-	case flags&5 != 0:
-		l.Role = packet.RoleClose
-	default:
-		l.Role = packet.RoleAck
-	}
-	return l
+	old := c.now[x] || c.before[x]
+	c.now[x] = true
+	return old
 }
 
 // napt passes the packets of a home through a NAPT's table. What comes from outside was let in where it was captured, so it is here.
-// A TCP connection that was open before the capture began is taken for open: its port stays as long as an open one's does.
-func napt(packets []crossing, tap tapped) {
-	type connection struct{ lan, remote netip.AddrPort }
+// A TCP connection that was open before the capture began is taken for open: its port stays as long as an open one's does. IPv6 is routed as
+// it is.
+func napt(packets source, tap tapped) error {
 	table := gateway.NewTable(gateway.TableConfig{WAN: wanAddr, Filtering: gateway.FilterNone})
-	opened := make(map[connection]bool)
-	for i := range packets {
-		p := &packets[i]
+	var opened connections
+	return packets(func(p crossing) error {
 		port := uint16(0)
-		if proto, local, remote, ok := p.ends(); ok {
+		local, remote, ok := p.ends()
+		switch {
+		case !ok:
+		case p.Is6():
+			port = local
+		default:
 			lan := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 168, 200, byte(10 + p.unit)}), local)
-			flags := p.flags()
+			flags := p.Flags()
 			out, in := flags, uint8(0)
 			if !p.up {
 				out, in = 0, flags
 			}
-			if c := (connection{lan, remote}); proto == protoTCP && !opened[c] {
-				opened[c] = true
-				if flags&flagSYN == 0 {
-					out, in = out|flagSYN, in|flagSYN
-				}
+			if p.Proto == frames.ProtoTCP && !opened.seen(p.at, connection{lan, remote}) && flags&flagSYN == 0 {
+				out, in = out|flagSYN, in|flagSYN
 			}
-			if wan, ok := table.Out(p.at, proto, lan, remote, out); ok {
+			if wan, ok := table.Out(p.at, p.Proto, lan, remote, out); ok {
 				port = wan.Port()
 				if in != 0 {
-					table.In(p.at, proto, port, remote, in)
+					table.In(p.at, p.Proto, port, remote, in)
 				}
 			}
 		}
-		tap(p.at, p.up, p.ip, p.length, port, p.lineage())
-	}
-}
-
-// flagSYN begins a TCP connection.
-const flagSYN = 2
-
-// flags are TCP's, 0 where there are none.
-func (p *crossing) flags() uint8 {
-	head := int(p.ip[0]&15) * 4
-	if p.ip[9] != protoTCP || len(p.ip) < head+14 || binary.BigEndian.Uint16(p.ip[6:])&0x1fff != 0 {
-		return 0
-	}
-	return p.ip[head+13]
+		tap(p.at, p.up, p.IP, p.Length, port, p.lineage())
+		return nil
+	})
 }
 
 // tunnel passes the packets of a home through a modelled WireGuard tunnel. They pass the tap when they were captured; what waits for the
-// tunnel's handshake, later.
-func tunnel(ctx context.Context, packets []crossing, tap tapped) error {
+// tunnel's handshake, later, and what does not fit WireGuard's queue there is lost: it is counted by reason.
+func tunnel(ctx context.Context, packets source, tap tapped) (lost frames.LeftOut, err error) {
 	const before = 1e9 // of the home's start: what came first from outside was on its way
-	packets = recut(packets, mtuTunnel)
 	c, pool, noise := clock.NewVirtual(-before), packet.NewLocalPool(), packet.NewNoise(seedTunnel, 1)
 	var client, server *gateway.TunnelEnd
 	see := func(p packet.Packet, up bool) { tap(c.Now(), up, p.Data, len(p.Data), 0, p.Lineage) }
@@ -118,39 +112,61 @@ func tunnel(ctx context.Context, packets []crossing, tap tapped) error {
 	}
 	far.Local = netip.AddrPortFrom(vpnServer, tunnelPort)
 	far.Send = func(p packet.Packet) { toClient.Send(&p, c.Now()+farAway) }
-	var err error
 	if client, server, err = gateway.NewTunnelPair(near, far); err != nil {
-		return err
-	}
-	for i := range packets {
-		p := &packets[i]
-		at := p.at
-		if !p.up {
-			at -= farAway
-		}
-		packets[i].at = at
+		return nil, err
 	}
 	last := int64(0)
-	for _, p := range inOrder(packets) {
+	order := queue{while: together + farAway, newest: -before, yield: func(p crossing) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		c.Run(max(p.at, c.Now()))
-		b := pool.Get()[:p.length]
-		clear(b[copy(b, p.ip):])
+		b := pool.Get()[:p.Length]
+		clear(b[copy(b, p.IP):])
 		if p.up {
 			client.Seal(packet.Packet{Data: b, At: c.Now(), Lineage: p.lineage()})
 		} else {
 			server.Seal(packet.Packet{Data: b, At: c.Now(), Lineage: p.lineage()})
 		}
 		last = p.at
+		return nil
+	}}
+	var failed error
+	cut := newRecutter(mtuTunnel, func(p crossing) {
+		if !p.up {
+			p.at -= farAway
+		}
+		if failed == nil {
+			failed = order.add(p)
+		}
+	})
+	if err := packets(func(p crossing) error {
+		cut.add(p)
+		return failed
+	}); err != nil {
+		return nil, err
+	}
+	cut.end()
+	if err := errors.Join(failed, order.until(math.MaxInt64)); err != nil {
+		return nil, err
 	}
 	c.Run(last + before)
-	lost := client.Drops()
-	for _, d := range []gateway.TunnelDrops{lost, server.Drops()} {
-		if n := d.Unfit + d.Overflow + d.NoHandshake + d.Lost + d.Refused; n > 0 {
-			return fmt.Errorf("the tunnel lost %d packets: %+v", n, d)
+	lost = make(frames.LeftOut)
+	for _, d := range []gateway.TunnelDrops{client.Drops(), server.Drops()} {
+		if n := d.Unfit + d.Lost + d.Refused; n > 0 { // packets were cut to fit, and the modelled way loses nothing
+			return nil, fmt.Errorf("the tunnel lost %d packets: %+v", n, d)
+		}
+		for reason, n := range map[string]int64{leftQueue: d.Overflow, leftHandshake: d.NoHandshake} {
+			if n > 0 {
+				lost[reason] += n
+			}
 		}
 	}
-	return nil
+	return lost, nil
 }
+
+// Reasons for which WireGuard loses a packet: more than 128 waited for a handshake, or it was given up.
+const (
+	leftQueue     = "tunnel_queue_full"
+	leftHandshake = "tunnel_no_handshake"
+)
