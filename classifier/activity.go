@@ -113,21 +113,21 @@ func (a *acting) features(class, total int, x []float32) {
 
 // Tell says what a class does in the window, and from when to when its packets are there (UTC epoch, ns). The activity is "" of a class
 // that is not there or was not learned, and of a model that does not tell.
-func (r *ActivityRoll) Tell(m *Meta, class string) (activity string, fromNs, toNs int64) {
+func (r *ActivityRoll) Tell(m *Activities, classes []string, class string) (activity string, fromNs, toNs int64) {
 	a := r.of[class]
 	if a == nil {
 		return "", 0, 0
 	}
-	i := slices.Index(m.Classes, class)
-	if i < 0 || m.Activities == nil {
+	i := slices.Index(classes, class)
+	if i < 0 || m == nil {
 		return "", a.fromNs, a.toNs
 	}
 	var x [numActing]float32
 	var p [maxActivities]float32
-	probs := p[:len(m.Activities.Names)]
+	probs := p[:len(m.Names)]
 	a.features(i, r.total, x[:])
-	m.Activities.judge.predict(x[:], probs)
-	return m.Activities.Names[argmax(probs)], a.fromNs, a.toNs
+	m.judge.predict(x[:], probs)
+	return m.Names[argmax(probs)], a.fromNs, a.toNs
 }
 
 // load makes what came from a file ready.

@@ -82,7 +82,7 @@ func TestActivityScoreCountsWhoIsNotThere(t *testing.T) {
 	}
 	var r ActivityRoll
 	r.Add(UnknownLabel, &dataset.Observation{TsNs: 5, Dir: 1, Length: 90})
-	if a, from, to := r.Tell(m.Meta(), UnknownLabel); a != "" || from != 5 || to != 5 {
+	if a, from, to := r.Tell(m.Meta().Activities, m.Meta().Classes, UnknownLabel); a != "" || from != 5 || to != 5 {
 		t.Errorf("what is unknown does %q from %d to %d", a, from, to)
 	}
 }

@@ -143,34 +143,15 @@ func softmax(scores, probs []float32) {
 	}
 }
 
-// expOf is e to the power of x, within 1e-13 of it, the same on every processor: math.Exp uses fused multiplication where
-// there is one. Conversions keep the compiler from fusing.
-func expOf(x float64) float64 {
-	switch {
-	case !(x > -700): // NaN, too
-		return 0
-	case x > 700:
-		return math.Inf(1)
-	}
-	k := math.Floor(float64(x*math.Log2E) + 0.5)
-	r := x - float64(k*6.93147180369123816490e-01) // ln 2 in two parts
-	r -= float64(k * 1.90821492927058770002e-10)
-	p := 1.0
-	for n := 12; n > 0; n-- { // Taylor; |r| <= 0.35
-		p = float64(p*r)/float64(n) + 1
-	}
-	return p * math.Float64frombits(uint64(int64(k)+1023)<<52)
-}
-
-// logOf is the natural logarithm of x > 0, by Newton's method on expOf.
-func logOf(x float64) float64 {
-	y := 0.0
-	for range 100 {
-		step := float64(x*expOf(-y)) - 1
-		y += max(min(step, 1), -1)
-		if math.Abs(step) < 1e-15 {
-			break
+// calibrateBoost makes the scores of boosted trees smaller by a temperature.
+func calibrateBoost(m *boost, temperature float64) {
+	scale := func(v []float32) {
+		for i := range v {
+			v[i] = float32(float64(v[i]) / temperature)
 		}
 	}
-	return y
+	scale(m.base)
+	for i := range m.trees {
+		scale(m.trees[i].values)
+	}
 }

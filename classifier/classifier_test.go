@@ -31,6 +31,24 @@ func TestFeatures(t *testing.T) {
 	}
 }
 
+func forestOf(tb testing.TB, x []float32, y []uint8, classes, workers int) *forest {
+	tb.Helper()
+	f, err := growForest(tb.Context(), newTable(x, y, classes, workers), ForestOptions{Trees: 20, Workers: workers, Seed: 9})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return f
+}
+
+func boostedOf(tb testing.TB, x []float32, y []uint8, classes, workers int) *boost {
+	tb.Helper()
+	m, err := growBoost(tb.Context(), newTable(x, y, classes, workers), BoostOptions{Rounds: 25, Leaves: 8, Rate: 0.3, Workers: workers, Seed: 9})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return m
+}
+
 func model(tb testing.TB) *TreeModel {
 	tb.Helper()
 	x, y := clusters(500, 3, 0.1, 1)
@@ -44,7 +62,7 @@ func model(tb testing.TB) *TreeModel {
 			Kind: "forest", ClassMode: ClassPaper, Classes: []string{"a", "b", "noise"}, Features: FeatureNames(), Window: 4,
 			Majority: "noise", Lengths: map[string]int{"1 95": 0, "-1 60": 1}, TrainedOn: []HomeID{{"d", 1, 0}},
 		},
-		p: grow(tb, x, y, 3, 1),
+		p: forestOf(tb, x, y, 3, 1),
 	}
 }
 
@@ -64,7 +82,7 @@ func boosted(tb testing.TB) *TreeModel {
 		r.step(&dataset.Observation{TsNs: int64(i*i) * 1e6, Dir: int8(1 - 2*(i%2)), Length: int32(60 + i*37%400), IPProto: 6, RemotePort: 443}, row)
 		x, y = append(x, row...), append(y, uint8(i*37%400/140))
 	}
-	m.p = growBoosted(tb, x, y, 3, 1)
+	m.p = boostedOf(tb, x, y, 3, 1)
 	return m
 }
 

@@ -221,11 +221,3 @@ func (o *EvaluationOptions) model(name string) func(Progress) {
 		o.Train.Progress(p)
 	}
 }
-
-func mean(v []float64) float64 {
-	sum := 0.0
-	for _, x := range v {
-		sum += x
-	}
-	return sum / float64(max(len(v), 1))
-}

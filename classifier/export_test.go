@@ -151,8 +151,8 @@ func TestExportedNetsAgreeWithONNXRuntime(t *testing.T) {
 	} {
 		t.Run(c.kind+" "+c.inputs, func(t *testing.T) {
 			o := neuralOptions(c.kind, 6)
-			o.Neural.Units, o.Neural.Layers = 32, 2
-			if err := o.Neural.defaults(c.kind); err != nil {
+			o.Units, o.Layers = 32, 2
+			if err := o.defaults(); err != nil {
 				t.Fatal(err)
 			}
 			learn := talks(8, 1500, c.inputs, false)
@@ -196,7 +196,7 @@ func TestExportRefusesWhatItCannot(t *testing.T) {
 	if err := ExportONNX(&bytes.Buffer{}, m); !errors.Is(err, ErrNoONNX) {
 		t.Error(err)
 	}
-	if err := ExportONNX(&bytes.Buffer{}, late{}); !errors.Is(err, ErrNoONNX) {
+	if err := ExportONNX(&bytes.Buffer{}, struct{ Model }{}); !errors.Is(err, ErrNoONNX) {
 		t.Error(err)
 	}
 }

@@ -128,10 +128,3 @@ func (s *sequence) step(o *dataset.Observation, out []float32) {
 func (s *sequence) back(k int64) kept { return s.ring[(s.n-k)%keptBack] }
 
 func seconds(ns int64) float32 { return float32(float64(ns) / 1e9) }
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}

@@ -1,7 +1,5 @@
 package classifier
 
-import "slices"
-
 // FirstTold says how long it takes to tell a class for the first time: from its first packet in a home that counts to the first
 // of its packets that is labelled rightly. A lucky guess counts, so FalseHomes stands beside it.
 type FirstTold struct {
@@ -49,13 +47,4 @@ func (h *homeTally) guessed(class string) bool {
 		}
 	}
 	return false
-}
-
-// median returns 0 for nothing.
-func median(v []float64) float64 {
-	if len(v) == 0 {
-		return 0
-	}
-	slices.Sort(v)
-	return quantile(v, 0.5)
 }

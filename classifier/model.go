@@ -68,14 +68,3 @@ func (m *Meta) WindowPackets() int {
 func (m *Meta) TellsUnknown() bool {
 	return m.Unknown != nil && slices.ContainsFunc(m.Unknown.Thresholds, func(v float32) bool { return v < 1 })
 }
-
-// argmax returns the index of the largest value; the first of equals.
-func argmax(p []float32) int {
-	best := 0
-	for i, v := range p {
-		if v > p[best] {
-			best = i
-		}
-	}
-	return best
-}

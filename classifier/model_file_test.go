@@ -100,7 +100,7 @@ func FuzzParseModel(f *testing.F) {
 				t.Fatalf("%v of %v, novelty %v: no numbers", p, l.Probs(), n)
 			}
 			r.Add(class, &o)
-			r.Tell(m.Meta(), class)
+			r.Tell(m.Meta().Activities, m.Meta().Classes, class)
 			return nil
 		})
 		for i := range int64(3) {
@@ -127,7 +127,7 @@ func anyUnknown(tb testing.TB, classes int) *Unknown {
 		y[i] = uint8(i % 2)
 	}
 	u := &Unknown{Rate: 0.05, Thresholds: make([]float32, classes), Levels: make([]signature, numLevels)}
-	u.Trees = growBoosted(tb, x, y, 2, 1).marshal()
+	u.Trees = boostedOf(tb, x, y, 2, 1).marshal()
 	for i := range u.Levels {
 		u.Levels[i] = signature{Keys: make([]byte, 16), Best: make([]byte, 8)}
 	}
@@ -145,7 +145,7 @@ func anyActivities(tb testing.TB, classes int) *Activities {
 		y[i] = uint8(i % 2)
 		x[i*numActing+1] = float32(i % 2)
 	}
-	a := &Activities{Names: []string{ActivityIdle, "motion"}, Common: make([]int, classes), Trees: growBoosted(tb, x, y, 2, 1).marshal()}
+	a := &Activities{Names: []string{ActivityIdle, "motion"}, Common: make([]int, classes), Trees: boostedOf(tb, x, y, 2, 1).marshal()}
 	if err := a.load(classes); err != nil {
 		tb.Fatal(err)
 	}

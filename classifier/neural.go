@@ -7,24 +7,21 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"glasshouse/classifier/nn"
 	"glasshouse/classifier/nn/kernel"
 	"glasshouse/testbed/dataset"
 )
 
-// Kinds of neural models.
-const (
-	KindLSTM   = "lstm"   // the paper's: 2 layers of 64 units; answers at once
-	KindBiLSTM = "bilstm" // the paper's, both ways
-	KindTCN    = "tcn"    // temporal convolution with a richer view of the past: beyond the paper
-)
-
-// neuralKinds lists the neural models.
-func neuralKinds() []string { return []string{KindLSTM, KindBiLSTM, KindTCN} }
-
 // NeuralOptions shape and teach a neural model; zero values mean the defaults.
 type NeuralOptions struct {
+	Kind    string // KindLSTM, KindBiLSTM or KindTCN
+	Classes string // one of ClassModes
+	Rich    bool   // inputs besides the paper's numbers; the tcn always has them
+	Window  int    // packets of a training window
+	Seed    uint64
+
 	Units      int     // of a layer: 64; a multiple of 16
 	Layers     int     // of an LSTM: 2
 	Dropout    float64 // share of outputs that a training step leaves out: 0.3, of the tcn 0.1; negative = none
@@ -122,13 +119,13 @@ func (s *neuralStream) answered() int64 {
 }
 
 // shape is the net for a kind of model.
-func (o *NeuralOptions) shape(kind string, e *encoder, classes int) nn.Spec {
+func (o *NeuralOptions) shape(e *encoder, classes int) nn.Spec {
 	s := nn.Spec{Dense: len(e.Mean), Units: o.Units, Classes: classes, Dropout: float32(max(o.Dropout, 0))}
 	s.Embed = []nn.Embedding{{Vocab: len(e.Ports) + 1, Dim: 30}} // HomeMole's: 10 numbers and these are its 40 inputs
 	if e.Inputs == inputsRich {
 		s.Embed = []nn.Embedding{{Vocab: len(e.Ports) + 1, Dim: 16}, {Vocab: len(e.Sizes) + 1, Dim: 32}}
 	}
-	switch kind {
+	switch o.Kind {
 	case KindLSTM:
 		s.Kind, s.Layers = nn.LSTM, o.Layers
 	case KindBiLSTM:
@@ -201,4 +198,23 @@ func loadNeural(meta Meta, body []byte) (Model, error) {
 		return nil, badModel(err)
 	}
 	return m, nil
+}
+
+// calibrateNet makes a net's sums smaller by a temperature.
+func calibrateNet(n *nn.Net, temperature float64) (*nn.Net, error) {
+	params := slices.Clone(n.Params())
+	layers := n.Layers()
+	head := params[len(params)-len(layers[len(layers)-1].W):]
+	for i := range head {
+		head[i] = float32(float64(head[i]) / temperature)
+	}
+	return nn.FromParams(n.Spec, params)
+}
+
+// SetCalibration makes the net's probabilities those at a temperature.
+func (m *NeuralModel) SetCalibration(c *Calibration) error {
+	m.meta.Calibration = c
+	var err error
+	m.net, err = calibrateNet(m.net, c.Temperature)
+	return err
 }

@@ -35,7 +35,7 @@ const checkpointMagic = "GLASSHOUSE CHECKPOINT 1\n"
 
 // digest says what is trained, on what and how; what changes nothing (workers, patience) is not in it.
 func (l *lesson) digest() string {
-	o := l.o.Neural
+	o := l.o
 	b, err := json.Marshal(struct {
 		Spec    nn.Spec
 		Seed    uint64
@@ -56,7 +56,7 @@ func (l *lesson) digest() string {
 
 // save keeps the state, if that is wanted.
 func (l *lesson) save() error {
-	path := l.o.Neural.Checkpoint
+	path := l.o.Checkpoint
 	if path == "" {
 		return nil
 	}
@@ -91,7 +91,7 @@ var ErrCheckpoint = errors.New("not a checkpoint of this training")
 
 // resume goes on from the checkpoint, if there is one.
 func (l *lesson) resume() error {
-	path := l.o.Neural.Checkpoint
+	path := l.o.Checkpoint
 	if path == "" {
 		return nil
 	}

@@ -25,7 +25,7 @@ type corpusHome struct {
 }
 
 // collectHomes reads data sets for a neural model.
-func collectHomes(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions, inputs string) (*corpus, error) {
+func collectHomes(ctx context.Context, sets []*dataset.Dataset, o *NeuralOptions, inputs string) (*corpus, error) {
 	h := newHistory(inputs)
 	c := &corpus{meta: Meta{Kind: o.Kind, ClassMode: o.Classes, Seed: o.Seed, Window: o.Window, Path: pathOf(sets)}, numbers: h.numbers()}
 	c.meta.Features = FeatureNames()

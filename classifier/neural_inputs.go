@@ -33,18 +33,8 @@ const never = 1e4
 
 const (
 	burstPause  = int64(100e6) // ns without a packet that end a burst
-	lengthSlots = 2048         // lengths told apart; longer ones count as the last
-	remoteSlots = 4096         // remote ends told apart, by hash
+	remoteSlots = 4096         // remote endpoints told apart, by hash
 )
-
-// sizeOf is a packet's length and direction as one number: negative is down.
-func sizeOf(o *dataset.Observation) int32 {
-	n := min(max(o.Length, 1), lengthSlots-1)
-	if o.Dir < 0 {
-		return -n
-	}
-	return n
-}
 
 // history is what inputs are made from: one home's packets so far. Used by one goroutine.
 type history struct {
@@ -116,16 +106,6 @@ func (h *history) step(o *dataset.Observation, out []float32) {
 
 // logTime brings seconds to a scale on which microseconds and hours both count.
 func logTime(s float64) float32 { return float32(math.Log(1e-5 + max(s, 0))) }
-
-// hashRemote is FNV-1a over the remote end.
-func hashRemote(o *dataset.Observation) uint32 {
-	h := uint32(2166136261)
-	for i := range len(o.RemoteAddr) {
-		h = (h ^ uint32(o.RemoteAddr[i])) * 16777619
-	}
-	h = (h ^ uint32(o.RemotePort&0xff)) * 16777619
-	return (h ^ uint32(o.RemotePort>>8)) * 16777619
-}
 
 // encoder turns what history gives into what a net takes: numbers of mean 0 and deviation 1 over the training packets, and ids, of which 0
 // stands for what was rare or not seen in training.

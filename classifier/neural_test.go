@@ -62,15 +62,16 @@ func talks(homes, n int, inputs string, permute bool) *corpus {
 	return c
 }
 
-func neuralOptions(kind string, epochs int) *TrainOptions {
-	o := &TrainOptions{Kind: kind, Classes: ClassPaper, Window: 50, Seed: 3}
-	o.Neural = NeuralOptions{Units: 16, Layers: 1, Epochs: epochs, Dropout: -1, Rate: 1e-2, Workers: 2}
-	return o
+func neuralOptions(kind string, epochs int) *NeuralOptions {
+	return &NeuralOptions{
+		Kind: kind, Classes: ClassPaper, Window: 50, Seed: 3,
+		Units: 16, Layers: 1, Epochs: epochs, Dropout: -1, Rate: 1e-2, Workers: 2,
+	}
 }
 
-func taught(ctx context.Context, tb testing.TB, c *corpus, o *TrainOptions) (*NeuralModel, error) {
+func taught(ctx context.Context, tb testing.TB, c *corpus, o *NeuralOptions) (*NeuralModel, error) {
 	tb.Helper()
-	if err := o.Neural.defaults(o.Kind); err != nil {
+	if err := o.defaults(); err != nil {
 		tb.Fatal(err)
 	}
 	c.meta.Kind = o.Kind
@@ -81,7 +82,7 @@ func taught(ctx context.Context, tb testing.TB, c *corpus, o *TrainOptions) (*Ne
 	return teach(ctx, c, o, inputs)
 }
 
-func mustTeach(tb testing.TB, c *corpus, o *TrainOptions) *NeuralModel {
+func mustTeach(tb testing.TB, c *corpus, o *NeuralOptions) *NeuralModel {
 	tb.Helper()
 	m, err := taught(tb.Context(), tb, c, o)
 	if err != nil {
@@ -150,9 +151,9 @@ func TestNeuralTrainingIsDeterministicAndResumes(t *testing.T) {
 	for _, kind := range neuralKinds() {
 		c := talks(5, 1200, inputsOf(kind), false)
 		o := neuralOptions(kind, 4)
-		o.Neural.Dropout = 0.2
+		o.Dropout = 0.2
 		want := saved(t, mustTeach(t, c, o))
-		o.Neural.Workers = 1
+		o.Workers = 1
 		if !bytes.Equal(want, saved(t, mustTeach(t, c, o))) {
 			t.Errorf("%s: one worker learns something else than two", kind)
 		}
@@ -160,8 +161,8 @@ func TestNeuralTrainingIsDeterministicAndResumes(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "checkpoint")
 		ctx, cancel := context.WithCancel(t.Context())
 		stopped := *o
-		stopped.Neural.Checkpoint = file
-		stopped.Neural.Progress = func(p NeuralProgress) {
+		stopped.Checkpoint = file
+		stopped.Progress = func(p NeuralProgress) {
 			if p.Epoch == 3 && p.Share < 1 || p.Epoch == 2 && p.Share == 1 {
 				cancel()
 			}
@@ -169,7 +170,7 @@ func TestNeuralTrainingIsDeterministicAndResumes(t *testing.T) {
 		if _, err := taught(ctx, t, c, &stopped); !errors.Is(err, context.Canceled) {
 			t.Fatalf("%s: stopped with %v", kind, err)
 		}
-		stopped.Neural.Progress = func(p NeuralProgress) {
+		stopped.Progress = func(p NeuralProgress) {
 			if p.Epoch < 3 || !p.Resumed {
 				t.Errorf("%s: epoch %d is learned again", kind, p.Epoch)
 			}
@@ -253,7 +254,7 @@ func BenchmarkLabelNeural(b *testing.B) {
 	for _, kind := range neuralKinds() {
 		b.Run(kind, func(b *testing.B) {
 			o := neuralOptions(kind, 1)
-			o.Neural.Units, o.Neural.Layers = 64, 2
+			o.Units, o.Layers = 64, 2
 			s := mustTeach(b, talks(2, 300, inputsOf(kind), false), o).Stream()
 			probs := make([]float32, 3)
 			ob := dataset.Observation{Dir: 1, Length: 120, IPProto: 17, RemotePort: 51820, RemoteAddr: "198.18.0.1"}

@@ -27,7 +27,7 @@ const (
 	tcnRate, tcnDropout   = 4e-3, 0.1
 )
 
-func (o *NeuralOptions) defaults(kind string) error {
+func (o *NeuralOptions) defaults() error {
 	set := func(p *int, v int) {
 		if *p == 0 {
 			*p = v
@@ -39,7 +39,7 @@ func (o *NeuralOptions) defaults(kind string) error {
 	set(&o.Patience, 3)
 	set(&o.Workers, 1)
 	rate, dropout := lstmRate, lstmDropout
-	if kind == KindTCN {
+	if o.Kind == KindTCN {
 		rate, dropout = tcnRate, tcnDropout
 	}
 	if o.Rate == 0 {
@@ -60,68 +60,30 @@ func (o *NeuralOptions) defaults(kind string) error {
 	return nil
 }
 
-// epochParts is how finely the progress of an epoch is told.
-const epochParts = 1000
-
-// trainNeural trains a neural model.
-func trainNeural(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions) (Model, error) {
-	if err := o.Neural.defaults(o.Kind); err != nil {
-		return nil, err
+// TrainNeural trains a net on datasets, and returns which packets it was judged by meanwhile: it has not learned from these.
+func TrainNeural(ctx context.Context, sets []*dataset.Dataset, o NeuralOptions) (*NeuralModel, []span, error) {
+	if err := o.defaults(); err != nil {
+		return nil, nil, err
 	}
 	inputs := inputsPaper
-	if o.Kind == KindTCN || o.Features == FeaturesSequence {
+	if o.Kind == KindTCN || o.Rich {
 		inputs = inputsRich
 	}
-	o.work.read(PhaseRead, packetsOf(sets))
-	c, err := collectHomes(ctx, sets, o, inputs)
+	c, err := collectHomes(ctx, sets, &o, inputs)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	o.work.do(PhaseTrain, int64(o.Neural.Epochs)*epochParts)
-	lesson := *o
-	lesson.Neural.Progress = func(p NeuralProgress) {
-		o.work.set(int64((float64(p.Epoch-1)+p.Share)*epochParts), int64(p.Epochs)*epochParts)
-		if o.Neural.Progress != nil {
-			o.Neural.Progress(p)
-		}
-	}
-	m, err := teach(ctx, c, &lesson, inputs)
+	m, err := teach(ctx, c, &o, inputs)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	_, valid := c.split(o.Seed)
-	v := heldBack(valid)
-	if !o.Uncalibrated {
-		o.work.read(PhaseCalibrate, 2*packetsOf(sets))
-		if err := m.calibrate(ctx, v, sets); err != nil {
-			return nil, err
-		}
-	}
-	if o.Unknown > 0 {
-		o.work.read(PhaseSignatures, signaturePasses([]rehearsal{{m, v}})*packetsOf(sets))
-		m.meta.Unknown, err = findUnknown(ctx, []rehearsal{{m, v}}, sets, o.Unknown, o.Neural.Workers, nil)
-	}
-	return m, err
-}
-
-// calibrate calibrates a net on the homes that it has not learned from.
-func (m *NeuralModel) calibrate(ctx context.Context, v *validation, sets []*dataset.Dataset) error {
-	j, err := v.judge(ctx, m, sets, calibrateMost)
-	if err != nil {
-		return err
-	}
-	c := j.fit(v)
-	if c == nil {
-		return nil
-	}
-	m.meta.Calibration = c
-	m.net, err = calibrateNet(m.net, c.Temperature)
-	return err
+	return m, valid, nil
 }
 
 // lesson is a training as it goes.
 type lesson struct {
-	o       *TrainOptions
+	o       *NeuralOptions
 	c       *corpus
 	m       *NeuralModel
 	tr      *nn.Trainer
@@ -133,7 +95,7 @@ type lesson struct {
 }
 
 // teach trains a net on a corpus: epochs until the validation loss falls no more, and the parameters of the best one are kept.
-func teach(ctx context.Context, c *corpus, o *TrainOptions, inputs string) (*NeuralModel, error) {
+func teach(ctx context.Context, c *corpus, o *NeuralOptions, inputs string) (*NeuralModel, error) {
 	l := &lesson{o: o, c: c, m: &NeuralModel{meta: c.meta, enc: encoder{Inputs: inputs}}}
 	train, valid := c.split(o.Seed)
 	l.train = train
@@ -143,7 +105,7 @@ func teach(ctx context.Context, c *corpus, o *TrainOptions, inputs string) (*Neu
 	}
 	slices.Sort(homes)
 	l.m.enc.learn(c, homes)
-	spec := o.Neural.shape(o.Kind, &l.m.enc, len(c.meta.Classes))
+	spec := o.shape(&l.m.enc, len(c.meta.Classes))
 	var err error
 	if l.m.net, err = nn.New(spec, o.Seed); err != nil {
 		return nil, err
@@ -163,11 +125,11 @@ func teach(ctx context.Context, c *corpus, o *TrainOptions, inputs string) (*Neu
 	}
 	l.valid = cutWindows(valid, steps, func() int { return 0 })
 	l.weigh()
-	l.tr = nn.NewTrainer(l.m.net, nn.TrainOptions{Rate: o.Neural.Rate, Workers: o.Neural.Workers, Seed: o.Seed, Shard: max(size/4, 2)})
+	l.tr = nn.NewTrainer(l.m.net, nn.TrainOptions{Rate: o.Rate, Workers: o.Workers, Seed: o.Seed, Shard: max(size/4, 2)})
 	if err := l.resume(); err != nil {
 		return nil, err
 	}
-	for l.at.Epoch < o.Neural.Epochs && l.at.Since < o.Neural.Patience {
+	for l.at.Epoch < o.Epochs && l.at.Since < o.Patience {
 		if err := l.epoch(ctx); err != nil {
 			return nil, err
 		}
@@ -210,7 +172,7 @@ func (l *lesson) weigh() {
 	for i, n := range counts {
 		w[i] = 1
 		if n > 0 {
-			switch l.o.Neural.Weights {
+			switch l.o.Weights {
 			case "sqrt":
 				w[i] = 1 / math.Sqrt(n)
 			case "balanced":
@@ -242,11 +204,11 @@ func (l *lesson) epoch(ctx context.Context) error {
 			return err
 		}
 		l.load(all, step)
-		l.tr.SetRate(l.o.Neural.Rate * l.cool(float64(l.at.Epoch)+float64(step)/float64(steps)))
+		l.tr.SetRate(l.o.Rate * l.cool(float64(l.at.Epoch)+float64(step)/float64(steps)))
 		sum += l.tr.Step(l.batch)
-		if l.o.Neural.Progress != nil && step+1 < steps {
-			l.o.Neural.Progress(NeuralProgress{
-				Epoch: n, Epochs: l.o.Neural.Epochs, Share: float64(step+1) / float64(steps), Loss: sum / float64(step+1), Resumed: l.at.resumed,
+		if l.o.Progress != nil && step+1 < steps {
+			l.o.Progress(NeuralProgress{
+				Epoch: n, Epochs: l.o.Epochs, Share: float64(step+1) / float64(steps), Loss: sum / float64(step+1), Resumed: l.at.resumed,
 			})
 		}
 	}
@@ -256,9 +218,9 @@ func (l *lesson) epoch(ctx context.Context) error {
 	if l.at.best == nil || loss < l.at.Loss {
 		l.at.Loss, l.at.Since, l.at.best = loss, 0, slices.Clone(l.m.net.Params())
 	}
-	if l.o.Neural.Progress != nil {
-		l.o.Neural.Progress(NeuralProgress{
-			Epoch: n, Epochs: l.o.Neural.Epochs, Share: 1, Loss: sum / float64(max(steps, 1)), Validation: loss, Accuracy: accuracy, Resumed: l.at.resumed,
+	if l.o.Progress != nil {
+		l.o.Progress(NeuralProgress{
+			Epoch: n, Epochs: l.o.Epochs, Share: 1, Loss: sum / float64(max(steps, 1)), Validation: loss, Accuracy: accuracy, Resumed: l.at.resumed,
 		})
 	}
 	return l.save()
@@ -288,12 +250,12 @@ func (l *lesson) load(all []span, step int) {
 
 // cool is the learning rate's share of its first value after so many epochs.
 func (l *lesson) cool(epochs float64) float64 {
-	return max(0.5+0.5*math.Cos(math.Pi*epochs/float64(l.o.Neural.Epochs)), 0.01)
+	return max(0.5+0.5*math.Cos(math.Pi*epochs/float64(l.o.Epochs)), 0.01)
 }
 
 // validate gives the weighted loss and the accuracy over the validation windows.
 func (l *lesson) validate() (loss, accuracy float64) {
-	run := nn.NewRunner(l.m.net, l.o.Neural.Workers)
+	run := nn.NewRunner(l.m.net, l.o.Workers)
 	classes := len(l.c.meta.Classes)
 	probs := make([]float32, l.batch.T*l.batch.B*classes)
 	weight, n, right := 0.0, 0, 0

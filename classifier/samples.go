@@ -3,10 +3,6 @@ package classifier
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
-	"sort"
-	"strconv"
 
 	"glasshouse/testbed/dataset"
 )
@@ -84,23 +80,6 @@ func collect(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions) (*sa
 	return s, nil
 }
 
-// know notes the classes and what is commonest, from the packets of each class, in all and by length.
-func (m *Meta) know(counts map[string]int, byLength map[string]map[string]int) error {
-	for c := range counts {
-		m.Classes = append(m.Classes, c)
-	}
-	sort.Strings(m.Classes)
-	if len(m.Classes) > maxClasses {
-		return fmt.Errorf("%d classes; at most %d can be told apart", len(m.Classes), maxClasses)
-	}
-	m.Majority = commonest(counts, m.Classes)
-	m.Lengths = make(map[string]int, len(byLength))
-	for k, c := range byLength {
-		m.Lengths[k] = slices.Index(m.Classes, commonest(c, m.Classes))
-	}
-	return nil
-}
-
 // eachCounted gives the rows that count with their features, home by home, in order; homes are numbered through all sets.
 // The features are valid until yield returns; without columns there are none.
 func eachCounted(ctx context.Context, sets []*dataset.Dataset, cols *columns, yield func(home int, r *dataset.Row, x []float32)) error {
@@ -133,33 +112,4 @@ func eachCounted(ctx context.Context, sets []*dataset.Dataset, cols *columns, yi
 		}
 	}
 	return nil
-}
-
-// commonest returns the class with the highest count; the first in order of equals.
-func commonest(counts map[string]int, order []string) string {
-	best := order[0]
-	for _, c := range order {
-		if counts[c] > counts[best] {
-			best = c
-		}
-	}
-	return best
-}
-
-func lengthKey(o *dataset.Observation) string {
-	return strconv.Itoa(int(o.Dir)) + " " + strconv.Itoa(int(o.Length))
-}
-
-// pathOf says how the homes of the data sets reach the internet.
-func pathOf(sets []*dataset.Dataset) string {
-	path := ""
-	for _, d := range sets {
-		switch {
-		case path == "":
-			path = d.Manifest.Path
-		case path != d.Manifest.Path:
-			return "mixed"
-		}
-	}
-	return path
 }

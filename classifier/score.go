@@ -121,13 +121,6 @@ func (m matrix) perClass(classes []string) []ClassScore {
 	return out
 }
 
-func ratio(a, b int) float64 {
-	if b == 0 {
-		return 0
-	}
-	return float64(a) / float64(b)
-}
-
 // Scorer scores guesses packet by packet; memory grows with the number of homes, not of packets. Used by one goroutine.
 type Scorer struct {
 	meta   *Meta
@@ -260,13 +253,6 @@ func (h *homeTally) see(truth, guess string, at int64) {
 // NextSet says that what follows is another data set: its homes may bear the same numbers. Unfinished windows are forgotten.
 func (s *Scorer) NextSet() { clear(s.of) }
 
-func (m *Meta) lookUp(o *dataset.Observation) string {
-	if c, ok := m.Lengths[lengthKey(o)]; ok {
-		return m.Classes[c]
-	}
-	return m.Majority
-}
-
 func sorted[V any](m map[string]V) []string {
 	out := make([]string, 0, len(m))
 	for k := range m {
@@ -337,4 +323,16 @@ func (s *Scorer) path() string {
 		return sorted(s.paths)[0]
 	}
 	return "mixed"
+}
+
+func (c *Confusion) matrix() matrix {
+	m := make(matrix)
+	for i, row := range c.Counts {
+		for j, n := range row {
+			if n > 0 {
+				m[[2]string{c.Labels[i], c.Labels[j]}] = n
+			}
+		}
+	}
+	return m
 }

@@ -157,3 +157,6 @@ func binOf(cuts []float32, v float32) uint8 {
 	}
 	return uint8(lo)
 }
+
+// maxClasses is how many classes a model tells apart at most.
+const maxClasses = 255

@@ -9,28 +9,6 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// Class modes: what a classifier is asked for.
-const (
-	ClassPaper    = "paper" // the paper's classes: its ten IoT devices and noise
-	ClassDevice   = "device"
-	ClassCategory = "category"
-)
-
-// ClassModes lists the modes.
-func ClassModes() []string { return []string{ClassPaper, ClassDevice, ClassCategory} }
-
-// Kinds of models.
-const (
-	KindForest = "forest" // random forest
-	KindBoost  = "boost"  // gradient-boosted trees
-)
-
-// Kinds lists the models that Train makes.
-func Kinds() []string { return append([]string{KindForest, KindBoost}, neuralKinds()...) }
-
-// maxClasses is how many classes a model tells apart at most.
-const maxClasses = 255
-
 // TrainOptions say what to train.
 type TrainOptions struct {
 	Kind     string // one of Kinds
@@ -77,23 +55,9 @@ func (o *TrainOptions) check() error {
 		return fmt.Errorf("a share of %v of known packets that may be called unknown; it is 0 to 1", o.Unknown)
 	}
 	o.Forest.Seed, o.Boost.Seed = o.Seed, o.Seed
+	n := &o.Neural
+	n.Kind, n.Classes, n.Window, n.Seed, n.Rich = o.Kind, o.Classes, o.Window, o.Seed, o.Features == FeaturesSequence
 	return nil
-}
-
-// classOf returns a row's class in a mode.
-func classOf(l *dataset.Label, mode string) string {
-	switch mode {
-	case ClassDevice:
-		return l.Device
-	case ClassCategory:
-		return l.Category
-	}
-	return l.Class
-}
-
-// scored tells whether a row counts: sent by or for a device, after the home's start-up.
-func scored(m *dataset.Manifest, r *dataset.Row) bool {
-	return !r.Passed && r.Owned() && r.TsNs >= m.StartNs+m.WarmUpNs
 }
 
 // Train trains a model on data sets.
@@ -113,6 +77,54 @@ func Train(ctx context.Context, sets []*dataset.Dataset, o TrainOptions) (Model,
 		m.Meta().Activities, err = findActivities(ctx, m.Meta(), sets, max(o.Forest.Workers, o.Boost.Workers, o.Neural.Workers, 1))
 	}
 	return m, err
+}
+
+// epochParts is how finely the progress of an epoch is told.
+const epochParts = 1000
+
+// trainNeural trains a net, calibrates it and teaches it what is unknown on the homes that it was judged by.
+func trainNeural(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions) (Model, error) {
+	o.work.read(PhaseRead, packetsOf(sets))
+	neural, training := o.Neural, false
+	neural.Progress = func(p NeuralProgress) {
+		if !training {
+			training = true
+			o.work.do(PhaseTrain, int64(p.Epochs)*epochParts)
+		}
+		o.work.set(int64((float64(p.Epoch-1)+p.Share)*epochParts), int64(p.Epochs)*epochParts)
+		if o.Neural.Progress != nil {
+			o.Neural.Progress(p)
+		}
+	}
+	m, valid, err := TrainNeural(ctx, sets, neural)
+	if err != nil {
+		return nil, err
+	}
+	v := heldBack(valid)
+	if !o.Uncalibrated {
+		o.work.read(PhaseCalibrate, 2*packetsOf(sets))
+		if err := calibrateNeural(ctx, m, v, sets); err != nil {
+			return nil, err
+		}
+	}
+	if o.Unknown > 0 {
+		o.work.read(PhaseSignatures, signaturePasses([]rehearsal{{m, v}})*packetsOf(sets))
+		m.Meta().Unknown, err = findUnknown(ctx, []rehearsal{{m, v}}, sets, o.Unknown, max(o.Neural.Workers, 1), nil)
+	}
+	return m, err
+}
+
+// calibrateNeural calibrates a net on the homes that it has not learned from.
+func calibrateNeural(ctx context.Context, m *NeuralModel, v *validation, sets []*dataset.Dataset) error {
+	j, err := v.judge(ctx, m, sets, calibrateMost)
+	if err != nil {
+		return err
+	}
+	c := j.fit(v)
+	if c == nil {
+		return nil
+	}
+	return m.SetCalibration(c)
 }
 
 // trainTrees trains a forest or boosted trees.
@@ -148,7 +160,7 @@ func trainTrees(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions) (
 	}
 	if !o.Uncalibrated {
 		o.work.read(PhaseCalibrate, 2*int64(len(all))*packetsOf(sets))
-		if err := m.calibrate(ctx, all, sets); err != nil {
+		if err := calibrateTrees(ctx, m, all, sets); err != nil {
 			return nil, err
 		}
 	}
@@ -166,7 +178,7 @@ func trainTrees(ctx context.Context, sets []*dataset.Dataset, o *TrainOptions) (
 				return nil, err
 			}
 			if m.meta.Calibration != nil {
-				a.calibrated(m.meta.Calibration)
+				a.SetCalibration(m.meta.Calibration)
 			}
 			return a, nil
 		}
@@ -258,8 +270,8 @@ func (o *TrainOptions) rehearsed() int {
 	return (trees + 1) / 2
 }
 
-// calibrate calibrates a model, and its rehearsals, by what these say of the homes that they have not learned from.
-func (m *TreeModel) calibrate(ctx context.Context, all []rehearsal, sets []*dataset.Dataset) error {
+// calibrateTrees calibrates a model, and its rehearsals, by what these say of the homes that they have not learned from.
+func calibrateTrees(ctx context.Context, m *TreeModel, all []rehearsal, sets []*dataset.Dataset) error {
 	j, v := &judged{}, &validation{homes: make(map[int]bool)}
 	for _, r := range all {
 		one, err := r.held.judge(ctx, r.m, sets, calibrateMost/len(all))
@@ -274,19 +286,11 @@ func (m *TreeModel) calibrate(ctx context.Context, all []rehearsal, sets []*data
 	if c == nil {
 		return nil
 	}
-	m.calibrated(c)
+	m.SetCalibration(c)
 	for _, r := range all {
-		r.m.(*TreeModel).calibrated(c)
+		r.m.(*TreeModel).SetCalibration(c)
 	}
 	return nil
-}
-
-// calibrated gives a model a calibration.
-func (m *TreeModel) calibrated(c *Calibration) {
-	m.meta.Calibration = c
-	if b, ok := m.p.(*boost); ok {
-		calibrateBoost(b, c.Temperature)
-	}
 }
 
 // growTrees grows the trees of a model.

@@ -134,18 +134,6 @@ func transferFold(ctx context.Context, twins []Twin, order []int, fold int, seed
 	return ctx.Err()
 }
 
-func (c *Confusion) matrix() matrix {
-	m := make(matrix)
-	for i, row := range c.Counts {
-		for j, n := range row {
-			if n > 0 {
-				m[[2]string{c.Labels[i], c.Labels[j]}] = n
-			}
-		}
-	}
-	return m
-}
-
 // pool adds up the tables of some homes, which may be named more than once, and returns the classes in their truth.
 func pool(tables [][2]matrix, homes []int, side int) (sum matrix, classes []string) {
 	sum = make(matrix)

@@ -2,6 +2,7 @@ package classifier
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 )
@@ -114,3 +115,9 @@ func unmarshalTrees(b []byte, features, width int) (trees []tree, rest []byte, e
 // sensible tells a number that can be added up from NaN, the infinities, and what would become one in a sum. Neither a probability nor a
 // leaf of boosted trees, which is below the number of packets learned from, is anywhere near the limit.
 func sensible(v float32) bool { return v > -1e12 && v < 1e12 }
+
+// ErrNotModel means that a file is no model of ours, or is damaged.
+var ErrNotModel = errors.New("not a Glasshouse model")
+
+// badModel says what is wrong with a model file.
+func badModel(err error) error { return fmt.Errorf("%w: %w", ErrNotModel, err) }

@@ -61,6 +61,14 @@ func (m *TreeModel) power() float64 {
 	return 1
 }
 
+// SetCalibration makes the model's probabilities those at a temperature.
+func (m *TreeModel) SetCalibration(c *Calibration) {
+	m.meta.Calibration = c
+	if b, ok := m.p.(*boost); ok {
+		calibrateBoost(b, c.Temperature)
+	}
+}
+
 type treeStream struct {
 	p     predictor
 	power float64

@@ -9,25 +9,7 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
-
-	"glasshouse/testbed/dataset"
 )
-
-// clusters makes data that trees can tell apart: each class has its own lengths, noise as asked for.
-func clusters(n, classes int, wrong float64, seed uint64) (x []float32, y []uint8) {
-	r := rand.New(rand.NewPCG(seed, 1))
-	for range n {
-		c := r.IntN(classes)
-		var e Extractor
-		f := make([]float32, NumFeatures)
-		e.Step(&dataset.Observation{Dir: int8(1 - 2*(c%2)), Length: int32(60 + 100*(c/2) + r.IntN(90)), RemotePort: uint16(400 + r.IntN(100)), IPProto: 6}, f)
-		if r.Float64() < wrong {
-			c = r.IntN(classes)
-		}
-		x, y = append(x, f...), append(y, uint8(c))
-	}
-	return x, y
-}
 
 func grow(tb testing.TB, x []float32, y []uint8, classes, workers int) *forest {
 	tb.Helper()

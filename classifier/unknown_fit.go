@@ -60,7 +60,7 @@ func findUnknown(ctx context.Context, all []rehearsal, sets []*dataset.Dataset, 
 		}
 		packets = append(packets, some...)
 		if len(all) == 1 {
-			u.keep(tables, total)
+			keepSignatures(u, tables, total)
 		}
 	}
 	if len(all) > 1 { // the homes all taught the model
@@ -68,7 +68,7 @@ func findUnknown(ctx context.Context, all []rehearsal, sets []*dataset.Dataset, 
 		if err != nil {
 			return nil, err
 		}
-		u.keep(tables, total)
+		keepSignatures(u, tables, total)
 	}
 	u.Homes = homes
 	if len(packets) < 2 {
@@ -102,7 +102,7 @@ func findUnknown(ctx context.Context, all []rehearsal, sets []*dataset.Dataset, 
 			at++
 		})
 	}
-	u.conform(packets, scores, meta.WindowPackets())
+	setThresholds(u, packets, scores, meta.WindowPackets())
 	var err error
 	if u.judge, err = growJudge(ctx, strange, packets, classes, workers); err != nil || u.judge == nil {
 		return nil, err
@@ -190,8 +190,8 @@ func countSignatures(ctx context.Context, meta *Meta, sets []*dataset.Dataset, v
 	return tables, total, nil
 }
 
-// keep keeps the tables for a model.
-func (u *Unknown) keep(tables *[numLevels]census, total []float64) {
+// keepSignatures keeps the tables for a model.
+func keepSignatures(u *Unknown, tables *[numLevels]census, total []float64) {
 	for i := range tables {
 		u.Levels[i] = tables[i].keep(total)
 	}
@@ -338,8 +338,8 @@ func lessons(packets []watched, classes, workers int) (x []float32, y []uint8) {
 	return x, y
 }
 
-// conform sets the thresholds by the novelties of packets.
-func (u *Unknown) conform(packets []watched, scores []float32, window int) {
+// setThresholds sets the thresholds by the novelties of packets.
+func setThresholds(u *Unknown, packets []watched, scores []float32, window int) {
 	var all, windows []float32
 	byGuess := make([][]float32, len(u.Thresholds))
 	open := make([]float32, 0, window)

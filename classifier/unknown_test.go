@@ -81,7 +81,7 @@ func TestUnknownDeviceIsCalledSo(t *testing.T) {
 		if g := l.Unknown.Flows; g.New != 3 || g.AUC < 0.95 { // a far end for each device and home
 			t.Errorf("%s: %+v", kind, g)
 		}
-		loaded, err := Load(saved(t, m))
+		loaded, err := Load(bytesOf(t, m))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +117,7 @@ func TestUnknownDeviceIsCalledSo(t *testing.T) {
 func TestUnknownDoesNotDependOnWorkers(t *testing.T) {
 	a, _ := wary(t, KindForest, 1)
 	b, _ := wary(t, KindForest, 3)
-	if !bytes.Equal(saved(t, a), saved(t, b)) {
+	if !bytes.Equal(bytesOf(t, a), saved(t, b)) {
 		t.Error("three workers find something else than one")
 	}
 }
@@ -135,7 +135,7 @@ func TestUnknownThatIsDamagedIsRefused(t *testing.T) {
 		bad := *u
 		spoil(&bad)
 		m.Meta().Unknown = &bad
-		if _, err := Load(saved(t, m)); !errors.Is(err, ErrNotModel) {
+		if _, err := Load(bytesOf(t, m)); !errors.Is(err, ErrNotModel) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -240,4 +240,13 @@ func TestLessonsOfStrangers(t *testing.T) {
 	if none.but(nil) != nil {
 		t.Error("a book of none")
 	}
+}
+
+func bytesOf(tb testing.TB, m Model) []byte {
+	tb.Helper()
+	var b bytes.Buffer
+	if err := m.Save(&b); err != nil {
+		tb.Fatal(err)
+	}
+	return b.Bytes()
 }
