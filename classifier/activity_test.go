@@ -5,6 +5,13 @@ import (
 	"slices"
 	"testing"
 
+	"glasshouse/classifier/activity"
+	"glasshouse/classifier/classifiertest"
+	"glasshouse/classifier/model"
+	"glasshouse/classifier/novelty"
+	"glasshouse/classifier/score"
+	"glasshouse/classifier/train"
+	"glasshouse/classifier/tree"
 	"glasshouse/testbed/dataset"
 )
 
@@ -26,40 +33,40 @@ func busy(d *dataset.Dataset) []*dataset.Dataset {
 }
 
 func TestActivitiesAreTold(t *testing.T) {
-	d := village(t, "napt", "virtual", 4)
+	d := classifiertest.Village(t, "napt", "virtual", 4)
 	pick := func(from, to int) []*dataset.Dataset {
 		return busy(d.Select(func(h dataset.HomeInfo) bool { return h.Home >= from && h.Home < to }, nil))
 	}
-	m, err := Train(t.Context(), pick(0, 2), TrainOptions{Kind: KindForest, Seed: 1, Window: 100, Activities: true, Forest: ForestOptions{Trees: 10}})
+	m, err := train.Train(t.Context(), pick(0, 2), train.Options{Kind: model.KindForest, Seed: 1, Window: 100, Activities: true, Forest: tree.ForestOptions{Trees: 10}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if m, err = Load(saved(t, m)); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Evaluate(m, pick(2, 4), nil)
+	s, err := score.Evaluate(m, pick(2, 4), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	names := make([]string, 0, 3)
 	for _, a := range s.Activities {
 		names = append(names, a.Activity)
-		if a.F1 < 0.9 || a.F1 > 1 || a.Precision > 1 || a.Recall > 1 || a.Support == 0 || a.Activity != ActivityIdle && a.Constant > 0.8 {
+		if a.F1 < 0.9 || a.F1 > 1 || a.Precision > 1 || a.Recall > 1 || a.Support == 0 || a.Activity != activity.ActivityIdle && a.Constant > 0.8 {
 			t.Errorf("%+v", a)
 		}
 	}
-	if !slices.Equal(names, []string{ActivityIdle, "motion", "streaming"}) {
+	if !slices.Equal(names, []string{activity.ActivityIdle, "motion", "streaming"}) {
 		t.Errorf("activities %v", names)
 	}
 	a := m.Meta().Activities
-	for class, does := range map[string]string{"plug": ActivityIdle, "hub": ActivityIdle} { // the hub beats in most windows
+	for class, does := range map[string]string{"plug": activity.ActivityIdle, "hub": activity.ActivityIdle} { // the hub beats in most windows
 		if got := a.Names[a.Common[slices.Index(m.Classes(), class)]]; got != does {
 			t.Errorf("%s does %s in most windows, not %s", class, got, does)
 		}
 	}
-	for _, bad := range []Activities{{Names: a.Names, Common: a.Common[1:], Trees: a.Trees}, {Names: a.Names, Common: a.Common, Trees: a.Trees[:9]}, {Names: nil, Common: a.Common, Trees: a.Trees}} {
+	for _, bad := range []activity.Activities{{Names: a.Names, Common: a.Common[1:], Trees: a.Trees}, {Names: a.Names, Common: a.Common, Trees: a.Trees[:9]}, {Names: nil, Common: a.Common, Trees: a.Trees}} {
 		m.Meta().Activities = &bad
-		if _, err := Load(saved(t, m)); !errors.Is(err, ErrNotModel) {
+		if _, err := Load(saved(t, m)); !errors.Is(err, tree.ErrNotModel) {
 			t.Errorf("%d names: %v", len(bad.Names), err)
 		}
 	}
@@ -67,22 +74,22 @@ func TestActivitiesAreTold(t *testing.T) {
 
 // A class that is told and not there counts against the one that is told, and one that is not told against the truth.
 func TestActivityScoreCountsWhoIsNotThere(t *testing.T) {
-	m, err := Train(t.Context(), busy(village(t, "napt", "virtual", 2)), TrainOptions{Kind: KindForest, Seed: 1, Window: 100, Activities: true, Forest: ForestOptions{Trees: 5}})
+	m, err := train.Train(t.Context(), busy(classifiertest.Village(t, "napt", "virtual", 2)), train.Options{Kind: model.KindForest, Seed: 1, Window: 100, Activities: true, Forest: tree.ForestOptions{Trees: 5}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tally, w := newActingTally(), truthWindow{}
+	tally, w := score.NewActingTally(), activity.TruthWindow{}
 	for i := range int64(50) {
-		w.truth("plug", &dataset.Label{Activity: "heartbeat"})
-		w.roll.Add("camera", &dataset.Observation{TsNs: i * 4e9, Dir: 1, Length: 1400})
+		w.Truth("plug", &dataset.Label{Activity: "heartbeat"})
+		w.Roll.Add("camera", &dataset.Observation{TsNs: i * 4e9, Dir: 1, Length: 1400})
 	}
-	tally.close(m.Meta(), &w)
-	if tally.truth[ActivityIdle] != 1 || tally.guess["streaming"] != 1 || len(tally.truth) != 1 || tally.both["streaming"] != 0 || len(w.roll.of) != 0 {
+	tally.Close(m.Meta(), &w)
+	if tally.Truth[activity.ActivityIdle] != 1 || tally.Guess["streaming"] != 1 || len(tally.Truth) != 1 || tally.Both["streaming"] != 0 || len(w.Roll.Of) != 0 {
 		t.Errorf("%+v", tally)
 	}
-	var r ActivityRoll
-	r.Add(UnknownLabel, &dataset.Observation{TsNs: 5, Dir: 1, Length: 90})
-	if a, from, to := r.Tell(m.Meta().Activities, m.Meta().Classes, UnknownLabel); a != "" || from != 5 || to != 5 {
+	var r activity.ActivityRoll
+	r.Add(novelty.UnknownLabel, &dataset.Observation{TsNs: 5, Dir: 1, Length: 90})
+	if a, from, to := r.Tell(m.Meta().Activities, m.Meta().Classes, novelty.UnknownLabel); a != "" || from != 5 || to != 5 {
 		t.Errorf("what is unknown does %q from %d to %d", a, from, to)
 	}
 }

@@ -9,47 +9,52 @@ import (
 	"strings"
 	"testing"
 
+	"glasshouse/classifier/classifiertest"
+	"glasshouse/classifier/exact"
+	"glasshouse/classifier/model"
+	"glasshouse/classifier/neural"
+	"glasshouse/classifier/stat"
+	"glasshouse/classifier/tree"
 	"glasshouse/testbed/dataset"
 )
 
 func TestTemperKeepsTheGuessAndIsUndone(t *testing.T) {
 	for _, temperature := range []float64{0.4, 1, 2.5} {
 		p := []float32{0.05, 0.6, 0.3, 0.05}
-		temper(p, 1/temperature)
-		if argmax(p) != 1 || math.Abs(float64(p[0]+p[1]+p[2]+p[3])-1) > 1e-6 || (temperature > 1) != (p[1] < 0.6) && temperature != 1 {
+		model.Temper(p, 1/temperature)
+		if stat.Argmax(p) != 1 || math.Abs(float64(p[0]+p[1]+p[2]+p[3])-1) > 1e-6 || (temperature > 1) != (p[1] < 0.6) && temperature != 1 {
 			t.Errorf("temperature %v: %v", temperature, p)
 		}
-		untemper(p, temperature)
+		model.Untemper(p, temperature)
 		if math.Abs(float64(p[1])-0.6) > 1e-5 || math.Abs(float64(p[0])-0.05) > 1e-5 {
 			t.Errorf("temperature %v undone: %v", temperature, p)
 		}
 	}
 	for _, x := range []float64{1e-30, 1e-4, 0.3, 1, 7, 1e9} {
-		if got := logFast(x); math.Abs(got-math.Log(x)) > 1e-12*max(1, math.Abs(got)) {
+		if got := exact.LogFast(x); math.Abs(got-math.Log(x)) > 1e-12*max(1, math.Abs(got)) {
 			t.Errorf("log %v is %v, not %v", x, got, math.Log(x))
 		}
 	}
 }
 
 // calibrated are models with a temperature of every kind.
-func calibrated(t *testing.T, temperature float64) []Model {
+func calibrated(t *testing.T, temperature float64) []model.Model {
 	t.Helper()
-	c := &Calibration{Method: calibrateTemperature, Temperature: temperature, Homes: 1, Packets: 1000}
-	f, b := model(t), boosted(t)
-	f.meta.Calibration, b.meta.Calibration = c, c
-	calibrateBoost(b.p.(*boost), temperature)
-	n := mustTeach(t, talks(4, 800, inputsPaper, false), neuralOptions(KindLSTM, 3))
-	net, err := calibrateNet(n.net, temperature)
-	if err != nil {
+	c := &model.Calibration{Method: model.CalibrateTemperature, Temperature: temperature, Homes: 1, Packets: 1000}
+	f, b := trees(t), boosted(t)
+	f.SetCalibration(c)
+	b.SetCalibration(c)
+	n := mustTeach(t, talks(4, 800, neural.InputsPaper, false), neuralOptions(model.KindLSTM, 3))
+	if err := n.SetCalibration(c); err != nil {
 		t.Fatal(err)
 	}
-	return []Model{f, b, &NeuralModel{meta: Meta{Kind: KindLSTM, Classes: n.meta.Classes, Features: n.meta.Features, Calibration: c}, enc: n.enc, net: net}}
+	return []model.Model{f, b, n}
 }
 
 // The temperature is applied where packets are labelled, lasts in a file, and is what an untempered twin gives when it is tempered.
 func TestCalibrationIsAppliedAndKept(t *testing.T) {
 	const temperature = 1.7
-	plain := []Model{model(t), boosted(t), mustTeach(t, talks(4, 800, inputsPaper, false), neuralOptions(KindLSTM, 3))}
+	plain := []model.Model{trees(t), boosted(t), mustTeach(t, talks(4, 800, neural.InputsPaper, false), neuralOptions(model.KindLSTM, 3))}
 	for i, m := range calibrated(t, temperature) {
 		kind := m.Meta().Kind
 		loaded, err := Load(saved(t, m))
@@ -68,7 +73,7 @@ func TestCalibrationIsAppliedAndKept(t *testing.T) {
 			if !slices.Equal(got, again) {
 				t.Fatalf("%s: the loaded model says something else", kind)
 			}
-			temper(want, 1/temperature)
+			model.Temper(want, 1/temperature)
 			for c := range want {
 				if want[c] > 0.01 && math.Abs(float64(want[c]-got[c])) > 2e-3 {
 					t.Fatalf("%s: %v, not %v", kind, got, want)
@@ -80,14 +85,14 @@ func TestCalibrationIsAppliedAndKept(t *testing.T) {
 
 func TestExportedCalibrationAgreesWithONNXRuntime(t *testing.T) {
 	env := onnxRuntime(t)
-	m := calibrated(t, 1.7)[0].(*TreeModel)
-	x, _ := clusters(300, 6, 0, 5)
-	x = x[:len(x)/len(m.meta.Features)*len(m.meta.Features)]
+	m := calibrated(t, 1.7)[0].(*model.Trees)
+	x, _ := classifiertest.Clusters(300, 6, 0, 5)
+	x = x[:len(x)/len(m.Meta().Features)*len(m.Meta().Features)]
 	var want []float32
-	probs := make([]float32, len(m.meta.Classes))
-	for at := 0; at < len(x); at += len(m.meta.Features) {
-		m.p.predict(x[at:at+len(m.meta.Features)], probs)
-		temper(probs, m.power())
+	probs := make([]float32, len(m.Meta().Classes))
+	for at := 0; at < len(x); at += len(m.Meta().Features) {
+		m.Predictor().Predict(x[at:at+len(m.Meta().Features)], probs)
+		model.Temper(probs, m.Power())
 		want = append(want, probs...)
 	}
 	labels, got := runONNX(t, env, m, x)
@@ -101,18 +106,18 @@ func TestModelFileVersions(t *testing.T) {
 		sum := sha256.Sum256(b)
 		return append(b, sum[:]...)
 	}
-	b := saved(t, model(t))
-	old := reseal(append([]byte(firstMagic), b[len(modelMagic):]...))
+	b := saved(t, trees(t))
+	old := reseal(append([]byte(model.FirstMagic), b[len(model.ModelMagic):]...))
 	if m, err := Load(old); err != nil || m.Meta().Calibration != nil {
 		t.Errorf("a file of version 1: %v", err)
 	}
-	if _, err := Load(append([]byte(anyMagic+"3\n"), b[len(modelMagic):]...)); !errors.Is(err, ErrNotModel) || !strings.Contains(err.Error(), "versions 1 and 2") {
+	if _, err := Load(append([]byte(model.AnyMagic+"3\n"), b[len(model.ModelMagic):]...)); !errors.Is(err, tree.ErrNotModel) || !strings.Contains(err.Error(), "versions 1 and 2") {
 		t.Errorf("a file of version 3: %v", err)
 	}
-	m := model(t)
-	for _, c := range []Calibration{{Method: "guess", Temperature: 1}, {Method: calibrateTemperature}, {Method: calibrateTemperature, Temperature: 1e9}} {
-		m.meta.Calibration = &c
-		if _, err := Load(bytes.Clone(saved(t, m))); !errors.Is(err, ErrNotModel) {
+	m := trees(t)
+	for _, c := range []model.Calibration{{Method: "guess", Temperature: 1}, {Method: model.CalibrateTemperature}, {Method: model.CalibrateTemperature, Temperature: 1e9}} {
+		m.Meta().Calibration = &c
+		if _, err := Load(bytes.Clone(saved(t, m))); !errors.Is(err, tree.ErrNotModel) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}

@@ -6,14 +6,18 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
-
+	"glasshouse/classifier/classifiertest"
+	"glasshouse/classifier/feature"
+	"glasshouse/classifier/model"
+	"glasshouse/classifier/score"
+	"glasshouse/classifier/tree"
 	"glasshouse/testbed/dataset"
+	"pgregory.net/rapid"
 )
 
 func TestFeatures(t *testing.T) {
-	var e Extractor
-	out := make([]float32, NumFeatures)
+	var e feature.Extractor
+	out := make([]float32, feature.NumFeatures)
 	e.Step(&dataset.Observation{TsNs: 5e9, Dir: 1, Length: 95, IPProto: 6, LocalPort: 40000, RemotePort: 443, AppProto: dataset.AppTLS}, out)
 	if diff := cmp.Diff([]float32{443, 1, 1, 0, 1, 0, 0, 0, 1, 95, 0}, out); diff != "" {
 		t.Error(diff)
@@ -26,69 +30,68 @@ func TestFeatures(t *testing.T) {
 	if diff := cmp.Diff([]float32{0, 1, 0, 0, 0, 0, 0, 1, -1, 98, 0.75}, out); diff != "" {
 		t.Error(diff)
 	}
-	if len(FeatureNames()) != NumFeatures {
+	if len(feature.FeatureNames()) != feature.NumFeatures {
 		t.Error("a feature has no name")
 	}
 }
 
-func forestOf(tb testing.TB, x []float32, y []uint8, classes, workers int) *forest {
+func forestOf(tb testing.TB, x []float32, y []uint8, classes, workers int) *tree.Forest {
 	tb.Helper()
-	f, err := growForest(tb.Context(), newTable(x, y, classes, workers), ForestOptions{Trees: 20, Workers: workers, Seed: 9})
+	f, err := tree.GrowForest(tb.Context(), tree.NewTable(x, y, classes, workers), tree.ForestOptions{Trees: 20, Workers: workers, Seed: 9})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return f
 }
 
-func boostedOf(tb testing.TB, x []float32, y []uint8, classes, workers int) *boost {
+func boostedOf(tb testing.TB, x []float32, y []uint8, classes, workers int) *tree.Boost {
 	tb.Helper()
-	m, err := growBoost(tb.Context(), newTable(x, y, classes, workers), BoostOptions{Rounds: 25, Leaves: 8, Rate: 0.3, Workers: workers, Seed: 9})
+	m, err := tree.GrowBoost(tb.Context(), tree.NewTable(x, y, classes, workers), tree.BoostOptions{Rounds: 25, Leaves: 8, Rate: 0.3, Workers: workers, Seed: 9})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return m
 }
 
-func model(tb testing.TB) *TreeModel {
+func trees(tb testing.TB) *model.Trees {
 	tb.Helper()
-	x, y := clusters(500, 3, 0.1, 1)
-	cols, err := newColumns(FeatureNames())
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return &TreeModel{
-		cols: cols,
-		meta: Meta{
-			Kind: "forest", ClassMode: ClassPaper, Classes: []string{"a", "b", "noise"}, Features: FeatureNames(), Window: 4,
-			Majority: "noise", Lengths: map[string]int{"1 95": 0, "-1 60": 1}, TrainedOn: []HomeID{{"d", 1, 0}},
-		},
-		p: forestOf(tb, x, y, 3, 1),
-	}
+	x, y := classifiertest.Clusters(500, 3, 0.1, 1)
+	return newTrees(tb, model.KindForest, feature.FeatureNames(), forestOf(tb, x, y, 3, 1))
 }
 
 // boosted is a model of boosted trees on the sequence of packets.
-func boosted(tb testing.TB) *TreeModel {
+func boosted(tb testing.TB) *model.Trees {
 	tb.Helper()
-	m := model(tb)
-	m.meta.Kind, m.meta.Features = KindBoost, columnNames(FeaturesSequence, nil)
-	var err error
-	if m.cols, err = newColumns(m.meta.Features); err != nil {
+	names := feature.ColumnNames(feature.FeaturesSequence, nil)
+	cols, err := feature.NewColumns(names)
+	if err != nil {
 		tb.Fatal(err)
 	}
 	var x []float32
 	var y []uint8
-	r, row := reader{c: m.cols}, make([]float32, len(m.meta.Features))
+	r, row := feature.Reader{C: cols}, make([]float32, len(names))
 	for i := range 600 {
-		r.step(&dataset.Observation{TsNs: int64(i*i) * 1e6, Dir: int8(1 - 2*(i%2)), Length: int32(60 + i*37%400), IPProto: 6, RemotePort: 443}, row)
+		r.Step(&dataset.Observation{TsNs: int64(i*i) * 1e6, Dir: int8(1 - 2*(i%2)), Length: int32(60 + i*37%400), IPProto: 6, RemotePort: 443}, row)
 		x, y = append(x, row...), append(y, uint8(i*37%400/140))
 	}
-	m.p = boostedOf(tb, x, y, 3, 1)
+	return newTrees(tb, model.KindBoost, names, boostedOf(tb, x, y, 3, 1))
+}
+
+func newTrees(tb testing.TB, kind string, features []string, p model.Predictor) *model.Trees {
+	tb.Helper()
+	m, err := model.NewTrees(model.Meta{
+		Kind: kind, ClassMode: model.ClassPaper, Classes: []string{"a", "b", "noise"}, Features: features, Window: 4,
+		Majority: "noise", Lengths: map[string]int{"1 95": 0, "-1 60": 1}, TrainedOn: []model.HomeID{{ScenarioDigest: "d", Seed: 1}},
+	}, p)
+	if err != nil {
+		tb.Fatal(err)
+	}
 	return m
 }
 
 // Labels do not reach a model: whatever they say, its guesses are the same.
 func TestTruthDoesNotReachTheModel(t *testing.T) {
-	m := model(t)
+	m := trees(t)
 	rapid.Check(t, func(t *rapid.T) {
 		s1, s2 := m.Stream(), m.Stream()
 		p1, p2 := make([]float32, 3), make([]float32, 3)
@@ -107,12 +110,12 @@ func TestTruthDoesNotReachTheModel(t *testing.T) {
 // A hand-made example, with figures worked out by hand.
 func TestScore(t *testing.T) {
 	m := &dataset.Manifest{Path: "napt", StartNs: 0, WarmUpNs: 100}
-	s := NewScorer(&Meta{Kind: "forest", ClassMode: ClassPaper, Classes: []string{"a", "b", "c"}, Window: 4, Majority: "a", Lengths: map[string]int{"1 95": 1}})
+	s := score.NewScorer(&model.Meta{Kind: "forest", ClassMode: model.ClassPaper, Classes: []string{"a", "b", "c"}, Window: 4, Majority: "a", Lengths: map[string]int{"1 95": 1}})
 	add := func(ts int64, device, truth, guess, role string, length int32) {
 		s.Add(m, 0, &dataset.Row{
 			Observation: dataset.Observation{TsNs: ts, Dir: 1, Length: length},
 			Label:       dataset.Label{Device: device, Class: truth, Role: role},
-		}, guess, noProbability)
+		}, guess, score.NoProbability)
 	}
 	add(50, "x", "a", "a", "data", 95)             // start-up
 	add(150, "gateway", "gateway", "a", "data", 1) // not a device's
@@ -160,10 +163,10 @@ func TestScoreProperty(t *testing.T) {
 		names := []string{"a", "b", "c", "d"}
 		n := rapid.IntRange(1, 60).Draw(t, "n")
 		truth, guess := make([]string, n), make([]string, n)
-		s := NewScorer(&Meta{ClassMode: ClassPaper, Classes: names, Window: 7, Majority: "a"})
+		s := score.NewScorer(&model.Meta{ClassMode: model.ClassPaper, Classes: names, Window: 7, Majority: "a"})
 		for i := range n {
 			truth[i], guess[i] = rapid.SampledFrom(names).Draw(t, "truth"), rapid.SampledFrom(names).Draw(t, "guess")
-			s.Add(&dataset.Manifest{}, 0, &dataset.Row{Label: dataset.Label{Device: "x", Class: truth[i]}}, guess[i], noProbability)
+			s.Add(&dataset.Manifest{}, 0, &dataset.Row{Label: dataset.Label{Device: "x", Class: truth[i]}}, guess[i], score.NoProbability)
 		}
 		r := s.Result()
 		f1, recall, k, right := 0., 0., 0., 0.
@@ -200,19 +203,19 @@ func TestScoreProperty(t *testing.T) {
 }
 
 func TestSeenHomesAreRefused(t *testing.T) {
-	m := model(t)
+	m := trees(t)
 	d := &dataset.Dataset{Manifest: dataset.Manifest{ScenarioDigest: "d", Seed: 1, Homes: []dataset.HomeInfo{{Home: 0}}}}
-	if err := CheckUnseen(&m.meta, d); !errors.Is(err, ErrSeen) {
+	if err := score.CheckUnseen(m.Meta(), d); !errors.Is(err, score.ErrSeen) {
 		t.Error(err)
 	}
 	d.Manifest.Seed = 2
-	if err := CheckUnseen(&m.meta, d); err != nil {
+	if err := score.CheckUnseen(m.Meta(), d); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestLabellingAllocatesNothing(t *testing.T) {
-	for _, m := range []Model{model(t), boosted(t)} {
+	for _, m := range []model.Model{trees(t), boosted(t)} {
 		s, probs := m.Stream(), make([]float32, 3)
 		o := dataset.Observation{Dir: 1, Length: 95, IPProto: 6, AppProto: dataset.AppTLS}
 		if n := testing.AllocsPerRun(1000, func() {
@@ -225,7 +228,7 @@ func TestLabellingAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkLabel(b *testing.B) {
-	m := model(b)
+	m := trees(b)
 	s, probs := m.Stream(), make([]float32, 3)
 	o := dataset.Observation{Dir: 1, Length: 95, IPProto: 6, AppProto: dataset.AppTLS}
 	b.ReportAllocs()

@@ -14,6 +14,11 @@ import (
 	"strings"
 	"testing"
 
+	"glasshouse/classifier/feature"
+	"glasshouse/classifier/model"
+	"glasshouse/classifier/neural"
+	"glasshouse/classifier/onnx"
+	"glasshouse/classifier/stat"
 	"glasshouse/testbed/dataset"
 )
 
@@ -41,11 +46,11 @@ func onnxRuntime(t *testing.T) []string {
 }
 
 // runONNX exports a model, and gives what ONNX Runtime says of rows of its inputs.
-func runONNX(t *testing.T, env []string, m Model, x []float32) (labels []string, probs []float32) {
+func runONNX(t *testing.T, env []string, m model.Model, x []float32) (labels []string, probs []float32) {
 	t.Helper()
 	dir := t.TempDir()
 	var b, raw bytes.Buffer
-	if err := ExportONNX(&b, m); err != nil {
+	if err := onnx.Export(&b, m); err != nil {
 		t.Fatal(err)
 	}
 	if err := binary.Write(&raw, binary.LittleEndian, x); err != nil {
@@ -57,7 +62,7 @@ func runONNX(t *testing.T, env []string, m Model, x []float32) (labels []string,
 			t.Fatal(err)
 		}
 	}
-	columns := len(InputNames(m.Meta()))
+	columns := len(onnx.InputNames(m.Meta()))
 	n := len(x) / columns
 	cmd := exec.Command("node", "testdata/onnx.js", model, rows, strconv.Itoa(columns), out)
 	cmd.Env = env
@@ -74,11 +79,11 @@ func runONNX(t *testing.T, env []string, m Model, x []float32) (labels []string,
 	if err != nil || len(got) != 4*n*len(m.Classes()) {
 		t.Fatalf("%v: %d bytes", err, len(got))
 	}
-	return labels, readFloats(got)
+	return labels, neural.ReadFloats(got)
 }
 
 // agree fails unless ONNX Runtime says what we say: probabilities to 1e-5, the same label where it is not a tie.
-func agree(t *testing.T, m Model, labels []string, got, want []float32) {
+func agree(t *testing.T, m model.Model, labels []string, got, want []float32) {
 	t.Helper()
 	seen := make(map[string]bool)
 	classes := m.Classes()
@@ -86,7 +91,7 @@ func agree(t *testing.T, m Model, labels []string, got, want []float32) {
 	for i, label := range labels {
 		seen[label] = true
 		probs := want[i*len(classes) : (i+1)*len(classes)]
-		best := argmax(probs)
+		best := stat.Argmax(probs)
 		for c, p := range probs {
 			far = max(far, math.Abs(float64(got[i*len(classes)+c]-p)))
 			if classes[c] == label && p < probs[best]-1e-5 {
@@ -105,19 +110,19 @@ func agree(t *testing.T, m Model, labels []string, got, want []float32) {
 
 func TestExportedTreesAgreeWithONNXRuntime(t *testing.T) {
 	env := onnxRuntime(t)
-	for _, m := range []*TreeModel{model(t), boosted(t)} {
-		t.Run(m.meta.Kind, func(t *testing.T) {
+	for _, m := range []*model.Trees{trees(t), boosted(t)} {
+		t.Run(m.Meta().Kind, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(5, 5))
 			const n = 500
-			x := make([]float32, 0, n*len(m.meta.Features))
+			x := make([]float32, 0, n*len(m.Meta().Features))
 			for range n {
-				for range m.meta.Features {
+				for range m.Meta().Features {
 					x = append(x, float32([]float64{r.Float64()*2 - 1, r.Float64() * 600, float64(r.IntN(3) - 1), float64(r.IntN(500))}[r.IntN(4)]))
 				}
 			}
-			want := make([]float32, n*len(m.meta.Classes))
+			want := make([]float32, n*len(m.Meta().Classes))
 			for i := range n {
-				m.p.predict(x[i*len(m.meta.Features):(i+1)*len(m.meta.Features)], want[i*len(m.meta.Classes):(i+1)*len(m.meta.Classes)])
+				m.Predictor().Predict(x[i*len(m.Meta().Features):(i+1)*len(m.Meta().Features)], want[i*len(m.Meta().Classes):(i+1)*len(m.Meta().Classes)])
 			}
 			labels, got := runONNX(t, env, m, x)
 			agree(t, m, labels, got, want)
@@ -126,15 +131,15 @@ func TestExportedTreesAgreeWithONNXRuntime(t *testing.T) {
 }
 
 // plain gives a packet's row of a neural model's InputNames, from what history gives.
-func plain(h *history, o *dataset.Observation, x []float32) []float32 {
-	h.step(o, x)
-	row := append([]float32{float32(o.RemotePort)}, x[:paperNumbers]...)
+func plain(h *neural.History, o *dataset.Observation, x []float32) []float32 {
+	h.Step(o, x)
+	row := append([]float32{float32(o.RemotePort)}, x[:neural.PaperNumbers]...)
 	undo := func(v float32) float32 { return float32(math.Exp(float64(v)) - 1e-5) }
-	row[featInterval] = undo(row[featInterval])
-	if !h.rich {
+	row[feature.FeatInterval] = undo(row[feature.FeatInterval])
+	if !h.Rich {
 		return row
 	}
-	rich := x[paperNumbers+1:]
+	rich := x[neural.PaperNumbers+1:]
 	for _, v := range rich[:5] {
 		row = append(row, undo(v))
 	}
@@ -147,24 +152,24 @@ func TestExportedNetsAgreeWithONNXRuntime(t *testing.T) {
 		kind, inputs string
 		packets      int
 	}{
-		{KindLSTM, inputsPaper, 600}, {KindLSTM, inputsRich, 600}, {KindBiLSTM, inputsPaper, 63}, {KindBiLSTM, inputsRich, 63}, {KindTCN, inputsRich, 600},
+		{model.KindLSTM, neural.InputsPaper, 600}, {model.KindLSTM, neural.InputsRich, 600}, {model.KindBiLSTM, neural.InputsPaper, 63}, {model.KindBiLSTM, neural.InputsRich, 63}, {model.KindTCN, neural.InputsRich, 600},
 	} {
 		t.Run(c.kind+" "+c.inputs, func(t *testing.T) {
 			o := neuralOptions(c.kind, 6)
 			o.Units, o.Layers = 32, 2
-			if err := o.defaults(); err != nil {
+			if err := o.Defaults(); err != nil {
 				t.Fatal(err)
 			}
 			learn := talks(8, 1500, c.inputs, false)
-			learn.meta.Kind = c.kind
-			if c.inputs == inputsRich {
-				learn.meta.Features = append(FeatureNames(), richNames()...)
+			learn.Meta.Kind = c.kind
+			if c.inputs == neural.InputsRich {
+				learn.Meta.Features = append(feature.FeatureNames(), neural.RichNames()...)
 			}
-			m, err := teach(t.Context(), learn, o, c.inputs)
+			m, err := neural.Teach(t.Context(), learn, o, c.inputs)
 			if err != nil {
 				t.Fatal(err)
 			}
-			h := newHistory(c.inputs)
+			h := neural.NewHistory(c.inputs)
 			var x, want []float32
 			s, probs := m.Stream(), make([]float32, len(m.Classes()))
 			r := rand.New(rand.NewPCG(8, 8))
@@ -176,7 +181,7 @@ func TestExportedNetsAgreeWithONNXRuntime(t *testing.T) {
 				if r.IntN(4) == 0 { // what it has not learned, too
 					o.RemotePort, o.Length, o.IPProto = uint16(r.IntN(65536)), int32(r.IntN(3000)), uint8(r.IntN(2)*6)
 				}
-				x = append(x, plain(h, o, make([]float32, h.numbers()))...)
+				x = append(x, plain(h, o, make([]float32, h.Numbers()))...)
 				if _, ready := s.Step(o, probs); ready {
 					want = append(want, probs...)
 				}
@@ -191,12 +196,12 @@ func TestExportedNetsAgreeWithONNXRuntime(t *testing.T) {
 }
 
 func TestExportRefusesWhatItCannot(t *testing.T) {
-	m := model(t)
-	m.meta.Classes = m.meta.Classes[:1]
-	if err := ExportONNX(&bytes.Buffer{}, m); !errors.Is(err, ErrNoONNX) {
+	m := trees(t)
+	m.Meta().Classes = m.Meta().Classes[:1]
+	if err := onnx.Export(&bytes.Buffer{}, m); !errors.Is(err, onnx.ErrNoONNX) {
 		t.Error(err)
 	}
-	if err := ExportONNX(&bytes.Buffer{}, struct{ Model }{}); !errors.Is(err, ErrNoONNX) {
+	if err := onnx.Export(&bytes.Buffer{}, struct{ model.Model }{}); !errors.Is(err, onnx.ErrNoONNX) {
 		t.Error(err)
 	}
 }

@@ -1,3 +1,10 @@
+// Package classifier is the adversary on the WAN: it labels each packet with the device that it came from, and is scored against the
+// truth. This package loads a model of any kind; its subpackages train (train, tree, neural), describe (model, card), score (score,
+// evaluate) and export (onnx) models.
+//
+// Models see dataset.Observation and nothing else; only training and scoring read labels. Everything is deterministic for a seed,
+// whatever the number of workers. Models are read-only after training and may be shared; a Stream is for one goroutine. Not modelled:
+// an adversary who probes, or who sees several vantage points.
 package classifier
 
 import (
@@ -8,10 +15,14 @@ import (
 	"fmt"
 	"os"
 	"slices"
+
+	"glasshouse/classifier/model"
+	"glasshouse/classifier/neural"
+	"glasshouse/classifier/tree"
 )
 
 // LoadFile reads a model from a file.
-func LoadFile(path string) (Model, error) {
+func LoadFile(path string) (model.Model, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -24,61 +35,61 @@ func LoadFile(path string) (Model, error) {
 }
 
 // Load reads a model. Whatever the bytes are, it returns a model that works or an error.
-func Load(b []byte) (Model, error) {
-	rest, ok := bytes.CutPrefix(b, []byte(modelMagic))
+func Load(b []byte) (model.Model, error) {
+	rest, ok := bytes.CutPrefix(b, []byte(model.ModelMagic))
 	if !ok {
-		rest, ok = bytes.CutPrefix(b, []byte(firstMagic))
+		rest, ok = bytes.CutPrefix(b, []byte(model.FirstMagic))
 	}
 	switch {
 	case ok:
-	case bytes.HasPrefix(b, []byte(anyMagic)):
-		return nil, fmt.Errorf("%w that this version reads: versions 1 and 2 are read", ErrNotModel)
+	case bytes.HasPrefix(b, []byte(model.AnyMagic)):
+		return nil, fmt.Errorf("%w that this version reads: versions 1 and 2 are read", tree.ErrNotModel)
 	default:
-		return nil, fmt.Errorf("%w: it does not begin as one", ErrNotModel)
+		return nil, fmt.Errorf("%w: it does not begin as one", tree.ErrNotModel)
 	}
-	if len(b) < len(modelMagic)+sha256.Size+16 {
-		return nil, fmt.Errorf("%w: cut short", ErrNotModel)
+	if len(b) < len(model.ModelMagic)+sha256.Size+16 {
+		return nil, fmt.Errorf("%w: cut short", tree.ErrNotModel)
 	}
 	if sum := sha256.Sum256(b[:len(b)-sha256.Size]); !bytes.Equal(sum[:], b[len(b)-sha256.Size:]) {
-		return nil, fmt.Errorf("%w: damaged, its checksum differs", ErrNotModel)
+		return nil, fmt.Errorf("%w: damaged, its checksum differs", tree.ErrNotModel)
 	}
 	return parseModel(rest[:len(rest)-sha256.Size])
 }
 
-func parseModel(b []byte) (Model, error) {
+func parseModel(b []byte) (model.Model, error) {
 	part := func(limit uint64) ([]byte, error) {
 		if len(b) < 8 {
-			return nil, fmt.Errorf("%w: cut short", ErrNotModel)
+			return nil, fmt.Errorf("%w: cut short", tree.ErrNotModel)
 		}
 		n := binary.LittleEndian.Uint64(b)
 		if n > limit || n > uint64(len(b)-8) {
-			return nil, fmt.Errorf("%w: a part of %d bytes", ErrNotModel, n)
+			return nil, fmt.Errorf("%w: a part of %d bytes", tree.ErrNotModel, n)
 		}
 		p := b[8 : 8+n]
 		b = b[8+n:]
 		return p, nil
 	}
-	meta, err := part(maxMeta)
+	meta, err := part(model.MaxMeta)
 	if err != nil {
 		return nil, err
 	}
-	var m Meta
+	var m model.Meta
 	if err := json.Unmarshal(meta, &m); err != nil {
-		return nil, fmt.Errorf("%w: its description: %w", ErrNotModel, err)
+		return nil, fmt.Errorf("%w: its description: %w", tree.ErrNotModel, err)
 	}
-	if err := m.check(); err != nil {
-		return nil, badModel(err)
+	if err := m.Check(); err != nil {
+		return nil, tree.BadModel(err)
 	}
-	body, err := part(maxBody)
+	body, err := part(model.MaxBody)
 	if err != nil {
 		return nil, err
 	}
 	switch m.Kind {
-	case KindForest, KindBoost:
-		return loadTrees(m, body)
+	case model.KindForest, model.KindBoost:
+		return model.LoadTrees(m, body)
 	}
-	if slices.Contains(neuralKinds(), m.Kind) {
-		return loadNeural(m, body)
+	if slices.Contains(model.NeuralKinds(), m.Kind) {
+		return neural.Load(m, body)
 	}
-	return nil, fmt.Errorf("%w that this version knows: kind %q", ErrNotModel, m.Kind)
+	return nil, fmt.Errorf("%w that this version knows: kind %q", tree.ErrNotModel, m.Kind)
 }

@@ -9,11 +9,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
+	"glasshouse/classifier/activity"
+	"glasshouse/classifier/model"
+	"glasshouse/classifier/novelty"
+	"glasshouse/classifier/tree"
 	"glasshouse/testbed/dataset"
 )
 
-func saved(tb testing.TB, m Model) []byte {
+func saved(tb testing.TB, m model.Model) []byte {
 	tb.Helper()
 	var b bytes.Buffer
 	if err := m.Save(&b); err != nil {
@@ -23,10 +26,10 @@ func saved(tb testing.TB, m Model) []byte {
 }
 
 // eachModel is a small model of each kind.
-func eachModel(tb testing.TB, packets int) []Model {
+func eachModel(tb testing.TB, packets int) []model.Model {
 	tb.Helper()
-	out := []Model{model(tb), boosted(tb)}
-	for _, kind := range neuralKinds() {
+	out := []model.Model{trees(tb), boosted(tb)}
+	for _, kind := range model.NeuralKinds() {
 		out = append(out, mustTeach(tb, talks(3, packets, inputsOf(kind), false), neuralOptions(kind, 1)))
 	}
 	return out
@@ -52,24 +55,24 @@ func TestModelRoundTrip(t *testing.T) {
 			}
 		})
 		for _, cut := range []int{0, 5, 30, len(b) / 2, len(b) - 1} {
-			if _, err := Load(b[:cut]); !errors.Is(err, ErrNotModel) {
+			if _, err := Load(b[:cut]); !errors.Is(err, tree.ErrNotModel) {
 				t.Errorf("%s cut at %d: %v", kind, cut, err)
 			}
 		}
-		for at := len(modelMagic); at < len(b); at += 97 {
+		for at := len(model.ModelMagic); at < len(b); at += 97 {
 			bad := bytes.Clone(b)
 			bad[at] ^= 4
-			if _, err := Load(bad); !errors.Is(err, ErrNotModel) {
+			if _, err := Load(bad); !errors.Is(err, tree.ErrNotModel) {
 				t.Fatalf("%s, a flipped bit at %d: %v", kind, at, err)
 			}
 		}
-		inner := b[len(modelMagic) : len(b)-32] // past the checksum
+		inner := b[len(model.ModelMagic) : len(b)-32] // past the checksum
 		for at := 0; at < len(inner); at += 61 {
 			bad := bytes.Clone(inner)
 			bad[at] ^= 0x44
 			if m, err := parseModel(bad); err == nil {
 				m.Stream().Step(&dataset.Observation{Length: 100}, make([]float32, len(m.Classes())))
-			} else if !errors.Is(err, ErrNotModel) {
+			} else if !errors.Is(err, tree.ErrNotModel) {
 				t.Fatalf("%s, a byte changed at %d: %v", kind, at, err)
 			}
 		}
@@ -81,20 +84,20 @@ func FuzzParseModel(f *testing.F) {
 	f.Add([]byte{})
 	for _, m := range eachModel(f, 200) {
 		b := saved(f, m)
-		f.Add(b[len(modelMagic) : len(b)-32])
+		f.Add(b[len(model.ModelMagic) : len(b)-32])
 		m.Meta().Unknown, m.Meta().Activities = anyUnknown(f, len(m.Classes())), anyActivities(f, len(m.Classes()))
 		b = saved(f, m)
-		f.Add(b[len(modelMagic) : len(b)-32])
+		f.Add(b[len(model.ModelMagic) : len(b)-32])
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := parseModel(b)
 		if err != nil {
 			return
 		}
-		var r ActivityRoll
+		var r activity.ActivityRoll
 		answers := 0
-		var l *Labeller[dataset.Observation]
-		l = NewLabeller(m, func(o dataset.Observation, class string, p float32) error {
+		var l *model.Labeller[dataset.Observation]
+		l = model.NewLabeller(m, func(o dataset.Observation, class string, p float32) error {
 			answers++
 			if n := l.Novelty(); p != p || n != n || slices.ContainsFunc(l.Probs(), func(p float32) bool { return p != p }) {
 				t.Fatalf("%v of %v, novelty %v: no numbers", p, l.Probs(), n)
@@ -116,37 +119,37 @@ func FuzzParseModel(f *testing.F) {
 }
 
 // anyUnknown is a detector that loads.
-func anyUnknown(tb testing.TB, classes int) *Unknown {
+func anyUnknown(tb testing.TB, classes int) *novelty.Unknown {
 	tb.Helper()
 	r := rand.New(rand.NewPCG(6, 6))
-	x, y := make([]float32, 100*numNovelties), make([]uint8, 100)
+	x, y := make([]float32, 100*novelty.NumNovelties), make([]uint8, 100)
 	for i := range x {
 		x[i] = r.Float32()
 	}
 	for i := range y {
 		y[i] = uint8(i % 2)
 	}
-	u := &Unknown{Rate: 0.05, Thresholds: make([]float32, classes), Levels: make([]signature, numLevels)}
-	u.Trees = boostedOf(tb, x, y, 2, 1).marshal()
+	u := &novelty.Unknown{Rate: 0.05, Thresholds: make([]float32, classes), Levels: make([]novelty.Signature, novelty.NumLevels)}
+	u.Trees = boostedOf(tb, x, y, 2, 1).Marshal()
 	for i := range u.Levels {
-		u.Levels[i] = signature{Keys: make([]byte, 16), Best: make([]byte, 8)}
+		u.Levels[i] = novelty.Signature{Keys: make([]byte, 16), Best: make([]byte, 8)}
 	}
-	if err := u.load(classes); err != nil {
+	if err := u.Load(classes); err != nil {
 		tb.Fatal(err)
 	}
 	return u
 }
 
 // anyActivities tells activities, and loads.
-func anyActivities(tb testing.TB, classes int) *Activities {
+func anyActivities(tb testing.TB, classes int) *activity.Activities {
 	tb.Helper()
-	x, y := make([]float32, 100*numActing), make([]uint8, 100)
+	x, y := make([]float32, 100*activity.NumActing), make([]uint8, 100)
 	for i := range y {
 		y[i] = uint8(i % 2)
-		x[i*numActing+1] = float32(i % 2)
+		x[i*activity.NumActing+1] = float32(i % 2)
 	}
-	a := &Activities{Names: []string{ActivityIdle, "motion"}, Common: make([]int, classes), Trees: boostedOf(tb, x, y, 2, 1).marshal()}
-	if err := a.load(classes); err != nil {
+	a := &activity.Activities{Names: []string{activity.ActivityIdle, "motion"}, Common: make([]int, classes), Trees: boostedOf(tb, x, y, 2, 1).Marshal()}
+	if err := a.Load(classes); err != nil {
 		tb.Fatal(err)
 	}
 	return a
@@ -154,23 +157,23 @@ func anyActivities(tb testing.TB, classes int) *Activities {
 
 // Trees that would answer with no number, or with one that becomes none in a sum, are refused.
 func TestTreesThatAreNoNumbersAreRefused(t *testing.T) {
-	leaf := func(v, cut float32) []tree {
-		return []tree{{nodes: []node{{feature: 0, cut: cut, left: 1}, {feature: -1}, {feature: -1, left: 1}}, values: []float32{0.5, v}}}
+	leaf := func(v, cut float32) []tree.Tree {
+		return []tree.Tree{{Nodes: []tree.Node{{Feature: 0, Cut: cut, Left: 1}, {Feature: -1}, {Feature: -1, Left: 1}}, Values: []float32{0.5, v}}}
 	}
-	if _, err := unmarshalBoost((&boost{base: []float32{0}, trees: leaf(0.5, 1)}).marshal(), 1, 1); err != nil {
+	if _, err := tree.UnmarshalBoost((&tree.Boost{Base: []float32{0}, Trees: leaf(0.5, 1)}).Marshal(), 1, 1); err != nil {
 		t.Fatal(err)
 	}
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
-	for name, m := range map[string]*boost{
-		"base NaN": {base: []float32{nan}, trees: leaf(0, 1)}, "base infinite": {base: []float32{-inf}, trees: leaf(0, 1)},
-		"leaf NaN": {base: []float32{0}, trees: leaf(nan, 1)}, "leaf infinite": {base: []float32{0}, trees: leaf(inf, 1)},
-		"leaf beyond sums": {base: []float32{0}, trees: leaf(3e38, 1)}, "cut NaN": {base: []float32{0}, trees: leaf(0, nan)},
+	for name, m := range map[string]*tree.Boost{
+		"base NaN": {Base: []float32{nan}, Trees: leaf(0, 1)}, "base infinite": {Base: []float32{-inf}, Trees: leaf(0, 1)},
+		"leaf NaN": {Base: []float32{0}, Trees: leaf(nan, 1)}, "leaf infinite": {Base: []float32{0}, Trees: leaf(inf, 1)},
+		"leaf beyond sums": {Base: []float32{0}, Trees: leaf(3e38, 1)}, "cut NaN": {Base: []float32{0}, Trees: leaf(0, nan)},
 	} {
-		if _, err := unmarshalBoost(m.marshal(), 1, 1); !errors.Is(err, ErrNotModel) {
+		if _, err := tree.UnmarshalBoost(m.Marshal(), 1, 1); !errors.Is(err, tree.ErrNotModel) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, _, err := unmarshalTrees(marshalTrees(nil, leaf(nan, 1)), 1, 1); !errors.Is(err, ErrNotModel) {
+	if _, _, err := tree.UnmarshalTrees(tree.MarshalTrees(nil, leaf(nan, 1)), 1, 1); !errors.Is(err, tree.ErrNotModel) {
 		t.Errorf("a forest: %v", err)
 	}
 }

@@ -11,6 +11,10 @@ import (
 	"slices"
 	"testing"
 
+	"glasshouse/classifier/feature"
+	"glasshouse/classifier/model"
+	"glasshouse/classifier/neural"
+	"glasshouse/classifier/stat"
 	"glasshouse/testbed/dataset"
 )
 
@@ -42,47 +46,47 @@ func talk(home uint64, n int, yield func(o *dataset.Observation, class int16)) {
 }
 
 // talks is a corpus of such homes. Labels are permuted if asked for.
-func talks(homes, n int, inputs string, permute bool) *corpus {
-	h := newHistory(inputs)
-	c := &corpus{numbers: h.numbers(), meta: Meta{Kind: KindTCN, ClassMode: ClassPaper, Features: FeatureNames(), Classes: []string{"a", "b", "c"}, Majority: "a", Lengths: map[string]int{}}}
+func talks(homes, n int, inputs string, permute bool) *neural.Corpus {
+	h := neural.NewHistory(inputs)
+	c := &neural.Corpus{Numbers: h.Numbers(), Meta: model.Meta{Kind: model.KindTCN, ClassMode: model.ClassPaper, Features: feature.FeatureNames(), Classes: []string{"a", "b", "c"}, Majority: "a", Lengths: map[string]int{}}}
 	for k := range homes {
-		h.reset()
-		var home corpusHome
+		h.Reset()
+		var home neural.CorpusHome
 		talk(uint64(k), n, func(o *dataset.Observation, class int16) {
-			at := len(home.x)
-			home.x = append(home.x, make([]float32, c.numbers)...)
-			h.step(o, home.x[at:])
-			home.port, home.size, home.class = append(home.port, o.RemotePort), append(home.size, sizeOf(o)), append(home.class, class)
+			at := len(home.X)
+			home.X = append(home.X, make([]float32, c.Numbers)...)
+			h.Step(o, home.X[at:])
+			home.Port, home.Size, home.Class = append(home.Port, o.RemotePort), append(home.Size, feature.SizeOf(o)), append(home.Class, class)
 		})
 		if permute {
-			rand.New(rand.NewPCG(uint64(k), 6)).Shuffle(len(home.class), func(i, j int) { home.class[i], home.class[j] = home.class[j], home.class[i] })
+			rand.New(rand.NewPCG(uint64(k), 6)).Shuffle(len(home.Class), func(i, j int) { home.Class[i], home.Class[j] = home.Class[j], home.Class[i] })
 		}
-		c.homes = append(c.homes, home)
+		c.Homes = append(c.Homes, home)
 	}
 	return c
 }
 
-func neuralOptions(kind string, epochs int) *NeuralOptions {
-	return &NeuralOptions{
-		Kind: kind, Classes: ClassPaper, Window: 50, Seed: 3,
+func neuralOptions(kind string, epochs int) *neural.Options {
+	return &neural.Options{
+		Kind: kind, Classes: model.ClassPaper, Window: 50, Seed: 3,
 		Units: 16, Layers: 1, Epochs: epochs, Dropout: -1, Rate: 1e-2, Workers: 2,
 	}
 }
 
-func taught(ctx context.Context, tb testing.TB, c *corpus, o *NeuralOptions) (*NeuralModel, error) {
+func taught(ctx context.Context, tb testing.TB, c *neural.Corpus, o *neural.Options) (*neural.Model, error) {
 	tb.Helper()
-	if err := o.defaults(); err != nil {
+	if err := o.Defaults(); err != nil {
 		tb.Fatal(err)
 	}
-	c.meta.Kind = o.Kind
-	inputs := inputsPaper
-	if o.Kind == KindTCN {
-		inputs = inputsRich
+	c.Meta.Kind = o.Kind
+	inputs := neural.InputsPaper
+	if o.Kind == model.KindTCN {
+		inputs = neural.InputsRich
 	}
-	return teach(ctx, c, o, inputs)
+	return neural.Teach(ctx, c, o, inputs)
 }
 
-func mustTeach(tb testing.TB, c *corpus, o *NeuralOptions) *NeuralModel {
+func mustTeach(tb testing.TB, c *neural.Corpus, o *neural.Options) *neural.Model {
 	tb.Helper()
 	m, err := taught(tb.Context(), tb, c, o)
 	if err != nil {
@@ -92,17 +96,17 @@ func mustTeach(tb testing.TB, c *corpus, o *NeuralOptions) *NeuralModel {
 }
 
 func inputsOf(kind string) string {
-	if kind == KindTCN {
-		return inputsRich
+	if kind == model.KindTCN {
+		return neural.InputsRich
 	}
-	return inputsPaper
+	return neural.InputsPaper
 }
 
 // rightOn streams an unseen home through a model.
-func rightOn(tb testing.TB, m Model, home uint64, n int) float64 {
+func rightOn(tb testing.TB, m model.Model, home uint64, n int) float64 {
 	tb.Helper()
 	right, count, last := 0, 0, int64(0)
-	l := NewLabeller(m, func(truth int16, class string, _ float32) error {
+	l := model.NewLabeller(m, func(truth int16, class string, _ float32) error {
 		count++
 		last++
 		if class == m.Classes()[truth] {
@@ -128,9 +132,9 @@ func rightOn(tb testing.TB, m Model, home uint64, n int) float64 {
 
 // Who looks back tells the answers apart, 2 packets in 5, and of the questions a third; who looks ahead tells these, too.
 func TestNeuralModelsLearnWhatCameBefore(t *testing.T) {
-	for kind, want := range map[string][2]float64{KindLSTM: {0.56, 0.64}, KindBiLSTM: {0.95, 1}, KindTCN: {0.95, 1}} {
+	for kind, want := range map[string][2]float64{model.KindLSTM: {0.56, 0.64}, model.KindBiLSTM: {0.95, 1}, model.KindTCN: {0.95, 1}} {
 		epochs := 6
-		if kind == KindTCN {
+		if kind == model.KindTCN {
 			epochs = 12
 		}
 		m := mustTeach(t, talks(12, 2000, inputsOf(kind), false), neuralOptions(kind, epochs))
@@ -141,14 +145,14 @@ func TestNeuralModelsLearnWhatCameBefore(t *testing.T) {
 }
 
 func TestNeuralModelOfPermutedLabelsIsAtChance(t *testing.T) {
-	m := mustTeach(t, talks(8, 1500, inputsRich, true), neuralOptions(KindTCN, 4))
+	m := mustTeach(t, talks(8, 1500, neural.InputsRich, true), neuralOptions(model.KindTCN, 4))
 	if got := rightOn(t, m, 99, 3000); got > 0.48 { // the commonest class has 2 in 5
 		t.Errorf("learned %.3f from permuted labels", got)
 	}
 }
 
 func TestNeuralTrainingIsDeterministicAndResumes(t *testing.T) {
-	for _, kind := range neuralKinds() {
+	for _, kind := range model.NeuralKinds() {
 		c := talks(5, 1200, inputsOf(kind), false)
 		o := neuralOptions(kind, 4)
 		o.Dropout = 0.2
@@ -162,7 +166,7 @@ func TestNeuralTrainingIsDeterministicAndResumes(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		stopped := *o
 		stopped.Checkpoint = file
-		stopped.Progress = func(p NeuralProgress) {
+		stopped.Progress = func(p neural.Progress) {
 			if p.Epoch == 3 && p.Share < 1 || p.Epoch == 2 && p.Share == 1 {
 				cancel()
 			}
@@ -170,7 +174,7 @@ func TestNeuralTrainingIsDeterministicAndResumes(t *testing.T) {
 		if _, err := taught(ctx, t, c, &stopped); !errors.Is(err, context.Canceled) {
 			t.Fatalf("%s: stopped with %v", kind, err)
 		}
-		stopped.Progress = func(p NeuralProgress) {
+		stopped.Progress = func(p neural.Progress) {
 			if p.Epoch < 3 || !p.Resumed {
 				t.Errorf("%s: epoch %d is learned again", kind, p.Epoch)
 			}
@@ -180,7 +184,7 @@ func TestNeuralTrainingIsDeterministicAndResumes(t *testing.T) {
 		}
 		other := stopped
 		other.Seed++
-		if _, err := taught(t.Context(), t, c, &other); !errors.Is(err, ErrCheckpoint) {
+		if _, err := taught(t.Context(), t, c, &other); !errors.Is(err, neural.ErrCheckpoint) {
 			t.Errorf("%s: another training's checkpoint gives %v", kind, err)
 		}
 		b, err := os.ReadFile(file)
@@ -191,7 +195,7 @@ func TestNeuralTrainingIsDeterministicAndResumes(t *testing.T) {
 			if err := os.WriteFile(file, bad, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := taught(t.Context(), t, c, &stopped); !errors.Is(err, ErrCheckpoint) {
+			if _, err := taught(t.Context(), t, c, &stopped); !errors.Is(err, neural.ErrCheckpoint) {
 				t.Errorf("%s: a damaged checkpoint gives %v", kind, err)
 			}
 		}
@@ -200,15 +204,15 @@ func TestNeuralTrainingIsDeterministicAndResumes(t *testing.T) {
 
 // A quick LSTM gives the labels of the exact one but for one packet in a thousand at most, and probabilities within a hundredth.
 func TestQuickModelLabelsAlike(t *testing.T) {
-	m := mustTeach(t, talks(4, 1500, inputsPaper, false), neuralOptions(KindLSTM, 3))
-	exact, quick := m.Stream(), Quick(m).Stream()
+	m := mustTeach(t, talks(4, 1500, neural.InputsPaper, false), neuralOptions(model.KindLSTM, 3))
+	exact, quick := m.Stream(), neural.Quick(m).Stream()
 	a, b := make([]float32, 3), make([]float32, 3)
 	n, other, far := 0, 0, 0.0
 	talk(99, 4000, func(o *dataset.Observation, _ int16) {
 		exact.Step(o, a)
 		quick.Step(o, b)
 		n++
-		if argmax(a) != argmax(b) {
+		if stat.Argmax(a) != stat.Argmax(b) {
 			other++
 		}
 		for i := range a {
@@ -218,20 +222,20 @@ func TestQuickModelLabelsAlike(t *testing.T) {
 	if other*1000 > n || far > 0.01 || far == 0 {
 		t.Errorf("of %d packets %d have other labels; probabilities are up to %v off", n, other, far)
 	}
-	for _, kind := range []string{KindBiLSTM, KindTCN} {
-		if m := mustTeach(t, talks(2, 300, inputsOf(kind), false), neuralOptions(kind, 1)); Quick(m) != Model(m) {
+	for _, kind := range []string{model.KindBiLSTM, model.KindTCN} {
+		if m := mustTeach(t, talks(2, 300, inputsOf(kind), false), neuralOptions(kind, 1)); neural.Quick(m) != model.Model(m) {
 			t.Errorf("%s has no quick form", kind)
 		}
 	}
 }
 
 func TestNeuralStreamsAllocateNothing(t *testing.T) {
-	kinds := neuralKinds()
+	kinds := model.NeuralKinds()
 	for i := range len(kinds) + 1 {
 		kind := kinds[i%len(kinds)]
-		var m Model = mustTeach(t, talks(2, 300, inputsOf(kind), false), neuralOptions(kind, 1))
+		var m model.Model = mustTeach(t, talks(2, 300, inputsOf(kind), false), neuralOptions(kind, 1))
 		if i == len(kinds) {
-			m = Quick(m) // the first is the LSTM
+			m = neural.Quick(m) // the first is the LSTM
 		}
 		s := m.Stream()
 		probs := make([]float32, 3)
@@ -251,7 +255,7 @@ func TestNeuralStreamsAllocateNothing(t *testing.T) {
 }
 
 func BenchmarkLabelNeural(b *testing.B) {
-	for _, kind := range neuralKinds() {
+	for _, kind := range model.NeuralKinds() {
 		b.Run(kind, func(b *testing.B) {
 			o := neuralOptions(kind, 1)
 			o.Units, o.Layers = 64, 2

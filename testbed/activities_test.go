@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/activity"
 	"glasshouse/devices"
 )
 
@@ -19,10 +19,10 @@ func TestActivitiesOfTheCatalogueAreTold(t *testing.T) {
 		}
 		for _, a := range p.Activities {
 			seen[a.Name] = true
-			idle := classifier.ActivityGroup(a.Name) == classifier.ActivityIdle
+			idle := activity.ActivityGroup(a.Name) == activity.ActivityIdle
 			byItself := a.Trigger == devices.TriggerTimer || a.Trigger == devices.TriggerBoot
 			if want := byItself || slices.Contains(quiet, a.Name); idle != want {
-				t.Errorf("%s: %s, set off by %s, counts as %s", name, a.Name, a.Trigger, classifier.ActivityGroup(a.Name))
+				t.Errorf("%s: %s, set off by %s, counts as %s", name, a.Name, a.Trigger, activity.ActivityGroup(a.Name))
 			}
 		}
 	}

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/twosample"
 	"glasshouse/devices"
 	"glasshouse/devices/learn"
 	"glasshouse/scenarios"
@@ -67,12 +67,12 @@ type BeatPair struct {
 
 // CompareTest is a classifier two-sample test over one kind of windows.
 type CompareTest struct {
-	Name   string                      `json:"name"`
-	Window int                         `json:"window"`
-	Result *classifier.TwoSampleResult `json:"result"`          // nil where there is too little
-	Tells  []Tell                      `json:"tells,omitempty"` // where the AUC is above 0.60
-	Note   string                      `json:"note,omitempty"`
-	Floor  *classifier.TwoSampleResult `json:"floor"` // of the capture's earlier half against its later one: what a perfect memory of the earlier would reach
+	Name   string            `json:"name"`
+	Window int               `json:"window"`
+	Result *twosample.Result `json:"result"`          // nil where there is too little
+	Tells  []Tell            `json:"tells,omitempty"` // where the AUC is above 0.60
+	Note   string            `json:"note,omitempty"`
+	Floor  *twosample.Result `json:"floor"` // of the capture's earlier half against its later one: what a perfect memory of the earlier would reach
 }
 
 // Blocks of a comparison: a capture is cut into 2 to 8, of an hour or more where it is long enough.

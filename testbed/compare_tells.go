@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/twosample"
 )
 
 // Tell is a behaviour that gives an emulation away.
@@ -28,7 +28,7 @@ const (
 
 // tells names the behaviours by which the windows of the two sides differ most, best first; nil where the forest can hardly tell them
 // apart. what is "message" or "packet".
-func tells(r *classifier.TwoSampleResult, what string) []Tell {
+func tells(r *twosample.Result, what string) []Tell {
 	if r == nil || r.AUC <= tellsFrom {
 		return nil
 	}
@@ -110,7 +110,7 @@ func behaviourOf(feature, what string) string {
 }
 
 // wordsOf writes what a feature is on both sides.
-func wordsOf(f *classifier.FeatureAUC, behaviour, what string) string {
+func wordsOf(f *twosample.FeatureAUC, behaviour, what string) string {
 	more, less := "more", "less"
 	value := func(v float64) string { return fmt.Sprintf("%.4g", v) }
 	detail := f.Name

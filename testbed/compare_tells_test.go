@@ -4,21 +4,21 @@ import (
 	"strings"
 	"testing"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/twosample"
 )
 
 // Each feature by which the sides can differ belongs to a behaviour that is said in words.
 func TestFeaturesAreBehaviours(t *testing.T) {
-	run := func(seed uint64, pause int64) classifier.Run {
-		r := classifier.Run{Seed: seed}
+	run := func(seed uint64, pause int64) twosample.Run {
+		r := twosample.Run{Seed: seed}
 		for i := range int64(400) {
 			dir := int8(1 - 2*(i/3%2))
-			r.Packets = append(r.Packets, classifier.Packet{TsNs: i * pause * (1 + i%5), Dir: dir, Length: int32(60 + i%9*7)})
+			r.Packets = append(r.Packets, twosample.Packet{TsNs: i * pause * (1 + i%5), Dir: dir, Length: int32(60 + i%9*7)})
 		}
 		return r
 	}
-	a, b := []classifier.Run{run(1, 1e6), run(2, 1e6)}, []classifier.Run{run(1, 3e6), run(2, 3e6)}
-	r, err := classifier.TwoSample(t.Context(), a, b, classifier.TwoSampleOptions{Window: 20, Trees: 20, Seed: 1})
+	a, b := []twosample.Run{run(1, 1e6), run(2, 1e6)}, []twosample.Run{run(1, 3e6), run(2, 3e6)}
+	r, err := twosample.Test(t.Context(), a, b, twosample.Options{Window: 20, Trees: 20, Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestFeaturesAreBehaviours(t *testing.T) {
 	if got := tells(r, "message"); got != nil {
 		t.Errorf("what is not told apart is given away by %+v", got)
 	}
-	x := CompareTest{Result: &classifier.TwoSampleResult{AUC: 0.7}, Floor: &classifier.TwoSampleResult{AUC: 0.65}}
+	x := CompareTest{Result: &twosample.Result{AUC: 0.7}, Floor: &twosample.Result{AUC: 0.65}}
 	if n := note(&x); !strings.Contains(n, "No behaviour") || !strings.Contains(n, "AUC 0.65") {
 		t.Error(n)
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/twosample"
 	"glasshouse/devices/learn"
 )
 
@@ -70,10 +70,10 @@ func twoSamples(ctx context.Context, o CompareOptions, sides [2][]*learn.Trace, 
 	for _, b := range learn.Beats(all) {
 		rhythmic[b.Shape] = true
 	}
-	var beats, events, packets, beatsUp, eventsUp [2][]classifier.Run
+	var beats, events, packets, beatsUp, eventsUp [2][]twosample.Run
 	for side, traces := range sides {
 		for i, t := range traces {
-			var x, y, z classifier.Run
+			var x, y, z twosample.Run
 			x.Seed, y.Seed, z.Seed = uint64(i), uint64(i), uint64(i)
 			if len(t.Packets) == 0 {
 				continue
@@ -85,12 +85,12 @@ func twoSamples(ctx context.Context, o CompareOptions, sides [2][]*learn.Trace, 
 					run = &x
 				}
 				for _, m := range s.Messages {
-					run.Packets = append(run.Packets, classifier.Packet{TsNs: m.At - start, Dir: direction(m.Up), Length: int32(min(m.Size, 1<<30))})
+					run.Packets = append(run.Packets, twosample.Packet{TsNs: m.At - start, Dir: direction(m.Up), Length: int32(min(m.Size, 1<<30))})
 				}
 			}
 			for j := range t.Packets {
 				if p := &t.Packets[j]; compared(p) {
-					z.Packets = append(z.Packets, classifier.Packet{TsNs: p.At - start, Dir: direction(p.Up), Length: int32(p.Length)})
+					z.Packets = append(z.Packets, twosample.Packet{TsNs: p.At - start, Dir: direction(p.Up), Length: int32(p.Length)})
 				}
 			}
 			beats[side], events[side], packets[side] = append(beats[side], x), append(events[side], y), append(packets[side], z)
@@ -99,7 +99,7 @@ func twoSamples(ctx context.Context, o CompareOptions, sides [2][]*learn.Trace, 
 	}
 	for _, k := range []struct {
 		name   string
-		runs   [2][]classifier.Run
+		runs   [2][]twosample.Run
 		window int
 	}{
 		{"heartbeats: messages that keep a rhythm", beats, windowBeats},
@@ -108,11 +108,11 @@ func twoSamples(ctx context.Context, o CompareOptions, sides [2][]*learn.Trace, 
 		{"  those up alone", eventsUp, windowEvents},
 		{"all packets", packets, windowPackets},
 	} {
-		r, err := classifier.TwoSample(ctx, k.runs[0], k.runs[1], classifier.TwoSampleOptions{
+		r, err := twosample.Test(ctx, k.runs[0], k.runs[1], twosample.Options{
 			Window: k.window, Trees: o.Trees, Workers: max(1, o.Workers), Seed: o.Seed,
 		})
 		switch {
-		case errors.Is(err, classifier.ErrTooFewRuns):
+		case errors.Is(err, twosample.ErrTooFewRuns):
 			r = nil
 		case err != nil:
 			return nil, err
@@ -123,8 +123,8 @@ func twoSamples(ctx context.Context, o CompareOptions, sides [2][]*learn.Trace, 
 }
 
 // upOf keeps what the device sends.
-func upOf(r classifier.Run) classifier.Run {
-	up := classifier.Run{Seed: r.Seed}
+func upOf(r twosample.Run) twosample.Run {
+	up := twosample.Run{Seed: r.Seed}
 	for _, p := range r.Packets {
 		if p.Dir > 0 {
 			up.Packets = append(up.Packets, p)

@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"slices"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/evaluate"
+	"glasshouse/classifier/twosample"
 	"glasshouse/testbed/dataset"
 )
 
@@ -26,7 +27,7 @@ type Parity struct {
 	Roles    []RolePackets  `json:"roles"`
 	Test     *TwoSampleTest `json:"two_sample,omitempty"` // with two pairs or more
 
-	Transfer *classifier.TransferResult `json:"transfer,omitempty"` // with six pairs or more of different worlds
+	Transfer *evaluate.TransferResult `json:"transfer,omitempty"` // with six pairs or more of different worlds
 }
 
 // ScriptParity compares the activities that both runs reached.
@@ -46,14 +47,14 @@ type RolePackets struct {
 
 // TwoSampleTest is what an adversary makes of the two sides.
 type TwoSampleTest struct {
-	*classifier.TwoSampleResult
+	*twosample.Result
 	Runs [2]int `json:"runs"`
 }
 
 // ParityOptions say how thoroughly to compare.
 type ParityOptions struct {
-	Test     classifier.TwoSampleOptions
-	Transfer classifier.TransferOptions // of a forest that learns on side B, to watch side A
+	Test     twosample.Options
+	Transfer evaluate.TransferOptions // of a forest that learns on side B, to watch side A
 }
 
 // ErrNotAPair means that two data sets do not hold the same homes.
@@ -69,7 +70,7 @@ func CompareWorlds(ctx context.Context, pairs []Pair, o ParityOptions) (*Parity,
 	p.Script.Equal = true
 	t := newTimings()
 	roles := newRoleTable()
-	var runs [2][]classifier.Run
+	var runs [2][]twosample.Run
 	for _, pair := range pairs {
 		if err := pair.check(first); err != nil {
 			return nil, err
@@ -93,11 +94,11 @@ func CompareWorlds(ctx context.Context, pairs []Pair, o ParityOptions) (*Parity,
 	}
 	p.Timing, p.Roles = t.distances(), roles.means()
 	if len(runs[0]) >= 2 {
-		test, err := classifier.TwoSample(ctx, runs[0], runs[1], o.Test)
+		test, err := twosample.Test(ctx, runs[0], runs[1], o.Test)
 		switch {
 		case err == nil:
 			p.Test = &TwoSampleTest{test, [2]int{len(runs[0]), len(runs[1])}}
-		case !errors.Is(err, classifier.ErrTooFewRuns): // homes that were too quiet are no failure
+		case !errors.Is(err, twosample.ErrTooFewRuns): // homes that were too quiet are no failure
 			return nil, err
 		}
 	}
@@ -107,13 +108,13 @@ func CompareWorlds(ctx context.Context, pairs []Pair, o ParityOptions) (*Parity,
 }
 
 // transfer asks what a model loses on side A that has learned on side B; nil where there are too few homes to ask.
-func transfer(ctx context.Context, pairs []Pair, o classifier.TransferOptions) (*classifier.TransferResult, error) {
-	twins := make([]classifier.Twin, len(pairs))
+func transfer(ctx context.Context, pairs []Pair, o evaluate.TransferOptions) (*evaluate.TransferResult, error) {
+	twins := make([]evaluate.Twin, len(pairs))
 	for i, p := range pairs {
-		twins[i] = classifier.Twin{Watched: p.A, Other: p.B}
+		twins[i] = evaluate.Twin{Watched: p.A, Other: p.B}
 	}
-	r, err := classifier.Transfer(ctx, twins, o)
-	if errors.Is(err, classifier.ErrTooFewHomes) {
+	r, err := evaluate.Transfer(ctx, twins, o)
+	if errors.Is(err, evaluate.ErrTooFewHomes) {
 		return nil, nil
 	}
 	return r, err
@@ -188,11 +189,11 @@ func (h *homeRun) settled(r *dataset.Row) bool {
 	return r.TsNs >= h.d.Manifest.StartNs+h.d.Manifest.WarmUpNs
 }
 
-func (h *homeRun) run() classifier.Run {
-	r := classifier.Run{Seed: h.d.Manifest.Seed<<8 ^ uint64(h.home)}
+func (h *homeRun) run() twosample.Run {
+	r := twosample.Run{Seed: h.d.Manifest.Seed<<8 ^ uint64(h.home)}
 	for i := range h.rows {
 		if x := &h.rows[i]; h.settled(x) {
-			r.Packets = append(r.Packets, classifier.Packet{TsNs: x.TsNs - h.d.Manifest.StartNs, Dir: x.Dir, Length: x.Length})
+			r.Packets = append(r.Packets, twosample.Packet{TsNs: x.TsNs - h.d.Manifest.StartNs, Dir: x.Dir, Length: x.Length})
 		}
 	}
 	return r

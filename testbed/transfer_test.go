@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/evaluate"
+	"glasshouse/classifier/train"
+	"glasshouse/classifier/tree"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 )
@@ -26,10 +28,10 @@ func transferHomes(t *testing.T, scenario string, n int, seed uint64) []*dataset
 	return homes
 }
 
-func twins(watched, other []*dataset.Dataset) []classifier.Twin {
-	pairs := make([]classifier.Twin, len(watched))
+func twins(watched, other []*dataset.Dataset) []evaluate.Twin {
+	pairs := make([]evaluate.Twin, len(watched))
 	for i := range pairs {
-		pairs[i] = classifier.Twin{Watched: watched[i], Other: other[i]}
+		pairs[i] = evaluate.Twin{Watched: watched[i], Other: other[i]}
 	}
 	return pairs
 }
@@ -38,11 +40,11 @@ func twins(watched, other []*dataset.Dataset) []classifier.Twin {
 func TestTransfer(t *testing.T) {
 	t.Parallel()
 	plain := transferHomes(t, "noisy-napt", 6, 1)
-	o := classifier.TransferOptions{
+	o := evaluate.TransferOptions{
 		Seeds: []uint64{1, 2}, Resamples: 200,
-		Train: classifier.TrainOptions{Kind: "forest", Forest: classifier.ForestOptions{Trees: 10, Workers: runtime.NumCPU()}},
+		Train: train.Options{Kind: "forest", Forest: tree.ForestOptions{Trees: 10, Workers: runtime.NumCPU()}},
 	}
-	same, err := classifier.Transfer(t.Context(), twins(plain, plain), o)
+	same, err := evaluate.Transfer(t.Context(), twins(plain, plain), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +66,7 @@ func TestTransfer(t *testing.T) {
 	if want := packets * 2 / 3; max(want-same.Learned[0], same.Learned[0]-want) > 1 {
 		t.Errorf("a model learned from %d packets, not from those of two homes in three, %d", same.Learned[0], want)
 	}
-	apart, err := classifier.Transfer(t.Context(), twins(plain, transferHomes(t, "noisy-vpn", 6, 1)), o)
+	apart, err := evaluate.Transfer(t.Context(), twins(plain, transferHomes(t, "noisy-vpn", 6, 1)), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +76,7 @@ func TestTransfer(t *testing.T) {
 	if apart.MacroF1[0] != same.MacroF1[0] {
 		t.Errorf("the same model scores %.3f and %.3f", apart.MacroF1[0], same.MacroF1[0])
 	}
-	if _, err := classifier.Transfer(t.Context(), twins(plain[:5], plain[:5]), o); !errors.Is(err, classifier.ErrTooFewHomes) {
+	if _, err := evaluate.Transfer(t.Context(), twins(plain[:5], plain[:5]), o); !errors.Is(err, evaluate.ErrTooFewHomes) {
 		t.Errorf("five homes: %v", err)
 	}
 }

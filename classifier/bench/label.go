@@ -10,7 +10,10 @@ import (
 	"slices"
 	"testing"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/feature"
+	"glasshouse/classifier/model"
+	"glasshouse/classifier/train"
+	"glasshouse/classifier/tree"
 	"glasshouse/testbed/dataset"
 )
 
@@ -26,9 +29,9 @@ func labelling(ctx context.Context, dir string, turns int) error {
 		return err
 	}
 	fmt.Printf("labelling with 20 trees, one core, %d frames of a home of %s; best of %d\n", len(frames), dir, turns)
-	for _, set := range []string{classifier.FeaturesPaper, classifier.FeaturesSequence} {
-		m, err := classifier.Train(ctx, []*dataset.Dataset{d}, classifier.TrainOptions{
-			Kind: classifier.KindForest, Features: set, Seed: 1, Forest: classifier.ForestOptions{Trees: 20, Workers: threads},
+	for _, set := range []string{feature.FeaturesPaper, feature.FeaturesSequence} {
+		m, err := train.Train(ctx, []*dataset.Dataset{d}, train.Options{
+			Kind: model.KindForest, Features: set, Seed: 1, Forest: tree.ForestOptions{Trees: 20, Workers: threads},
 		})
 		if err != nil {
 			return err
@@ -40,14 +43,14 @@ func labelling(ctx context.Context, dir string, turns int) error {
 	return nil
 }
 
-func measure(set string, m classifier.Model, frames []dataset.Frame, dirs []int8, turns int) {
+func measure(set string, m model.Model, frames []dataset.Frame, dirs []int8, turns int) {
 	probs := make([]float32, len(m.Classes()))
 	p := dataset.NewParser()
 	seen := make([]dataset.Observation, len(frames))
 	for i, f := range frames {
 		seen[i] = p.ObserveLen(f.TsNs, dirs[i], f.Data, f.Length)
 	}
-	report := func(what string, step func(s classifier.Stream, i int)) {
+	report := func(what string, step func(s model.Stream, i int)) {
 		best := 0.0
 		for range turns {
 			r := testing.Benchmark(func(b *testing.B) {
@@ -68,8 +71,8 @@ func measure(set string, m classifier.Model, frames []dataset.Frame, dirs []int8
 		}
 		fmt.Printf("  %-42s %7.0f ns a packet, %.2f M packets/s\n", set+" features, "+what, best, 1e3/best)
 	}
-	report("observation to label", func(s classifier.Stream, i int) { s.Step(&seen[i], probs) })
-	report("frame to label", func(s classifier.Stream, i int) {
+	report("observation to label", func(s model.Stream, i int) { s.Step(&seen[i], probs) })
+	report("frame to label", func(s model.Stream, i int) {
 		f := &frames[i]
 		o := p.ObserveLen(f.TsNs, dirs[i], f.Data, f.Length)
 		s.Step(&o, probs)

@@ -23,7 +23,7 @@ import (
 	"runtime"
 	"time"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/tree"
 )
 
 const (
@@ -92,14 +92,14 @@ func training(ctx context.Context, turns int) error {
 	for range turns {
 		for _, o := range []struct {
 			what string
-			o    classifier.ForestOptions
+			o    tree.ForestOptions
 		}{
-			{"ours, as train grows it", classifier.ForestOptions{}},
-			{"ours, leaves as small as can be", classifier.ForestOptions{MinLeaf: 1, MaxDepth: 100}},
+			{"ours, as train grows it", tree.ForestOptions{}},
+			{"ours, leaves as small as can be", tree.ForestOptions{MinLeaf: 1, MaxDepth: 100}},
 		} {
 			o.o.Trees, o.o.Workers, o.o.Seed = trees, threads, 1
 			began := time.Now()
-			f, err := classifier.FitRows(ctx, x, features, y, classes, o.o)
+			f, err := tree.FitRows(ctx, x, features, y, classes, o.o)
 			if err != nil {
 				return err
 			}
@@ -165,7 +165,7 @@ func draw(n int, seed uint64) (x []float32, y []uint8) {
 	return x, y
 }
 
-func accuracy(f *classifier.RowForest, x []float32, y []uint8) float64 {
+func accuracy(f *tree.RowForest, x []float32, y []uint8) float64 {
 	probs := make([]float32, classes)
 	right := 0
 	for i, c := range y {

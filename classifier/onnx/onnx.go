@@ -1,6 +1,6 @@
-// Package onnx writes models as ONNX files (https://onnx.ai/onnx/repo-docs/IR.html): graphs of nodes, which ONNX Runtime and
-// others execute. It knows the format and nothing of what the graphs compute; it is pure, and for one goroutine a graph.
-// Not here: reading, external data, tensors of other types than float, byte, int64 and string.
+// Package onnx writes models as ONNX files (https://onnx.ai/onnx/repo-docs/IR.html), which ONNX Runtime and others execute: onnx.go has
+// the format, export.go the graphs of trees, export_neural.go those of nets. It is pure. Not here: reading, external data, tensors of
+// other types than float, byte, int64 and string.
 package onnx
 
 import (

@@ -12,7 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/model"
+	"glasshouse/classifier/score"
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
@@ -180,14 +181,14 @@ func (d *demo) cast(seed uint64) error {
 }
 
 // play shows the scenes and returns the scores.
-func (d *demo) play(ctx context.Context) (napt, vpn *classifier.Score, err error) {
+func (d *demo) play(ctx context.Context) (napt, vpn *score.Score, err error) {
 	s := d.scenes
 	s.opening(d)
 	s.house(d.napt)
 	if err := s.isp(ctx, d.napt); err != nil {
 		return nil, nil, err
 	}
-	models := make(map[string]classifier.Model)
+	models := make(map[string]model.Model)
 	for _, scene := range []struct {
 		home         *demoHome
 		long         time.Duration
@@ -214,10 +215,10 @@ func (d *demo) play(ctx context.Context) (napt, vpn *classifier.Score, err error
 			return nil, nil, err
 		}
 	}
-	if napt, err = score(models["napt"], d.napt.dir(d.dir)); err != nil {
+	if napt, err = scoreHome(models["napt"], d.napt.dir(d.dir)); err != nil {
 		return nil, nil, err
 	}
-	if vpn, err = score(models["vpn"], d.vpn.dir(d.dir)); err != nil {
+	if vpn, err = scoreHome(models["vpn"], d.vpn.dir(d.dir)); err != nil {
 		return nil, nil, err
 	}
 	s.title("The score", fmt.Sprintf("on a %s home of which the models have seen no packet", d.world))
@@ -228,15 +229,15 @@ func (d *demo) play(ctx context.Context) (napt, vpn *classifier.Score, err error
 	return napt, vpn, nil
 }
 
-func score(m classifier.Model, dir string) (*classifier.Score, error) {
+func scoreHome(m model.Model, dir string) (*score.Score, error) {
 	set, err := dataset.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := classifier.CheckUnseen(m.Meta(), set); err != nil {
+	if err := score.CheckUnseen(m.Meta(), set); err != nil {
 		return nil, err
 	}
-	return classifier.Evaluate(m, []*dataset.Dataset{set}, nil)
+	return score.Evaluate(m, []*dataset.Dataset{set}, nil)
 }
 
 // homes are the watched ones.

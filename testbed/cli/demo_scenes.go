@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/term"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/model"
 	"glasshouse/testbed/dataset"
 )
 
@@ -98,7 +98,7 @@ func fit(line string, width int) string {
 }
 
 // training says what a model was trained on.
-func (s *scenes) training(t *demoTraining, m *classifier.Meta) {
+func (s *scenes) training(t *demoTraining, m *model.Meta) {
 	fmt.Fprintf(s.w, "  Model: %s; features: %s.\n  Trained on %d packets of %d virtual homes: simulation %.1f s,\n  training %.1f s.\n\n",
 		m.Kind, t.recipe.features, m.Packets, len(m.TrainedOn), t.generated.Seconds(), t.training.Seconds())
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/model"
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
@@ -106,10 +106,10 @@ func TestWatchShowsAHomeThatIsOver(t *testing.T) {
 // oneClass is a model that knows one class.
 type oneClass struct{}
 
-func (oneClass) Classes() []string         { return []string{"noise"} }
-func (oneClass) Stream() classifier.Stream { return oneClass{} }
-func (oneClass) Meta() *classifier.Meta    { return &classifier.Meta{} }
-func (oneClass) Save(io.Writer) error      { return nil }
+func (oneClass) Classes() []string    { return []string{"noise"} }
+func (oneClass) Stream() model.Stream { return oneClass{} }
+func (oneClass) Meta() *model.Meta    { return &model.Meta{} }
+func (oneClass) Save(io.Writer) error { return nil }
 func (oneClass) Flush([]float32) (int64, bool) {
 	return 0, false
 }
@@ -151,8 +151,8 @@ func TestDemoLinesFit(t *testing.T) {
 			s.house(newDemoHome(name, sc, home, seed, "virtual"))
 		}
 		long := 9999 * time.Second
-		s.training(&demoTraining{recipe: recipeOf("napt"), generated: long, training: long}, &classifier.Meta{
-			Kind: "forest", Packets: 9_999_999, TrainedOn: make([]classifier.HomeID, 999),
+		s.training(&demoTraining{recipe: recipeOf("napt"), generated: long, training: long}, &model.Meta{
+			Kind: "forest", Packets: 9_999_999, TrainedOn: make([]model.HomeID, 999),
 		})
 		s.opening(&demo{asked: math.MaxUint64, seed: 1, world: "live"})
 		lines = append(lines, strings.Split(out.String(), "\n")...)

@@ -9,7 +9,10 @@ import (
 	"sync"
 	"time"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/feature"
+	"glasshouse/classifier/model"
+	"glasshouse/classifier/train"
+	"glasshouse/classifier/tree"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 )
@@ -17,7 +20,7 @@ import (
 // demoRecipe is how the model of a path is trained.
 type demoRecipe struct {
 	homes    int
-	options  classifier.TrainOptions
+	options  train.Options
 	features string // for people
 }
 
@@ -29,14 +32,14 @@ type demoRecipe struct {
 // two 0.58. A temporal convolution of as much training gave 0.79 and 0.46.
 func recipeOf(path string) demoRecipe {
 	if path == "vpn" {
-		return demoRecipe{homes: 150, features: "the sequence of packets", options: classifier.TrainOptions{
-			Kind: classifier.KindForest, Features: classifier.FeaturesSequence, Uncalibrated: true,
-			Forest: classifier.ForestOptions{Trees: 16, MinLeaf: 1, Draw: 16},
+		return demoRecipe{homes: 150, features: "the sequence of packets", options: train.Options{
+			Kind: model.KindForest, Features: feature.FeaturesSequence, Uncalibrated: true,
+			Forest: tree.ForestOptions{Trees: 16, MinLeaf: 1, Draw: 16},
 		}}
 	}
-	return demoRecipe{homes: 40, features: "the sequence of packets and their flows", options: classifier.TrainOptions{
-		Kind: classifier.KindForest, Features: classifier.FeaturesFlow, Uncalibrated: true,
-		Forest: classifier.ForestOptions{Trees: 30, MinLeaf: 3},
+	return demoRecipe{homes: 40, features: "the sequence of packets and their flows", options: train.Options{
+		Kind: model.KindForest, Features: feature.FeaturesFlow, Uncalibrated: true,
+		Forest: tree.ForestOptions{Trees: 30, MinLeaf: 3},
 	}}
 }
 
@@ -46,7 +49,7 @@ type demoTraining struct {
 	recipe demoRecipe
 	over   chan struct{}
 
-	model               classifier.Model
+	model               model.Model
 	generated, training time.Duration
 	err                 error
 }
@@ -98,7 +101,7 @@ func (t *demoTraining) run(ctx context.Context, d *demo) error {
 	}
 	o := t.recipe.options
 	o.Seed = d.seed
-	if t.model, err = classifier.Train(ctx, sets, o); err != nil {
+	if t.model, err = train.Train(ctx, sets, o); err != nil {
 		return err
 	}
 	t.training = time.Since(began) - t.generated
@@ -106,7 +109,7 @@ func (t *demoTraining) run(ctx context.Context, d *demo) error {
 }
 
 // trained waits for the model of a path, and says on stderr that it does.
-func (s *scenes) trained(ctx context.Context, t *demoTraining) (classifier.Model, error) {
+func (s *scenes) trained(ctx context.Context, t *demoTraining) (model.Model, error) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	began := time.Now()

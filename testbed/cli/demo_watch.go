@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/model"
 	"glasshouse/testbed/dataset"
 )
 
@@ -24,16 +24,16 @@ type guessed struct {
 // labeller labels a watched home's packets as they pass. It sees what the observer sees; the truth is only compared.
 type labeller struct {
 	home           *demoHome
-	label          *classifier.Labeller[dataset.Row]
+	label          *model.Labeller[dataset.Row]
 	out            []guessed // labelled since fresh last gave them
 	warm           int64     // when packets begin to count, UTC ns
 	seen           int
 	right, counted int
 }
 
-func newLabeller(h *demoHome, m classifier.Model) *labeller {
+func newLabeller(h *demoHome, m model.Model) *labeller {
 	l := &labeller{home: h, warm: h.warmUp()}
-	l.label = classifier.NewLabeller(m, func(r dataset.Row, class string, p float32) error {
+	l.label = model.NewLabeller(m, func(r dataset.Row, class string, p float32) error {
 		if r.Kind == "infrastructure" || r.TsNs < l.warm {
 			return nil
 		}
@@ -103,7 +103,7 @@ func (s *sample) draw() (g guessed, ok bool) {
 }
 
 // watch labels a home's packets as they pass, for a while, and shows a sample.
-func (s *scenes) watch(ctx context.Context, h *demoHome, m classifier.Model, seed uint64, long time.Duration) error {
+func (s *scenes) watch(ctx context.Context, h *demoHome, m model.Model, seed uint64, long time.Duration) error {
 	l, drawn := newLabeller(h, m), newSample(seed)
 	end := time.Now().Add(long)
 	tick := time.NewTicker(time.Second / linesPerSecond)

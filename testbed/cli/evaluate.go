@@ -12,8 +12,14 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"glasshouse/classifier"
+	"glasshouse/classifier/evaluate"
+	"glasshouse/classifier/feature"
+	"glasshouse/classifier/model"
+	"glasshouse/classifier/neural"
+	"glasshouse/classifier/novelty"
+	"glasshouse/classifier/stat"
+	"glasshouse/classifier/train"
+	"glasshouse/classifier/tree"
 	"glasshouse/testbed"
 	"glasshouse/testbed/plain"
 )
@@ -58,25 +64,25 @@ minutes what people happen to do tells it too, so use long ones.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVarP(&o.models, "models", "m", []string{"forest"}, "`KINDS` of model: "+strings.Join(classifier.Kinds(), ", "))
-	f.StringVar(&o.split, "split", classifier.SplitHome, "how to split: "+strings.Join(classifier.Splits(), ", "))
+	f.StringSliceVarP(&o.models, "models", "m", []string{"forest"}, "`KINDS` of model: "+strings.Join(model.Kinds(), ", "))
+	f.StringVar(&o.split, "split", evaluate.SplitHome, "how to split: "+strings.Join(evaluate.Splits(), ", "))
 	f.IntVar(&o.seeds, "seeds", 1, "how many models of each kind, of seeds that follow --seed; 1 with --split device")
-	f.StringVar(&o.classes, "classes", classifier.ClassPaper, "what to tell apart: "+strings.Join(classifier.ClassModes(), ", "))
-	f.StringVar(&o.feats, "features", classifier.FeaturesPaper, "what models learn from: "+strings.Join(classifier.FeatureSets(), ", ")+"; see train")
+	f.StringVar(&o.classes, "classes", model.ClassPaper, "what to tell apart: "+strings.Join(model.ClassModes(), ", "))
+	f.StringVar(&o.feats, "features", feature.FeaturesPaper, "what models learn from: "+strings.Join(feature.FeatureSets(), ", ")+"; see train")
 	f.BoolVar(&o.control, "control", false, "one more model, of shuffled labels")
 	f.BoolVar(&o.leaks, "leaks", false, "look whether one feature tells homes or data sets apart")
 	o.seed.add(cmd)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
-	completeFlag(cmd, "model", classifier.Kinds())
-	completeFlag(cmd, "split", classifier.Splits())
-	completeFlag(cmd, "classes", classifier.ClassModes())
-	completeFlag(cmd, "features", classifier.FeatureSets())
+	completeFlag(cmd, "model", model.Kinds())
+	completeFlag(cmd, "split", evaluate.Splits())
+	completeFlag(cmd, "classes", model.ClassModes())
+	completeFlag(cmd, "features", feature.FeatureSets())
 	return cmd
 }
 
 func runEvaluate(ctx context.Context, o *evaluateOptions, dirs []string, stdout, stderr io.Writer) error {
 	for _, m := range o.models {
-		if err := checkName("-m", m, classifier.Kinds()); err != nil {
+		if err := checkName("-m", m, model.Kinds()); err != nil {
 			return err
 		}
 	}
@@ -86,8 +92,8 @@ func runEvaluate(ctx context.Context, o *evaluateOptions, dirs []string, stdout,
 	case o.seeds < 1:
 		return usagef("--seeds must be 1 or more")
 	}
-	if err := errors.Join(checkName("--split", o.split, classifier.Splits()), checkName("--classes", o.classes, classifier.ClassModes()),
-		checkName("--features", o.feats, classifier.FeatureSets())); err != nil {
+	if err := errors.Join(checkName("--split", o.split, evaluate.Splits()), checkName("--classes", o.classes, model.ClassModes()),
+		checkName("--features", o.feats, feature.FeatureSets())); err != nil {
 		return err
 	}
 	sets, err := openSets(dirs, stderr)
@@ -96,15 +102,15 @@ func runEvaluate(ctx context.Context, o *evaluateOptions, dirs []string, stdout,
 	}
 	began, workers := time.Now(), runtime.NumCPU()
 	fmt.Fprintf(stderr, "seed %d\n", o.seed.get())
-	e, err := classifier.RunEvaluation(ctx, sets, classifier.EvaluationOptions{
+	e, err := evaluate.Run(ctx, sets, evaluate.Options{
 		Split: o.split, Seeds: o.seeds, Kinds: o.models, Control: o.control, Leaks: o.leaks,
-		Train: classifier.TrainOptions{
-			Classes: o.classes, Features: o.feats, Seed: o.seed.get(), Forest: classifier.ForestOptions{Workers: workers},
-			Boost: classifier.BoostOptions{Workers: workers}, Neural: classifier.NeuralOptions{Workers: workers},
+		Train: train.Options{
+			Classes: o.classes, Features: o.feats, Seed: o.seed.get(), Forest: tree.ForestOptions{Workers: workers},
+			Boost: tree.BoostOptions{Workers: workers}, Neural: neural.Options{Workers: workers},
 		},
 		Tell: func(line string) { fmt.Fprintf(stderr, "%s: %s\n", time.Since(began).Round(time.Second), line) },
 	})
-	if errors.Is(err, classifier.ErrSplit) {
+	if errors.Is(err, evaluate.ErrSplit) {
 		return usage(err)
 	}
 	if err != nil {
@@ -117,7 +123,7 @@ func runEvaluate(ctx context.Context, o *evaluateOptions, dirs []string, stdout,
 	return writeEvaluation(stdout, e)
 }
 
-func writeEvaluation(w io.Writer, e *classifier.Evaluation) error {
+func writeEvaluation(w io.Writer, e *evaluate.Evaluation) error {
 	t := plain.NewTable(w)
 	fmt.Fprintf(t, "split by %s, by Glasshouse %s\n", e.Split, e.Made["glasshouse"])
 	for _, s := range e.Sets {
@@ -138,7 +144,7 @@ func writeEvaluation(w io.Writer, e *classifier.Evaluation) error {
 	for _, l := range e.LeftOut {
 		most := "-"
 		for _, c := range slices.Sorted(maps.Keys(l.Called)) {
-			if c == classifier.UnknownLabel {
+			if c == novelty.UnknownLabel {
 				continue
 			}
 			if most == "-" || l.Called[c] > l.Called[most] {
@@ -165,14 +171,14 @@ func writeEvaluation(w io.Writer, e *classifier.Evaluation) error {
 	return t.Flush()
 }
 
-func hundredths(i *classifier.Interval) string {
+func hundredths(i *stat.Interval) string {
 	if i == nil {
 		return "-"
 	}
 	return fmt.Sprintf("%.2f to %.2f", i[0], i[1])
 }
 
-func points(i *classifier.Interval) string {
+func points(i *stat.Interval) string {
 	if i == nil {
 		return "-"
 	}

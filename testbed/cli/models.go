@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"glasshouse/classifier"
+	"glasshouse/classifier/card"
+	"glasshouse/classifier/onnx"
 	"glasshouse/testbed/dataset"
 )
 
@@ -37,11 +39,11 @@ func newModelsCard() *cobra.Command {
 			if err != nil {
 				return usage(err)
 			}
-			card := classifier.NewCard(m.Meta())
+			c := card.New(m.Meta())
 			if asJSON {
-				return writeJSON(cmd.OutOrStdout(), card)
+				return writeJSON(cmd.OutOrStdout(), c)
 			}
-			return card.WriteMarkdown(cmd.OutOrStdout())
+			return c.WriteMarkdown(cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the card as JSON")
@@ -70,17 +72,17 @@ of plain numbers a packet, in the order of the card; rows of a neural model are 
 			if err != nil {
 				return usage(err)
 			}
-			if err := dataset.WriteFile(out, func(w io.Writer) error { return classifier.ExportONNX(w, m) }); err != nil {
+			if err := dataset.WriteFile(out, func(w io.Writer) error { return onnx.Export(w, m) }); err != nil {
 				return usage(err)
 			}
-			card := strings.TrimSuffix(out, filepath.Ext(out)) + ".md"
-			if err := dataset.WriteFile(card, classifier.NewCard(m.Meta()).WriteMarkdown); err != nil {
+			cardFile := strings.TrimSuffix(out, filepath.Ext(out)) + ".md"
+			if err := dataset.WriteFile(cardFile, card.New(m.Meta()).WriteMarkdown); err != nil {
 				return err
 			}
 			if asJSON {
-				return writeJSON(cmd.OutOrStdout(), map[string]any{"model": out, "card": card, "features": classifier.InputNames(m.Meta()), "classes": m.Meta().Classes})
+				return writeJSON(cmd.OutOrStdout(), map[string]any{"model": out, "card": cardFile, "features": onnx.InputNames(m.Meta()), "classes": m.Meta().Classes})
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s and %s\n", out, card)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s and %s\n", out, cardFile)
 			return err
 		},
 	}

@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
-
 	"glasshouse/classifier"
+	"glasshouse/classifier/activity"
+	"glasshouse/classifier/neural"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/plain"
 	"glasshouse/testbed/watch"
+	"golang.org/x/term"
 )
 
 type observeOptions struct {
@@ -147,7 +148,7 @@ func runObserve(ctx context.Context, o *observeOptions, file string, stdout, std
 		return usage(err)
 	}
 	out := bufio.NewWriterSize(stdout, 1<<16)
-	w := watch.New(classifier.Quick(m), local, o.window)
+	w := watch.New(neural.Quick(m), local, o.window)
 	view := newObserveView(stderr, w)
 	enc := json.NewEncoder(out)
 	if o.json && (o.only == "" || o.only == "packets") {
@@ -271,7 +272,7 @@ func (v *observeView) window(win *watch.Window) {
 	v.recent = fmt.Sprintf("the last %d packets:", win.Packets)
 	for _, p := range win.Present {
 		v.recent += fmt.Sprintf(" %s %d", p.Class, p.Packets)
-		if p.Activity != "" && p.Activity != classifier.ActivityIdle {
+		if p.Activity != "" && p.Activity != activity.ActivityIdle {
 			v.recent += " (" + p.Activity + ")"
 		}
 	}

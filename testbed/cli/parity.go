@@ -9,7 +9,10 @@ import (
 	"strings"
 	"sync"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/evaluate"
+	"glasshouse/classifier/train"
+	"glasshouse/classifier/tree"
+	"glasshouse/classifier/twosample"
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
@@ -72,9 +75,9 @@ func runBoth(ctx context.Context, o *runOptions, sc *scenarios.Scenario, stdout,
 		pairs = append(pairs, testbed.Pair{A: sets[0], B: sets[1]})
 	}
 	p, err := testbed.CompareWorlds(ctx, pairs, testbed.ParityOptions{
-		Test: classifier.TwoSampleOptions{Workers: runtime.NumCPU()},
-		Transfer: classifier.TransferOptions{
-			Train: classifier.TrainOptions{Kind: "forest", Forest: classifier.ForestOptions{Workers: runtime.NumCPU()}},
+		Test: twosample.Options{Workers: runtime.NumCPU()},
+		Transfer: evaluate.TransferOptions{
+			Train: train.Options{Kind: "forest", Forest: tree.ForestOptions{Workers: runtime.NumCPU()}},
 		},
 	})
 	if err != nil {

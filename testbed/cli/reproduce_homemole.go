@@ -9,8 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"glasshouse/classifier"
+	"glasshouse/classifier/model"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/reproduce"
 )
@@ -66,7 +65,7 @@ func runHomemole(ctx context.Context, o *homemoleOptions, stdout, stderr io.Writ
 		return usage(err)
 	}
 	for _, m := range o.models {
-		if err := checkName("--models", m, classifier.Kinds()); err != nil {
+		if err := checkName("--models", m, model.Kinds()); err != nil {
 			return err
 		}
 	}

@@ -11,8 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"glasshouse/classifier"
+	"glasshouse/classifier/model"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/frames"
 	"glasshouse/testbed/realdata"
@@ -78,7 +77,7 @@ func runRealdata(ctx context.Context, o *realdataOptions, captures string, stdou
 		return usagef("CAPTURES is needed, the directory of the captures that %s are made of; or --home with a list of your own", strings.Join(realdata.Library(), " and "))
 	}
 	for _, m := range o.models {
-		if err := checkName("--models", m, classifier.Kinds()); err != nil {
+		if err := checkName("--models", m, model.Kinds()); err != nil {
 			return err
 		}
 	}

@@ -11,8 +11,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
 	"glasshouse/classifier"
+	"glasshouse/classifier/model"
+	"glasshouse/classifier/score"
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
@@ -113,8 +114,8 @@ func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr 
 		if err != nil {
 			return usage(err)
 		}
-		if slices.Contains(m.Meta().TrainedOn, classifier.HomeID{ScenarioDigest: sc.Digest(), Seed: seed, Home: o.home}) {
-			return usagef("%s, seed %d, home %d: %w; choose another seed", sc.Name, seed, o.home, classifier.ErrSeen)
+		if slices.Contains(m.Meta().TrainedOn, model.HomeID{ScenarioDigest: sc.Digest(), Seed: seed, Home: o.home}) {
+			return usagef("%s, seed %d, home %d: %w; choose another seed", sc.Name, seed, o.home, score.ErrSeen)
 		}
 		watch = newWatcher(m, stdout, !o.json)
 		opt.OnRow = func(r *dataset.Row) { _ = watch.label.Step(&r.Observation, *r) } // it fails only if a model is at fault; Evaluate tells
@@ -134,29 +135,29 @@ func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr 
 }
 
 func writeRun(o *runOptions, res *testbed.Result, watch *watcher, stdout io.Writer) error {
-	var score *classifier.Score
+	var scored *score.Score
 	if watch != nil {
 		d, err := dataset.Open(res.Dataset)
 		if err != nil {
 			return err
 		}
-		if score, err = classifier.Evaluate(watch.model, []*dataset.Dataset{d}, nil); err != nil {
+		if scored, err = score.Evaluate(watch.model, []*dataset.Dataset{d}, nil); err != nil {
 			return err
 		}
 	}
 	if o.json {
 		return writeJSON(stdout, struct {
 			*testbed.Result
-			Score *classifier.Score `json:"score,omitempty"`
-		}{res, score})
+			Score *score.Score `json:"score,omitempty"`
+		}{res, scored})
 	}
 	p := res.Packets
 	fmt.Fprintf(stdout, "%s, seed %d: %.0f s, %d WAN packets (%d up, %d down), %d LAN frames, %d events, %d not attributed\n",
 		res.Scenario, res.Seed, res.SimulatedS, p.WAN, p.Up, p.Down, p.LAN, res.Events, p.Unattributed)
 	fmt.Fprintf(stdout, "data set: %s\n", res.Dataset)
-	if score != nil {
+	if scored != nil {
 		fmt.Fprintln(stdout)
-		return report.WriteScore(stdout, score)
+		return report.WriteScore(stdout, scored)
 	}
 	return nil
 }
@@ -202,12 +203,12 @@ func absolute(path string) string {
 
 // watcher labels packets as they pass and prints them beside the truth.
 type watcher struct {
-	model classifier.Model
-	label *classifier.Labeller[dataset.Row]
+	model model.Model
+	label *model.Labeller[dataset.Row]
 }
 
-func newWatcher(m classifier.Model, out io.Writer, print bool) *watcher {
-	return &watcher{model: m, label: classifier.NewLabeller(m, func(r dataset.Row, guess string, p float32) error {
+func newWatcher(m model.Model, out io.Writer, print bool) *watcher {
+	return &watcher{model: m, label: model.NewLabeller(m, func(r dataset.Row, guess string, p float32) error {
 		if print {
 			fmt.Fprintln(out, guessLine(&r, guess, p, r.Class))
 		}

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/score"
 	"glasshouse/testbed/cli"
 	"glasshouse/testbed/sweep"
 )
@@ -39,9 +39,9 @@ func TestScikitLearnsForestIsScored(t *testing.T) {
 			t.Fatalf("%v\n%s", err, out)
 		}
 		glasshouse("train", learn, "-m", "forest", "--seed", "1", "-o", at("ours.model"))
-		var ours, theirs classifier.Score
+		var ours, theirs score.Score
 		for _, s := range []struct {
-			into *classifier.Score
+			into *score.Score
 			json []byte
 		}{
 			{&ours, glasshouse("score", at("ours.model"), unseen, "--json")},

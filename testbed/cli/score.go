@@ -9,8 +9,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
 	"glasshouse/classifier"
+	"glasshouse/classifier/model"
+	"glasshouse/classifier/score"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/report"
 )
@@ -62,7 +63,7 @@ a dataset that your model was trained on, once for each; without it the two base
 	f := cmd.Flags()
 	f.StringVar(&o.foreign, "predictions", "", "`FILE` of guesses to score instead of a model: CSV or Parquet with home, frame, class and, optional, probability")
 	f.StringArrayVar(&o.trainedOn, "trained-on", nil, "`DATASET` that the model behind --predictions was trained on; give it once for each")
-	f.StringVar(&o.classes, "classes", classifier.ClassPaper, "what the guesses of --predictions tell apart: "+strings.Join(classifier.ClassModes(), ", "))
+	f.StringVar(&o.classes, "classes", model.ClassPaper, "what the guesses of --predictions tell apart: "+strings.Join(model.ClassModes(), ", "))
 	f.IntVar(&o.window, "window", 100, "`PACKETS` of a window, for the score of who is active, with --predictions")
 	f.StringVar(&o.predictions, "predictions-out", "", "`FILE` for every guess, as CSV: home, frame, class, probability")
 	f.BoolVar(&o.allowSeen, "allow-seen", false, "score also on homes that the model has learned from")
@@ -81,12 +82,12 @@ func runScore(o *scoreOptions, model string, dirs []string, stdout, stderr io.Wr
 	}
 	if !o.allowSeen {
 		for _, d := range sets {
-			if err := classifier.CheckUnseen(m.Meta(), d); err != nil {
+			if err := score.CheckUnseen(m.Meta(), d); err != nil {
 				return usagef("%w; --allow-seen scores it all the same", err)
 			}
 		}
 	}
-	s, err := evaluate(m, sets, o.predictions)
+	s, err := scoreSets(m, sets, o.predictions)
 	if err != nil {
 		return err
 	}
@@ -104,7 +105,7 @@ func scorePredictions(o *scoreOptions, dir string, stdout, stderr io.Writer) err
 	case o.window < 1:
 		return usagef("--window must be 1 or more")
 	}
-	if err := checkName("--classes", o.classes, classifier.ClassModes()); err != nil {
+	if err := checkName("--classes", o.classes, model.ClassModes()); err != nil {
 		return err
 	}
 	sets, err := openSets([]string{dir}, stderr)
@@ -116,11 +117,11 @@ func scorePredictions(o *scoreOptions, dir string, stdout, stderr io.Writer) err
 		return err
 	}
 	if !o.allowSeen {
-		if err := classifier.CheckApart(learned, sets); err != nil {
+		if err := score.CheckApart(learned, sets); err != nil {
 			return usagef("%w; --allow-seen scores it all the same", err)
 		}
 	}
-	s, err := classifier.EvaluatePredictions(o.foreign, sets[0], classifier.ForeignOptions{Classes: o.classes, Window: o.window, TrainedOn: learned})
+	s, err := score.EvaluatePredictions(o.foreign, sets[0], score.ForeignOptions{Classes: o.classes, Window: o.window, TrainedOn: learned})
 	if _, ok := errors.AsType[*dataset.PredictionError](err); ok {
 		return usage(err)
 	}
@@ -152,15 +153,15 @@ func trainedOn(values []string) []string {
 }
 
 // evaluate scores a model, and writes each guess to a file if one is named.
-func evaluate(m classifier.Model, sets []*dataset.Dataset, predictions string) (*classifier.Score, error) {
+func scoreSets(m model.Model, sets []*dataset.Dataset, predictions string) (*score.Score, error) {
 	if predictions == "" {
-		return classifier.Evaluate(m, sets, nil)
+		return score.Evaluate(m, sets, nil)
 	}
 	f, err := os.Create(predictions)
 	if err != nil {
 		return nil, usage(err)
 	}
-	s, err := classifier.Evaluate(m, sets, f)
+	s, err := score.Evaluate(m, sets, f)
 	if e := f.Close(); err == nil && e != nil {
 		return nil, fmt.Errorf("writing %s: %w", predictions, e)
 	}
@@ -169,9 +170,9 @@ func evaluate(m classifier.Model, sets []*dataset.Dataset, predictions string) (
 
 // warnStrangers names guessed classes that neither the training data nor the truth hold: a typing error would score as a wrong
 // guess for ever.
-func warnStrangers(w io.Writer, s *classifier.Score) {
+func warnStrangers(w io.Writer, s *score.Score) {
 	for j, class := range s.Confusion.Labels {
-		if slices.Contains(s.Classes, class) || slices.ContainsFunc(s.PerClass, func(c classifier.ClassScore) bool { return c.Class == class }) {
+		if slices.Contains(s.Classes, class) || slices.ContainsFunc(s.PerClass, func(c score.ClassScore) bool { return c.Class == class }) {
 			continue
 		}
 		n := 0

@@ -13,7 +13,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/feature"
+	"glasshouse/classifier/model"
+	"glasshouse/classifier/neural"
+	"glasshouse/classifier/train"
+	"glasshouse/classifier/tree"
 	"glasshouse/testbed/dataset"
 )
 
@@ -26,7 +30,7 @@ type trainOptions struct {
 	seed    seedFlag
 	json    bool
 	unknown float64
-	neural  classifier.NeuralOptions
+	neural  neural.Options
 }
 
 func newTrain() *cobra.Command {
@@ -71,20 +75,20 @@ MODEL.checkpoint; the same command goes on from there.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&o.kind, "model", "m", "forest", "`KIND` of model: "+strings.Join(classifier.Kinds(), ", "))
+	f.StringVarP(&o.kind, "model", "m", "forest", "`KIND` of model: "+strings.Join(model.Kinds(), ", "))
 	_ = f.SetAnnotation("model", givenOnly, []string{}) // a file elsewhere: `run --model`
 	f.StringVarP(&o.out, "output", "o", "", "`FILE` of the model (required)")
-	f.StringVar(&o.classes, "classes", classifier.ClassPaper, "what to tell apart: "+strings.Join(classifier.ClassModes(), ", "))
-	f.StringVar(&o.feats, "features", classifier.FeaturesPaper, "what a model learns from: paper (HomeMole's eleven numbers), onehot (each of the 50 most used ports apart), sequence (the eleven and the sequence of packets), flow (those and the flow that a packet belongs to)")
+	f.StringVar(&o.classes, "classes", model.ClassPaper, "what to tell apart: "+strings.Join(model.ClassModes(), ", "))
+	f.StringVar(&o.feats, "features", feature.FeaturesPaper, "what a model learns from: paper (HomeMole's eleven numbers), onehot (each of the 50 most used ports apart), sequence (the eleven and the sequence of packets), flow (those and the flow that a packet belongs to)")
 	f.IntVar(&o.window, "window", 100, "`PACKETS` of a window, for the score of who is active")
 	f.Float64Var(&o.unknown, "unknown", 0, "call devices that were never learned \"unknown\"; `SHARE` of the known packets may be called so, too, as in --unknown=0.1 (0.05 if none is given)")
-	f.Lookup("unknown").NoOptDefVal = fmt.Sprint(classifier.DefaultFalseUnknown)
+	f.Lookup("unknown").NoOptDefVal = fmt.Sprint(train.DefaultFalseUnknown)
 	o.seed.add(cmd)
 	addNeural(f, &o.neural)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
-	completeFlag(cmd, "model", classifier.Kinds())
-	completeFlag(cmd, "classes", classifier.ClassModes())
-	completeFlag(cmd, "features", classifier.FeatureSets())
+	completeFlag(cmd, "model", model.Kinds())
+	completeFlag(cmd, "classes", model.ClassModes())
+	completeFlag(cmd, "features", feature.FeatureSets())
 	return cmd
 }
 
@@ -124,8 +128,8 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 	case !(o.unknown >= 0 && o.unknown <= 0.5):
 		return usagef("--unknown=%v: a share from 0 to 0.5 is allowed", o.unknown)
 	}
-	if err := errors.Join(checkName("-m", o.kind, classifier.Kinds()), checkName("--classes", o.classes, classifier.ClassModes()),
-		checkName("--features", o.feats, classifier.FeatureSets()), checkNeural(&o.neural)); err != nil {
+	if err := errors.Join(checkName("-m", o.kind, model.Kinds()), checkName("--classes", o.classes, model.ClassModes()),
+		checkName("--features", o.feats, feature.FeatureSets()), checkNeural(&o.neural)); err != nil {
 		return err
 	}
 	if err := checkModelPath(o.out); err != nil {
@@ -145,10 +149,10 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 			}
 		}
 	}
-	m, err := classifier.Train(ctx, sets, classifier.TrainOptions{
+	m, err := train.Train(ctx, sets, train.Options{
 		Kind: o.kind, Classes: o.classes, Features: o.feats, Window: o.window, Seed: o.seed.get(),
-		Forest: classifier.ForestOptions{Workers: runtime.NumCPU(), Progress: progress("trees")},
-		Boost:  classifier.BoostOptions{Workers: runtime.NumCPU(), Progress: progress("rounds")},
+		Forest: tree.ForestOptions{Workers: runtime.NumCPU(), Progress: progress("trees")},
+		Boost:  tree.BoostOptions{Workers: runtime.NumCPU(), Progress: progress("rounds")},
 		Neural: o.neural, Unknown: o.unknown, Activities: true,
 	})
 	if errors.Is(err, context.Canceled) {
@@ -179,7 +183,7 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 }
 
 // warnUnknown says what a model that is to call packets unknown has learned too little for.
-func warnUnknown(w io.Writer, m *classifier.Meta) {
+func warnUnknown(w io.Writer, m *model.Meta) {
 	switch {
 	case !m.TellsUnknown():
 		fmt.Fprintln(w, "--unknown: too few packets or homes to tell unknown devices by: the model never says \"unknown\"")
@@ -214,4 +218,4 @@ func checkFilePath(path string) error {
 }
 
 // saveModel writes a model to a new file, and puts it in its place when it is whole.
-func saveModel(m classifier.Model, path string) error { return dataset.WriteFile(path, m.Save) }
+func saveModel(m model.Model, path string) error { return dataset.WriteFile(path, m.Save) }

@@ -7,22 +7,21 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-
-	"glasshouse/classifier"
+	"glasshouse/classifier/neural"
 )
 
 // addNeural adds the flags of neural models.
-func addNeural(f *pflag.FlagSet, o *classifier.NeuralOptions) {
+func addNeural(f *pflag.FlagSet, o *neural.Options) {
 	f.IntVar(&o.Units, "units", 64, "`UNITS` of a layer of a neural model; a multiple of 16")
 	f.IntVar(&o.Layers, "layers", 2, "`LAYERS` of an lstm or bilstm")
 	f.Float64Var(&o.Dropout, "dropout", 0, "`SHARE` of outputs left out while a neural model learns; 0 = 0.3, of tcn 0.1; negative = none")
 	f.IntVar(&o.Epochs, "epochs", 10, "most `TIMES` that a neural model goes through the homes")
 	f.IntVar(&o.Patience, "patience", 3, "`EPOCHS` without a better validation loss that end it")
 	f.Float64Var(&o.Rate, "rate", 0, "Adam's `RATE` of learning at first, from where it falls to nothing; 0 = 0.006, of tcn 0.004")
-	f.StringVar(&o.Weights, "weights", "none", "what packets of rare classes weigh more in a neural model: "+strings.Join(classifier.ClassWeights(), ", "))
+	f.StringVar(&o.Weights, "weights", "none", "what packets of rare classes weigh more in a neural model: "+strings.Join(neural.ClassWeights(), ", "))
 }
 
-func checkNeural(o *classifier.NeuralOptions) error {
+func checkNeural(o *neural.Options) error {
 	switch {
 	case o.Units < 16 || o.Units > 1024 || o.Units%16 != 0:
 		return usagef("--units %d: a multiple of 16 from 16 to 1024 is allowed", o.Units)
@@ -35,14 +34,14 @@ func checkNeural(o *classifier.NeuralOptions) error {
 	case !(o.Rate >= 0):
 		return usagef("--rate must be above 0; 0 = the model's own")
 	}
-	return checkName("--weights", o.Weights, classifier.ClassWeights())
+	return checkName("--weights", o.Weights, neural.ClassWeights())
 }
 
 // neuralProgress tells, every few seconds and at each epoch's end, the loss and how long the rest takes at most.
-func neuralProgress(w io.Writer) func(classifier.NeuralProgress) {
+func neuralProgress(w io.Writer) func(neural.Progress) {
 	began := time.Now()
 	told, first := began, 0
-	return func(p classifier.NeuralProgress) {
+	return func(p neural.Progress) {
 		if first == 0 {
 			first = p.Epoch
 			if p.Resumed {

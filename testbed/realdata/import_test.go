@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/score"
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
@@ -229,10 +229,10 @@ func TestImportHalves(t *testing.T) {
 		a[unit] = append(a[unit], b[unit]...)
 	}
 	same(t, w, a, 0)
-	if err := classifier.CheckApart([]*dataset.Dataset{first}, []*dataset.Dataset{second}); err != nil {
+	if err := score.CheckApart([]*dataset.Dataset{first}, []*dataset.Dataset{second}); err != nil {
 		t.Error(err)
 	}
-	if err := classifier.CheckApart([]*dataset.Dataset{first}, []*dataset.Dataset{first}); !errors.Is(err, classifier.ErrSeen) {
+	if err := score.CheckApart([]*dataset.Dataset{first}, []*dataset.Dataset{first}); !errors.Is(err, score.ErrSeen) {
 		t.Errorf("a half that was learned from: %v", err)
 	}
 }

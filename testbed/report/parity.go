@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"io"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/evaluate"
 	"glasshouse/testbed"
 	"glasshouse/testbed/plain"
 )
@@ -93,7 +93,7 @@ func writeTest(w io.Writer, t *testbed.TwoSampleTest) {
 }
 
 // writeTransfer prints what a model loses that learned on the second side, to watch the first.
-func writeTransfer(w io.Writer, r *classifier.TransferResult, a, b string) {
+func writeTransfer(w io.Writer, r *evaluate.TransferResult, a, b string) {
 	fmt.Fprintf(w, "\nTransfer. A forest learns from %s homes, and one from their %s twins; both are scored on %s homes that neither has seen.\n", a, b, a)
 	if r == nil {
 		fmt.Fprint(w, "not made: it takes six pairs or more\n")

@@ -6,14 +6,15 @@ import (
 	"io"
 	"strings"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/score"
+	"glasshouse/classifier/stat"
 	"glasshouse/testbed/plain"
 )
 
 func percent(v float64) string { return fmt.Sprintf("%.1f %%", 100*v) }
 
 // WriteScore prints a score.
-func WriteScore(w io.Writer, s *classifier.Score) error {
+func WriteScore(w io.Writer, s *score.Score) error {
 	t := plain.NewTable(w)
 	fmt.Fprintf(t, "%s, %s: %d packets scored, %d excluded (gateway, internet, start-up)\n\n", s.Model, s.Path, s.N, s.Excluded)
 	fmt.Fprintf(t, "\t%s\tlength look-up\tmajority\n", s.Model)
@@ -71,26 +72,26 @@ func WriteScore(w io.Writer, s *classifier.Score) error {
 }
 
 // span prints an interval; nothing where there is none.
-func span(i *classifier.Interval) string {
+func span(i *stat.Interval) string {
 	if i == nil {
 		return ""
 	}
 	return fmt.Sprintf("%.3f to %.3f", i[0], i[1])
 }
 
-func percents(i classifier.Interval) string {
+func percents(i stat.Interval) string {
 	return fmt.Sprintf("%.1f to %.1f %%", 100*i[0], 100*i[1])
 }
 
 // firstTold says how long a class took to be told for the first time, and in how many of its homes it was.
-func firstTold(f *classifier.FirstTold) string {
+func firstTold(f *score.FirstTold) string {
 	if f.Told == 0 {
 		return fmt.Sprintf("in 0 of %d", f.Homes)
 	}
 	return fmt.Sprintf("%.1f s (in %d of %d)", f.MedianS, f.Told, f.Homes)
 }
 
-func support(c classifier.ClassScore) string {
+func support(c score.ClassScore) string {
 	if c.TooFew {
 		return fmt.Sprintf("%d (too few)", c.Support)
 	}
@@ -98,21 +99,21 @@ func support(c classifier.ClassScore) string {
 }
 
 // WriteComparison prints one model's score behind NAPT beside that behind a VPN.
-func WriteComparison(w io.Writer, napt, vpn *classifier.Score) error {
+func WriteComparison(w io.Writer, napt, vpn *score.Score) error {
 	t := plain.NewTable(w)
 	fmt.Fprint(t, "\tNAPT\t\t\tWireGuard\t\t\n")
 	fmt.Fprintf(t, "\t%s\tlength\tmajority\t%s\tlength\tmajority\n", napt.Model, vpn.Model)
-	row := func(name string, f func(*classifier.Score) [3]string) {
+	row := func(name string, f func(*score.Score) [3]string) {
 		a, b := f(napt), f(vpn)
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", name, a[0], a[1], a[2], b[0], b[1], b[2])
 	}
-	row("accuracy", func(s *classifier.Score) [3]string {
+	row("accuracy", func(s *score.Score) [3]string {
 		return [3]string{percent(s.Accuracy), percent(s.Baseline.LengthLookup.Accuracy), percent(s.Baseline.Majority.Accuracy)}
 	})
-	row("macro-F1", func(s *classifier.Score) [3]string {
+	row("macro-F1", func(s *score.Score) [3]string {
 		return [3]string{fmt.Sprintf("%.3f", s.MacroF1), fmt.Sprintf("%.3f", s.Baseline.LengthLookup.MacroF1), fmt.Sprintf("%.3f", s.Baseline.Majority.MacroF1)}
 	})
-	row("packets", func(s *classifier.Score) [3]string { return [3]string{fmt.Sprint(s.N), "", ""} })
+	row("packets", func(s *score.Score) [3]string { return [3]string{fmt.Sprint(s.N), "", ""} })
 	fmt.Fprint(t, "\nrecall of\tNAPT\tn\t\tWireGuard\tn\t\n")
 	for _, c := range union(napt, vpn) {
 		a, b := find(napt, c), find(vpn, c)
@@ -121,7 +122,7 @@ func WriteComparison(w io.Writer, napt, vpn *classifier.Score) error {
 	return t.Flush()
 }
 
-func union(scores ...*classifier.Score) []string {
+func union(scores ...*score.Score) []string {
 	var out []string
 	for _, s := range scores {
 		for _, c := range s.PerClass {
@@ -133,7 +134,7 @@ func union(scores ...*classifier.Score) []string {
 	return out
 }
 
-func find(s *classifier.Score, class string) *classifier.ClassScore {
+func find(s *score.Score, class string) *score.ClassScore {
 	for i := range s.PerClass {
 		if s.PerClass[i].Class == class {
 			return &s.PerClass[i]
@@ -142,14 +143,14 @@ func find(s *classifier.Score, class string) *classifier.ClassScore {
 	return nil
 }
 
-func recall(c *classifier.ClassScore) string {
+func recall(c *score.ClassScore) string {
 	if c == nil {
 		return "-"
 	}
 	return percent(c.Recall)
 }
 
-func count(c *classifier.ClassScore) string {
+func count(c *score.ClassScore) string {
 	if c == nil {
 		return "0"
 	}

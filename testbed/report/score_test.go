@@ -5,16 +5,17 @@ import (
 	"strings"
 	"testing"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/score"
+	"glasshouse/classifier/stat"
 )
 
 // What belongs to who is active stands there, before what devices do.
 func TestScoreIsInOrder(t *testing.T) {
 	var b bytes.Buffer
-	s := &classifier.Score{
-		Model: "forest", Path: "napt", Presence: classifier.Presence{Window: 100, Windows: 7, HammingLoss: 0.125},
-		Intervals:  &classifier.Intervals{Homes: 2, HammingLoss: classifier.Interval{0.111, 0.222}},
-		Activities: []classifier.ActivityScore{{Activity: "motion", F1: 0.5, Support: 3}}, Unknown: &classifier.CalledUnknown{Wanted: 0.05, N: 9, Share: 0.25},
+	s := &score.Score{
+		Model: "forest", Path: "napt", Presence: score.Presence{Window: 100, Windows: 7, HammingLoss: 0.125},
+		Intervals:  &score.Intervals{Homes: 2, HammingLoss: stat.Interval{0.111, 0.222}},
+		Activities: []score.ActivityScore{{Activity: "motion", F1: 0.5, Support: 3}}, Unknown: &score.CalledUnknown{Wanted: 0.05, N: 9, Share: 0.25},
 	}
 	if err := WriteScore(&b, s); err != nil {
 		t.Fatal(err)

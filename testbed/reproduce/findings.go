@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/score"
 )
 
 // Finding sets a result of ours beside what is known of the paper's. Numbers of the paper come from published notes of its
@@ -38,7 +38,7 @@ const bulky = 20
 
 func findings(cells []Cell) []Finding {
 	var out []Finding
-	get := func(env, path, kind string) *classifier.Score {
+	get := func(env, path, kind string) *score.Score {
 		for _, c := range cells {
 			if c.Environment == env && c.Path == path && c.Model == kind {
 				return c.Score
@@ -52,7 +52,7 @@ func findings(cells []Cell) []Finding {
 			if a == nil || b == nil {
 				continue
 			}
-			out = append(out, ordering(path, pair, classifier.Compare(a, b, func(h classifier.HomeScore) float64 { return h.Accuracy })))
+			out = append(out, ordering(path, pair, score.Compare(a, b, func(h score.HomeScore) float64 { return h.Accuracy })))
 		}
 	}
 	var kinds []string
@@ -77,7 +77,7 @@ func findings(cells []Cell) []Finding {
 	return out
 }
 
-func ordering(path string, pair [2]string, d classifier.Difference) Finding {
+func ordering(path string, pair [2]string, d score.Difference) Finding {
 	f := Finding{
 		What: fmt.Sprintf("%s against %s, noisy homes, %s", pair[0], pair[1], path), Paper: pair[0] + " > " + pair[1], Alike: alikeOpen,
 		Ours: fmt.Sprintf("accuracy %+.1f points on average over homes", 100*d.Mean),
@@ -93,7 +93,7 @@ func ordering(path string, pair [2]string, d classifier.Difference) Finding {
 	return f
 }
 
-func hamming(kind string, s *classifier.Score) Finding {
+func hamming(kind string, s *score.Score) Finding {
 	p := s.Presence
 	f := Finding{
 		What: fmt.Sprintf("Hamming loss of who is active in %d packets, noisy homes, vpn, %s", p.Window, kind), Paper: "0.12 (of HomeMole; which windows is not known)",
@@ -119,7 +119,7 @@ func hamming(kind string, s *classifier.Score) Finding {
 }
 
 // lost compares recalls behind NAPT and behind the VPN, by class and model.
-func lost(kinds []string, get func(env, path, kind string) *classifier.Score) *Finding {
+func lost(kinds []string, get func(env, path, kind string) *score.Score) *Finding {
 	least, most := math.Inf(1), math.Inf(-1)
 	var from, to string
 	for _, kind := range kinds {
@@ -128,7 +128,7 @@ func lost(kinds []string, get func(env, path, kind string) *classifier.Score) *F
 			continue
 		}
 		for _, c := range a.PerClass {
-			i := slices.IndexFunc(b.PerClass, func(x classifier.ClassScore) bool { return x.Class == c.Class })
+			i := slices.IndexFunc(b.PerClass, func(x score.ClassScore) bool { return x.Class == c.Class })
 			if i < 0 || c.TooFew || b.PerClass[i].TooFew {
 				continue
 			}
@@ -155,7 +155,7 @@ func lost(kinds []string, get func(env, path, kind string) *classifier.Score) *F
 }
 
 // weakest tells whether classes with few packets are told worst.
-func weakest(kind string, s *classifier.Score) Finding {
+func weakest(kind string, s *score.Score) Finding {
 	f := Finding{What: "devices of low volume, noisy homes, vpn, " + kind, Paper: "weakest (Orvibo, TP-Link)", Alike: alikeOpen}
 	var low, high, names []string
 	var sumLow, sumHigh float64

@@ -16,7 +16,10 @@ import (
 	"slices"
 	"time"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/neural"
+	"glasshouse/classifier/score"
+	"glasshouse/classifier/train"
+	"glasshouse/classifier/tree"
 	"glasshouse/devices"
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
@@ -54,13 +57,13 @@ const HomeMoleTimeScale = 3
 
 // Cell is one model in one environment on one path.
 type Cell struct {
-	Environment string            `json:"environment"`
-	Path        string            `json:"path"`
-	Model       string            `json:"model"`
-	Learned     int               `json:"learned_packets"`
-	TrainS      float64           `json:"train_s"`
-	Version     string            `json:"version"` // of Glasshouse, when the model was trained
-	Score       *classifier.Score `json:"score"`
+	Environment string       `json:"environment"`
+	Path        string       `json:"path"`
+	Model       string       `json:"model"`
+	Learned     int          `json:"learned_packets"`
+	TrainS      float64      `json:"train_s"`
+	Version     string       `json:"version"` // of Glasshouse, when the model was trained
+	Score       *score.Score `json:"score"`
 }
 
 // HomeMole is the experiment's result.
@@ -135,7 +138,7 @@ func (o *HomeMoleOptions) cells(ctx context.Context, env string, path scenarios.
 	if err != nil {
 		return nil, err
 	}
-	if err := classifier.CheckApart(learn, unseen); err != nil {
+	if err := score.CheckApart(learn, unseen); err != nil {
 		return nil, err
 	}
 	for i, kind := range o.Kinds {
@@ -152,9 +155,9 @@ func (o *HomeMoleOptions) cells(ctx context.Context, env string, path scenarios.
 // judge trains a model and scores it.
 func (o *HomeMoleOptions) judge(ctx context.Context, c *Cell, file string, learn, unseen []*dataset.Dataset) error {
 	began := o.Now()
-	m, err := classifier.Train(ctx, learn, classifier.TrainOptions{
-		Kind: c.Model, Seed: o.Seed, Forest: classifier.ForestOptions{Workers: o.Workers}, Boost: classifier.BoostOptions{Workers: o.Workers},
-		Neural: classifier.NeuralOptions{Workers: o.Workers, Epochs: o.epochs(learn), Checkpoint: file + ".checkpoint"},
+	m, err := train.Train(ctx, learn, train.Options{
+		Kind: c.Model, Seed: o.Seed, Forest: tree.ForestOptions{Workers: o.Workers}, Boost: tree.BoostOptions{Workers: o.Workers},
+		Neural: neural.Options{Workers: o.Workers, Epochs: o.epochs(learn), Checkpoint: file + ".checkpoint"},
 	})
 	if err != nil {
 		return err
@@ -162,7 +165,7 @@ func (o *HomeMoleOptions) judge(ctx context.Context, c *Cell, file string, learn
 	_ = os.Remove(file + ".checkpoint") // there is none of trees
 	c.Version = testbed.Version()
 	c.Learned, c.TrainS = m.Meta().Packets, o.Now().Sub(began).Seconds()
-	if c.Score, err = classifier.Evaluate(m, unseen, nil); err != nil {
+	if c.Score, err = score.Evaluate(m, unseen, nil); err != nil {
 		return err
 	}
 	o.Tell(fmt.Sprintf("%s, %s, %s: learned from %d packets in %.0f s, right %.1f %% of %d", c.Environment, c.Path, c.Model, c.Learned, c.TrainS, 100*c.Score.Accuracy, c.Score.N))

@@ -11,7 +11,11 @@ import (
 	"strings"
 	"time"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/model"
+	"glasshouse/classifier/neural"
+	"glasshouse/classifier/score"
+	"glasshouse/classifier/train"
+	"glasshouse/classifier/tree"
 	"glasshouse/devices"
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
@@ -40,17 +44,17 @@ type RealDataOptions struct {
 
 // RealCell is a kind of model at one real home on one path.
 type RealCell struct {
-	Home    string             `json:"home"`
-	Path    string             `json:"path"`
-	Model   string             `json:"model"`
-	Learned int                `json:"learned_packets"`
-	Virtual *classifier.Pooled `json:"virtual"` // learned from virtual homes, watches others
-	Real    *classifier.Pooled `json:"real"`    // and the real one
-	Loss    *classifier.Loss   `json:"loss"`    // virtual less real
+	Home    string        `json:"home"`
+	Path    string        `json:"path"`
+	Model   string        `json:"model"`
+	Learned int           `json:"learned_packets"`
+	Virtual *score.Pooled `json:"virtual"` // learned from virtual homes, watches others
+	Real    *score.Pooled `json:"real"`    // and the real one
+	Loss    *score.Loss   `json:"loss"`    // virtual less real
 	// Of the real home's second half: what the same models make of it, and models that have learned from its first half.
-	Second *classifier.Pooled `json:"real_second_half"`
-	Taught *classifier.Pooled `json:"taught_by_first_half"`
-	Gap    *classifier.Loss   `json:"gap"` // taught less second: what real packets teach beyond virtual ones
+	Second *score.Pooled `json:"real_second_half"`
+	Taught *score.Pooled `json:"taught_by_first_half"`
+	Gap    *score.Loss   `json:"gap"` // taught less second: what real packets teach beyond virtual ones
 }
 
 // RealHome is what a real home is like, and how it differs from virtual ones.
@@ -215,7 +219,7 @@ func (o *RealDataOptions) sets(ctx context.Context, h *realdata.Home, path scena
 			*set = (*set).Relabel(func() func(*dataset.Row) { return func(r *dataset.Row) { r.AppProto = dataset.AppNone } })
 		}
 	}
-	return s, classifier.CheckApart([]*dataset.Dataset{s.learn}, []*dataset.Dataset{s.unseen, s.whole, s.second})
+	return s, score.CheckApart([]*dataset.Dataset{s.learn}, []*dataset.Dataset{s.unseen, s.whole, s.second})
 }
 
 // likeness is a scenario with the devices of a home, on lines as of the built-in homes: nothing of it is taken from the captures.
@@ -256,39 +260,39 @@ wifi: {delay: 1ms, jitter: 2ms, loss: 0.01, power_save: true}
 
 // judge trains models of a kind and scores them.
 func (o *RealDataOptions) judge(ctx context.Context, c *RealCell, s *realSets) error {
-	train := func(set *dataset.Dataset, seed int) (classifier.Model, error) {
+	train := func(set *dataset.Dataset, seed int) (model.Model, error) {
 		sets := []*dataset.Dataset{set}
-		return classifier.Train(ctx, sets, classifier.TrainOptions{
-			Kind: c.Model, Classes: classifier.ClassDevice, Seed: o.Seed + uint64(seed), Forest: classifier.ForestOptions{Workers: o.Workers},
-			Boost: classifier.BoostOptions{Workers: o.Workers}, Neural: classifier.NeuralOptions{Workers: o.Workers, Epochs: epochsOf(o.Epochs, sets)},
+		return train.Train(ctx, sets, train.Options{
+			Kind: c.Model, Classes: model.ClassDevice, Seed: o.Seed + uint64(seed), Forest: tree.ForestOptions{Workers: o.Workers},
+			Boost: tree.BoostOptions{Workers: o.Workers}, Neural: neural.Options{Workers: o.Workers, Epochs: epochsOf(o.Epochs, sets)},
 		})
 	}
 	block := func(d *dataset.Dataset) time.Duration {
 		return time.Duration((d.Manifest.DurationNs + int64(o.Blocks) - 1) / int64(o.Blocks))
 	}
-	var virtual, real, second, taught []*classifier.Score
+	var virtual, real, second, taught []*score.Score
 	for seed := range o.Seeds {
 		m, err := train(s.learn, seed)
 		if err != nil {
 			return err
 		}
 		c.Learned = m.Meta().Packets
-		v, err := classifier.Evaluate(m, []*dataset.Dataset{s.unseen}, nil)
+		v, err := score.Evaluate(m, []*dataset.Dataset{s.unseen}, nil)
 		if err != nil {
 			return err
 		}
-		r, err := classifier.EvaluateBlocks(m, s.whole, block(s.whole))
+		r, err := score.EvaluateBlocks(m, s.whole, block(s.whole))
 		if err != nil {
 			return err
 		}
-		z, err := classifier.EvaluateBlocks(m, s.second, block(s.second))
+		z, err := score.EvaluateBlocks(m, s.second, block(s.second))
 		if err != nil {
 			return err
 		}
 		if m, err = train(s.first, seed); err != nil {
 			return err
 		}
-		t, err := classifier.EvaluateBlocks(m, s.second, block(s.second))
+		t, err := score.EvaluateBlocks(m, s.second, block(s.second))
 		if err != nil {
 			return err
 		}
@@ -297,12 +301,12 @@ func (o *RealDataOptions) judge(ctx context.Context, c *RealCell, s *realSets) e
 			c.Home, c.Path, c.Model, o.Seed+uint64(seed), 100*v.Accuracy, 100*r.Accuracy, 100*t.Accuracy))
 	}
 	var errs [6]error
-	c.Virtual, errs[0] = classifier.Pool(virtual)
-	c.Real, errs[1] = classifier.Pool(real)
-	c.Second, errs[2] = classifier.Pool(second)
-	c.Taught, errs[3] = classifier.Pool(taught)
-	c.Loss, errs[4] = classifier.LossOf(virtual, real, false)
-	c.Gap, errs[5] = classifier.LossOf(taught, second, true)
+	c.Virtual, errs[0] = score.Pool(virtual)
+	c.Real, errs[1] = score.Pool(real)
+	c.Second, errs[2] = score.Pool(second)
+	c.Taught, errs[3] = score.Pool(taught)
+	c.Loss, errs[4] = score.LossOf(virtual, real, false)
+	c.Gap, errs[5] = score.LossOf(taught, second, true)
 	return errors.Join(errs[:]...)
 }
 

@@ -4,20 +4,20 @@ import (
 	"fmt"
 	"io"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/score"
 	"glasshouse/testbed/plain"
 )
 
 // estimate gives a figure in percent, or in points.
-func estimate(e classifier.Estimate) string {
+func estimate(e score.Estimate) string {
 	if e.Interval == nil {
 		return fmt.Sprintf("%.1f", 100*e.Value)
 	}
 	return fmt.Sprintf("%.1f (%.1f to %.1f)", 100*e.Value, 100*e.Interval[0], 100*e.Interval[1])
 }
 
-func points(d classifier.Difference) string {
-	return estimate(classifier.Estimate{Value: d.Mean, Interval: d.Interval})
+func points(d score.Difference) string {
+	return estimate(score.Estimate{Value: d.Mean, Interval: d.Interval})
 }
 
 // Write prints the tables.
@@ -72,11 +72,11 @@ func (r *RealData) Write(w io.Writer) error {
 	return t.Flush()
 }
 
-func classOfPool(p *classifier.Pooled, class string) classifier.ClassMean {
+func classOfPool(p *score.Pooled, class string) score.ClassMean {
 	for _, c := range p.PerClass {
 		if c.Class == class {
 			return c
 		}
 	}
-	return classifier.ClassMean{}
+	return score.ClassMean{}
 }

@@ -10,7 +10,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/feature"
+	"glasshouse/classifier/tree"
 )
 
 // Attackers, by what they know of a packet.
@@ -136,7 +137,7 @@ func shares(have []int, total int) []int {
 type trained struct {
 	features int    // that it has of a packet as they are
 	far      *names // and what it knows of far ends; nil if it does not look
-	forest   *classifier.RowForest
+	forest   *tree.RowForest
 	digest   string
 }
 
@@ -157,9 +158,9 @@ func (a *trained) fill(x, row []float32, s *sample, far, except int) {
 }
 
 func (j *judge) train(ctx context.Context, t *training, attacker string) (*trained, error) {
-	a := &trained{features: classifier.NumFeatures}
+	a := &trained{features: feature.NumFeatures}
 	if attacker == AttackerWAN {
-		a.features, a.far = classifier.NumWANFeatures, learnNames(t, len(j.classes))
+		a.features, a.far = feature.NumWANFeatures, learnNames(t, len(j.classes))
 	}
 	n := a.width()
 	x := make([]float32, len(t.y)*n)
@@ -168,7 +169,7 @@ func (j *judge) train(ctx context.Context, t *training, attacker string) (*train
 		a.fill(x[i*n:(i+1)*n], t.x[i*width:(i+1)*width], t.from[i], t.far[i], t.from[i].family)
 	}
 	var err error
-	a.forest, err = classifier.FitRows(ctx, x, n, t.y, len(j.classes), classifier.ForestOptions{Trees: j.trees, Seed: j.seed, Workers: j.workers})
+	a.forest, err = tree.FitRows(ctx, x, n, t.y, len(j.classes), tree.ForestOptions{Trees: j.trees, Seed: j.seed, Workers: j.workers})
 	if err != nil {
 		return nil, err
 	}
@@ -231,8 +232,8 @@ func lookUp(t *training, classes int) func(c *classSample, i int) int {
 
 // Places of features that a look-up uses.
 var (
-	featDir    = slices.Index(classifier.FeatureNames(), "dir")
-	featLength = slices.Index(classifier.FeatureNames(), "length")
+	featDir    = slices.Index(feature.FeatureNames(), "dir")
+	featLength = slices.Index(feature.FeatureNames(), "length")
 )
 
 // score trains the attackers on some homes and scores them on others; families come in the order of the samples.

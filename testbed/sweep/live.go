@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/feature"
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
@@ -106,8 +106,8 @@ func (l *lives) one(ctx context.Context, o order) (*sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	var paper classifier.Extractor
-	var wan classifier.WANReader
+	var paper feature.Extractor
+	var wan feature.WANReader
 	var waiting queue
 	r := rand.New(rand.NewPCG(l.seed, uint64(o.family)<<16|uint64(o.member)))
 	start := o.scenario.Start.UnixNano() + int64(o.scenario.WarmUp)
@@ -173,7 +173,7 @@ type seen struct {
 	far int
 }
 
-const width = classifier.NumWANFeatures
+const width = feature.NumWANFeatures
 
 // queue holds packets that have passed the tap and have no row yet. First in, first out.
 type queue struct {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/stat"
 )
 
 // polylines reads the SVG as XML and returns the points of each line.
@@ -76,7 +76,7 @@ func TestPlotsAreWhatWasFound(t *testing.T) {
 			}
 			good := float64(i) / float64(len(all))
 			p.Attackers = []Attack{
-				{Attacker: AttackerPaper, BalancedAccuracy: good, Interval: &classifier.Interval{good - 0.1, good + 0.1}},
+				{Attacker: AttackerPaper, BalancedAccuracy: good, Interval: &stat.Interval{good - 0.1, good + 0.1}},
 				{Attacker: lookUpName, BalancedAccuracy: 0.5},
 			}
 			r.Points = append(r.Points, p)

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/score"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/program"
 )
@@ -199,9 +199,9 @@ func (w *sweeper) ask(ctx context.Context, point int, learn, unseen []*sample, o
 		guesses := w.workPath(fileGuesses)
 		_ = os.Remove(guesses)
 		err := c.Run(ctx, teach, judge, guesses, w.o.Limit)
-		var g *classifier.Guesses
+		var g *score.Guesses
 		if err == nil {
-			if g, err = classifier.ReadGuesses(guesses, packets, w.j.classes); err != nil {
+			if g, err = score.ReadGuesses(guesses, packets, w.j.classes); err != nil {
 				err = fmt.Errorf("%s: %w", c, err)
 			}
 		}

@@ -16,7 +16,7 @@ import (
 )
 
 // Columns that a program has beside those of dataset.ObservationColumns: whom a packet is with, as far as an observer can tell
-// (classifier.WANReader), and in the file to learn from the class, which is empty for packets that do not teach.
+// (feature.WANReader), and in the file to learn from the class, which is empty for packets that do not teach.
 const (
 	columnName  = "remote_name"
 	columnClass = "label_class"

@@ -1,7 +1,7 @@
 package sweep
 
 import (
-	"glasshouse/classifier"
+	"glasshouse/classifier/stat"
 )
 
 // Result is a sweep's: the same for the same options, however many workers there were.
@@ -52,23 +52,23 @@ type Point struct {
 // accuracy is the figure that points are compared by: how much traffic each class makes does not weigh in it. In the others it
 // does, so they fall by themselves where targets drown in the packets of others.
 type Attack struct {
-	Attacker         string               `json:"attacker"`
-	BalancedAccuracy float64              `json:"balanced_accuracy"`  // mean recall of the classes
-	Interval         *classifier.Interval `json:"interval,omitempty"` // of the balanced accuracy: 95 %, over homes; nil below two
-	MacroF1          float64              `json:"macro_f1"`           // mean F1 of the classes
-	F1Interval       *classifier.Interval `json:"macro_f1_interval,omitempty"`
-	Accuracy         float64              `json:"accuracy"` // share of all packets
-	AccuracyInterval *classifier.Interval `json:"accuracy_interval,omitempty"`
-	TargetRecall     float64              `json:"target_recall"` // mean over the targets
-	OtherRecall      float64              `json:"other_recall"`  // share of other packets that are taken for no target
-	PerClass         []ClassFigures       `json:"per_class"`
-	Difference       *Difference          `json:"difference,omitempty"`       // to the first point
-	Along            *Difference          `json:"difference_along,omitempty"` // to the first point that has the same values on all axes but the one that a plot has to the right
-	OverPaper        *Difference          `json:"over_paper,omitempty"`       // to the paper's attacker at this point
-	Model            string               `json:"model_sha256,omitempty"`     // of what was trained here
-	Features         int                  `json:"features,omitempty"`         // that it has of a packet
-	Program          *ProgramRun          `json:"program,omitempty"`          // that it is, if it is not ours
-	Failed           string               `json:"failed,omitempty"`           // why a program has no figures here: those above say nothing then
+	Attacker         string         `json:"attacker"`
+	BalancedAccuracy float64        `json:"balanced_accuracy"`  // mean recall of the classes
+	Interval         *stat.Interval `json:"interval,omitempty"` // of the balanced accuracy: 95 %, over homes; nil below two
+	MacroF1          float64        `json:"macro_f1"`           // mean F1 of the classes
+	F1Interval       *stat.Interval `json:"macro_f1_interval,omitempty"`
+	Accuracy         float64        `json:"accuracy"` // share of all packets
+	AccuracyInterval *stat.Interval `json:"accuracy_interval,omitempty"`
+	TargetRecall     float64        `json:"target_recall"` // mean over the targets
+	OtherRecall      float64        `json:"other_recall"`  // share of other packets that are taken for no target
+	PerClass         []ClassFigures `json:"per_class"`
+	Difference       *Difference    `json:"difference,omitempty"`       // to the first point
+	Along            *Difference    `json:"difference_along,omitempty"` // to the first point that has the same values on all axes but the one that a plot has to the right
+	OverPaper        *Difference    `json:"over_paper,omitempty"`       // to the paper's attacker at this point
+	Model            string         `json:"model_sha256,omitempty"`     // of what was trained here
+	Features         int            `json:"features,omitempty"`         // that it has of a packet
+	Program          *ProgramRun    `json:"program,omitempty"`          // that it is, if it is not ours
+	Failed           string         `json:"failed,omitempty"`           // why a program has no figures here: those above say nothing then
 }
 
 // ClassFigures are those of one class.
@@ -83,11 +83,11 @@ type ClassFigures struct {
 
 // Difference is what one has more than another of balanced accuracy and of macro-F1, on the same homes, drawn in pairs.
 type Difference struct {
-	From             string               `json:"from"`
-	BalancedAccuracy float64              `json:"balanced_accuracy"`
-	Interval         *classifier.Interval `json:"interval,omitempty"`
-	MacroF1          float64              `json:"macro_f1"`
-	F1Interval       *classifier.Interval `json:"macro_f1_interval,omitempty"`
+	From             string         `json:"from"`
+	BalancedAccuracy float64        `json:"balanced_accuracy"`
+	Interval         *stat.Interval `json:"interval,omitempty"`
+	MacroF1          float64        `json:"macro_f1"`
+	F1Interval       *stat.Interval `json:"macro_f1_interval,omitempty"`
 }
 
 // lookUpName is the attacker that looks up the commonest class for a direction and length.
@@ -203,8 +203,8 @@ func figures(name string, classes []string, families []familyScore, attacker int
 	a := Attack{
 		Attacker: name, BalancedAccuracy: c.balancedAccuracy(), MacroF1: c.macroF1(), Accuracy: c.accuracy(), TargetRecall: c.balanced(len(classes) - 1),
 	}
-	interval := func(figure func(*counts) float64) *classifier.Interval {
-		in, ok := classifier.Bootstrap(len(all), func(drawn []int) float64 { return figure(sum(all, drawn, scratch)) })
+	interval := func(figure func(*counts) float64) *stat.Interval {
+		in, ok := stat.Bootstrap(len(all), func(drawn []int) float64 { return figure(sum(all, drawn, scratch)) })
 		if !ok {
 			return nil
 		}
@@ -242,10 +242,10 @@ func difference(from string, a, b []familyScore, attackerA, attackerB, classes i
 	}
 	x, y := perFamily(a, attackerA, classes), perFamily(b, attackerB, classes)
 	sx, sy := newCounts(classes), newCounts(classes)
-	of := func(figure func(*counts) float64) (float64, *classifier.Interval) {
+	of := func(figure func(*counts) float64) (float64, *stat.Interval) {
 		less := func(drawn []int) float64 { return figure(sum(x, drawn, sx)) - figure(sum(y, drawn, sy)) }
 		mean := less(each(len(a)))
-		in, ok := classifier.Bootstrap(len(a), less)
+		in, ok := stat.Bootstrap(len(a), less)
 		if !ok {
 			return mean, nil
 		}

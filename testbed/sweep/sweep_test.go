@@ -16,10 +16,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
-
-	"glasshouse/classifier"
+	"glasshouse/classifier/stat"
 	"glasshouse/scenarios"
+	"pgregory.net/rapid"
 )
 
 // small is a sweep of some seconds: packets are told, so that points do not hang together by how many there are of the first.
@@ -282,7 +281,7 @@ func TestFiguresWeighWhatWasNotScored(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	d := difference("x", families, families, 0, 0, 2)
-	if d.BalancedAccuracy != 0 || *d.Interval != (classifier.Interval{}) {
+	if d.BalancedAccuracy != 0 || *d.Interval != (stat.Interval{}) {
 		t.Errorf("a sweep differs from itself: %+v", d)
 	}
 }

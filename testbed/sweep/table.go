@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/stat"
 	"glasshouse/testbed/plain"
 )
 
@@ -60,7 +60,7 @@ func (r *Result) Write(w io.Writer) error {
 func brief(digest string) string { return digest[:min(len(digest), 12)] }
 
 // ends writes an interval, scaled.
-func ends(i *classifier.Interval, format string, scale float64) string {
+func ends(i *stat.Interval, format string, scale float64) string {
 	if i == nil {
 		return "-"
 	}
@@ -118,7 +118,7 @@ func (r *Result) WriteCSV(w io.Writer) error {
 
 func number(f float64) string { return strconv.FormatFloat(f, 'f', 6, 64) }
 
-func both(i *classifier.Interval) []string {
+func both(i *stat.Interval) []string {
 	if i == nil {
 		return []string{"", ""}
 	}

@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"slices"
 
-	"glasshouse/classifier"
+	"glasshouse/classifier/activity"
+	"glasshouse/classifier/model"
+	"glasshouse/classifier/novelty"
 	"glasshouse/testbed/dataset"
 )
 
@@ -81,13 +83,13 @@ type Watcher struct {
 	guess  sideGuess
 	held   []heldFrame // until the side is known
 	parser *dataset.Parser
-	label  *classifier.Labeller[dataset.Observation]
+	label  *model.Labeller[dataset.Observation]
 	buf    []byte
 	window int
 	open   Window
-	find   *classifier.Unknown
-	meta   *classifier.Meta
-	acts   classifier.ActivityRoll
+	find   *novelty.Unknown
+	meta   *model.Meta
+	acts   activity.ActivityRoll
 	novel  []float32 // of the open window's packets
 	inOpen map[string]int
 	totals map[string]*ClassTotal
@@ -102,14 +104,14 @@ type heldFrame struct {
 }
 
 // New returns a watcher for one home; without local addresses the first packets tell which side is the home's.
-func New(m classifier.Model, local Local, window int) *Watcher {
+func New(m model.Model, local Local, window int) *Watcher {
 	if window <= 0 {
 		window = m.Meta().WindowPackets()
 	}
 	w := &Watcher{
 		local: local, parser: dataset.NewParser(), window: window, inOpen: make(map[string]int), totals: make(map[string]*ClassTotal),
 	}
-	w.label, w.find = classifier.NewLabeller(m, w.labelled), m.Meta().Unknown
+	w.label, w.find = model.NewLabeller(m, w.labelled), m.Meta().Unknown
 	w.meta = m.Meta()
 	return w
 }
@@ -228,7 +230,7 @@ func (w *Watcher) closeWindow() error {
 	clear(w.inOpen)
 	w.acts.Reset()
 	if w.find != nil {
-		w.open.Novelty = classifier.WindowNovelty(w.novel)
+		w.open.Novelty = novelty.WindowNovelty(w.novel)
 		w.open.Unknown = w.open.Packets == w.meta.WindowPackets() && w.open.Novelty > w.find.Window
 		w.novel = w.novel[:0]
 	}

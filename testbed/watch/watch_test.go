@@ -12,8 +12,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"glasshouse/classifier"
+	"glasshouse/classifier/model"
+	"glasshouse/classifier/train"
+	"glasshouse/classifier/tree"
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
@@ -177,12 +178,12 @@ func lived(tb testing.TB, scenario string, homes int, duration time.Duration) *d
 func TestWatchingIsScoring(t *testing.T) {
 	for _, scenario := range []string{"noisy-napt", "noisy-vpn"} {
 		d := small(t, scenario)
-		m, err := classifier.Train(t.Context(), []*dataset.Dataset{d}, classifier.TrainOptions{Kind: "forest", Forest: classifier.ForestOptions{Trees: 5, Workers: 2}})
+		m, err := train.Train(t.Context(), []*dataset.Dataset{d}, train.Options{Kind: "forest", Forest: tree.ForestOptions{Trees: 5, Workers: 2}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		var want []Packet
-		l := classifier.NewLabeller(m, func(o dataset.Observation, class string, p float32) error {
+		l := model.NewLabeller(m, func(o dataset.Observation, class string, p float32) error {
 			want = append(want, Packet{o, class, p})
 			return nil
 		})
@@ -223,7 +224,7 @@ func TestWatchingIsScoring(t *testing.T) {
 // What a window of the model's own size tells is not asked of another.
 func TestWindowsOfAnotherSizeAreNotCalledUnknown(t *testing.T) {
 	d := lived(t, "noisy-napt", 3, 6*time.Minute)
-	m, err := classifier.Train(t.Context(), []*dataset.Dataset{d}, classifier.TrainOptions{Kind: "forest", Seed: 1, Unknown: 0.5, Forest: classifier.ForestOptions{Trees: 5, Workers: 2}})
+	m, err := train.Train(t.Context(), []*dataset.Dataset{d}, train.Options{Kind: "forest", Seed: 1, Unknown: 0.5, Forest: tree.ForestOptions{Trees: 5, Workers: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,11 +278,11 @@ func watchFile(tb testing.TB, w *Watcher, path string) {
 }
 
 // fixed is a model that knows one class.
-type fixed struct{ meta classifier.Meta }
+type fixed struct{ meta model.Meta }
 
-func (f *fixed) Classes() []string         { return []string{"x"} }
-func (f *fixed) Stream() classifier.Stream { return f }
-func (f *fixed) Meta() *classifier.Meta    { return &f.meta }
+func (f *fixed) Classes() []string    { return []string{"x"} }
+func (f *fixed) Stream() model.Stream { return f }
+func (f *fixed) Meta() *model.Meta    { return &f.meta }
 func (f *fixed) Step(o *dataset.Observation, p []float32) (int64, bool) {
 	p[0] = 1
 	return o.Frame, true
@@ -334,7 +335,7 @@ func BenchmarkFrameToLabel(b *testing.B) {
 	for _, scenario := range []string{"noisy-napt", "noisy-vpn"} {
 		b.Run(scenario, func(b *testing.B) {
 			d := small(b, scenario)
-			m, err := classifier.Train(b.Context(), []*dataset.Dataset{d}, classifier.TrainOptions{Kind: "forest", Forest: classifier.ForestOptions{Trees: 20, Workers: 2}})
+			m, err := train.Train(b.Context(), []*dataset.Dataset{d}, train.Options{Kind: "forest", Forest: tree.ForestOptions{Trees: 20, Workers: 2}})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -1,0 +1,154 @@
+// Package activity infers what a device is doing in a window of packets from the packets attributed to it.
+// It is pure; a Roll is for one goroutine.
+package activity
+
+import (
+	"fmt"
+	"slices"
+
+	"glasshouse/classifier/feature"
+	"glasshouse/classifier/stat"
+	"glasshouse/classifier/tree"
+	"glasshouse/testbed/dataset"
+)
+
+// Activities tells what a device does in a window of packets, from those of the window's packets that are called it: how many, how large,
+// which way, how fast. Boosted trees learn it from the homes that teach, where a device does what most of its packets in the window
+// belong to.
+type Activities struct {
+	Names  []string `json:"names"`
+	Common []int    `json:"common"` // of each class: what it does in most windows, idling too
+	Trees  []byte   `json:"trees"`
+
+	judge *tree.Boost
+}
+
+// SetTrees gives the trees that tell the activities apart.
+func (m *Activities) SetTrees(b *tree.Boost) { m.judge, m.Trees = b, b.Marshal() }
+
+// ActivityIdle is what a device does that only keeps its connections: heartbeats, reports, name look-ups.
+const ActivityIdle = "idle"
+
+// ActivityNames lists what is told apart.
+func ActivityNames() []string {
+	return []string{"browsing", "call", ActivityIdle, "motion", "streaming", "switching", "voice-command"}
+}
+
+// activityOf gives which of activityNames a packet's activity is.
+func activityOf(l *dataset.Label) string { return ActivityGroup(l.Activity) }
+
+// ActivityGroup gives what an activity of a device's profile counts as, one of those that are told apart: ActivityIdle for what a device
+// does by itself, by a timer or at its start, and for what is not known.
+func ActivityGroup(activity string) string {
+	switch activity {
+	case "voice-command", "tell-about", "ask":
+		return "voice-command"
+	case "music", "story", "watch-lan", "watch-wan", "watch-remote", "video", "clips", "film", "streaming":
+		return "streaming"
+	case "motion", "motion-alert", "motion-clip", "clip", "door", "button":
+		return "motion"
+	case "switch-remote", "switch-local", "switch-touch", "switch-schedule", "remote-control", "light-remote", "lock-remote", "brew-remote", "print-remote", "press":
+		return "switching"
+	case "page-load", "scroll", "search", "forum", "map", "app-open", "game", "message", "message-in", "message-out", "mail-in", "notification", "app-update", "look-round", "screen":
+		return "browsing"
+	case "call":
+		return "call"
+	}
+	return ActivityIdle
+}
+
+const (
+	NumActing     = 12 // features of a device in a window
+	maxActivities = 16
+)
+
+// acting is one device's packets in a window.
+type acting struct {
+	n, up, full, small  int
+	bytesUp, bytesDown  int64
+	longest             int32
+	fromNs, toNs        int64
+	longestUp, largeGap int64
+}
+
+// ActivityRoll rolls one window's packets up by class. The zero value is ready; used by one goroutine.
+type ActivityRoll struct {
+	Of    map[string]*acting
+	Total int
+}
+
+// Add takes a packet of the window and what it is called.
+func (r *ActivityRoll) Add(class string, o *dataset.Observation) {
+	if r.Of == nil {
+		r.Of = make(map[string]*acting)
+	}
+	r.Total++
+	a := r.Of[class]
+	if a == nil {
+		a = &acting{fromNs: o.TsNs, toNs: o.TsNs}
+		r.Of[class] = a
+	}
+	a.n++
+	if o.Dir > 0 {
+		a.up++
+		a.bytesUp += int64(o.Length)
+		a.longestUp = max(a.longestUp, int64(o.Length))
+	} else {
+		a.bytesDown += int64(o.Length)
+	}
+	a.full += stat.Count(o.Length >= 1000)
+	a.small += stat.Count(o.Length < 150)
+	a.longest = max(a.longest, o.Length)
+	a.largeGap = max(a.largeGap, o.TsNs-a.toNs)
+	a.toNs = o.TsNs
+}
+
+// Reset begins another window.
+func (r *ActivityRoll) Reset() {
+	clear(r.Of)
+	r.Total = 0
+}
+
+// Features writes numActing.
+func (a *acting) Features(class, total int, x []float32) {
+	n := float32(a.n)
+	took := feature.Seconds(a.toNs - a.fromNs)
+	x[0], x[1], x[2], x[3] = float32(class), n, n/float32(total), float32(a.up)/n
+	x[4], x[5] = float32(a.bytesUp)/float32(max(a.up, 1)), float32(a.bytesDown)/float32(max(a.n-a.up, 1))
+	x[6], x[7], x[8], x[9] = took, float32(a.full)/n, float32(a.small)/n, float32(a.longest)
+	x[10], x[11] = float32(a.longestUp), feature.Seconds(a.largeGap)
+}
+
+// Tell says what a class does in the window, and from when to when its packets are there (UTC epoch, ns). The activity is "" of a class
+// that is not there or was not learned, and of a model that does not tell.
+func (r *ActivityRoll) Tell(m *Activities, classes []string, class string) (activity string, fromNs, toNs int64) {
+	a := r.Of[class]
+	if a == nil {
+		return "", 0, 0
+	}
+	i := slices.Index(classes, class)
+	if i < 0 || m == nil {
+		return "", a.fromNs, a.toNs
+	}
+	var x [NumActing]float32
+	var p [maxActivities]float32
+	probs := p[:len(m.Names)]
+	a.Features(i, r.Total, x[:])
+	m.judge.Predict(x[:], probs)
+	return m.Names[stat.Argmax(probs)], a.fromNs, a.toNs
+}
+
+// Load makes what came from a file ready.
+func (m *Activities) Load(classes int) error {
+	if len(m.Names) == 0 || len(m.Names) > maxActivities || len(m.Common) != classes {
+		return fmt.Errorf("%d activities, of %d classes", len(m.Names), len(m.Common))
+	}
+	for _, c := range m.Common {
+		if c < 0 || c >= len(m.Names) {
+			return fmt.Errorf("activity %d of %d", c, len(m.Names))
+		}
+	}
+	var err error
+	m.judge, err = tree.UnmarshalBoost(m.Trees, NumActing, len(m.Names))
+	return err
+}

@@ -1,0 +1,166 @@
+package feature
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"glasshouse/classifier/stat"
+	"glasshouse/testbed/dataset"
+)
+
+// Feature sets that tree models learn from.
+const (
+	FeaturesPaper    = "paper"    // HomeMole's eleven numbers
+	FeaturesOneHot   = "onehot"   // the same, but whether the port is this or that of the 50 most used ones, instead of its number
+	FeaturesSequence = "sequence" // HomeMole's eleven numbers and what is derived from the sequence of packets
+	FeaturesFlow     = "flow"     // those, and what is derived from the packets of the same flow
+)
+
+// FeatureSets lists the feature sets.
+func FeatureSets() []string {
+	return []string{FeaturesPaper, FeaturesOneHot, FeaturesSequence, FeaturesFlow}
+}
+
+// HotPorts is how many ports FeaturesOneHot tells apart, as the third-party readings of HomeMole's code do.
+const HotPorts = 50
+
+const HotPrefix = "remote_port="
+
+// Columns are the features of a model, in its order. A model file lists their names, and nothing else is needed to compute
+// them: training, scoring and watching have one definition.
+type Columns struct {
+	From     []int // of all features
+	port     []float32
+	sequence bool // some are of the sequence, or of flows
+	flow     bool // some are of flows
+}
+
+// NewColumns returns the Columns of these names: a feature's, or "remote_port=443".
+func NewColumns(names []string) (*Columns, error) {
+	all := AllNames()
+	c := &Columns{}
+	for _, name := range names {
+		from, port := slices.Index(all, name), float32(-1)
+		if p, ok := strings.CutPrefix(name, HotPrefix); ok {
+			n, err := strconv.ParseUint(p, 10, 16)
+			if err != nil {
+				return nil, fmt.Errorf("feature %q is not known", name)
+			}
+			from, port = FeatPort, float32(n)
+		}
+		if from < 0 {
+			return nil, fmt.Errorf("feature %q is not known", name)
+		}
+		c.From, c.port = append(c.From, from), append(c.port, port)
+		c.sequence = c.sequence || from >= NumFeatures
+		c.flow = c.flow || from >= allFeatures
+	}
+	return c, nil
+}
+
+// ColumnNames returns the names of a set's features; ports are those that FeaturesOneHot tells apart.
+func ColumnNames(set string, ports []uint16) []string {
+	switch set {
+	case FeaturesOneHot:
+		names := make([]string, 0, len(ports)+NumFeatures-1)
+		for _, p := range ports {
+			names = append(names, HotPrefix+strconv.Itoa(int(p)))
+		}
+		return append(names, FeatureNames()[FeatPort+1:]...)
+	case FeaturesSequence:
+		return append(FeatureNames(), SequenceNames()...)
+	case FeaturesFlow:
+		return AllNames()
+	}
+	return FeatureNames()
+}
+
+// AllNames lists the names of all features but those of ports, in the order of a Reader's values.
+func AllNames() []string { return append(append(FeatureNames(), SequenceNames()...), flowNames()...) }
+
+// MostUsed returns the most used ports, at most n of them; the smaller of equals first.
+func MostUsed(counts map[uint16]int, n int) []uint16 {
+	ports := make([]uint16, 0, len(counts))
+	for p := range counts {
+		ports = append(ports, p)
+	}
+	slices.SortFunc(ports, func(a, b uint16) int {
+		if d := counts[b] - counts[a]; d != 0 {
+			return d
+		}
+		return int(a) - int(b)
+	})
+	return ports[:min(n, len(ports))]
+}
+
+// Reader turns one home's observations, in order, into the values of Columns.
+type Reader struct {
+	C   *Columns
+	e   Extractor
+	s   sequence
+	f   flowTable
+	all [numFlowFeatures]float32
+}
+
+// Step writes the values for an observation to out, one per column. It allocates nothing, but for a new flow where features of
+// flows are asked for.
+func (r *Reader) Step(o *dataset.Observation, out []float32) {
+	r.e.Step(o, r.all[:NumFeatures])
+	if r.C.sequence {
+		r.s.Step(o, r.all[:])
+	}
+	if r.C.flow {
+		r.f.flow(o).step(o, r.all[:])
+	}
+	for i, from := range r.C.From {
+		v := r.all[from]
+		if p := r.C.port[i]; p >= 0 {
+			v = float32(stat.Count(v == p))
+		}
+		out[i] = v
+	}
+}
+
+// Reset makes the Reader as new, for another home.
+func (r *Reader) Reset() {
+	r.e, r.f = Extractor{}, flowTable{}
+	if r.s.n > 0 {
+		r.s = sequence{}
+	}
+}
+
+// DropConstant removes from x (row-major) the Columns that have one value throughout, and returns what is left: behind a
+// tunnel the port and the protocol flags carry nothing. If all are constant the last one stays.
+func DropConstant(x []float32, names []string) ([]float32, []string) {
+	f := len(names)
+	varies := make([]bool, f)
+	for i := f; i < len(x); i += f {
+		for k := range f {
+			varies[k] = varies[k] || x[i+k] != x[k]
+		}
+	}
+	if !slices.Contains(varies, true) {
+		varies[f-1] = true
+	}
+	var left []string
+	for k, v := range varies {
+		if v {
+			left = append(left, names[k])
+		}
+	}
+	if len(left) == f {
+		return x, names
+	}
+	at := 0
+	for i := 0; i < len(x); i += f {
+		for k, v := range varies {
+			if v {
+				x[at] = x[i+k]
+				at++
+			}
+		}
+	}
+	return x[:at], left
+}

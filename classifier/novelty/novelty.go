@@ -1,0 +1,228 @@
+// Package novelty scores how unlike the training homes' devices a packet is, so that a model can call it unknown. Detectors are fitted
+// in package train; here they are applied. A detector is for one goroutine.
+package novelty
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+
+	"glasshouse/classifier/exact"
+	"glasshouse/classifier/feature"
+	"glasshouse/classifier/tree"
+	"glasshouse/testbed/dataset"
+)
+
+// UnknownLabel is what a packet is called that seems to come from a device that was never learned.
+const UnknownLabel = "unknown"
+
+func IsUnknown(label string) bool { return label == UnknownLabel }
+
+// Unknown tells devices that were never learned from those that were. A packet is new if its signature (port, protocol, direction, length,
+// rhythm, the length before) is rare in every class that was learned, if the packets to and from the same far end are, and if the model is
+// not sure of it. How these count together is learned by boosted trees from classes that are taken away from what is known, in
+// turn, on homes that the judged model has not learned from: no device that is asked for later teaches it. The thresholds are conformal
+// (Vovk et al. 2005): of those homes' packets that the model takes for a class, a stated share lies above that class's.
+type Unknown struct {
+	Rate       float64     `json:"false_unknown"` // that share
+	Homes      int         `json:"homes"`
+	Packets    int         `json:"packets"`
+	Thresholds []float32   `json:"thresholds"` // by class guessed
+	Window     float32     `json:"window_threshold"`
+	Levels     []Signature `json:"levels"`
+	Trees      []byte      `json:"trees"`
+
+	judge *tree.Boost
+}
+
+// SetTrees gives the detector the trees that weigh how new a packet seems.
+func (u *Unknown) SetTrees(b *tree.Boost) { u.judge, u.Trees = b, b.Marshal() }
+
+// Signature is how common the signatures of one level are in the class in which they are commonest: logarithms of shares.
+type Signature struct {
+	Keys []byte `json:"keys"`
+	Best []byte `json:"best"`
+
+	shares map[uint64]float32
+}
+
+// Add adds a signature's key and the logarithm of its share. Keys come in ascending order.
+func (s *Signature) Add(key uint64, share float32) {
+	if s.shares == nil {
+		s.shares = make(map[uint64]float32)
+	}
+	s.Keys = binary.LittleEndian.AppendUint64(s.Keys, key)
+	s.Best = binary.LittleEndian.AppendUint32(s.Best, math.Float32bits(share))
+	s.shares[key] = share
+}
+
+// Levels of signatures.
+const (
+	levelAll    = iota // port, protocol, direction, length
+	levelPort          // port, protocol
+	levelLength        // direction, length
+	levelRhythm        // direction, length, and how long ago the same was
+	levelBefore        // direction, length, and those of the packet before
+	NumLevels
+)
+
+const (
+	RareLog      = -16.0 // of what was not seen
+	flowSlots    = 4096  // far ends told apart, by hash
+	flowMemory   = 64    // packets that a mean looks back over
+	NumNovelties = 2*NumLevels + 5
+)
+
+// Glance is what the detector keeps of a packet until the model has its answer.
+type Glance struct {
+	Level [NumLevels]float32
+	Flow  uint32
+	Size  int32
+}
+
+// Signatures makes the keys of one home's packets, in order.
+type Signatures struct {
+	last   [2 * feature.LengthSlots]int64
+	before int32
+}
+
+func (s *Signatures) Step(o *dataset.Observation, keys *[NumLevels]uint64) {
+	size := feature.SizeOf(o)
+	code := uint64(size + feature.LengthSlots)
+	app := uint64(0)
+	for i := range len(o.AppProto) {
+		app = app*31 + uint64(o.AppProto[i])
+	}
+	protocol := uint64(o.IPProto)<<8 | app&0xff
+	keys[levelAll] = uint64(o.RemotePort)<<28 | protocol<<12 | code
+	keys[levelPort] = uint64(o.RemotePort)<<16 | protocol
+	keys[levelLength] = code
+	last := &s.last[code]
+	octave := uint64(63)
+	if *last != 0 {
+		octave = uint64(bits.Len64(uint64(max(o.TsNs-*last, 0)) >> 20)) // of milliseconds, nearly
+	}
+	keys[levelRhythm] = octave<<12 | code
+	keys[levelBefore] = uint64(s.before+feature.LengthSlots)<<12 | code
+	*last, s.before = o.TsNs, size
+}
+
+// mean is a mean that forgets.
+type mean64 struct {
+	n int32
+	v [NumLevels + 1]float32
+}
+
+func (m *mean64) add(i int, x float32) { m.v[i] += (x - m.v[i]) / float32(m.n) }
+
+// novelties makes the detector's inputs, packet by packet, in order.
+type novelties struct {
+	flows []mean64
+	sizes []mean64
+}
+
+func NewNovelties() novelties {
+	return novelties{make([]mean64, flowSlots), make([]mean64, 2*feature.LengthSlots)}
+}
+
+// Step takes what was seen of a packet and the probabilities that a model gives it, and writes numNovelties.
+func (n *novelties) Step(g *Glance, probs []float32, out []float32) {
+	top, entropy := float32(0), 0.0
+	for _, p := range probs {
+		top = max(top, p)
+		if p > 0 {
+			entropy -= float64(float64(p) * exact.LogFast(float64(p)))
+		}
+	}
+	f, s := &n.flows[g.Flow%flowSlots], &n.sizes[g.Size+feature.LengthSlots]
+	f.n, s.n = min(f.n+1, flowMemory), min(s.n+1, flowMemory)
+	for i, l := range g.Level {
+		f.add(i, l)
+		out[i], out[NumLevels+i] = l, f.v[i]
+	}
+	unsure := 1 - top
+	f.add(NumLevels, unsure)
+	s.add(NumLevels, unsure)
+	rest := out[2*NumLevels:]
+	rest[0], rest[1], rest[2], rest[3], rest[4] = unsure, float32(entropy), f.v[NumLevels], s.v[NumLevels], float32(f.n)
+}
+
+// Detector finds unknown devices among one home's packets. Used by one goroutine.
+type Detector struct {
+	U    *Unknown
+	sigs Signatures
+	n    novelties
+	x    [NumNovelties]float32
+	p    [2]float32
+}
+
+func NewDetector(u *Unknown) *Detector { return &Detector{U: u, n: NewNovelties()} }
+
+func (d *Detector) Reset() {
+	d.sigs = Signatures{}
+	clear(d.n.flows)
+	clear(d.n.sizes)
+}
+
+// See notes a packet before the model answers.
+func (d *Detector) See(o *dataset.Observation) Glance {
+	g := Glance{Flow: feature.HashRemote(o), Size: feature.SizeOf(o)}
+	var keys [NumLevels]uint64
+	d.sigs.Step(o, &keys)
+	for i, k := range keys {
+		v, ok := d.U.Levels[i].shares[k]
+		if !ok {
+			v = RareLog
+		}
+		g.Level[i] = v
+	}
+	return g
+}
+
+// Novelty is how new a packet seems, 0 to 1.
+func (d *Detector) Novelty(g *Glance, probs []float32) float32 {
+	d.n.Step(g, probs, d.x[:])
+	d.U.judge.Predict(d.x[:], d.p[:])
+	return d.p[1]
+}
+
+// WindowNovelty is how new a window of packets seems: the mean of its newest tenth. It puts novelties in order.
+func WindowNovelty(novelties []float32) float32 {
+	n := (len(novelties) + 9) / 10
+	sum := float32(0)
+	for i := range n { // the largest n, one by one: windows are short
+		for j := i + 1; j < len(novelties); j++ {
+			if novelties[j] > novelties[i] {
+				novelties[i], novelties[j] = novelties[j], novelties[i]
+			}
+		}
+		sum += novelties[i]
+	}
+	return sum / float32(max(n, 1))
+}
+
+// Load makes a detector that came from a file ready.
+func (u *Unknown) Load(classes int) error {
+	if len(u.Levels) != NumLevels || len(u.Thresholds) != classes || !(u.Rate > 0 && u.Rate < 1) {
+		return fmt.Errorf("%d levels, %d thresholds, rate %v", len(u.Levels), len(u.Thresholds), u.Rate)
+	}
+	for i := range u.Levels {
+		l := &u.Levels[i]
+		if len(l.Keys)%8 != 0 || len(l.Keys) != 2*len(l.Best) {
+			return errors.New("signatures cut short")
+		}
+		l.shares = make(map[uint64]float32, len(l.Best)/4)
+		for k := range len(l.Best) / 4 {
+			v := math.Float32frombits(binary.LittleEndian.Uint32(l.Best[4*k:]))
+			if v-v != 0 {
+				return errors.New("a signature's share is not a number")
+			}
+			l.shares[binary.LittleEndian.Uint64(l.Keys[8*k:])] = v
+		}
+	}
+	var err error
+	u.judge, err = tree.UnmarshalBoost(u.Trees, NumNovelties, 2)
+	return err
+}
