@@ -201,7 +201,7 @@ func TestExportRefusesWhatItCannot(t *testing.T) {
 	if err := onnx.Export(&bytes.Buffer{}, m); !errors.Is(err, onnx.ErrNoONNX) {
 		t.Error(err)
 	}
-	if err := onnx.Export(&bytes.Buffer{}, struct{ model.Model }{}); !errors.Is(err, onnx.ErrNoONNX) {
+	if err := onnx.Export(&bytes.Buffer{}, struct{ model.Model }{trees(t)}); !errors.Is(err, onnx.ErrNoONNX) {
 		t.Error(err)
 	}
 }

@@ -19,7 +19,7 @@ func TestFlowColumnsAreThoseOfTheWANReader(t *testing.T) {
 	}
 	r, got := &Reader{C: cols}, make([]float32, len(names))
 	rapid.Check(t, func(t *rapid.T) {
-		r.reset()
+		r.Reset()
 		var oracle WANReader
 		want := make([]float32, NumWANFeatures)
 		home := drawHome(t)
@@ -29,7 +29,7 @@ func TestFlowColumnsAreThoseOfTheWANReader(t *testing.T) {
 			o.RemoteAddr = rapid.SampledFrom([]string{"198.51.100.7", "198.51.100.8"}).Draw(t, "remote")
 			o.TCPFlags = rapid.SampledFrom([]uint8{packet.FlagACK, packet.FlagSYN}).Draw(t, "flags")
 			o.PayloadLength = max(o.Length-54, 0)
-			r.step(o, got)
+			r.Step(o, got)
 			oracle.Step(o, nil, want)
 			if diff := cmp.Diff(want[:numFlowFeatures], got); diff != "" {
 				t.Fatalf("packet %d: %s", i, diff)
@@ -51,7 +51,7 @@ func TestFlowFeaturesTellInterleavedFlowsApart(t *testing.T) {
 		if i < 2 {
 			o.PayloadLength = int32(300 + i)
 		}
-		r.step(&o, out)
+		r.Step(&o, out)
 		if want := float32(300 + i%2); out[0] != want {
 			t.Fatalf("packet %d: the flow began with %v bytes, want %v", i, out[0], want)
 		}
