@@ -68,7 +68,7 @@ func isolation() DoctorCheck {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
-	cmd.Env = append(os.Environ(), probeEnv+"="+childVersion)
+	cmd.Args = []string{probeName}
 	cmd.SysProcAttr = isolate()
 	out, err := cmd.CombinedOutput()
 	if c.OK = err == nil; !c.OK {

@@ -43,6 +43,7 @@ type lab struct {
 	rows  *rows
 	wan   *wan
 	trace *trace
+	far   *farTUN // nil without a tunnel
 	airMu sync.Mutex
 	pan   *pan.Air // under airMu; nil where no unit is a hub
 	ap    *gateway.AccessPoint

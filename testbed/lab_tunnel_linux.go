@@ -42,6 +42,7 @@ func (l *lab) buildTunnel(context.Context) error {
 	}
 	far := newFarTUN(vpn0, l.path, &l.pool, h.FarDelays())
 	l.onClose(far)
+	l.far = far
 	server, err := gateway.NewTunnel(gateway.TunnelConfig{
 		Name: "vpn0", TUN: far, MTU: mtuTunnel, PrivateKey: serverKey, PeerPublicKey: clientPub, ListenPort: tunnelPort,
 		AllowedIPs: []netip.Prefix{h.LAN, netip.PrefixFrom(tunnelClient, 32)}, Listen: listenIn(l.inet, h.VPNServer), Logf: tunnelLog("server"),

@@ -4,9 +4,10 @@ import (
 	"bufio"
 	"encoding/gob"
 	"io"
-	"sync"
+	"sync/atomic"
 	"time"
 
+	"glasshouse/testbed/backlog"
 	"glasshouse/testbed/dataset"
 )
 
@@ -31,36 +32,93 @@ type message struct {
 	Error    string
 }
 
-// reporter writes messages. It is safe for concurrent use.
+// reportBacklog is how many messages may wait for a parent that does not read, as one that Ctrl-Z has stopped: at the 500 packets per
+// second of a busy home, half a minute of rows.
+const reportBacklog = 1 << 14
+
+// reporter writes messages to the parent. Senders never wait for the pipe: what the parent does not read in time is dropped, and
+// rows and events are counted. It is safe for concurrent use.
 type reporter struct {
-	mu  sync.Mutex
-	w   *bufio.Writer
+	queue   *backlog.Queue[message]
+	skipped atomic.Int64 // rows and events that were dropped
+
+	w   *bufio.Writer // with enc and err, the queue's goroutine's until the queue is closed
 	enc *gob.Encoder
 	err error
 }
 
 func newReporter(w io.Writer) *reporter {
-	b := bufio.NewWriterSize(w, 1<<16)
-	return &reporter{w: b, enc: gob.NewEncoder(b)}
+	r := &reporter{w: bufio.NewWriterSize(w, 1<<16)}
+	r.enc = gob.NewEncoder(r.w)
+	r.queue = backlog.New(reportBacklog, r.write)
+	return r
 }
 
+// send queues a message.
 func (r *reporter) send(m message) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.err == nil {
+	if !r.queue.Offer(m) && (m.Row != nil || m.Event != nil) {
+		r.skipped.Add(1)
+	}
+}
+
+// flush lets the parent see, soon, what was sent until now.
+func (r *reporter) flush() { r.queue.Offer(message{}) }
+
+// write encodes a message; an empty one flushes.
+func (r *reporter) write(m message) {
+	switch {
+	case r.err != nil:
+	case m == (message{}):
+		r.err = r.w.Flush()
+	default:
 		r.err = r.enc.Encode(m)
 	}
 }
 
-func (r *reporter) flush() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.err == nil {
-		r.err = r.w.Flush()
+// close sends the last message, the result or an error, after all that is queued, and waits until the parent has read them.
+func (r *reporter) close(last message) error {
+	r.queue.Close()
+	if last.Result != nil {
+		last.Result.NotShown = r.skipped.Load()
+	}
+	r.write(last)
+	r.write(message{})
+	return r.err
+}
+
+// audience calls a run's callbacks, one at a time, on a goroutine of its own: one that blocks holds neither the run nor its
+// messages up. Rows and events that wait in vain are dropped and counted.
+type audience struct {
+	o       *Options
+	queue   *backlog.Queue[message]
+	skipped atomic.Int64
+}
+
+func newAudience(o *Options) *audience {
+	a := &audience{o: o}
+	a.queue = backlog.New(reportBacklog, a.tell)
+	return a
+}
+
+func (a *audience) offer(m message) {
+	if !a.queue.Offer(m) && m.Progress == nil {
+		a.skipped.Add(1)
 	}
 }
 
-func (r *reporter) close() error {
-	r.flush()
-	return r.err
+func (a *audience) tell(m message) {
+	switch {
+	case m.Progress != nil && a.o.Progress != nil:
+		a.o.Progress(*m.Progress)
+	case m.Row != nil && a.o.OnRow != nil:
+		a.o.OnRow(m.Row)
+	case m.Event != nil && a.o.OnEvent != nil:
+		a.o.OnEvent(*m.Event)
+	}
+}
+
+// close waits until the callbacks have had what is queued, and returns how many rows and events they did not get.
+func (a *audience) close() int64 {
+	a.queue.Close()
+	return a.skipped.Load()
 }

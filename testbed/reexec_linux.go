@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"os"
 	"os/exec"
@@ -18,13 +19,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"glasshouse/testbed/backlog"
 )
 
-// childEnv marks the re-executed process; its value is the protocol's version, so that nobody sets it by accident.
+// A re-executed process is told what it is by argv[0], which its starter alone sets: an environment variable would be inherited by
+// every program that is started below a lab, or by a user who has set it. No file is found on a PATH by these names.
 const (
-	childEnv     = "GLASSHOUSE_LAB_CHILD"
-	probeEnv     = "GLASSHOUSE_LAB_PROBE" // a child that shows that it can be made, and ends
-	childVersion = "1"
+	childName = "glasshouse: lab"
+	probeName = "glasshouse: probe" // a child that shows that it can be made, and ends
 )
 
 // File descriptors that the lab process inherits, after the standard three.
@@ -40,13 +43,13 @@ var ErrCannotIsolate = errors.New("the kernel refuses to make namespaces for the
 // Child runs the lab if this process is the re-executed one. handled tells whether it was; code is the exit code then.
 // main calls it before anything else, and so does TestMain of a test that runs labs.
 func Child() (handled bool, code int) {
-	if os.Getenv(probeEnv) == childVersion {
+	switch os.Args[0] {
+	case probeName:
 		return true, 0
-	}
-	if os.Getenv(childEnv) != childVersion {
+	case childName:
+	default:
 		return false, 0
 	}
-	_ = os.Unsetenv(childEnv)
 	if err := childMain(); err != nil {
 		fmt.Fprintln(os.Stderr, "glasshouse lab:", err)
 		return true, 1
@@ -61,12 +64,15 @@ const labThreads = 8
 
 func childMain() error {
 	runtime.GOMAXPROCS(max(labThreads, 2*runtime.NumCPU()))
-	// Both the parent's death and its wish to stop arrive as SIGTERM; a lab that cannot end by itself soon after is ended.
-	// A terminal sends Ctrl-C and Ctrl-\ to both.
+	// The parent's death arrives as SIGTERM, its wish to stop as the end of the order's pipe. A lab that cannot end by itself soon
+	// after is ended. A terminal's Ctrl-C and Ctrl-\ reach the parent alone (isolate): SIGINT and SIGQUIT are sent by other programs.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	defer stop()
 	// Nobody listens: they are dropped, but not ignored, which the shells of this lab would inherit.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGHUP)
+	logs := backlog.NewWriter(os.Stderr, logBacklog) // a pipe to the parent, which may be stopped
+	log.SetOutput(logs)                              // slog's, too
+	defer logs.Close()
 	orderPipe := os.NewFile(fdOrder, "order")
 	reportPipe := os.NewFile(fdReport, "report")
 	defer reportPipe.Close()
@@ -98,12 +104,13 @@ func childMain() error {
 	out := newReporter(reportPipe)
 	res, err := runLab(ctx, o, out, shell)
 	if err != nil {
-		out.send(message{Error: err.Error()})
-	} else {
-		out.send(message{Result: res})
+		return out.close(message{Error: err.Error()})
 	}
-	return out.close()
+	return out.close(message{Result: res})
 }
+
+// logBacklog is how many lines of a lab's log may wait for its parent.
+const logBacklog = 1024
 
 // stopWithin is how long a lab that was asked to stop may take to write its files.
 const stopWithin = 20 * time.Second
@@ -144,8 +151,7 @@ func startChild(ctx context.Context, o order, name string, each func(message)) e
 	defer shell.Close()
 
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Args = []string{"glasshouse-lab"}
-	cmd.Env = append(os.Environ(), childEnv+"="+childVersion)
+	cmd.Args = []string{childName}
 	var stderr tail
 	cmd.Stderr = &stderr
 	cmd.ExtraFiles = []*os.File{orderR, reportW, shell}
@@ -168,23 +174,33 @@ func startChild(ctx context.Context, o order, name string, each func(message)) e
 	stop := context.AfterFunc(ctx, func() { once.Do(func() { _ = orderW.Close() }) })
 	defer stop()
 
-	dec := gob.NewDecoder(bufio.NewReaderSize(reportR, 1<<18))
-	var readErr error
-	for {
-		var m message
-		if readErr = dec.Decode(&m); readErr != nil {
-			break
-		}
-		each(m)
+	readErr := receive(bufio.NewReaderSize(reportR, 1<<18), each)
+	if readErr != nil { // the lab does not know: it is asked to stop, and what it still says is not waited for by it
+		once.Do(func() { _ = orderW.Close() })
+		_, _ = io.Copy(io.Discard, reportR)
 	}
 	err = cmd.Wait()
-	if !errors.Is(readErr, io.EOF) {
-		return fmt.Errorf("reading from the lab: %w", readErr)
+	if readErr != nil {
+		return fmt.Errorf("reading from the lab: %w", errors.Join(readErr, said(&stderr)))
 	}
 	if err != nil {
 		return fmt.Errorf("the lab ended: %w", errors.Join(err, said(&stderr)))
 	}
 	return nil
+}
+
+// receive hands each message of a lab to a function, until the lab closes its end.
+func receive(r io.Reader, each func(message)) error {
+	dec := gob.NewDecoder(r)
+	for {
+		var m message
+		if err := dec.Decode(&m); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		each(m)
+	}
 }
 
 // said makes an error of what a process wrote before it ended; nil if that is nothing.

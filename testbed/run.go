@@ -28,6 +28,8 @@ type Options struct {
 	TimeScale float64       // factor on people's acts, never on protocol timers; 0 = the scenario's
 	Lab       string        // name by which `glasshouse shell` finds the lab; "" = the scenario's and the process id
 
+	// The callbacks are called one at a time, and not after Run has returned. In the live world they may block: no packet waits for
+	// them, and rows and events that they are too slow for are left out and counted in Result.NotShown.
 	Progress func(Progress)     // called about once a second
 	OnRow    func(*dataset.Row) // called for each WAN packet, in order, when its truth is complete
 	OnEvent  func(dataset.Event)
@@ -62,6 +64,7 @@ type Result struct {
 	Cut        bool     `json:"cut"`
 	Scenario   string   `json:"scenario"`
 	Events     int64    `json:"events"`
+	NotShown   int64    `json:"not_shown"` // rows and events that the callbacks were too slow for; the dataset holds them
 }
 
 // Run runs one home and writes its data set. When ctx ends, the run stops in order and the result says that it was cut.
@@ -89,26 +92,25 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	}
 	var res *Result
 	var failed error
+	told := newAudience(&o)
 	err = startChild(ctx, ord, labName(o), func(m message) {
 		switch {
-		case m.Progress != nil && o.Progress != nil:
-			o.Progress(*m.Progress)
-		case m.Row != nil && o.OnRow != nil:
-			o.OnRow(m.Row)
-		case m.Event != nil && o.OnEvent != nil:
-			o.OnEvent(*m.Event)
 		case m.Result != nil:
 			res = m.Result
 		case m.Error != "":
 			failed = errors.New(m.Error)
+		default:
+			told.offer(m)
 		}
 	})
+	skipped := told.close()
 	switch {
 	case failed != nil:
 		return nil, failed
 	case err != nil || res == nil:
 		return nil, salvage(out, err)
 	}
+	res.NotShown += skipped
 	if res.Reasons == nil { // an empty list does not travel
 		res.Reasons = []string{}
 	}

@@ -108,16 +108,20 @@ func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr 
 	fmt.Fprintf(stderr, "%s, seed %d, %s world, to %s\n", sc.Name, seed, o.world, o.out)
 	bar := newProgress(stderr)
 	opt.Progress = bar.run
-	var watch *watcher
+	var m classifier.Model
 	if o.model != "" {
-		m, err := classifier.LoadFile(o.model)
-		if err != nil {
+		if m, err = classifier.LoadFile(o.model); err != nil {
 			return usage(err)
 		}
 		if slices.Contains(m.Meta().TrainedOn, model.HomeID{ScenarioDigest: sc.Digest(), Seed: seed, Home: o.home}) {
 			return usagef("%s, seed %d, home %d: %w; choose another seed", sc.Name, seed, o.home, score.ErrSeen)
 		}
-		watch = newWatcher(m, stdout, !o.json)
+	}
+	out := newRunOutput(o.world, stdout, stderr)
+	bar.w = out.log
+	var watch *watcher
+	if m != nil {
+		watch = newWatcher(m, out.lines, !o.json)
 		opt.OnRow = func(r *dataset.Row) { _ = watch.label.Step(&r.Observation, *r) } // it fails only if a model is at fault; Evaluate tells
 	}
 	res, err := testbed.Run(ctx, opt)
@@ -125,8 +129,15 @@ func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr 
 	if watch != nil {
 		_ = watch.label.Flush()
 	}
+	dropped, outErr := out.close()
 	if err != nil {
 		return explain(err)
+	}
+	if outErr != nil {
+		return outErr
+	}
+	if res.NotShown += dropped; res.NotShown > 0 {
+		fmt.Fprintf(stderr, "%d packets were not shown: the reader of the output was too slow; the dataset holds them\n", res.NotShown)
 	}
 	if err := writeRun(o, res, watch, stdout); err != nil {
 		return err
