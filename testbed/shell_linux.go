@@ -6,14 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"os/signal"
 	"sort"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -102,14 +99,13 @@ func Shell(ctx context.Context, lab, namespace string, command []string) (int, e
 	req := shellRequest{Namespace: namespace, Command: command, Term: os.Getenv("TERM")}
 	stdio := []*os.File{os.Stdin, os.Stdout, os.Stderr}
 	if len(command) == 0 && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd())) {
-		slave, restore, err := relayTerminal()
+		relay, err := relayTerminal(os.Stdin, os.Stdout)
 		if err != nil {
 			return 0, err
 		}
-		defer restore()
+		defer relay.Close()
 		req.Terminal = true
-		stdio = []*os.File{slave, slave, slave}
-		defer slave.Close()
+		stdio = []*os.File{relay.slave, relay.slave, relay.slave}
 	}
 	body, err := json.Marshal(req)
 	if err != nil {
@@ -129,54 +125,4 @@ func Shell(ctx context.Context, lab, namespace string, command []string) (int, e
 		return 0, errors.New(reply.Error)
 	}
 	return reply.Exit, nil
-}
-
-// relayTerminal makes a pseudo-terminal whose slave a shell can control, and relays it to this process's terminal.
-func relayTerminal() (slave *os.File, restore func(), err error) {
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	fd := int(master.Fd())
-	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
-		return nil, nil, err
-	}
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err != nil {
-		return nil, nil, err
-	}
-	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	old, err := term.MakeRaw(int(os.Stdin.Fd()))
-	if err != nil {
-		return nil, nil, err
-	}
-	resize := func() {
-		if ws, err := unix.IoctlGetWinsize(int(os.Stdin.Fd()), unix.TIOCGWINSZ); err == nil {
-			_ = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, ws)
-		}
-	}
-	resize()
-	winch := make(chan os.Signal, 1)
-	signal.Notify(winch, syscall.SIGWINCH)
-	go func() {
-		for range winch {
-			resize()
-		}
-	}()
-	go func() { _, _ = io.Copy(master, os.Stdin) }()
-	shown := make(chan struct{})
-	go func() {
-		_, _ = io.Copy(os.Stdout, master)
-		close(shown)
-	}()
-	return slave, func() {
-		_ = slave.Close()
-		signal.Stop(winch)
-		close(winch)
-		<-shown // the master reads EIO when the last slave is closed
-		_ = term.Restore(int(os.Stdin.Fd()), old)
-	}, nil
 }

@@ -7,7 +7,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"glasshouse/classifier/evaluate"
 	"glasshouse/classifier/train"
@@ -22,44 +23,74 @@ import (
 // liveAtOnce is how many live homes run at the same time, each with its twin's seed: more would wait for each other's threads.
 const liveAtOnce = 6
 
+// twin is a home that is run in both worlds.
+type twin struct {
+	seed          uint64
+	live, virtual *testbed.Result
+}
+
+// runTwins runs homes of some seeds live, and then, when no live home is left that they could disturb, virtually. run runs one. The
+// first failure stops the others.
+func runTwins(ctx context.Context, twins []twin, run func(ctx context.Context, world string, seed uint64) (*testbed.Result, error)) error {
+	for _, phase := range []struct {
+		world  string
+		atOnce int
+		result func(*twin) **testbed.Result
+	}{
+		{dataset.WorldLive, liveAtOnce, func(t *twin) **testbed.Result { return &t.live }},
+		{dataset.WorldVirtual, runtime.NumCPU(), func(t *twin) **testbed.Result { return &t.virtual }},
+	} {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		g, inside := errgroup.WithContext(ctx)
+		g.SetLimit(phase.atOnce)
+		for i := range twins {
+			g.Go(func() error {
+				if inside.Err() != nil { // another has failed, or the user has stopped all: nothing begins
+					return inside.Err()
+				}
+				r, err := run(inside, phase.world, twins[i].seed)
+				*phase.result(&twins[i]) = r
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
 // runBoth runs homes in both worlds, seed by seed, and compares them.
 func runBoth(ctx context.Context, o *runOptions, sc *scenarios.Scenario, stdout, stderr io.Writer) error {
-	type twin struct {
-		seed uint64
-		res  [2]*testbed.Result
-		err  error
-	}
 	twins := make([]twin, o.pairs)
-	live := make(chan struct{}, liveAtOnce)
-	var running sync.WaitGroup
 	for i := range twins {
-		t := &twins[i]
-		t.seed = o.seed.get() + uint64(i)
-		running.Go(func() {
-			live <- struct{}{}
-			defer func() { <-live }()
-			for k, world := range []string{"live", "virtual"} {
-				t.res[k], t.err = testbed.Run(ctx, testbed.Options{
-					Scenario: sc, Seed: t.seed, Home: o.home, Duration: o.duration, World: world, TimeScale: o.timeScale,
-					Out: filepath.Join(o.out, fmt.Sprintf("%s-%d", world, t.seed)), Lab: fmt.Sprintf("both-%d", t.seed),
-				})
-				if t.err != nil {
-					return
-				}
-				fmt.Fprintf(stderr, "seed %d, %s: %d WAN packets in %.0f s\n", t.seed, world, t.res[k].Packets.WAN, t.res[k].WallS)
-			}
-		})
+		twins[i].seed = o.seed.get() + uint64(i)
 	}
-	running.Wait()
+	err := runTwins(ctx, twins, func(ctx context.Context, world string, seed uint64) (*testbed.Result, error) {
+		r, err := testbed.Run(ctx, testbed.Options{
+			Scenario: sc, Seed: seed, Home: o.home, Duration: o.duration, World: world, TimeScale: o.timeScale,
+			Out: filepath.Join(o.out, fmt.Sprintf("%s-%d", world, seed)), Lab: fmt.Sprintf("both-%d", seed),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("seed %d, %s: %w", seed, world, err)
+		}
+		fmt.Fprintf(stderr, "seed %d, %s: %d WAN packets in %.0f s\n", seed, world, r.Packets.WAN, r.WallS)
+		return r, nil
+	})
+	if ctx.Err() != nil {
+		return fmt.Errorf("the homes were not compared: %w; what was captured is in %s", ctx.Err(), o.out)
+	}
+	if err != nil {
+		return explain(err)
+	}
 	var pairs []testbed.Pair
 	res := *new(testbed.Result)
 	res.Valid, res.Reasons, res.Dataset, res.Seed, res.Scenario = true, []string{}, o.out, o.seed.get(), sc.Name
 	for _, t := range twins {
-		if t.err != nil {
-			return explain(t.err)
-		}
 		var sets [2]*dataset.Dataset
-		for k, r := range t.res {
+		for k, r := range []*testbed.Result{t.live, t.virtual} {
 			var err error
 			if sets[k], err = dataset.Open(r.Dataset); err != nil {
 				return err
