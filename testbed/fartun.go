@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
@@ -11,7 +12,8 @@ import (
 )
 
 // farTUN puts the distance between a VPN server and the clouds into the server's TUN: what the clouds send becomes
-// readable only after their delay. Writes pass at once, as on the way without a tunnel.
+// readable only after their delay. Writes pass at once, as on the way without a tunnel. A packet that has been delayed must not wait
+// for the reader, or it would hold up the clock that all of the WAN's packets share: where the queue is full it is dropped.
 type farTUN struct {
 	tun   io.ReadWriteCloser
 	pool  *packet.Pool
@@ -19,6 +21,7 @@ type farTUN struct {
 	clock clock.Clock
 	line  *gateway.Line
 	ready chan []byte
+	lost  atomic.Int64 // packets that found the queue full
 	done  chan struct{}
 	once  sync.Once
 	wg    sync.WaitGroup
@@ -26,12 +29,12 @@ type farTUN struct {
 
 var _ io.ReadWriteCloser = (*farTUN)(nil)
 
-// farQueue is how many packets may wait to be encrypted before the reader of the TUN holds back.
+// farQueue is how many packets may wait to be encrypted.
 const farQueue = 4096
 
 func newFarTUN(tun io.ReadWriteCloser, c clock.Clock, pool *packet.Pool, delay map[netip.Addr]int64) *farTUN {
 	f := &farTUN{tun: tun, pool: pool, delay: delay, clock: c, ready: make(chan []byte, farQueue), done: make(chan struct{})}
-	f.line = gateway.NewLine(c, func(p *packet.Packet) { f.deliver(p.Data) })
+	f.line = gateway.NewLine(c, func(p *packet.Packet) { f.offer(p.Data) })
 	f.wg.Go(f.pump)
 	return f
 }
@@ -49,7 +52,7 @@ func (f *farTUN) pump() {
 			extra = f.delay[packet.IPv4(b).SourceAddr()]
 		}
 		if extra == 0 {
-			f.deliver(b)
+			f.wait(b)
 			continue
 		}
 		now := f.clock.Now()
@@ -57,7 +60,21 @@ func (f *farTUN) pump() {
 	}
 }
 
-func (f *farTUN) deliver(b []byte) {
+// offer queues a packet, on the clock's goroutine, if there is room.
+func (f *farTUN) offer(b []byte) {
+	select {
+	case f.ready <- b:
+	default:
+		f.lost.Add(1)
+		f.pool.Put(b)
+	}
+}
+
+// dropped is how many packets found the queue full.
+func (f *farTUN) dropped() int64 { return f.lost.Load() }
+
+// wait queues a packet when there is room. The pump waits alone: the kernel's queue of the TUN fills behind it.
+func (f *farTUN) wait(b []byte) {
 	select {
 	case f.ready <- b:
 	case <-f.done:

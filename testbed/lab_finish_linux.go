@@ -13,6 +13,10 @@ import (
 // latenessBudget is how late the 99th percentile of timers may fire before a run is not to be trusted.
 const latenessBudget = int64(100 * time.Millisecond)
 
+// dropBudget is the share of packets that may be lost because the program was slow to take them from a kernel's queue, in which no real
+// home loses any: as many as the built-in homes' radios lose after retries, a fifth of what their worst WANs do.
+const dropBudget = 1e-4
+
 // openFiles makes the data set, with its manifest in the state "running".
 func (l *lab) openFiles() error {
 	h := l.home
@@ -43,7 +47,7 @@ func (l *lab) finish(cut bool, took time.Duration) (*Result, error) {
 	}
 	l.drain()
 	m := &l.set.Manifest
-	l.fidelity(m)
+	slow := l.fidelity(m)
 	l.takeDown()
 	l.events(true)
 	err := l.files.Close()
@@ -56,7 +60,7 @@ func (l *lab) finish(cut bool, took time.Duration) (*Result, error) {
 	m.Homes[0].Packets = n.WAN
 	m.DurationNs = int64(elapsed)
 	m.Fidelity.Unattributed = n.Unattributed
-	m.Reasons = l.reasons(m, err)
+	m.Reasons = reasons(m, slow, err)
 	m.Valid = len(m.Reasons) == 0
 	state := dataset.StateComplete
 	if cut {
@@ -83,8 +87,9 @@ func (l *lab) takeDown() {
 	l.readers.Wait()
 }
 
-// fidelity measures how well the run went, while the interfaces are still there.
-func (l *lab) fidelity(m *dataset.Manifest) {
+// fidelity measures how well the run went, while the interfaces are still there. It returns how many packets were lost because the
+// program was slow to take them.
+func (l *lab) fidelity(m *dataset.Manifest) (slow int64) {
 	var late clock.Lateness
 	for _, w := range []*clock.Wall{l.wall, l.air, l.path} {
 		if w != nil {
@@ -98,13 +103,21 @@ func (l *lab) fidelity(m *dataset.Manifest) {
 		for _, iface := range []string{"wlan0", "eth0", "tun0", "isp0", "vpn0"} {
 			if n, err := ns.Dropped(iface); err == nil && n > 0 {
 				f.Drops[name+"/"+iface] = n
+				slow += n
 			}
 		}
 	}
 	f.Late = l.rows.lateness()
-	if l.ap != nil {
-		l.wan.dropped().unseen(f.Drops, l.ap.Drops())
+	if l.far != nil {
+		f.Drops["far_tunnel"] = l.far.dropped()
+		slow += l.far.dropped()
 	}
+	if l.ap != nil {
+		d := l.wan.dropped()
+		d.unseen(f.Drops, l.ap.Drops())
+		f.Drops["leak_blocked"] = d.Leaks - d.LeaksLAN
+	}
+	return slow
 }
 
 // drops tells what became of the LAN frames that went towards the WAN and that the tap did not see.
@@ -114,14 +127,15 @@ func (l *lab) drops() map[string]int64 {
 		return drops
 	}
 	d := l.wan.dropped()
-	drops["wan_queue"], drops["nat"], drops["leak_blocked"] = d.UpQueue, d.UpNAT, d.Leaks
+	drops["wan_queue"], drops["nat"], drops["leak_blocked"] = d.UpQueue, d.UpNAT, d.LeaksLAN
 	drops["kernel"] = l.trace.hopUp.Expire(0)
-	drops["after_end"] = max(l.tally.forwarded()-d.UpQueue-d.UpNAT-drops["kernel"], 0)
+	drops["after_end"] = max(l.tally.forwarded()-d.UpQueue-d.UpNAT-d.LeaksLAN-drops["kernel"], 0)
 	return drops
 }
 
-// reasons says why a run must not be trusted; nothing if it may.
-func (l *lab) reasons(m *dataset.Manifest, writing error) []string {
+// reasons says why a run must not be trusted; nothing if it may. slow is how many packets the program was too slow for, writing what
+// failed in writing the files.
+func reasons(m *dataset.Manifest, slow int64, writing error) []string {
 	var r []string
 	if n := m.Fidelity.Unattributed; n > 0 {
 		r = append(r, fmt.Sprintf("%d packets could not be attributed", n))
@@ -132,11 +146,15 @@ func (l *lab) reasons(m *dataset.Manifest, writing error) []string {
 	if late := m.Fidelity.TimerP99Ns; late > latenessBudget {
 		r = append(r, fmt.Sprintf("timers fired %v late at p99; %v is allowed", time.Duration(late), time.Duration(latenessBudget)))
 	}
-	if n := m.Counts.Drops["leak_blocked"]; n > 0 {
+	if n := m.Counts.Drops["leak_blocked"] + m.Fidelity.Drops["leak_blocked"]; n > 0 {
 		r = append(r, fmt.Sprintf("%d packets tried to leave beside the tunnel and were blocked", n))
 	}
 	if n := m.Fidelity.Drops["interface_write"]; n > 0 {
 		r = append(r, fmt.Sprintf("interfaces did not take %d packets", n))
+	}
+	if all := m.Counts.LAN + m.Counts.WAN; float64(slow) > dropBudget*float64(all) {
+		r = append(r, fmt.Sprintf("%d packets of %d were dropped from queues that the program was slow to read; %g %% are allowed",
+			slow, all, 100*dropBudget))
 	}
 	if writing != nil {
 		r = append(r, writing.Error())

@@ -46,8 +46,12 @@ func (t *trace) FromEth0(ip []byte) {
 	}
 	l, ok := t.ownerUp(ip)
 	if !ok {
+		_, fromLAN := t.hopUp.Leave(ip) // it ends here, and not in the kernel
 		t.wan.mu.Lock()
 		t.wan.drops.Leaks++
+		if fromLAN {
+			t.wan.drops.LeaksLAN++
+		}
 		t.wan.mu.Unlock()
 		t.pool.Put(ip)
 		return

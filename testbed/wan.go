@@ -64,6 +64,7 @@ type wanDrops struct {
 	DownPath  int64 // lost on the path before the queue: never seen
 	UpNAT     int64 // the NAPT refused it, before the tap
 	Leaks     int64 // would have left in the clear beside the tunnel: blocked
+	LeaksLAN  int64 // of these, a device's: a LAN frame
 	AfterEnd  int64 // came to the tap after the run's end
 }
 

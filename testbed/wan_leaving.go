@@ -33,9 +33,12 @@ func (w *wan) leave(p *packet.Packet, at int64) {
 	}
 }
 
-// tapUntil lets those pass the tap that are due until a moment.
+// tapUntil lets those pass the tap that are due until a moment. Where there are several goroutines none wait here, and nothing is touched.
 func (w *wan) tapUntil(now int64) {
 	l := &w.leaving
+	if !l.used {
+		return
+	}
 	for l.head < len(l.due) && l.due[l.head].p.At <= now {
 		d := &l.due[l.head]
 		l.head++

@@ -1,0 +1,79 @@
+package testbed
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"glasshouse/emulator/clock"
+	"glasshouse/emulator/packet"
+	"glasshouse/emulator/truth"
+	"glasshouse/scenarios"
+	"glasshouse/testbed/dataset"
+)
+
+// datagram is an IPv4 packet with an empty UDP datagram, in a buffer of a pool.
+func datagram(pool *packet.Pool, from, to [4]byte, id uint16) []byte {
+	b := pool.Get()[:28]
+	clear(b)
+	b[0], b[3], b[4], b[5], b[8], b[9] = 0x45, 28, byte(id>>8), byte(id), 64, truth.ProtoUDP
+	copy(b[12:], from[:])
+	copy(b[16:], to[:])
+	b[25] = 8
+	return b
+}
+
+// wallWAN is a WAN of the live world without rate, delay or loss: packets pass on the goroutines of those who send them.
+func wallWAN(t *testing.T, rows *rows) *wan {
+	t.Helper()
+	wall, err := clock.NewWall(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWAN(&scenarios.Home{}, true, wall, &packet.Pool{}, rows)
+	w.toISP = func(p *packet.Packet) { w.pool.Put(p.Data) }
+	w.toHome = w.toISP
+	t.Cleanup(func() {
+		w.close()
+		_ = wall.Close()
+	})
+	return w
+}
+
+// Without a delay both directions cross the WAN at once, each on a goroutine of its own. The race detector judges what they share.
+func TestWANWithoutDelay(t *testing.T) {
+	var frames, up, down int64
+	w := wallWAN(t, newRows(func(at int64, dir int8, _ []byte, o *dataset.Observation) {
+		frames++
+		*o = dataset.Observation{Frame: frames, TsNs: at, Dir: dir}
+	}, func(o *dataset.Observation, _ packet.Lineage, _ bool) {
+		if o.Dir == packet.Up {
+			up++
+		} else {
+			down++
+		}
+	}))
+	home, far := [4]byte{100, 64, 0, 9}, [4]byte{198, 18, 1, 1}
+	const packets = 5000
+	var sending sync.WaitGroup
+	for _, send := range []struct {
+		via      func(*packet.Packet)
+		from, to [4]byte
+	}{{w.up, home, far}, {w.down, far, home}} {
+		sending.Go(func() {
+			for i := range uint16(packets) {
+				send.via(&packet.Packet{Data: datagram(w.pool, send.from, send.to, i), At: w.clock.Now(), Lineage: gatewayOwn()})
+			}
+		})
+	}
+	sending.Wait()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if w.upLine.Len()+w.upPathLine.Len()+w.farLine.Len()+w.downLine.Len() == 0 {
+			break
+		}
+	}
+	w.rows.close()
+	if up != packets || down != packets || w.dropped() != (wanDrops{}) {
+		t.Errorf("%d packets passed up and %d down, want %d each; %+v", up, down, packets, w.dropped())
+	}
+}
