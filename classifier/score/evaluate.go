@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"glasshouse/classifier/model"
-	"glasshouse/classifier/stat"
 	"glasshouse/testbed/dataset"
 )
 
@@ -107,10 +106,4 @@ func evaluate(m model.Model, sets []*dataset.Dataset, predictions io.Writer, of 
 		}
 	}
 	return s.Result(), nil
-}
-
-// Guess returns the class with the highest probability, and that probability.
-func Guess(m model.Model, probs []float32) (string, float32) {
-	i := stat.Argmax(probs)
-	return m.Classes()[i], probs[i]
 }

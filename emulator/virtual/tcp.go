@@ -61,7 +61,6 @@ const (
 	timerAck          // delayed acknowledgement
 	timerAlive        // keepalive
 	timerGone         // forget a closed connection
-	timerApp          // the application's turn
 	timerSACK         // an acknowledgement of what lies beyond a gap
 )
 
