@@ -7,7 +7,6 @@ import (
 
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
-	"glasshouse/emulator/truth"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
 )
@@ -16,7 +15,7 @@ import (
 func datagram(pool *packet.Pool, from, to [4]byte, id uint16) []byte {
 	b := pool.Get()[:28]
 	clear(b)
-	b[0], b[3], b[4], b[5], b[8], b[9] = 0x45, 28, byte(id>>8), byte(id), 64, truth.ProtoUDP
+	b[0], b[3], b[4], b[5], b[8], b[9] = 0x45, 28, byte(id>>8), byte(id), 64, packet.ProtoUDP
 	copy(b[12:], from[:])
 	copy(b[16:], to[:])
 	b[25] = 8
