@@ -81,7 +81,7 @@ func TestHomesThatTakeLongComeFirst(t *testing.T) {
 	if last, first := slices.Max(busy[:]), slices.Min(busy[:]); last-first > last/8 {
 		t.Errorf("order %v: one worker has %d packets, the other %d", order, last, first)
 	}
-	if o.Workers = 1; !slices.Equal(o.inOrder(all, density), all) {
+	if o.Workers = 1; !slices.Equal(o.inOrder(all, orderDensity), all) {
 		t.Error("one worker begins with another home than the first")
 	}
 }
