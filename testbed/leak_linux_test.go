@@ -16,13 +16,13 @@ func TestBlockedLeakCountsOnce(t *testing.T) {
 	l := &lab{wan: w, trace: newTrace(w, truth.NewRegistry(), netip.AddrFrom4(gateway), netip.MustParsePrefix("192.168.7.0/24"), nil)}
 	const frames = 3
 	for i := range uint16(frames) {
-		ip := datagram(w.pool, device, server, i)
+		ip := emptyDatagram(w.pool, device, server, i)
 		l.tally.lan()
 		l.tally.crosses(true)
 		l.trace.hopUp.Enter(ip, packet.Lineage{Unit: 0, LANFrame: int64(i) + 1}, w.clock.Now())
 		l.trace.FromEth0(ip)
 	}
-	l.trace.FromEth0(datagram(w.pool, gateway, server, 99))
+	l.trace.FromEth0(emptyDatagram(w.pool, gateway, server, 99))
 	sum := int64(0)
 	for _, n := range l.drops() {
 		sum += n

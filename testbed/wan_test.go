@@ -11,8 +11,8 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// datagram is an IPv4 packet with an empty UDP datagram, in a buffer of a pool.
-func datagram(pool *packet.Pool, from, to [4]byte, id uint16) []byte {
+// emptyDatagram is an IPv4 packet with an empty UDP datagram, in a buffer of a pool.
+func emptyDatagram(pool *packet.Pool, from, to [4]byte, id uint16) []byte {
 	b := pool.Get()[:28]
 	clear(b)
 	b[0], b[3], b[4], b[5], b[8], b[9] = 0x45, 28, byte(id>>8), byte(id), 64, packet.ProtoUDP
@@ -61,7 +61,7 @@ func TestWANWithoutDelay(t *testing.T) {
 	}{{w.up, home, far}, {w.down, far, home}} {
 		sending.Go(func() {
 			for i := range uint16(packets) {
-				send.via(&packet.Packet{Data: datagram(w.pool, send.from, send.to, i), At: w.clock.Now(), Lineage: gatewayOwn()})
+				send.via(&packet.Packet{Data: emptyDatagram(w.pool, send.from, send.to, i), At: w.clock.Now(), Lineage: gatewayOwn()})
 			}
 		})
 	}
