@@ -108,7 +108,7 @@ func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr 
 	fmt.Fprintf(stderr, "%s, seed %d, %s world, to %s\n", sc.Name, seed, o.world, o.out)
 	bar := newProgress(stderr)
 	opt.Progress = bar.run
-	var m classifier.Model
+	var m model.Model
 	if o.model != "" {
 		if m, err = classifier.LoadFile(o.model); err != nil {
 			return usage(err)
