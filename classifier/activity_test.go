@@ -51,15 +51,15 @@ func TestActivitiesAreTold(t *testing.T) {
 	names := make([]string, 0, 3)
 	for _, a := range s.Activities {
 		names = append(names, a.Activity)
-		if a.F1 < 0.9 || a.F1 > 1 || a.Precision > 1 || a.Recall > 1 || a.Support == 0 || a.Activity != activity.ActivityIdle && a.Constant > 0.8 {
+		if a.F1 < 0.9 || a.F1 > 1 || a.Precision > 1 || a.Recall > 1 || a.Support == 0 || a.Activity != activity.Idle && a.Constant > 0.8 {
 			t.Errorf("%+v", a)
 		}
 	}
-	if !slices.Equal(names, []string{activity.ActivityIdle, "motion", "streaming"}) {
+	if !slices.Equal(names, []string{activity.Idle, "motion", "streaming"}) {
 		t.Errorf("activities %v", names)
 	}
 	a := m.Meta().Activities
-	for class, does := range map[string]string{"plug": activity.ActivityIdle, "hub": activity.ActivityIdle} { // the hub beats in most windows
+	for class, does := range map[string]string{"plug": activity.Idle, "hub": activity.Idle} { // the hub beats in most windows
 		if got := a.Names[a.Common[slices.Index(m.Classes(), class)]]; got != does {
 			t.Errorf("%s does %s in most windows, not %s", class, got, does)
 		}
@@ -84,12 +84,12 @@ func TestActivityScoreCountsWhoIsNotThere(t *testing.T) {
 		w.Roll.Add("camera", &dataset.Observation{TsNs: i * 4e9, Dir: 1, Length: 1400})
 	}
 	tally.Close(m.Meta(), &w)
-	if tally.Truth[activity.ActivityIdle] != 1 || tally.Guess["streaming"] != 1 || len(tally.Truth) != 1 || tally.Both["streaming"] != 0 || len(w.Roll.Of) != 0 {
+	if tally.Truth[activity.Idle] != 1 || tally.Guess["streaming"] != 1 || len(tally.Truth) != 1 || tally.Both["streaming"] != 0 || len(w.Roll.Of) != 0 {
 		t.Errorf("%+v", tally)
 	}
-	var r activity.ActivityRoll
-	r.Add(novelty.UnknownLabel, &dataset.Observation{TsNs: 5, Dir: 1, Length: 90})
-	if a, from, to := r.Tell(m.Meta().Activities, m.Meta().Classes, novelty.UnknownLabel); a != "" || from != 5 || to != 5 {
+	var r activity.Roll
+	r.Add(novelty.Label, &dataset.Observation{TsNs: 5, Dir: 1, Length: 90})
+	if a, from, to := r.Tell(m.Meta().Activities, m.Meta().Classes, novelty.Label); a != "" || from != 5 || to != 5 {
 		t.Errorf("what is unknown does %q from %d to %d", a, from, to)
 	}
 }

@@ -30,7 +30,7 @@ func TestFeatures(t *testing.T) {
 	if diff := cmp.Diff([]float32{0, 1, 0, 0, 0, 0, 0, 1, -1, 98, 0.75}, out); diff != "" {
 		t.Error(diff)
 	}
-	if len(feature.FeatureNames()) != feature.NumFeatures {
+	if len(feature.Names()) != feature.NumFeatures {
 		t.Error("a feature has no name")
 	}
 }
@@ -56,13 +56,13 @@ func boostedOf(tb testing.TB, x []float32, y []uint8, classes, workers int) *tre
 func trees(tb testing.TB) *model.Trees {
 	tb.Helper()
 	x, y := classifiertest.Clusters(500, 3, 0.1, 1)
-	return newTrees(tb, model.KindForest, feature.FeatureNames(), forestOf(tb, x, y, 3, 1))
+	return newTrees(tb, model.KindForest, feature.Names(), forestOf(tb, x, y, 3, 1))
 }
 
 // boosted is a model of boosted trees on the sequence of packets.
 func boosted(tb testing.TB) *model.Trees {
 	tb.Helper()
-	names := feature.ColumnNames(feature.FeaturesSequence, nil)
+	names := feature.ColumnNames(feature.Sequence, nil)
 	cols, err := feature.NewColumns(names)
 	if err != nil {
 		tb.Fatal(err)

@@ -163,7 +163,7 @@ func TestExportedNetsAgreeWithONNXRuntime(t *testing.T) {
 			learn := talks(8, 1500, c.inputs, false)
 			learn.Meta.Kind = c.kind
 			if c.inputs == neural.InputsRich {
-				learn.Meta.Features = append(feature.FeatureNames(), neural.RichNames()...)
+				learn.Meta.Features = append(feature.Names(), neural.RichNames()...)
 			}
 			m, err := neural.Teach(t.Context(), learn, o, c.inputs)
 			if err != nil {

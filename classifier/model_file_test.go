@@ -94,7 +94,7 @@ func FuzzParseModel(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var r activity.ActivityRoll
+		var r activity.Roll
 		answers := 0
 		var l *model.Labeller[dataset.Observation]
 		l = model.NewLabeller(m, func(o dataset.Observation, class string, p float32) error {
@@ -148,7 +148,7 @@ func anyActivities(tb testing.TB, classes int) *activity.Activities {
 		y[i] = uint8(i % 2)
 		x[i*activity.NumActing+1] = float32(i % 2)
 	}
-	a := &activity.Activities{Names: []string{activity.ActivityIdle, "motion"}, Common: make([]int, classes), Trees: boostedOf(tb, x, y, 2, 1).Marshal()}
+	a := &activity.Activities{Names: []string{activity.Idle, "motion"}, Common: make([]int, classes), Trees: boostedOf(tb, x, y, 2, 1).Marshal()}
 	if err := a.Load(classes); err != nil {
 		tb.Fatal(err)
 	}

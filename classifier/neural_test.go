@@ -48,7 +48,7 @@ func talk(home uint64, n int, yield func(o *dataset.Observation, class int16)) {
 // talks is a corpus of such homes. Labels are permuted if asked for.
 func talks(homes, n int, inputs string, permute bool) *neural.Corpus {
 	h := neural.NewHistory(inputs)
-	c := &neural.Corpus{Numbers: h.Numbers(), Meta: model.Meta{Kind: model.KindTCN, ClassMode: model.ClassPaper, Features: feature.FeatureNames(), Classes: []string{"a", "b", "c"}, Majority: "a", Lengths: map[string]int{}}}
+	c := &neural.Corpus{Numbers: h.Numbers(), Meta: model.Meta{Kind: model.KindTCN, ClassMode: model.ClassPaper, Features: feature.Names(), Classes: []string{"a", "b", "c"}, Majority: "a", Lengths: map[string]int{}}}
 	for k := range homes {
 		h.Reset()
 		var home neural.CorpusHome

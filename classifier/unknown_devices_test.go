@@ -3,6 +3,12 @@ package classifier
 import (
 	"bytes"
 	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
 	"glasshouse/classifier/classifiertest"
 	"glasshouse/classifier/evaluate"
 	"glasshouse/classifier/model"
@@ -13,11 +19,6 @@ import (
 	"glasshouse/classifier/train"
 	"glasshouse/classifier/tree"
 	"glasshouse/testbed/dataset"
-	"math"
-	"os"
-	"path/filepath"
-	"slices"
-	"testing"
 )
 
 // wary is a model of a village, without its hubs, that may call known packets unknown 1 time in 20; and what judges it.
@@ -56,7 +57,7 @@ func TestUnknownDeviceIsCalledSo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if u := l.Unknown; u.Share < 0.9 || u.AUC < 0.95 || u.FalseUnknown > 0.15 || u.ShareInterval == nil || u.AUCInterval == nil || len(u.Known) != 2 || l.Called[novelty.UnknownLabel] < 500 {
+		if u := l.Unknown; u.Share < 0.9 || u.AUC < 0.95 || u.FalseUnknown > 0.15 || u.ShareInterval == nil || u.AUCInterval == nil || len(u.Known) != 2 || l.Called[novelty.Label] < 500 {
 			t.Errorf("%s: %+v, %v", kind, u, l.Called)
 		}
 		if g := l.Unknown.Flows; g.New != 3 || g.AUC < 0.95 { // a far end for each device and home
@@ -70,7 +71,7 @@ func TestUnknownDeviceIsCalledSo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again.Called[novelty.UnknownLabel] != l.Called[novelty.UnknownLabel] || again.Unknown.AUC != l.Unknown.AUC {
+		if again.Called[novelty.Label] != l.Called[novelty.Label] || again.Unknown.AUC != l.Unknown.AUC {
 			t.Errorf("%s: the loaded model says something else: %+v", kind, again.Unknown)
 		}
 		var told bytes.Buffer
@@ -82,14 +83,14 @@ func TestUnknownDeviceIsCalledSo(t *testing.T) {
 		if err := os.WriteFile(path, told.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		file, err := score.EvaluatePredictions(path, f.Judge[0], score.ForeignOptions{Window: 50})
+		file, err := score.EvaluatePredictions(path, f.Judge[0], score.PredictionOptions{Window: 50})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if a, b := s.Trust, file.Trust; a.N != s.N-s.Unknown.N || a.N != b.N || math.Abs(a.Brier-b.Brier) > 1e-9 || math.Abs(a.CalibrationError-b.CalibrationError) > 1e-9 {
 			t.Errorf("%s: of %d packets, %d unknown, the probabilities are worth %+v, those of its file %+v", kind, s.N, s.Unknown.N, a, b)
 		}
-		if !slices.Contains(s.Confusion.Labels, novelty.UnknownLabel) || slices.Contains(s.Classes, novelty.UnknownLabel) {
+		if !slices.Contains(s.Confusion.Labels, novelty.Label) || slices.Contains(s.Classes, novelty.Label) {
 			t.Errorf("%s: classes %v, labels %v", kind, s.Classes, s.Confusion.Labels)
 		}
 	}
@@ -126,14 +127,14 @@ func TestUnknownThatIsDamagedIsRefused(t *testing.T) {
 func TestUnknownIsNoClassThatCouldBePresent(t *testing.T) {
 	s := score.NewScorer(&model.Meta{Classes: []string{"a", "b"}, Majority: "a", Window: 2})
 	for home := range 2 {
-		for i, guess := range []string{"a", "b", novelty.UnknownLabel, "b"} {
+		for i, guess := range []string{"a", "b", novelty.Label, "b"} {
 			r := dataset.Row{Label: dataset.Label{Device: "d", Class: string(rune('a' + i%2)), Role: "device"}}
 			r.Frame = int64(i + 1)
 			s.Add(&dataset.Manifest{}, home, &r, guess, 0.9)
 		}
 	}
 	got := s.Result()
-	if got.N != 8 || !slices.Equal(got.Confusion.Labels, []string{"a", "b", novelty.UnknownLabel}) {
+	if got.N != 8 || !slices.Equal(got.Confusion.Labels, []string{"a", "b", novelty.Label}) {
 		t.Fatalf("%d packets, %v", got.N, got.Confusion.Labels)
 	}
 	if p := got.Presence; p.Windows != 4 || p.HammingLoss != 0.25 || p.BaselineAbsent != 1 || p.ClassesPerWindow != 2 { // 2 of 8 pairs

@@ -19,10 +19,10 @@ func TestActivitiesOfTheCatalogueAreTold(t *testing.T) {
 		}
 		for _, a := range p.Activities {
 			seen[a.Name] = true
-			idle := activity.ActivityGroup(a.Name) == activity.ActivityIdle
+			idle := activity.Group(a.Name) == activity.Idle
 			byItself := a.Trigger == devices.TriggerTimer || a.Trigger == devices.TriggerBoot
 			if want := byItself || slices.Contains(quiet, a.Name); idle != want {
-				t.Errorf("%s: %s, set off by %s, counts as %s", name, a.Name, a.Trigger, activity.ActivityGroup(a.Name))
+				t.Errorf("%s: %s, set off by %s, counts as %s", name, a.Name, a.Trigger, activity.Group(a.Name))
 			}
 		}
 	}

@@ -26,20 +26,20 @@ type Activities struct {
 // SetTrees gives the trees that tell the activities apart.
 func (m *Activities) SetTrees(b *tree.Boost) { m.judge, m.Trees = b, b.Marshal() }
 
-// ActivityIdle is what a device does that only keeps its connections: heartbeats, reports, name look-ups.
-const ActivityIdle = "idle"
+// Idle is what a device does that only keeps its connections: heartbeats, reports, name look-ups.
+const Idle = "idle"
 
-// ActivityNames lists what is told apart.
-func ActivityNames() []string {
-	return []string{"browsing", "call", ActivityIdle, "motion", "streaming", "switching", "voice-command"}
+// Names lists what is told apart.
+func Names() []string {
+	return []string{"browsing", "call", Idle, "motion", "streaming", "switching", "voice-command"}
 }
 
 // activityOf gives which of activityNames a packet's activity is.
-func activityOf(l *dataset.Label) string { return ActivityGroup(l.Activity) }
+func activityOf(l *dataset.Label) string { return Group(l.Activity) }
 
-// ActivityGroup gives what an activity of a device's profile counts as, one of those that are told apart: ActivityIdle for what a device
+// Group gives what an activity of a device's profile counts as, one of those that are told apart: ActivityIdle for what a device
 // does by itself, by a timer or at its start, and for what is not known.
-func ActivityGroup(activity string) string {
+func Group(activity string) string {
 	switch activity {
 	case "voice-command", "tell-about", "ask":
 		return "voice-command"
@@ -54,7 +54,7 @@ func ActivityGroup(activity string) string {
 	case "call":
 		return "call"
 	}
-	return ActivityIdle
+	return Idle
 }
 
 const (
@@ -71,14 +71,14 @@ type acting struct {
 	longestUp, largeGap int64
 }
 
-// ActivityRoll rolls one window's packets up by class. The zero value is ready; used by one goroutine.
-type ActivityRoll struct {
+// Roll rolls one window's packets up by class. The zero value is ready; used by one goroutine.
+type Roll struct {
 	Of    map[string]*acting
 	Total int
 }
 
 // Add takes a packet of the window and what it is called.
-func (r *ActivityRoll) Add(class string, o *dataset.Observation) {
+func (r *Roll) Add(class string, o *dataset.Observation) {
 	if r.Of == nil {
 		r.Of = make(map[string]*acting)
 	}
@@ -96,15 +96,15 @@ func (r *ActivityRoll) Add(class string, o *dataset.Observation) {
 	} else {
 		a.bytesDown += int64(o.Length)
 	}
-	a.full += stat.Count(o.Length >= 1000)
-	a.small += stat.Count(o.Length < 150)
+	a.full += stat.Indicator(o.Length >= 1000)
+	a.small += stat.Indicator(o.Length < 150)
 	a.longest = max(a.longest, o.Length)
 	a.largeGap = max(a.largeGap, o.TsNs-a.toNs)
 	a.toNs = o.TsNs
 }
 
 // Reset begins another window.
-func (r *ActivityRoll) Reset() {
+func (r *Roll) Reset() {
 	clear(r.Of)
 	r.Total = 0
 }
@@ -121,7 +121,7 @@ func (a *acting) Features(class, total int, x []float32) {
 
 // Tell says what a class does in the window, and from when to when its packets are there (UTC epoch, ns). The activity is "" of a class
 // that is not there or was not learned, and of a model that does not tell.
-func (r *ActivityRoll) Tell(m *Activities, classes []string, class string) (activity string, fromNs, toNs int64) {
+func (r *Roll) Tell(m *Activities, classes []string, class string) (activity string, fromNs, toNs int64) {
 	a := r.Of[class]
 	if a == nil {
 		return "", 0, 0

@@ -4,7 +4,7 @@ import "glasshouse/testbed/dataset"
 
 // TruthWindow is a window's packets with what they belong to.
 type TruthWindow struct {
-	Roll ActivityRoll
+	Roll Roll
 	Acts map[string]map[string]int // by class: packets of each activity
 }
 
@@ -23,7 +23,7 @@ func (w *TruthWindow) Truth(class string, l *dataset.Label) {
 // Does is what a class does: what most of its packets belong to.
 func (w *TruthWindow) Does(class string) string {
 	best := ""
-	for _, name := range ActivityNames() {
+	for _, name := range Names() {
 		if n := w.Acts[class][name]; n > 0 && (best == "" || n > w.Acts[class][best]) {
 			best = name
 		}

@@ -29,7 +29,7 @@ func labelling(ctx context.Context, dir string, turns int) error {
 		return err
 	}
 	fmt.Printf("labelling with 20 trees, one core, %d frames of a home of %s; best of %d\n", len(frames), dir, turns)
-	for _, set := range []string{feature.FeaturesPaper, feature.FeaturesSequence} {
+	for _, set := range []string{feature.Paper, feature.Sequence} {
 		m, err := train.Train(ctx, []*dataset.Dataset{d}, train.Options{
 			Kind: model.KindForest, Features: set, Seed: 1, Forest: tree.ForestOptions{Trees: 20, Workers: threads},
 		})

@@ -15,13 +15,13 @@ import (
 
 // Card says what a model is, for those who are handed it.
 type Card struct {
-	Kind      string       `json:"kind"`
-	About     string       `json:"about"`
-	Classes   []string     `json:"classes"` // in the order of the probabilities
-	ClassMode string       `json:"class_mode"`
-	Input     string       `json:"input"`
-	Features  []Feature    `json:"features"` // in the order of the input, as an export takes them
-	Training  CardTraining `json:"training"`
+	Kind      string    `json:"kind"`
+	About     string    `json:"about"`
+	Classes   []string  `json:"classes"` // in the order of the probabilities
+	ClassMode string    `json:"class_mode"`
+	Input     string    `json:"input"`
+	Features  []Feature `json:"features"` // in the order of the input, as an export takes them
+	Training  Training  `json:"training"`
 	// Calibration is nil where probabilities are not calibrated.
 	Calibration *model.Calibration `json:"calibration,omitempty"`
 	Limits      []string           `json:"limits"`
@@ -33,8 +33,8 @@ type Feature struct {
 	Meaning string `json:"meaning"`
 }
 
-// CardTraining says what a model has learned from.
-type CardTraining struct {
+// Training says what a model has learned from.
+type Training struct {
 	Packets  int            `json:"packets"`
 	Homes    []model.HomeID `json:"homes"`
 	Path     string         `json:"path"` // napt, vpn or mixed
@@ -46,7 +46,7 @@ type CardTraining struct {
 func New(meta *model.Meta) *Card {
 	c := &Card{
 		Kind: meta.Kind, About: kindAbout(meta.Kind), Input: kindInput(meta.Kind), Calibration: meta.Calibration, Classes: meta.Classes, ClassMode: meta.ClassMode,
-		Training: CardTraining{Packets: meta.Packets, Homes: meta.TrainedOn, Path: meta.Path, Seed: meta.Seed, Majority: meta.Majority},
+		Training: Training{Packets: meta.Packets, Homes: meta.TrainedOn, Path: meta.Path, Seed: meta.Seed, Majority: meta.Majority},
 		Limits: []string{
 			"It has learned from emulated homes. What it says of real homes must be measured on real homes.",
 			"A score counts on homes that it has not learned from; `glasshouse score` refuses the others.",

@@ -29,7 +29,7 @@ const (
 // above chance; a feature that identifies homes is something else, as an address is: a model that gets it could learn homes by
 // heart, and would be found out on others.
 func Leaks(sets []*dataset.Dataset) ([]Leak, error) {
-	names := append(feature.FeatureNames(), "remote_addr", "local_port", "tcp_flags", "payload_length")
+	names := append(feature.Names(), "remote_addr", "local_port", "tcp_flags", "payload_length")
 	type sample struct{ values []any }
 	var homes [][]sample
 	var runs []int
@@ -45,7 +45,7 @@ func Leaks(sets []*dataset.Dataset) ([]Leak, error) {
 				}
 			}
 			e.Step(&r.Observation, x[:])
-			if full || !model.Counts(&d.Manifest, r) || len(homes[len(homes)-1]) == leakPackets {
+			if full || !model.IsScored(&d.Manifest, r) || len(homes[len(homes)-1]) == leakPackets {
 				return nil
 			}
 			v := make([]any, 0, len(names))

@@ -211,7 +211,7 @@ func Shuffled(sets []*dataset.Dataset, seed uint64) ([]*dataset.Dataset, error) 
 	ends := make([]int, 0, len(sets))
 	for _, d := range sets {
 		err := d.Rows(func(_ int, r *dataset.Row) error {
-			if !model.Counts(&d.Manifest, r) {
+			if !model.IsScored(&d.Manifest, r) {
 				return nil
 			}
 			l := dataset.Label{Device: r.Device, Class: r.Class, Category: r.Category}
@@ -239,7 +239,7 @@ func Shuffled(sets []*dataset.Dataset, seed uint64) ([]*dataset.Dataset, error) 
 		out = append(out, d.Relabel(func() func(*dataset.Row) {
 			next := 0
 			return func(r *dataset.Row) {
-				if model.Counts(&d.Manifest, r) {
+				if model.IsScored(&d.Manifest, r) {
 					l := kinds[mine[next]]
 					next++
 					r.Device, r.Class, r.Category = l.Device, l.Class, l.Category

@@ -103,11 +103,11 @@ func (s *strangers) add(truth string, o *dataset.Observation, counts bool, v flo
 			f.strange++
 			s.in++
 			h.strange[bin]++
-			h.called += stat.Count(called)
+			h.called += stat.Indicator(called)
 		} else {
 			h.known[bin]++
 			h.of[truth]++
-			h.wrong[truth] += stat.Count(called)
+			h.wrong[truth] += stat.Indicator(called)
 		}
 	}
 	if len(s.open) == s.window {
@@ -238,7 +238,7 @@ func groups(known, strange []float64, threshold float64) UnknownGroups {
 	above := func(v []float64) float64 {
 		n := 0
 		for _, x := range v {
-			n += stat.Count(x > threshold)
+			n += stat.Indicator(x > threshold)
 		}
 		return stat.Ratio(n, len(v))
 	}
@@ -276,9 +276,9 @@ func Unlearned(m model.Model, f Fold) (LeftOut, error) {
 				at = home
 				s.nextHome()
 				l = model.NewLabeller(m, func(of dataset.Row, class string, _ float32) error {
-					counts := model.Counts(&d.Manifest, &of)
+					counts := model.IsScored(&d.Manifest, &of)
 					truth := model.ClassOf(&of.Label, meta.ClassMode)
-					s.add(truth, &of.Observation, counts, l.Novelty(), class == novelty.UnknownLabel)
+					s.add(truth, &of.Observation, counts, l.Novelty(), class == novelty.Label)
 					p := -float64(slices.Max(l.Probs()))
 					switch {
 					case !counts:

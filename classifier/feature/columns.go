@@ -12,15 +12,15 @@ import (
 
 // Feature sets that tree models learn from.
 const (
-	FeaturesPaper    = "paper"    // HomeMole's eleven numbers
-	FeaturesOneHot   = "onehot"   // the same, but whether the port is this or that of the 50 most used ones, instead of its number
-	FeaturesSequence = "sequence" // HomeMole's eleven numbers and what is derived from the sequence of packets
-	FeaturesFlow     = "flow"     // those, and what is derived from the packets of the same flow
+	Paper    = "paper"    // HomeMole's eleven numbers
+	OneHot   = "onehot"   // the same, but whether the port is this or that of the 50 most used ones, instead of its number
+	Sequence = "sequence" // HomeMole's eleven numbers and what is derived from the sequence of packets
+	Flow     = "flow"     // those, and what is derived from the packets of the same flow
 )
 
-// FeatureSets lists the feature sets.
-func FeatureSets() []string {
-	return []string{FeaturesPaper, FeaturesOneHot, FeaturesSequence, FeaturesFlow}
+// Sets lists the feature sets.
+func Sets() []string {
+	return []string{Paper, OneHot, Sequence, Flow}
 }
 
 // HotPorts is how many ports FeaturesOneHot tells apart, as the third-party readings of HomeMole's code do.
@@ -63,22 +63,22 @@ func NewColumns(names []string) (*Columns, error) {
 // ColumnNames returns the names of a set's features; ports are those that FeaturesOneHot tells apart.
 func ColumnNames(set string, ports []uint16) []string {
 	switch set {
-	case FeaturesOneHot:
+	case OneHot:
 		names := make([]string, 0, len(ports)+NumFeatures-1)
 		for _, p := range ports {
 			names = append(names, HotPrefix+strconv.Itoa(int(p)))
 		}
-		return append(names, FeatureNames()[FeatPort+1:]...)
-	case FeaturesSequence:
-		return append(FeatureNames(), SequenceNames()...)
-	case FeaturesFlow:
+		return append(names, Names()[FeatPort+1:]...)
+	case Sequence:
+		return append(Names(), SequenceNames()...)
+	case Flow:
 		return AllNames()
 	}
-	return FeatureNames()
+	return Names()
 }
 
 // AllNames lists the names of all features but those of ports, in the order of a Reader's values.
-func AllNames() []string { return append(append(FeatureNames(), SequenceNames()...), flowNames()...) }
+func AllNames() []string { return append(append(Names(), SequenceNames()...), flowNames()...) }
 
 // MostUsed returns the most used ports, at most n of them; the smaller of equals first.
 func MostUsed(counts map[uint16]int, n int) []uint16 {
@@ -117,7 +117,7 @@ func (r *Reader) Step(o *dataset.Observation, out []float32) {
 	for i, from := range r.C.From {
 		v := r.all[from]
 		if p := r.C.port[i]; p >= 0 {
-			v = float32(stat.Count(v == p))
+			v = float32(stat.Indicator(v == p))
 		}
 		out[i] = v
 	}

@@ -24,8 +24,8 @@ const (
 	NumFeatures
 )
 
-// FeatureNames names the features in order.
-func FeatureNames() []string {
+// Names names the features in order.
+func Names() []string {
 	return []string{"remote_port", "ip", "tcp", "udp", "tls", "http", "dns", "other", "dir", "length", "interval"}
 }
 

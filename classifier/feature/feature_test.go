@@ -5,9 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
-
 	"glasshouse/testbed/dataset"
+	"pgregory.net/rapid"
 )
 
 // slowSequence computes the derived features of the last packet from all packets, by their definitions.
@@ -107,7 +106,7 @@ func TestSequenceFeaturesAgreeWithTheirDefinitions(t *testing.T) {
 
 // A packet's features do not depend on what comes after it, nor on labels: they are computed from observations alone.
 func TestColumnsAreThePapersNumbersAndPortsApart(t *testing.T) {
-	names := ColumnNames(FeaturesOneHot, []uint16{443, 53})
+	names := ColumnNames(OneHot, []uint16{443, 53})
 	cols, err := NewColumns(names)
 	if err != nil {
 		t.Fatal(err)

@@ -4,15 +4,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
-
 	"glasshouse/emulator/packet"
 	"glasshouse/testbed/dataset"
+	"pgregory.net/rapid"
 )
 
 // A model's features of flows are those of the WANReader, whose definitions have tests of their own, and a home leaves nothing behind.
 func TestFlowColumnsAreThoseOfTheWANReader(t *testing.T) {
-	names := ColumnNames(FeaturesFlow, nil)
+	names := ColumnNames(Flow, nil)
 	cols, err := NewColumns(names)
 	if err != nil {
 		t.Fatal(err)

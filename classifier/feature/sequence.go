@@ -108,7 +108,7 @@ func (s *sequence) Step(o *dataset.Observation, out []float32) {
 	}
 	if s.n >= keptBack {
 		old := s.back(keptBack)
-		s.lengths[stat.Count(old.size > 0)][max(old.size, -old.size)].recent--
+		s.lengths[stat.Indicator(old.size > 0)][max(old.size, -old.size)].recent--
 	}
 	s.ring[s.n%keptBack] = kept{o.TsNs, sign * size}
 	s.n++

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
-
 	"glasshouse/emulator/packet"
 	"glasshouse/testbed/dataset"
 )

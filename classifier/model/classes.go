@@ -40,8 +40,8 @@ func ClassOf(l *dataset.Label, mode string) string {
 	return l.Class
 }
 
-// Counts tells whether a row counts: sent by or for a device, after the home's start-up.
-func Counts(m *dataset.Manifest, r *dataset.Row) bool {
+// IsScored tells whether a row counts: sent by or for a device, after the home's start-up.
+func IsScored(m *dataset.Manifest, r *dataset.Row) bool {
 	return !r.Passed && r.Owned() && r.TsNs >= m.StartNs+m.WarmUpNs
 }
 

@@ -91,7 +91,7 @@ func (l *Labeller[T]) hand(frame int64) error {
 	best := stat.Argmax(l.probs)
 	if l.find != nil {
 		if l.novel = l.find.Novelty(&seen, l.probs); l.novel > l.find.U.Thresholds[best] {
-			return l.answer(of, novelty.UnknownLabel, l.novel)
+			return l.answer(of, novelty.Label, l.novel)
 		}
 	}
 	return l.answer(of, l.classes[best], l.probs[best])

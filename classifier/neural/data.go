@@ -31,7 +31,7 @@ type CorpusHome struct {
 func collectHomes(ctx context.Context, sets []*dataset.Dataset, o *Options, inputs string) (*Corpus, error) {
 	h := NewHistory(inputs)
 	c := &Corpus{Meta: model.Meta{Kind: o.Kind, ClassMode: o.Classes, Seed: o.Seed, Window: o.Window, Path: model.PathOf(sets)}, Numbers: h.Numbers()}
-	c.Meta.Features = feature.FeatureNames()
+	c.Meta.Features = feature.Names()
 	if inputs == InputsRich {
 		c.Meta.Features = append(c.Meta.Features, RichNames()...)
 	}
@@ -54,7 +54,7 @@ func collectHomes(ctx context.Context, sets []*dataset.Dataset, o *Options, inpu
 			k.X = append(k.X, make([]float32, c.Numbers)...)
 			h.Step(&r.Observation, k.X[n:])
 			k.Port, k.Size = append(k.Port, r.RemotePort), append(k.Size, feature.SizeOf(&r.Observation))
-			if !model.Counts(&d.Manifest, r) {
+			if !model.IsScored(&d.Manifest, r) {
 				k.Class = append(k.Class, -1)
 				return ctx.Err()
 			}

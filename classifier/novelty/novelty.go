@@ -15,10 +15,10 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// UnknownLabel is what a packet is called that seems to come from a device that was never learned.
-const UnknownLabel = "unknown"
+// Label is what a packet is called that seems to come from a device that was never learned.
+const Label = "unknown"
 
-func IsUnknown(label string) bool { return label == UnknownLabel }
+func IsUnknown(label string) bool { return label == Label }
 
 // Unknown tells devices that were never learned from those that were. A packet is new if its signature (port, protocol, direction, length,
 // rhythm, the length before) is rare in every class that was learned, if the packets to and from the same far end are, and if the model is

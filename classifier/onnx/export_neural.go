@@ -17,9 +17,9 @@ func InputNames(m *model.Meta) []string {
 		return m.Features
 	}
 	if len(m.Features) <= feature.NumFeatures {
-		return feature.FeatureNames()
+		return feature.Names()
 	}
-	return append(feature.FeatureNames(), neural.RichNames()[1:]...) // the length's logarithm follows from the length
+	return append(feature.Names(), neural.RichNames()[1:]...) // the length's logarithm follows from the length
 }
 
 // columns of the rich inputs among InputNames.

@@ -8,9 +8,9 @@ import (
 	"glasshouse/classifier/stat"
 )
 
-// ActivityScore says how well it is told what devices do: of each window and class one activity, judged against what most of the class's
+// Activity says how well it is told what devices do: of each window and class one activity, judged against what most of the class's
 // packets in the window belong to. A class that is told and not there is wrong, and so is one that is there and not told.
-type ActivityScore struct {
+type Activity struct {
 	Activity  string  `json:"activity"`
 	Precision float64 `json:"precision"`
 	Recall    float64 `json:"recall"`
@@ -40,17 +40,17 @@ func (t *actingTally) Close(m *model.Meta, w *activity.TruthWindow) {
 		is, usual := w.Does(class), m.Activities.Names[m.Activities.Common[slices.Index(m.Classes, class)]]
 		t.Guess[told]++
 		t.constants[usual]++
-		t.Both[told] += stat.Count(told == is)
-		t.constant[usual] += stat.Count(usual == is)
+		t.Both[told] += stat.Indicator(told == is)
+		t.constant[usual] += stat.Indicator(usual == is)
 	}
 	w.Reset()
 }
 
-func (t *actingTally) Result() []ActivityScore {
-	var out []ActivityScore
-	for _, a := range activity.ActivityNames() {
+func (t *actingTally) Result() []Activity {
+	var out []Activity
+	for _, a := range activity.Names() {
 		if n := t.Truth[a]; n > 0 {
-			out = append(out, ActivityScore{
+			out = append(out, Activity{
 				Activity: a, Precision: stat.Ratio(t.Both[a], t.Guess[a]), Recall: stat.Ratio(t.Both[a], n), F1: stat.Ratio(2*t.Both[a], n+t.Guess[a]), Support: n,
 				Constant: stat.Ratio(2*t.constant[a], n+t.constants[a]),
 			})

@@ -34,7 +34,7 @@ func newTally(labels []string) *tally {
 	n := len(labels)
 	return &tally{
 		confusion: make([]int, n*n), both: make([]int, n), truthOnly: make([]int, n), guessOnly: make([]int, n),
-		present: n - stat.Count(slices.ContainsFunc(labels, novelty.IsUnknown)),
+		present: n - stat.Indicator(slices.ContainsFunc(labels, novelty.IsUnknown)),
 	}
 }
 

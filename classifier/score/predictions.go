@@ -11,8 +11,8 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// ForeignOptions say how predictions of somebody's own model are scored.
-type ForeignOptions struct {
+// PredictionOptions say how predictions of somebody's own model are scored.
+type PredictionOptions struct {
 	Classes string // one of ClassModes; "" = paper
 	Window  int    // packets, of presence; 0 = 100
 	// TrainedOn is what the model has learned from, for its classes and the baselines. Without it both come from the data set
@@ -60,7 +60,7 @@ func (in *Guesses) At(home int, frame int64) (class string, probability float32)
 // EvaluatePredictions scores the predictions in a file, CSV or Parquet, on a data set as Evaluate scores a model: every WAN
 // packet needs one guess, whether it counts or not. What is not right with them is a *dataset.PredictionError. The result's
 // Model is the file's name.
-func EvaluatePredictions(path string, d *dataset.Dataset, o ForeignOptions) (*Score, error) {
+func EvaluatePredictions(path string, d *dataset.Dataset, o PredictionOptions) (*Score, error) {
 	if o.Classes == "" {
 		o.Classes = model.ClassPaper
 	}
@@ -158,7 +158,7 @@ func Describe(sets []*dataset.Dataset, mode string) (*model.Meta, error) {
 			m.TrainedOn = append(m.TrainedOn, model.HomeID{ScenarioDigest: d.Manifest.ScenarioDigest, Seed: d.Manifest.Seed, Home: h.Home})
 		}
 		err := d.Rows(func(_ int, r *dataset.Row) error {
-			if !model.Counts(&d.Manifest, r) {
+			if !model.IsScored(&d.Manifest, r) {
 				return nil
 			}
 			c, k := model.ClassOf(&r.Label, mode), model.LengthKey(&r.Observation)

@@ -34,7 +34,7 @@ type Score struct {
 	First            []FirstTold          `json:"first_correct"`
 	Trust            *Trust               `json:"trust,omitempty"`   // nil where guesses came without probabilities
 	Unknown          *CalledUnknown       `json:"unknown,omitempty"` // nil of models that do not say so
-	Activities       []ActivityScore      `json:"activities,omitempty"`
+	Activities       []Activity           `json:"activities,omitempty"`
 
 	homes  []*tally // what Pool and LossOf draw from
 	labels []string
@@ -190,7 +190,7 @@ func (s *Scorer) Add(m *dataset.Manifest, home int, r *dataset.Row, guess string
 func (s *Scorer) add(m *dataset.Manifest, home int, r *dataset.Row, guess string, p float32, probs []float32) {
 	s.paths[m.Path] = true
 	h := s.home(home)
-	if model.Counts(m, r) {
+	if model.IsScored(m, r) {
 		truth := model.ClassOf(&r.Label, s.meta.ClassMode)
 		h.guesses[[2]string{truth, guess}]++
 		h.major[[2]string{truth, s.meta.Majority}]++
@@ -301,7 +301,7 @@ func (s *Scorer) Result() *Score {
 	if u := s.meta.Unknown; u != nil {
 		called := 0
 		for k, c := range guesses {
-			called += c * stat.Count(novelty.IsUnknown(k[1]))
+			called += c * stat.Indicator(novelty.IsUnknown(k[1]))
 		}
 		res.Unknown = &CalledUnknown{u.Rate, called, stat.Ratio(called, n)}
 	}

@@ -98,7 +98,7 @@ func Median(v []float64) float64 {
 	return quantile(v, 0.5)
 }
 
-func Count(b bool) int {
+func Indicator(b bool) int {
 	if b {
 		return 1
 	}

@@ -13,7 +13,7 @@ import (
 
 // findActivities learns what devices do in windows, from the packets that are theirs; nil where there is next to nothing to learn.
 func findActivities(ctx context.Context, meta *model.Meta, sets []*dataset.Dataset, workers int) (*activity.Activities, error) {
-	m := &activity.Activities{Names: activity.ActivityNames(), Common: make([]int, len(meta.Classes))}
+	m := &activity.Activities{Names: activity.Names(), Common: make([]int, len(meta.Classes))}
 	counts := make([][]int, len(meta.Classes))
 	for i := range counts {
 		counts[i] = make([]int, len(m.Names))
@@ -42,7 +42,7 @@ func findActivities(ctx context.Context, meta *model.Meta, sets []*dataset.Datas
 				at, n = h, 0
 				w.Reset()
 			}
-			if model.Counts(&d.Manifest, r) {
+			if model.IsScored(&d.Manifest, r) {
 				class := model.ClassOf(&r.Label, meta.ClassMode)
 				w.Roll.Add(class, &r.Observation)
 				w.Truth(class, &r.Label)
@@ -60,7 +60,7 @@ func findActivities(ctx context.Context, meta *model.Meta, sets []*dataset.Datas
 	if len(y) < score.TooFew {
 		return nil, nil
 	}
-	idle := slices.Index(m.Names, activity.ActivityIdle)
+	idle := slices.Index(m.Names, activity.Idle)
 	for i, c := range counts {
 		m.Common[i] = idle
 		for k, n := range c {

@@ -41,7 +41,7 @@ type judged struct {
 func (v *validation) judge(ctx context.Context, m model.Model, sets []*dataset.Dataset, most int) (*judged, error) {
 	total := 0
 	err := v.each(ctx, sets, func(_ int, _ *dataset.Row, counts bool) error {
-		total += stat.Count(counts)
+		total += stat.Indicator(counts)
 		return nil
 	}, nil)
 	if err != nil {
@@ -97,7 +97,7 @@ func (v *validation) each(ctx context.Context, sets []*dataset.Dataset, yield fu
 				return nil
 			}
 			open = true
-			if err := yield(home, r, v.holds(home, r.Frame) && model.Counts(&d.Manifest, r)); err != nil {
+			if err := yield(home, r, v.holds(home, r.Frame) && model.IsScored(&d.Manifest, r)); err != nil {
 				return err
 			}
 			return ctx.Err()

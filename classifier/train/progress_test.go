@@ -23,7 +23,7 @@ func TestTrainProgress(t *testing.T) {
 		phases []string
 	}{
 		{"forest", Options{Kind: model.KindForest, Activities: true}, []string{PhaseRead, PhaseTrain, PhaseHeldBack, PhaseCalibrate, PhaseActivities}},
-		{"boost", Options{Kind: model.KindBoost, Features: feature.FeaturesOneHot, Boost: tree.BoostOptions{Rounds: 8}}, []string{PhaseRead, PhaseTrain, PhaseHeldBack, PhaseCalibrate}},
+		{"boost", Options{Kind: model.KindBoost, Features: feature.OneHot, Boost: tree.BoostOptions{Rounds: 8}}, []string{PhaseRead, PhaseTrain, PhaseHeldBack, PhaseCalibrate}},
 		{"unknown", Options{Kind: model.KindForest, Unknown: 0.1}, []string{PhaseRead, PhaseTrain, PhaseHeldBack, PhaseCalibrate, PhaseSignatures, PhaseStrangers}},
 		{"neural", Options{Kind: model.KindTCN, Neural: neural.Options{Units: 16, Layers: 1, Epochs: 1}}, []string{PhaseRead, PhaseTrain, PhaseCalibrate}},
 	} {

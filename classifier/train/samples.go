@@ -23,11 +23,11 @@ func collect(ctx context.Context, sets []*dataset.Dataset, o *Options) (*samples
 	s := &samples{meta: model.Meta{Kind: o.Kind, ClassMode: o.Classes, Seed: o.Seed, Window: o.Window, Path: model.PathOf(sets)}}
 	var ports []uint16
 	passes := int64(1)
-	if o.Features == feature.FeaturesOneHot {
+	if o.Features == feature.OneHot {
 		passes = 2
 	}
 	o.work.Read(PhaseRead, passes*PacketsOf(sets))
-	if o.Features == feature.FeaturesOneHot {
+	if o.Features == feature.OneHot {
 		counts := make(map[uint16]int)
 		err := eachCounted(ctx, sets, nil, func(_ int, r *dataset.Row, _ []float32) { counts[r.RemotePort]++ })
 		if err != nil {
@@ -104,7 +104,7 @@ func eachCounted(ctx context.Context, sets []*dataset.Dataset, cols *feature.Col
 			if from != nil {
 				from.Step(&r.Observation, x) // rows that do not count are passed, too: intervals need them
 			}
-			if model.Counts(&d.Manifest, r) {
+			if model.IsScored(&d.Manifest, r) {
 				yield(home, r, x)
 			}
 			return ctx.Err()

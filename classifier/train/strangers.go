@@ -110,6 +110,6 @@ func (b *lessonBook) add(packets []watched, stranger, classes int) {
 		if n[w.class]++; n[w.class]%every != 0 {
 			return
 		}
-		b.x, b.y, b.home = append(b.x, x...), append(b.y, uint8(stat.Count(int(w.class) == stranger))), append(b.home, w.home)
+		b.x, b.y, b.home = append(b.x, x...), append(b.y, uint8(stat.Indicator(int(w.class) == stranger))), append(b.home, w.home)
 	})
 }

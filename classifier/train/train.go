@@ -44,7 +44,7 @@ func (o *Options) Check() error {
 		o.Classes = model.ClassPaper
 	}
 	if o.Features == "" {
-		o.Features = feature.FeaturesPaper
+		o.Features = feature.Paper
 	}
 	if o.Window == 0 {
 		o.Window = 100
@@ -54,15 +54,15 @@ func (o *Options) Check() error {
 		return fmt.Errorf("model %q is not known; there is %v", o.Kind, model.Kinds())
 	case !slices.Contains(model.ClassModes(), o.Classes):
 		return fmt.Errorf("classes %q are not known; there are %v", o.Classes, model.ClassModes())
-	case !slices.Contains(feature.FeatureSets(), o.Features):
-		return fmt.Errorf("features %q are not known; there are %v", o.Features, feature.FeatureSets())
+	case !slices.Contains(feature.Sets(), o.Features):
+		return fmt.Errorf("features %q are not known; there are %v", o.Features, feature.Sets())
 	}
 	if !(o.Unknown >= 0 && o.Unknown < 1) {
 		return fmt.Errorf("a share of %v of known packets that may be called unknown; it is 0 to 1", o.Unknown)
 	}
 	o.Forest.Seed, o.Boost.Seed = o.Seed, o.Seed
 	n := &o.Neural
-	n.Kind, n.Classes, n.Window, n.Seed, n.Rich = o.Kind, o.Classes, o.Window, o.Seed, o.Features == feature.FeaturesSequence
+	n.Kind, n.Classes, n.Window, n.Seed, n.Rich = o.Kind, o.Classes, o.Window, o.Seed, o.Features == feature.Sequence
 	return nil
 }
 
@@ -249,7 +249,7 @@ func (s *samples) rehearse(ctx context.Context, v *validation, o *Options, witho
 	tree.OrDefault(&less.Forest.Trees, 60)
 	less.Forest.Trees = (less.Forest.Trees + some - 1) / some
 	if without != nobody {
-		tree.OrDefault(&less.Boost.Rounds, tree.BoostRounds)
+		tree.OrDefault(&less.Boost.Rounds, tree.DefaultRounds)
 		less.Boost.Rounds = (less.Boost.Rounds + some - 1) / some
 	}
 	less.Forest.Progress, less.Boost.Progress = nil, nil
@@ -268,7 +268,7 @@ func (s *samples) rehearse(ctx context.Context, v *validation, o *Options, witho
 func (o *Options) rehearsed() int {
 	trees, rounds := o.Forest.Trees, o.Boost.Rounds
 	tree.OrDefault(&trees, 60)
-	tree.OrDefault(&rounds, tree.BoostRounds)
+	tree.OrDefault(&rounds, tree.DefaultRounds)
 	if o.Kind == model.KindBoost {
 		return rounds
 	}

@@ -173,7 +173,7 @@ func countSignatures(ctx context.Context, meta *model.Meta, sets []*dataset.Data
 			var keys [novelty.NumLevels]uint64
 			s.Step(&r.Observation, &keys)
 			class := slices.Index(meta.Classes, model.ClassOf(&r.Label, meta.ClassMode))
-			if class < 0 || v.holds(home, r.Frame) || !model.Counts(&d.Manifest, r) {
+			if class < 0 || v.holds(home, r.Frame) || !model.IsScored(&d.Manifest, r) {
 				return ctx.Err()
 			}
 			total[class]++
@@ -317,13 +317,13 @@ func lessons(packets []watched, classes, workers int) (x []float32, y []uint8) {
 	}
 	every := func(c int32) int { return (counts[c] + unknownClass - 1) / unknownClass }
 	parts := make([][]float32, classes+1)
-	tree.Share(classes+1, workers, func() func(int) {
+	tree.Parallel(classes+1, workers, func() func(int) {
 		return func(k int) {
 			seen := make([]int, classes)
 			if k < classes && counts[k] < score.TooFew {
 				return
 			}
-			replay(packets, k-stat.Count(k == classes)*(classes+1), func(w *watched, in []float32) {
+			replay(packets, k-stat.Indicator(k == classes)*(classes+1), func(w *watched, in []float32) {
 				if w.class < 0 || k < classes && int(w.class) != k || counts[w.class] < score.TooFew {
 					return
 				}
@@ -336,7 +336,7 @@ func lessons(packets []watched, classes, workers int) (x []float32, y []uint8) {
 	for k, part := range parts {
 		x = append(x, part...)
 		for range len(part) / novelty.NumNovelties {
-			y = append(y, uint8(stat.Count(k < classes)))
+			y = append(y, uint8(stat.Indicator(k < classes)))
 		}
 	}
 	return x, y

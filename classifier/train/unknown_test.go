@@ -94,7 +94,7 @@ func TestLessonsOfStrangers(t *testing.T) {
 	for class, n := range map[uint8]int{0: 300, 1: 300} {
 		got := 0
 		for _, y := range book.y {
-			got += stat.Count(y == class)
+			got += stat.Indicator(y == class)
 		}
 		if got < n {
 			t.Errorf("%d lessons of %d", got, class)

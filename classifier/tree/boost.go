@@ -22,8 +22,8 @@ type BoostOptions struct {
 	Progress   func(done, of int)
 }
 
-// BoostRounds is how many rounds there are by default.
-const BoostRounds = 60
+// DefaultRounds is how many rounds there are by default.
+const DefaultRounds = 60
 
 // lambda is the weight of the L2 penalty on leaves, in units of hessian.
 const lambda = 1
@@ -38,7 +38,7 @@ type Boost struct {
 // GrowBoost trains on a table. Sums of gradients are integers, so that their order does not matter, and the logarithms and
 // exponentials are our own: the same trees for any number of workers, on any processor.
 func GrowBoost(ctx context.Context, t *table, o BoostOptions) (*Boost, error) {
-	OrDefault(&o.Rounds, BoostRounds)
+	OrDefault(&o.Rounds, DefaultRounds)
 	OrDefault(&o.Leaves, 31)
 	if o.Rate <= 0 {
 		o.Rate = 0.15
@@ -65,14 +65,14 @@ func GrowBoost(ctx context.Context, t *table, o BoostOptions) (*Boost, error) {
 			return nil, err
 		}
 		const block = 4096
-		Share((t.n+block-1)/block, o.Workers, func() func(int) {
+		Parallel((t.n+block-1)/block, o.Workers, func() func(int) {
 			return func(k int) {
 				for i := k * block; i < min((k+1)*block, t.n); i++ {
 					softmax(score[i*t.classes:][:t.classes], probs[i*t.classes:][:t.classes])
 				}
 			}
 		})
-		Share(t.classes, o.Workers, func() func(int) {
+		Parallel(t.classes, o.Workers, func() func(int) {
 			return func(c int) {
 				var g *booster
 				select {

@@ -40,8 +40,8 @@ func TestBoostedRootAgreesWithASlowSearch(t *testing.T) {
 		gain := func(f int, cut float32) float64 {
 			var g, h [2]float64
 			for i, c := range y {
-				side := stat.Count(x[i*feature.NumFeatures+f] > cut)
-				g[side] += p - float64(stat.Count(int(c) == class))
+				side := stat.Indicator(x[i*feature.NumFeatures+f] > cut)
+				g[side] += p - float64(stat.Indicator(int(c) == class))
 				h[side] += p * (1 - p)
 			}
 			return g[0]*g[0]/(h[0]+1) + g[1]*g[1]/(h[1]+1)

@@ -46,7 +46,7 @@ func GrowForest(ctx context.Context, t *table, o ForestOptions) (*Forest, error)
 	f := &Forest{Classes: t.classes, Trees: make([]Tree, o.Trees)}
 	var mu sync.Mutex
 	done := 0
-	Share(o.Trees, o.Workers, func() func(int) {
+	Parallel(o.Trees, o.Workers, func() func(int) {
 		g := newGrower(t, &o)
 		return func(i int) {
 			if ctx.Err() != nil {

@@ -26,7 +26,7 @@ func NewTable(x []float32, y []uint8, classes, workers int) *table {
 		n: len(y), y: y, classes: classes, cols: make([][]uint8, features),
 		cuts: make([][]float32, features), low: make([][]float32, features), high: make([][]float32, features),
 	}
-	Share(features, workers, func() func(int) {
+	Parallel(features, workers, func() func(int) {
 		values := make([]float32, t.n)
 		return func(f int) {
 			for i := range t.n {
@@ -45,9 +45,9 @@ func NewTable(x []float32, y []uint8, classes, workers int) *table {
 	return t
 }
 
-// Share does the jobs 0 to n-1 on some workers; each worker begins with start, which makes its buffers and returns what does
+// Parallel does the jobs 0 to n-1 on some workers; each worker begins with start, which makes its buffers and returns what does
 // a job. It returns when all are done. Which worker does which job is left to chance: a job must not depend on it.
-func Share(n, workers int, start func() func(job int)) {
+func Parallel(n, workers int, start func() func(job int)) {
 	if workers = min(max(workers, 1), n); workers <= 1 {
 		do := start()
 		for i := range n {

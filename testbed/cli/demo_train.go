@@ -33,12 +33,12 @@ type demoRecipe struct {
 func recipeOf(path string) demoRecipe {
 	if path == "vpn" {
 		return demoRecipe{homes: 150, features: "the sequence of packets", options: train.Options{
-			Kind: model.KindForest, Features: feature.FeaturesSequence, Uncalibrated: true,
+			Kind: model.KindForest, Features: feature.Sequence, Uncalibrated: true,
 			Forest: tree.ForestOptions{Trees: 16, MinLeaf: 1, Draw: 16},
 		}}
 	}
 	return demoRecipe{homes: 40, features: "the sequence of packets and their flows", options: train.Options{
-		Kind: model.KindForest, Features: feature.FeaturesFlow, Uncalibrated: true,
+		Kind: model.KindForest, Features: feature.Flow, Uncalibrated: true,
 		Forest: tree.ForestOptions{Trees: 30, MinLeaf: 3},
 	}}
 }

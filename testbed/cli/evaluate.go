@@ -68,7 +68,7 @@ minutes what people happen to do tells it too, so use long ones.`,
 	f.StringVar(&o.split, "split", evaluate.SplitHome, "how to split: "+strings.Join(evaluate.Splits(), ", "))
 	f.IntVar(&o.seeds, "seeds", 1, "how many models of each kind, of seeds that follow --seed; 1 with --split device")
 	f.StringVar(&o.classes, "classes", model.ClassPaper, "what to tell apart: "+strings.Join(model.ClassModes(), ", "))
-	f.StringVar(&o.feats, "features", feature.FeaturesPaper, "what models learn from: "+strings.Join(feature.FeatureSets(), ", ")+"; see train")
+	f.StringVar(&o.feats, "features", feature.Paper, "what models learn from: "+strings.Join(feature.Sets(), ", ")+"; see train")
 	f.BoolVar(&o.control, "control", false, "one more model, of shuffled labels")
 	f.BoolVar(&o.leaks, "leaks", false, "look whether one feature tells homes or data sets apart")
 	o.seed.add(cmd)
@@ -76,7 +76,7 @@ minutes what people happen to do tells it too, so use long ones.`,
 	completeFlag(cmd, "model", model.Kinds())
 	completeFlag(cmd, "split", evaluate.Splits())
 	completeFlag(cmd, "classes", model.ClassModes())
-	completeFlag(cmd, "features", feature.FeatureSets())
+	completeFlag(cmd, "features", feature.Sets())
 	return cmd
 }
 
@@ -93,7 +93,7 @@ func runEvaluate(ctx context.Context, o *evaluateOptions, dirs []string, stdout,
 		return usagef("--seeds must be 1 or more")
 	}
 	if err := errors.Join(checkName("--split", o.split, evaluate.Splits()), checkName("--classes", o.classes, model.ClassModes()),
-		checkName("--features", o.feats, feature.FeatureSets())); err != nil {
+		checkName("--features", o.feats, feature.Sets())); err != nil {
 		return err
 	}
 	sets, err := openSets(dirs, stderr)
@@ -144,7 +144,7 @@ func writeEvaluation(w io.Writer, e *evaluate.Evaluation) error {
 	for _, l := range e.LeftOut {
 		most := "-"
 		for _, c := range slices.Sorted(maps.Keys(l.Called)) {
-			if c == novelty.UnknownLabel {
+			if c == novelty.Label {
 				continue
 			}
 			if most == "-" || l.Called[c] > l.Called[most] {

@@ -272,7 +272,7 @@ func (v *observeView) window(win *watch.Window) {
 	v.recent = fmt.Sprintf("the last %d packets:", win.Packets)
 	for _, p := range win.Present {
 		v.recent += fmt.Sprintf(" %s %d", p.Class, p.Packets)
-		if p.Activity != "" && p.Activity != activity.ActivityIdle {
+		if p.Activity != "" && p.Activity != activity.Idle {
 			v.recent += " (" + p.Activity + ")"
 		}
 	}

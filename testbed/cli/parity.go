@@ -8,8 +8,6 @@ import (
 	"runtime"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"glasshouse/classifier/evaluate"
 	"glasshouse/classifier/train"
 	"glasshouse/classifier/tree"
@@ -18,6 +16,7 @@ import (
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/report"
+	"golang.org/x/sync/errgroup"
 )
 
 // liveAtOnce is how many live homes run at the same time, each with its twin's seed: more would wait for each other's threads.

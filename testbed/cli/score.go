@@ -121,7 +121,7 @@ func scorePredictions(o *scoreOptions, dir string, stdout, stderr io.Writer) err
 			return usagef("%w; --allow-seen scores it all the same", err)
 		}
 	}
-	s, err := score.EvaluatePredictions(o.foreign, sets[0], score.ForeignOptions{Classes: o.classes, Window: o.window, TrainedOn: learned})
+	s, err := score.EvaluatePredictions(o.foreign, sets[0], score.PredictionOptions{Classes: o.classes, Window: o.window, TrainedOn: learned})
 	if _, ok := errors.AsType[*dataset.PredictionError](err); ok {
 		return usage(err)
 	}

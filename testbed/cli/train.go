@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
 	"glasshouse/classifier/feature"
 	"glasshouse/classifier/model"
 	"glasshouse/classifier/neural"
@@ -79,7 +78,7 @@ MODEL.checkpoint; the same command goes on from there.`,
 	_ = f.SetAnnotation("model", givenOnly, []string{}) // a file elsewhere: `run --model`
 	f.StringVarP(&o.out, "output", "o", "", "`FILE` of the model (required)")
 	f.StringVar(&o.classes, "classes", model.ClassPaper, "what to tell apart: "+strings.Join(model.ClassModes(), ", "))
-	f.StringVar(&o.feats, "features", feature.FeaturesPaper, "what a model learns from: paper (HomeMole's eleven numbers), onehot (each of the 50 most used ports apart), sequence (the eleven and the sequence of packets), flow (those and the flow that a packet belongs to)")
+	f.StringVar(&o.feats, "features", feature.Paper, "what a model learns from: paper (HomeMole's eleven numbers), onehot (each of the 50 most used ports apart), sequence (the eleven and the sequence of packets), flow (those and the flow that a packet belongs to)")
 	f.IntVar(&o.window, "window", 100, "`PACKETS` of a window, for the score of who is active")
 	f.Float64Var(&o.unknown, "unknown", 0, "call devices that were never learned \"unknown\"; `SHARE` of the known packets may be called so, too, as in --unknown=0.1 (0.05 if none is given)")
 	f.Lookup("unknown").NoOptDefVal = fmt.Sprint(train.DefaultFalseUnknown)
@@ -88,7 +87,7 @@ MODEL.checkpoint; the same command goes on from there.`,
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	completeFlag(cmd, "model", model.Kinds())
 	completeFlag(cmd, "classes", model.ClassModes())
-	completeFlag(cmd, "features", feature.FeatureSets())
+	completeFlag(cmd, "features", feature.Sets())
 	return cmd
 }
 
@@ -129,7 +128,7 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 		return usagef("--unknown=%v: a share from 0 to 0.5 is allowed", o.unknown)
 	}
 	if err := errors.Join(checkName("-m", o.kind, model.Kinds()), checkName("--classes", o.classes, model.ClassModes()),
-		checkName("--features", o.feats, feature.FeatureSets()), checkNeural(&o.neural)); err != nil {
+		checkName("--features", o.feats, feature.Sets()), checkNeural(&o.neural)); err != nil {
 		return err
 	}
 	if err := checkModelPath(o.out); err != nil {

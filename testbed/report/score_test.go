@@ -15,7 +15,7 @@ func TestScoreIsInOrder(t *testing.T) {
 	s := &score.Score{
 		Model: "forest", Path: "napt", Presence: score.Presence{Window: 100, Windows: 7, HammingLoss: 0.125},
 		Intervals:  &score.Intervals{Homes: 2, HammingLoss: stat.Interval{0.111, 0.222}},
-		Activities: []score.ActivityScore{{Activity: "motion", F1: 0.5, Support: 3}}, Unknown: &score.CalledUnknown{Wanted: 0.05, N: 9, Share: 0.25},
+		Activities: []score.Activity{{Activity: "motion", F1: 0.5, Support: 3}}, Unknown: &score.CalledUnknown{Wanted: 0.05, N: 9, Share: 0.25},
 	}
 	if err := WriteScore(&b, s); err != nil {
 		t.Fatal(err)

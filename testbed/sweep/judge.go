@@ -8,10 +8,9 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"glasshouse/classifier/feature"
 	"glasshouse/classifier/tree"
+	"golang.org/x/sync/errgroup"
 )
 
 // Attackers, by what they know of a packet.
@@ -232,8 +231,8 @@ func lookUp(t *training, classes int) func(c *classSample, i int) int {
 
 // Places of features that a look-up uses.
 var (
-	featDir    = slices.Index(feature.FeatureNames(), "dir")
-	featLength = slices.Index(feature.FeatureNames(), "length")
+	featDir    = slices.Index(feature.Names(), "dir")
+	featLength = slices.Index(feature.Names(), "length")
 )
 
 // score trains the attackers on some homes and scores them on others; families come in the order of the samples.

@@ -7,12 +7,11 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"glasshouse/classifier/feature"
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"golang.org/x/sync/errgroup"
 )
 
 // order is a home that is to be lived.

@@ -89,7 +89,7 @@ type Watcher struct {
 	open   Window
 	find   *novelty.Unknown
 	meta   *model.Meta
-	acts   activity.ActivityRoll
+	acts   activity.Roll
 	novel  []float32 // of the open window's packets
 	inOpen map[string]int
 	totals map[string]*ClassTotal
