@@ -14,7 +14,7 @@ import (
 	"glasshouse/classifier"
 	"glasshouse/classifier/activity"
 	"glasshouse/classifier/neural"
-	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/frames"
 	"glasshouse/testbed/plain"
 	"glasshouse/testbed/watch"
 	"golang.org/x/term"
@@ -37,11 +37,11 @@ func newObserve() *cobra.Command {
 		Short: "Label the packets of a capture or an interface as they pass",
 		Long: `Labels each packet that crosses the edge of a home with the device that a model takes it for, as soon as the model can tell,
 and says of each window of packets which devices are in it, from when to when, and what each does (voice-command, streaming, motion,
-switching, browsing, call, idle). The capture can be anybody's: pcap or pcapng, of Ethernet, raw IP,
-Linux cooked or BSD loopback frames. A model that learned behind a VPN is for captures behind a VPN.
+switching, browsing, call, idle). The capture can be anybody's: pcap or pcapng, gzip-compressed or not, or - for standard input; of
+Ethernet, raw IP, Linux cooked, BSD loopback or PPP frames. A model that learned behind a VPN is for captures behind a VPN.
 
-Which side is the home's is told by --local, or else by the first packets: private addresses where they talk to public ones,
-or the one address that nearly all packets have at one end. Packets that stay inside are counted and not labelled.
+Which side is the home's is told by --local, or else by the first packets: the one public address that nearly all of them have at
+one end, or private addresses where they talk to public ones. Frames that are not labelled are counted by reason, in left_out of --json.
 
 A model that was trained with --unknown calls packets "unknown" that seem to come from a device it has never learned, with how new they
 seem for a probability; windows then have a novelty, and are unknown where it is above what all but the share of known windows have that
@@ -116,6 +116,8 @@ type endOut struct {
 	Dropped int64              `json:"dropped"` // by the kernel, of a live interface
 	Cut     bool               `json:"cut"`     // the file ends within a packet
 	Classes []watch.ClassTotal `json:"classes"`
+	LeftOut frames.LeftOut     `json:"left_out"` // frames that are not labelled, by reason
+	Notes   []string           `json:"notes"`    // what is odd about the capture
 	WallS   float64            `json:"wall_s"`
 }
 
@@ -164,7 +166,7 @@ func runObserve(ctx context.Context, o *observeOptions, file string, stdout, std
 		return nil
 	}
 	began := time.Now()
-	end := endOut{Type: lineEnd, Model: m.Meta().Kind, Path: m.Meta().Path}
+	end := endOut{Type: lineEnd, Model: m.Meta().Kind, Path: m.Meta().Path, LeftOut: make(frames.LeftOut), Notes: []string{}}
 	if o.iface != "" {
 		if o.howLong > 0 {
 			var cancel context.CancelFunc
@@ -172,7 +174,7 @@ func runObserve(ctx context.Context, o *observeOptions, file string, stdout, std
 			defer cancel()
 		}
 		fmt.Fprintf(stderr, "watching %s; ^C ends it\n", o.iface)
-		end.Dropped, err = watch.Interface(ctx, o.iface, func(f dataset.Frame) error {
+		end.Dropped, err = watch.Interface(ctx, o.iface, func(f frames.Record) error {
 			view.tick()
 			if f.Data == nil { // nothing came for a while: what there is goes out
 				return out.Flush()
@@ -180,7 +182,7 @@ func runObserve(ctx context.Context, o *observeOptions, file string, stdout, std
 			return w.Frame(f)
 		})
 	} else {
-		end.Cut, err = observeFile(ctx, file, w, view)
+		err = observeFile(ctx, file, w, view, &end)
 	}
 	if err == nil {
 		err = w.Close()
@@ -193,6 +195,7 @@ func runObserve(ctx context.Context, o *observeOptions, file string, stdout, std
 		}
 		return err
 	}
+	end.LeftOut.Add(w.LeftOut())
 	end.Local, end.Counts, end.Classes, end.WallS = w.Local().String(), w.Counts(), w.Totals(), time.Since(began).Seconds()
 	switch {
 	case o.json && (o.only == "" || o.only == "end"):
@@ -204,40 +207,45 @@ func runObserve(ctx context.Context, o *observeOptions, file string, stdout, std
 }
 
 // observeFile labels a capture file. One that ends within a packet is labelled up to there.
-func observeFile(ctx context.Context, file string, w *watch.Watcher, view *observeView) (cut bool, err error) {
-	r, err := dataset.OpenAnyCapture(file)
+func observeFile(ctx context.Context, file string, w *watch.Watcher, view *observeView, end *endOut) error {
+	r, err := frames.Open(file)
 	if err != nil {
-		return false, usage(err)
+		return usage(err)
 	}
 	defer r.Close()
 	for n := 0; ; n++ {
-		f, err := r.Read()
+		rec, err := r.Record()
 		if errors.Is(err, io.EOF) {
-			return false, nil
-		}
-		if c, ok := errors.AsType[*dataset.CutError](err); ok {
-			fmt.Fprintln(view.w, c)
-			return true, nil
+			break
 		}
 		if err != nil {
-			return false, usage(err)
+			return usage(err)
 		}
-		if err := w.Frame(f); err != nil {
-			return false, usage(err)
+		if err := w.Frame(rec); err != nil {
+			return usage(err)
 		}
 		if n%1024 == 0 {
 			view.tick()
 			if err := ctx.Err(); err != nil {
-				return false, err
+				return err
 			}
 		}
 	}
+	end.LeftOut.Add(r.LeftOut())
+	end.Cut, end.Notes = r.LeftOut()[frames.CutOff] > 0, append(end.Notes, r.Notes()...)
+	for _, note := range r.Notes() {
+		fmt.Fprintf(view.w, "%s: %s\n", file, note)
+	}
+	return nil
 }
 
 func writeObserved(w io.Writer, e *endOut) error {
 	t := plain.NewTable(w)
 	fmt.Fprintf(t, "%d frames: %d labelled by the %s (learned from %s homes), %d inside the home, %d not IP, %d dropped; home side %s\n\n",
 		e.Counts.Frames, e.Counts.Labeled, e.Model, e.Path, e.Counts.Inside, e.Counts.NotIP, e.Dropped, e.Local)
+	if e.LeftOut.Total() > 0 {
+		fmt.Fprintf(t, "left out: %s\n\n", e.LeftOut)
+	}
 	writeTotals(t, e.Classes)
 	return t.Flush()
 }

@@ -189,7 +189,7 @@ func (r *Reader) Next() (*Frame, error) {
 	for {
 		rec, err := r.Record()
 		if err != nil {
-			if err == io.EOF && r.dec.unread() { //nolint:errorlint // Record returns it unwrapped
+			if err == io.EOF && r.dec.Unread() { //nolint:errorlint // Record returns it unwrapped
 				return nil, &InputError{r.src.name, ErrLink}
 			}
 			return nil, err

@@ -157,8 +157,8 @@ func NewDecoder() Decoder { return Decoder{left: make(LeftOut), links: make(map[
 // LeftOut counts what was left out so far.
 func (d *Decoder) LeftOut() LeftOut { return d.left }
 
-// unread tells whether there were frames, and none of a link type that is read.
-func (d *Decoder) unread() bool {
+// Unread tells whether there were frames, and none of a link type that is read.
+func (d *Decoder) Unread() bool {
 	for _, known := range d.links {
 		if known {
 			return false

@@ -9,7 +9,7 @@ import (
 	"github.com/google/gopacket/pcapgo"
 	"golang.org/x/sys/unix"
 
-	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/frames"
 )
 
 // wholeFrame is what is captured of a frame, bytes: the library's own default cuts the last 14 of a full one.
@@ -18,9 +18,9 @@ const wholeFrame = 65550
 // waiting is how many frames may wait to be labelled.
 const waiting = 1 << 14
 
-// Interface gives the frames of a network interface until ctx ends: yield is called for each, and with a zero Frame (no Data)
+// Interface gives the frames of a network interface until ctx ends: yield is called for each, and with a zero Record (no Data)
 // now and then while there are none. It returns how many frames the kernel and we had to drop. It needs CAP_NET_RAW.
-func Interface(ctx context.Context, name string, yield func(dataset.Frame) error) (dropped int64, err error) {
+func Interface(ctx context.Context, name string, yield func(frames.Record) error) (dropped int64, err error) {
 	link, err := linkOf(name)
 	if err != nil {
 		return 0, err
@@ -32,7 +32,7 @@ func Interface(ctx context.Context, name string, yield func(dataset.Frame) error
 	if err := h.SetCaptureLength(wholeFrame); err != nil {
 		return 0, err
 	}
-	frames, failed := make(chan dataset.Frame, waiting), make(chan error, 1)
+	queue, failed := make(chan frames.Record, waiting), make(chan error, 1)
 	stop, cancel := context.WithCancel(context.WithoutCancel(ctx)) // after the last look at the counters
 	defer cancel()
 	go func() { // ends with the first frame after stop: the library's read cannot be interrupted
@@ -44,7 +44,7 @@ func Interface(ctx context.Context, name string, yield func(dataset.Frame) error
 				return
 			}
 			select {
-			case frames <- dataset.Frame{TsNs: info.Timestamp.UnixNano(), Length: info.Length, Data: b, Link: link}:
+			case queue <- frames.Record{TsNs: info.Timestamp.UnixNano(), Length: info.Length, Data: b, Link: link}:
 			case <-stop.Done():
 				return
 			}
@@ -59,16 +59,16 @@ func Interface(ctx context.Context, name string, yield func(dataset.Frame) error
 	defer tick.Stop()
 	for {
 		select {
-		case f := <-frames:
+		case f := <-queue:
 			err = yield(f)
 		case <-tick.C:
 			count()
-			err = yield(dataset.Frame{})
+			err = yield(frames.Record{})
 		case err = <-failed:
 			err = fmt.Errorf("%s: %w", name, err)
 		case <-ctx.Done():
-			for len(frames) > 0 && err == nil {
-				err = yield(<-frames)
+			for len(queue) > 0 && err == nil {
+				err = yield(<-queue)
 			}
 			count()
 			return dropped, err
@@ -98,9 +98,9 @@ func linkOf(name string) (uint16, error) {
 	}
 	switch t := r.Uint16(); t {
 	case unix.ARPHRD_ETHER, unix.ARPHRD_LOOPBACK: // loopback has Ethernet's header too
-		return linkEthernet, nil
+		return frames.LinkEthernet, nil
 	case unix.ARPHRD_NONE, unix.ARPHRD_PPP: // TUN: the packet socket gives IP
-		return linkRaw, nil
+		return frames.LinkRaw, nil
 	default:
 		return 0, fmt.Errorf("%s: hardware type %d; Ethernet and raw IP are read", name, t)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/songgao/water"
 	"golang.org/x/sys/unix"
 
-	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/frames"
 )
 
 const insideEnv = "GLASSHOUSE_WATCH_INSIDE"
@@ -62,7 +62,7 @@ func watchInside(t *testing.T) {
 	w := New(&fixed{}, nil, 0)
 	wrote := make(chan error, 1)
 	begun := false
-	dropped, err := Interface(ctx, "wan7", func(f dataset.Frame) error {
+	dropped, err := Interface(ctx, "wan7", func(f frames.Record) error {
 		if !begun { // the socket listens
 			begun = true
 			go func() {

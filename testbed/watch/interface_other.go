@@ -6,10 +6,10 @@ import (
 	"context"
 	"errors"
 
-	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/frames"
 )
 
 // Interface gives the frames of a network interface; on Linux only.
-func Interface(context.Context, string, func(dataset.Frame) error) (int64, error) {
+func Interface(context.Context, string, func(frames.Record) error) (int64, error) {
 	return 0, errors.New("a live interface can be watched on Linux only; a capture file anywhere")
 }

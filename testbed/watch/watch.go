@@ -7,6 +7,7 @@
 package watch
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -14,6 +15,7 @@ import (
 	"glasshouse/classifier/model"
 	"glasshouse/classifier/novelty"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/frames"
 )
 
 // Packet is a labelled packet.
@@ -62,7 +64,7 @@ type Counts struct {
 	Frames  int64 `json:"frames"`  // in all
 	Labeled int64 `json:"labeled"` // that cross the edge of the home, and have their label
 	Inside  int64 `json:"inside"`  // both ends are the home's, or neither is, or sent to many
-	NotIP   int64 `json:"not_ip"`
+	NotIP   int64 `json:"not_ip"`  // or so that no packet can be read from them: left_out says why
 }
 
 // lookFirst is how many IP packets are looked at to tell which side is the home's, where nobody says.
@@ -82,6 +84,10 @@ type Watcher struct {
 	local  Local
 	guess  sideGuess
 	held   []heldFrame // until the side is known
+	dec    frames.Decoder
+	cutter *frames.Cutter
+	copies *frames.Copies
+	left   frames.LeftOut // of the packets that are not labelled
 	parser *dataset.Parser
 	label  *model.Labeller[dataset.Observation]
 	buf    []byte
@@ -96,12 +102,7 @@ type Watcher struct {
 	counts Counts
 }
 
-type heldFrame struct {
-	number int64
-	tsNs   int64
-	data   []byte
-	length int
-}
+type heldFrame = frames.Frame
 
 // New returns a watcher for one home; without local addresses the first packets tell which side is the home's.
 func New(m model.Model, local Local, window int) *Watcher {
@@ -109,6 +110,7 @@ func New(m model.Model, local Local, window int) *Watcher {
 		window = m.Meta().WindowPackets()
 	}
 	w := &Watcher{
+		dec: frames.NewDecoder(), cutter: frames.NewCutter(), copies: frames.NewCopies(), left: make(frames.LeftOut),
 		local: local, parser: dataset.NewParser(), window: window, inOpen: make(map[string]int), totals: make(map[string]*ClassTotal),
 	}
 	w.label, w.find = model.NewLabeller(m, w.labelled), m.Meta().Unknown
@@ -122,24 +124,35 @@ func (w *Watcher) Local() Local { return w.local }
 // Counts are the frames so far.
 func (w *Watcher) Counts() Counts { return w.counts }
 
+// LeftOut counts the frames that are not labelled, by reason.
+func (w *Watcher) LeftOut() frames.LeftOut {
+	all := make(frames.LeftOut)
+	all.Add(w.left)
+	all.Add(w.dec.LeftOut())
+	return all
+}
+
 // Frame takes the next frame. Its data is the caller's again afterwards.
-func (w *Watcher) Frame(f dataset.Frame) error {
+func (w *Watcher) Frame(rec frames.Record) error {
 	w.counts.Frames++
-	frame, length, ok := ethernetOf(f, &w.buf)
-	if !ok {
-		if !known(f.Link) {
-			return fmt.Errorf("frame %d: link type %d; Ethernet, raw IP, Linux cooked and BSD loopback are read", w.counts.Frames, f.Link)
-		}
+	rec.Number = w.counts.Frames
+	f, ok := w.dec.Decode(rec)
+	switch {
+	case !ok:
 		w.counts.NotIP++
 		return nil
+	case w.copies.Seen(f):
+		w.left[frames.Copy]++
+		return nil
+	case w.local != nil:
+		return w.cut(f)
 	}
-	if w.local != nil {
-		return w.observe(w.counts.Frames, f.TsNs, frame, length)
-	}
-	w.guess.add(endsOf(frame))
-	w.held = append(w.held, heldFrame{w.counts.Frames, f.TsNs, slices.Clone(frame), length})
+	w.guess.add(f)
+	h := *f
+	h.IP = slices.Clone(f.IP[:min(len(f.IP), keptBytes)])
+	w.held = append(w.held, h)
 	if len(w.held) < lookFirst {
-		if len(w.held) < lookLeast || f.TsNs-w.held[0].tsNs < lookLong {
+		if len(w.held) < lookLeast || f.At-w.held[0].At < lookLong {
 			return nil
 		}
 		if _, err := w.guess.local(); err != nil { // more packets may tell
@@ -147,6 +160,19 @@ func (w *Watcher) Frame(f dataset.Frame) error {
 		}
 	}
 	return w.decide()
+}
+
+// keptBytes is as much of a packet as an observation needs: headers with all options, and some bytes above them.
+const keptBytes = 200
+
+// cut observes a packet as the link carried it.
+func (w *Watcher) cut(f *frames.Frame) (err error) {
+	w.cutter.Cut(f, func(p *frames.Frame) {
+		if err == nil {
+			err = w.observe(p)
+		}
+	})
+	return err
 }
 
 // decide tells the side, and labels what was held.
@@ -157,23 +183,29 @@ func (w *Watcher) decide() error {
 	}
 	held := w.held
 	w.held = nil
-	for _, h := range held {
-		if err := w.observe(h.number, h.tsNs, h.data, h.length); err != nil {
+	for i := range held {
+		if err := w.cut(&held[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *Watcher) observe(number, tsNs int64, frame []byte, length int) error {
-	src, dst, _ := endsOf(frame)
-	dir := w.local.dir(src, dst)
+func (w *Watcher) observe(f *frames.Frame) error {
+	dir := w.local.dir(f.Src, f.Dst)
 	if dir == 0 {
 		w.counts.Inside++
+		w.left[frames.StaysLocal]++
 		return nil
 	}
-	o := w.parser.ObserveLen(tsNs, dir, frame[:min(len(frame), length)], length)
-	o.Frame = number
+	ether := uint16(0x0800)
+	if f.Is6() {
+		ether = 0x86dd
+	}
+	w.buf = binary.BigEndian.AppendUint16(append(w.buf[:0], make([]byte, 12)...), ether)
+	w.buf = append(w.buf, f.IP[:min(len(f.IP), keptBytes)]...)
+	o := w.parser.ObserveLen(f.At, dir, w.buf, dataset.EthernetHeader+f.Length)
+	o.Frame = f.Number
 	return w.label.Step(&o, o)
 }
 
@@ -245,6 +277,9 @@ func (w *Watcher) closeWindow() error {
 // Close labels what the model still holds back, and what waits for the side to be known. A last window that is not full is
 // given too.
 func (w *Watcher) Close() error {
+	if w.local == nil && w.dec.Unread() {
+		return fmt.Errorf("%w: %w", ErrSide, frames.ErrLink)
+	}
 	if w.local == nil && w.counts.Frames > 0 {
 		if err := w.decide(); err != nil {
 			return err

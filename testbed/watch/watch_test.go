@@ -18,6 +18,8 @@ import (
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/frames"
+	"glasshouse/testbed/frames/framestest"
 )
 
 // datagram is an IPv4 packet with UDP.
@@ -50,52 +52,76 @@ func ethernet(ether uint16, tags []byte, ip []byte) []byte {
 	return append(b, ip...)
 }
 
-// One packet is one observation, whatever link it was captured on.
-func TestLinkTypes(t *testing.T) {
+// record is a frame of a packet between two addresses.
+func record(src, dst string, ttl uint8) frames.Record {
+	return frames.Record{TsNs: 1, Link: frames.LinkRaw, Data: datagram(src, dst, ttl, 4)}
+}
+
+// A padded frame is observed without its padding, IPv6 with its own addresses, and what is captured twice once.
+func TestObservedFrames(t *testing.T) {
+	var got []Packet
+	w := New(&fixed{}, Local{netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("fd00::/8")}, 0)
+	w.OnPacket = func(p *Packet) error {
+		got = append(got, *p)
+		return nil
+	}
 	ip := datagram("192.168.1.5", "198.18.3.4", 64, 4)
-	tag := []byte{0x81, 0, 0, 7}
-	cooked := append(make([]byte, 14), append([]byte{8, 0}, ip...)...)
-	cooked2 := append([]byte{8, 0}, append(make([]byte, 18), ip...)...)
-	for name, f := range map[string]dataset.Frame{
-		"Ethernet":          {Link: 1, Data: ethernet(0x800, nil, ip)},
-		"padded":            {Link: 1, Data: append(ethernet(0x800, nil, ip), make([]byte, 60-14-len(ip))...)},
-		"with a checksum":   {Link: 1, Data: append(ethernet(0x800, nil, ip), make([]byte, 64-14-len(ip))...)},
-		"VLAN":              {Link: 1, Data: ethernet(0x800, tag, ip)},
-		"two VLANs":         {Link: 1, Data: ethernet(0x800, slices.Concat([]byte{0x88, 0xa8, 0, 1}, tag), ip)},
-		"PPPoE":             {Link: 1, Data: ethernet(0x8864, nil, slices.Concat([]byte{0x11, 0, 0, 1, 0, byte(len(ip) + 2), 0, 0x21}, ip))},
-		"PPPoE in a VLAN":   {Link: 1, Data: ethernet(0x8864, tag, slices.Concat([]byte{0x11, 0, 0, 1, 0, byte(len(ip) + 2), 0, 0x21}, ip))},
-		"raw IP":            {Link: 101, Data: ip},
-		"raw IP of BSD":     {Link: 12, Data: ip},
-		"IPv4":              {Link: 228, Data: ip},
-		"loopback of BSD":   {Link: 0, Data: append([]byte{2, 0, 0, 0}, ip...)},
-		"Linux cooked":      {Link: 113, Data: cooked},
-		"Linux cooked 2":    {Link: 276, Data: cooked2},
-		"cut after headers": {Link: 101, Data: ip[:28], Length: len(ip)},
+	for i, r := range []frames.Record{
+		{Link: 1, Data: append(ethernet(0x800, nil, ip), make([]byte, 28)...)}, {Link: 1, Data: ethernet(0x800, []byte{0x91, 0, 0, 7}, ip)},
+		{Link: frames.LinkRaw, Data: datagram6(9)}, {Link: 1, Data: ethernet(0x806, nil, make([]byte, 28))}, {Link: 105, Data: ip},
+		{Link: frames.LinkRaw, Data: datagram("192.168.1.5", "192.168.1.1", 64, 4)},
 	} {
-		f.Length = max(f.Length, len(f.Data))
-		var buf []byte
-		frame, length, ok := ethernetOf(f, &buf)
-		if !ok || length != 14+len(ip) {
-			t.Errorf("%s: %v, %d bytes", name, ok, length)
-			continue
-		}
-		src, dst, ttl := endsOf(frame)
-		got := dataset.NewParser().ObserveLen(1, homePrefixes().dir(src, dst), frame[:min(len(frame), length)], length)
-		want := dataset.Observation{
-			TsNs: 1, Dir: 1, Length: int32(14 + len(ip)), IPProto: 17, LocalPort: 40000, RemotePort: 51820, RemoteAddr: "198.18.3.4",
-			PayloadLength: 4, AppProto: "none",
-		}
-		if diff := cmp.Diff(want, got); diff != "" || ttl != 64 {
-			t.Errorf("%s: %s", name, diff)
+		r.TsNs = int64(i) * 10
+		if err := w.Frame(r); err != nil {
+			t.Fatal(err)
 		}
 	}
-	var buf []byte
-	if frame, length, ok := ethernetOf(dataset.Frame{Link: 229, Data: datagram6(9)}, &buf); !ok || length != 14+57 || frame[12] != 0x86 {
-		t.Error("IPv6 is not read")
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
 	}
-	for _, f := range []dataset.Frame{{Link: 1, Data: ethernet(0x806, nil, make([]byte, 28))}, {Link: 101, Data: []byte{0x45}}, {Link: 1}, {Link: 0, Data: []byte{2}}, {Link: 105, Data: ip}} {
-		if _, _, ok := ethernetOf(f, &buf); ok {
-			t.Errorf("%v is IP", f)
+	want := dataset.Observation{
+		Frame: 1, Dir: 1, Length: int32(14 + len(ip)), IPProto: 17, LocalPort: 40000, RemotePort: 51820, RemoteAddr: "198.18.3.4", PayloadLength: 4, AppProto: "none",
+	}
+	if len(got) != 2 {
+		t.Fatalf("%d packets: %v", len(got), w.LeftOut())
+	}
+	if diff := cmp.Diff(want, got[0].Observation); diff != "" {
+		t.Error(diff)
+	}
+	if o := got[1].Observation; o.Length != 14+57 || o.Frame != 3 || o.RemoteAddr != "2000::" {
+		t.Errorf("%+v", o)
+	}
+	left := frames.LeftOut{frames.Copy: 1, frames.NotIP: 1, frames.LinkType: 1, frames.StaysLocal: 1}
+	if diff := cmp.Diff(left, w.LeftOut()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Of a home that has both families, both cross its edge, and the same stations' packets go up.
+func TestDualStackCrossesTheEdge(t *testing.T) {
+	six := framestest.NewFlow()
+	six.Near, six.Far = netip.MustParseAddr("2001:db8:1::10"), netip.MustParseAddr("2001:67c:1::80")
+	packets := append(framestest.NewFlow().Datagrams(framestest.Start, 10e9, 20, 100, 48), six.Datagrams(framestest.Start+3e9, 10e9, 20, 200, 90)...)
+	slices.SortStableFunc(packets, func(a, b framestest.Packet) int { return int(a.At - b.At) })
+	for name, link := range map[string]uint16{"Ethernet": 1, "raw": framestest.LinkRaw} {
+		w := New(&fixed{}, nil, 0)
+		up := 0
+		w.OnPacket = func(p *Packet) error {
+			if p.Dir > 0 {
+				up++
+			}
+			return nil
+		}
+		for _, p := range packets {
+			if err := w.Frame(frames.Record{TsNs: p.At, Link: link, Data: framestest.Wrap(link, p)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if c := w.Counts(); c.Labeled != 80 || up != 40 || c.Inside != 0 {
+			t.Errorf("%s: %+v, %d up, home side %s", name, c, up, w.Local())
 		}
 	}
 }
@@ -105,21 +131,38 @@ func TestSide(t *testing.T) {
 		src, dst string
 		ttl      uint8
 	}
+	many := func(home string) (out []pair) {
+		for i := range 20 {
+			far := netip.AddrFrom4([4]byte{198, 18, 3, byte(i)}).String()
+			out = append(out, pair{home, far, 64}, pair{far, home, 50})
+		}
+		return out
+	}
 	for name, c := range map[string]struct {
 		seen []pair
 		want string // "" = cannot be told
 	}{
-		"a LAN":                {[]pair{{"192.168.1.5", "198.18.3.4", 64}, {"198.18.3.4", "192.168.1.5", 50}, {"192.168.1.6", "192.168.1.5", 64}}, homePrefixes().String()},
-		"a WAN":                {[]pair{{"203.0.113.9", "198.18.3.4", 63}, {"198.18.9.9", "203.0.113.9", 50}, {"203.0.113.9", "198.18.7.7", 63}}, "203.0.113.9"},
-		"a tunnel":             {[]pair{{"203.0.113.9", "198.18.3.4", 64}, {"198.18.3.4", "203.0.113.9", 52}}, "203.0.113.9"},
-		"a tunnel, to Windows": {[]pair{{"203.0.113.9", "198.18.3.4", 64}, {"198.18.3.4", "203.0.113.9", 117}}, "203.0.113.9"},
-		"a tunnel, no hops":    {[]pair{{"203.0.113.9", "198.18.3.4", 64}, {"198.18.3.4", "203.0.113.9", 64}}, ""},
-		"a backbone":           {[]pair{{"203.0.113.9", "198.18.3.4", 64}, {"198.18.3.5", "203.0.113.1", 64}}, ""},
-		"nothing":              {nil, ""},
+		"a LAN":                                {[]pair{{"192.168.1.5", "198.18.3.4", 64}, {"198.18.3.4", "192.168.1.5", 50}, {"192.168.1.6", "192.168.1.5", 64}}, homePrefixes().String()},
+		"a WAN":                                {[]pair{{"203.0.113.9", "198.18.3.4", 63}, {"198.18.9.9", "203.0.113.9", 50}, {"203.0.113.9", "198.18.7.7", 63}}, "203.0.113.9"},
+		"a tunnel":                             {[]pair{{"203.0.113.9", "198.18.3.4", 64}, {"198.18.3.4", "203.0.113.9", 52}}, "203.0.113.9"},
+		"a tunnel, to Windows":                 {[]pair{{"203.0.113.9", "198.18.3.4", 64}, {"198.18.3.4", "203.0.113.9", 117}}, "203.0.113.9"},
+		"a tunnel, no hops":                    {[]pair{{"203.0.113.9", "198.18.3.4", 64}, {"198.18.3.4", "203.0.113.9", 64}}, ""},
+		"a backbone":                           {[]pair{{"203.0.113.9", "198.18.3.4", 64}, {"198.18.3.5", "203.0.113.1", 64}}, ""},
+		"nothing":                              {nil, ""},
+		"a WAN with a modem":                   {append(many("203.0.113.9"), pair{"203.0.113.9", "192.168.100.1", 64}, pair{"192.168.100.1", "203.0.113.9", 64}), "203.0.113.9"},
+		"a WAN, the modem first":               {append([]pair{{"203.0.113.9", "192.168.100.1", 64}}, many("203.0.113.9")...), "203.0.113.9"},
+		"a WAN, mostly its carrier's resolver": {append(many("203.0.113.9"), slices.Repeat([]pair{{"203.0.113.9", "10.0.0.53", 64}}, 90)...), "203.0.113.9"},
+		"a LAN, all to one server":             {[]pair{{"192.168.1.5", "198.18.3.4", 64}, {"192.168.1.6", "198.18.3.4", 64}, {"192.168.1.7", "198.18.3.4", 64}}, homePrefixes().String()},
+		"a WAN behind a carrier":               {[]pair{{"100.64.1.2", "198.18.3.4", 64}, {"198.18.7.7", "100.64.1.2", 50}}, homePrefixes().String()},
 	} {
 		var g sideGuess
 		for _, p := range c.seen {
-			g.add(netip.MustParseAddr(p.src), netip.MustParseAddr(p.dst), p.ttl)
+			d := frames.NewDecoder()
+			f, ok := d.Decode(record(p.src, p.dst, p.ttl))
+			if !ok {
+				t.Fatal(d.LeftOut())
+			}
+			g.add(f)
 		}
 		l, err := g.local()
 		if c.want == "" {
@@ -258,13 +301,13 @@ func TestWindowsOfAnotherSizeAreNotCalledUnknown(t *testing.T) {
 
 func watchFile(tb testing.TB, w *Watcher, path string) {
 	tb.Helper()
-	r, err := dataset.OpenAnyCapture(path)
+	r, err := frames.Open(path)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	defer r.Close()
 	for {
-		f, err := r.Read()
+		f, err := r.Record()
 		if err != nil {
 			break
 		}
@@ -309,14 +352,14 @@ func FuzzWatch(f *testing.F) {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		r, err := dataset.OpenAnyCapture(path)
+		r, err := frames.Open(path)
 		if err != nil {
 			return
 		}
 		defer r.Close()
 		w := New(&fixed{}, nil, 3)
 		for {
-			f, err := r.Read()
+			f, err := r.Record()
 			if err != nil || w.Frame(f) != nil {
 				break
 			}
@@ -339,25 +382,25 @@ func BenchmarkFrameToLabel(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			r, err := dataset.OpenAnyCapture(filepath.Join(d.HomePath(0), dataset.FileWAN))
+			r, err := frames.Open(filepath.Join(d.HomePath(0), dataset.FileWAN))
 			if err != nil {
 				b.Fatal(err)
 			}
 			defer r.Close()
-			var frames []dataset.Frame
+			var all []frames.Record
 			for {
-				f, err := r.Read()
+				f, err := r.Record()
 				if err != nil {
 					break
 				}
 				f.Data = slices.Clone(f.Data)
-				frames = append(frames, f)
+				all = append(all, f)
 			}
 			w := New(m, homePrefixes(), 0)
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
-				if err := w.Frame(frames[i%len(frames)]); err != nil {
+				if err := w.Frame(all[i%len(all)]); err != nil {
 					b.Fatal(err)
 				}
 				i++
