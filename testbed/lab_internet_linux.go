@@ -107,8 +107,8 @@ func (l *lab) routerConfig() live.RouterConfig {
 	return c
 }
 
-func (l *lab) strangerConfig() live.StrangerConfig {
-	return live.StrangerConfig{
+func (l *lab) unsolicitedConfig() live.UnsolicitedConfig {
+	return live.UnsolicitedConfig{
 		NS: l.inet, Clock: l.wall, Target: l.home.WANAddr, Rate: l.home.WAN.Unsolicited, Seed: l.home.Seed,
 	}
 }

@@ -148,7 +148,7 @@ func (l *lab) live(ctx context.Context) error {
 	inside, cancel := context.WithCancel(ctx)
 	defer cancel()
 	l.readers.Go(func() { live.RunRouter(inside, l.routerConfig()) })
-	l.readers.Go(func() { live.RunStrangers(inside, l.strangerConfig()) })
+	l.readers.Go(func() { live.SendUnsolicited(inside, l.unsolicitedConfig()) })
 	l.readers.Go(func() {
 		if err := live.QueryGroups(inside, l.gw, l.wall, l.home.GatewayLAN, l.home.Router.IGMPQuery); err != nil {
 			slog.Warn("the router does not ask for groups", "error", err)

@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"glasshouse/devices"
-	"glasshouse/emulator"
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/pan"
+	"glasshouse/emulator/unsolicited"
 	"glasshouse/emulator/virtual"
 	"glasshouse/emulator/wire"
 	"glasshouse/gateway"
@@ -231,7 +231,7 @@ func (l *virtualLab) live(ctx context.Context) (cut bool) {
 	l.next()
 	l.net.Poll(routerName(l.o.Home))
 	l.net.QueryGroups(l.o.Home.Router.IGMPQuery)
-	l.strangers()
+	l.sendUnsolicited()
 	const step = int64(time.Second)
 	last := time.Duration(0)
 	for at := int64(0); ; at = min(at+step, end) {
@@ -296,9 +296,9 @@ func (l *virtualLab) event(e *dataset.Event) {
 	}
 }
 
-// strangers lets the internet call at the home unasked.
-func (l *virtualLab) strangers() {
-	source := emulator.NewStrangers(l.o.Home.Seed, l.o.Home.WAN.Unsolicited)
+// sendUnsolicited lets the internet send the home packets that nobody asked for.
+func (l *virtualLab) sendUnsolicited() {
+	source := unsolicited.New(l.o.Home.Seed, l.o.Home.WAN.Unsolicited)
 	var next func()
 	next = func() {
 		s, ok := source.Next()
@@ -306,7 +306,7 @@ func (l *virtualLab) strangers() {
 			return
 		}
 		l.clock.Schedule(s.At, clock.Func(func(int64, uint64) {
-			l.net.Call(s, l.o.Home.WANAddr, unsolicited(), l.wan.down)
+			l.net.Unsolicited(s, l.o.Home.WANAddr, unsolicitedLineage(), l.wan.down)
 			next()
 		}), 0)
 	}

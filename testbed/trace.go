@@ -105,7 +105,7 @@ func (t *trace) owner(p *packet.Packet, r gateway.Result, kind gateway.Outer, ke
 		return l
 	}
 	if !r.LAN.IsValid() {
-		return unsolicited()
+		return unsolicitedLineage()
 	}
 	if r.LAN.Addr() == t.addr {
 		return gatewayOwn()
@@ -116,7 +116,7 @@ func (t *trace) owner(p *packet.Packet, r gateway.Result, kind gateway.Outer, ke
 	}
 	l, ok := t.flows.AttributeAs(truth.KeyOf(r.Proto, r.LAN, r.Remote), false, p.Data, packet.Down)
 	if !ok { // a stranger who calls at a port that a device has used
-		return unsolicited()
+		return unsolicitedLineage()
 	}
 	return l
 }

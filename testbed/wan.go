@@ -254,7 +254,7 @@ func (w *wan) tapDownTunnel(p *packet.Packet) {
 	w.mu.Unlock()
 	p.At = w.done(virtual.TaskTapDown)
 	kind, key := outerOf(p.Data)
-	l := unsolicited()
+	l := unsolicitedLineage()
 	switch kind {
 	case gateway.OuterData:
 		l = w.owner(p, gateway.Result{}, kind, key)
@@ -304,7 +304,7 @@ func gatewayOwn() packet.Lineage {
 	return packet.Lineage{Unit: packet.UnitGateway, Event: packet.EventNone, Role: packet.RoleData}
 }
 
-func unsolicited() packet.Lineage {
+func unsolicitedLineage() packet.Lineage {
 	return packet.Lineage{Unit: packet.UnitInternet, Event: packet.EventNone, Role: packet.RoleUnsolicited}
 }
 

@@ -13,7 +13,6 @@ import (
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
-	"glasshouse/emulator/truth"
 )
 
 var errNoPhone = errors.New("there is no phone on the LAN")
@@ -79,7 +78,7 @@ func (h *Host) serveApp(conn net.Conn) error {
 }
 
 // called performs a dialogue that the household's phone opens with the device.
-func (h *Host) called(ctx context.Context, s *devices.Service, x *devices.Exchange, tag truth.Tag) error {
+func (h *Host) called(ctx context.Context, s *devices.Service, x *devices.Exchange, tag packet.Tag) error {
 	if h.peer == nil {
 		return errNoPhone
 	}
@@ -87,7 +86,7 @@ func (h *Host) called(ctx context.Context, s *devices.Service, x *devices.Exchan
 }
 
 // call is the phone's part of it: it opens, walks its end, and takes leave when the device does.
-func (h *Host) call(ctx context.Context, to netip.AddrPort, x *devices.Exchange, tag truth.Tag) error {
+func (h *Host) call(ctx context.Context, to netip.AddrPort, x *devices.Exchange, tag packet.Tag) error {
 	raw, flow, err := h.dial(ctx, packet.ProtoTCP, to, tag, true)
 	if err != nil {
 		return err

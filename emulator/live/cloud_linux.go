@@ -157,7 +157,7 @@ func (cl *Cloud) serve(raw net.Conn) error {
 			return err
 		}
 		defer func() {
-			announced.SetTag(tagged(flow.Opening(), packet.RoleClose))
+			announced.SetTag(flow.Opening().As(packet.RoleClose))
 			_ = sec.Close()
 		}()
 		_ = raw.SetDeadline(time.Time{})

@@ -37,12 +37,12 @@ type connection struct {
 }
 
 // connect resolves, dials and secures. role is RoleTCPHandshake, or RoleReconnect for a connection that is opened again.
-func (h *Host) connect(ctx context.Context, s *devices.Service, tag truth.Tag, role packet.Role) (*connection, error) {
-	addr, err := h.resolve(ctx, s.Host, tagged(tag, roleOr(role, packet.RoleData)), false)
+func (h *Host) connect(ctx context.Context, s *devices.Service, tag packet.Tag, role packet.Role) (*connection, error) {
+	addr, err := h.resolve(ctx, s.Host, tag.As(roleOr(role, packet.RoleData)), false)
 	if err != nil {
 		return nil, err
 	}
-	opening := tagged(tag, roleOr(role, packet.RoleTLSHandshake))
+	opening := tag.As(roleOr(role, packet.RoleTLSHandshake))
 	greets := s.Lasting && s.Greets()
 	before := func(truth.Key) {}
 	if greets {
@@ -75,7 +75,7 @@ func (h *Host) connect(ctx context.Context, s *devices.Service, tag truth.Tag, r
 		_ = raw.SetDeadline(time.Time{})
 		c.conn = sec
 	}
-	c.tcp.SetTag(tagged(tag, roleOr(role, packet.RoleData)))
+	c.tcp.SetTag(tag.As(roleOr(role, packet.RoleData)))
 	if c.sess, c.token, err = h.c.Sessions.open(); err != nil {
 		c.drop()
 		return nil, err
@@ -185,7 +185,7 @@ func (c *connection) takeLeave() {
 // close ends the connection in order.
 func (c *connection) close() {
 	c.sess.close() // the far end's goodbye is one, too
-	c.tcp.SetTag(tagged(c.flow.Opening(), packet.RoleClose))
+	c.tcp.SetTag(c.flow.Opening().As(packet.RoleClose))
 	_ = c.conn.Close()
 	c.finish()
 }

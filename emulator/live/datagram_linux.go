@@ -21,12 +21,12 @@ type udpSocket struct {
 	wg    sync.WaitGroup
 }
 
-func (h *Host) openUDP(ctx context.Context, s *devices.Service, tag truth.Tag) (*udpSocket, error) {
+func (h *Host) openUDP(ctx context.Context, s *devices.Service, tag packet.Tag) (*udpSocket, error) {
 	addr, err := h.far(ctx, s, tag)
 	if err != nil {
 		return nil, err
 	}
-	raw, flow, err := h.dial(ctx, packet.ProtoUDP, netip.AddrPortFrom(addr, s.Port), tagged(tag, packet.RoleData), false)
+	raw, flow, err := h.dial(ctx, packet.ProtoUDP, netip.AddrPortFrom(addr, s.Port), tag.As(packet.RoleData), false)
 	if err != nil {
 		return nil, err
 	}

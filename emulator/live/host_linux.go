@@ -48,10 +48,10 @@ type Host struct {
 	names    map[string]cachedName
 	lines    map[string]*line // lasting services
 	peer     *Host            // the household's phone, if there is one
-	boot     truth.Tag        // the event under which connections are opened again
+	boot     packet.Tag       // the event under which connections are opened again
 	seeds    *rand.Rand
 
-	discoveries map[devices.Transport]*discovery // set by Boot
+	discoveries map[devices.Transport]*groupSocket // set by Boot
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -89,7 +89,7 @@ func NewHost(c HostConfig) (*Host, error) {
 	h := &Host{
 		c: c, name: c.Specimen.Name, ready: make(chan struct{}), seeds: seeds,
 		nextPort: uint16(policy.FirstEphemeral + seeds.IntN(policy.LastEphemeral-policy.FirstEphemeral)), echoID: uint16(seeds.Uint32()),
-		names: make(map[string]cachedName), lines: make(map[string]*line), discoveries: make(map[devices.Transport]*discovery),
+		names: make(map[string]cachedName), lines: make(map[string]*line), discoveries: make(map[devices.Transport]*groupSocket),
 	}
 	h.boot.Event = packet.EventNone
 	h.ctx, h.cancel = context.WithCancel(context.Background())
@@ -138,7 +138,7 @@ func (h *Host) Boot(ctx context.Context) error {
 // DNS is the DNS server that the host's lease names. It is known once Boot has returned.
 func (h *Host) DNS() netip.Addr { return h.lease.dns }
 
-func (h *Host) bootTag() truth.Tag {
+func (h *Host) bootTag() packet.Tag {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.boot
@@ -150,7 +150,7 @@ func (h *Host) SetPeer(phone *Host) { h.peer = phone }
 // Perform does an activity at its scripted time. It returns at once; done is called when the last exchange is over, with
 // "ok" or "failed" and the script time. When ctx ends, or the host is closed, so do the exchanges, and done is not called.
 func (h *Host) Perform(ctx context.Context, act devices.Activity, event int64, done func(outcome string, at int64)) {
-	tag := truth.Tag{Event: event, Activity: h.c.Activity(act.Name), Role: packet.RoleData}
+	tag := packet.Tag{Event: event, Activity: h.c.Activity(act.Name), Role: packet.RoleData}
 	if act.Name == devices.ActivityBoot {
 		h.mu.Lock()
 		h.boot = tag
@@ -189,7 +189,7 @@ func (h *Host) Perform(ctx context.Context, act devices.Activity, event int64, d
 }
 
 // begin starts one exchange and answers on result when it is over.
-func (h *Host) begin(ctx context.Context, x *devices.Exchange, at int64, tag truth.Tag, result chan<- error) {
+func (h *Host) begin(ctx context.Context, x *devices.Exchange, at int64, tag packet.Tag, result chan<- error) {
 	s := h.c.Specimen.Profile.Service(x.Service)
 	if s == nil {
 		result <- fmt.Errorf("the profile has no service %q", x.Service)
@@ -203,7 +203,7 @@ func (h *Host) begin(ctx context.Context, x *devices.Exchange, at int64, tag tru
 }
 
 // once performs an exchange that has no lasting connection.
-func (h *Host) once(ctx context.Context, s *devices.Service, x *devices.Exchange, at int64, tag truth.Tag) error {
+func (h *Host) once(ctx context.Context, s *devices.Service, x *devices.Exchange, at int64, tag packet.Tag) error {
 	select {
 	case <-h.ready:
 	case <-ctx.Done():
@@ -270,13 +270,13 @@ func (h *Host) draw() uint64 {
 }
 
 // dial opens a socket as dialAnd does, and tells nobody.
-func (h *Host) dial(ctx context.Context, proto uint8, remote netip.AddrPort, tag truth.Tag, plain bool) (net.Conn, *truth.Flow, error) {
+func (h *Host) dial(ctx context.Context, proto uint8, remote netip.AddrPort, tag packet.Tag, plain bool) (net.Conn, *truth.Flow, error) {
 	return h.dialAnd(ctx, proto, remote, tag, plain, func(truth.Key) {})
 }
 
 // dialAnd opens a socket to remote from a port that is registered in the truth before the first packet leaves. Ports whose
 // flow to that remote the truth still knows are passed over: it must not lose their owner. before is told of each flow that is tried.
-func (h *Host) dialAnd(ctx context.Context, proto uint8, remote netip.AddrPort, tag truth.Tag, plain bool, before func(truth.Key)) (net.Conn, *truth.Flow, error) {
+func (h *Host) dialAnd(ctx context.Context, proto uint8, remote netip.AddrPort, tag packet.Tag, plain bool, before func(truth.Key)) (net.Conn, *truth.Flow, error) {
 	var last error
 	for range 64 { // a port may be taken
 		local := netip.AddrPortFrom(h.lease.prefix.Addr(), h.port())

@@ -31,7 +31,7 @@ func http2Only() *http.Protocols {
 
 // http2 performs an exchange of requests and responses over HTTP/2, on one connection. Messages are bodies; net/http frames
 // them. The path is the session's token.
-func (h *Host) http2(ctx context.Context, s *devices.Service, x *devices.Exchange, tag truth.Tag) error {
+func (h *Host) http2(ctx context.Context, s *devices.Service, x *devices.Exchange, tag packet.Tag) error {
 	c, err := h.connect(ctx, s, tag, packet.RoleTCPHandshake)
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func (c *connection) request(ctx context.Context, client *http.Transport, url st
 // parting is a server's end that, once the device has begun to close the connection, announces what it writes as its goodbye.
 type parting struct {
 	*truth.StreamConn
-	opening truth.Tag
+	opening packet.Tag
 	sess    atomic.Pointer[session]
 }
 
@@ -90,7 +90,7 @@ func (p *parting) Write(b []byte) (int, error) {
 	if s := p.sess.Load(); s != nil {
 		select {
 		case <-s.closed:
-			p.SetTag(tagged(p.opening, packet.RoleClose))
+			p.SetTag(p.opening.As(packet.RoleClose))
 		default:
 		}
 	}
@@ -124,7 +124,7 @@ func (l *one) Addr() net.Addr { return l.conn.LocalAddr() }
 func (cl *Cloud) serveHTTP2(sec *tls.Conn, far *parting) error {
 	l := &one{conn: sec, done: make(chan struct{})}
 	h := &http2Handler{cl: cl, far: far, noise: newNoise(uint64(cl.c.Clock.Now()))}
-	far.SetTag(tagged(far.opening, packet.RoleData)) // it speaks before it knows the session
+	far.SetTag(far.opening.As(packet.RoleData)) // it speaks before it knows the session
 	server := http.Server{
 		ErrorLog:  log.New(io.Discard, "", 0), // a client that leaves is no error
 		Protocols: http2Only(), Handler: h, ReadHeaderTimeout: policy.StreamTimeout,

@@ -17,7 +17,7 @@ import (
 )
 
 // http performs an exchange of requests and responses in the clear, on one connection. The path is the session's token.
-func (h *Host) http(ctx context.Context, s *devices.Service, x *devices.Exchange, tag truth.Tag) error {
+func (h *Host) http(ctx context.Context, s *devices.Service, x *devices.Exchange, tag packet.Tag) error {
 	c, err := h.connect(ctx, s, tag, packet.RoleTCPHandshake)
 	if err != nil {
 		return err

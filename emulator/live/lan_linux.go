@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"glasshouse/devices"
-	"glasshouse/emulator"
+	"glasshouse/emulator/discovery"
 	"glasshouse/emulator/wire"
 )
 
-// discovery is a device's socket for a kind of service on the LAN. It has joined the group, so its kernel reports that, and
+// groupSocket is a device's socket for a kind of service on the LAN. It has joined the group, so its kernel reports that, and
 // answers a router's question.
-type discovery struct {
+type groupSocket struct {
 	conn  *net.UDPConn
 	group netip.AddrPort
 }
@@ -43,9 +43,9 @@ func (h *Host) listen() error {
 	return nil
 }
 
-// hear reads what others say by a kind of discovery until the host is closed, and answers who looks for what the device offers.
-func (h *Host) hear(t devices.Transport, d *discovery) {
-	offers := emulator.Offers(h.c.Specimen.Profile, t)
+// hear reads what others say by a kind of groupSocket until the host is closed, and answers who looks for what the device offers.
+func (h *Host) hear(t devices.Transport, d *groupSocket) {
+	offers := discovery.Offers(h.c.Specimen.Profile, t)
 	said := make(map[string]int64) // until when an answer about a service is not said again, ns
 	buf := make([]byte, 2048)
 	for {
@@ -58,13 +58,13 @@ func (h *Host) hear(t devices.Transport, d *discovery) {
 		}
 		now := h.c.Clock.Now()
 		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-		for _, a := range emulator.Answers(t, buf[:n], from, h.c.Specimen, h.addrOf(t)) {
+		for _, a := range discovery.Answers(t, buf[:n], from, h.c.Specimen, h.addrOf(t)) {
 			if a.Once && now < said[a.Service] {
 				continue
 			}
 			at := now + a.After + int64(h.draw()%uint64(a.Within))
 			if a.Once {
-				said[a.Service] = at + emulator.MDNSQuiet
+				said[a.Service] = at + discovery.MDNSQuiet
 			}
 			to := a.To
 			if to.Addr().IsMulticast() {
@@ -79,7 +79,7 @@ func (h *Host) hear(t devices.Transport, d *discovery) {
 	}
 }
 
-// addrOf returns the device's address on the family that a kind of discovery uses.
+// addrOf returns the device's address on the family that a kind of groupSocket uses.
 func (h *Host) addrOf(t devices.Transport) netip.Addr {
 	if t == devices.TransportMDNS6 {
 		return wire.LinkLocal(h.c.Specimen.MAC)
@@ -87,9 +87,9 @@ func (h *Host) addrOf(t devices.Transport) netip.Addr {
 	return h.lease.prefix.Addr()
 }
 
-func (h *Host) joinGroup(s *devices.Service) (*discovery, error) {
-	x := emulator.NewDiscovery(devices.OpQuery, s, h.c.Specimen, h.lease.prefix.Addr())
-	d := &discovery{group: x.To}
+func (h *Host) joinGroup(s *devices.Service) (*groupSocket, error) {
+	x := discovery.New(devices.OpQuery, s, h.c.Specimen, h.lease.prefix.Addr())
+	d := &groupSocket{group: x.To}
 	network, six := "udp4", x.To.Addr().Is6()
 	if six {
 		network = "udp6"
@@ -130,7 +130,7 @@ func (h *Host) discover(op devices.Op, s *devices.Service) error {
 	if d == nil {
 		return fmt.Errorf("%s listens to no group of %s", h.name, s.Transport)
 	}
-	_, err := d.conn.WriteToUDPAddrPort(emulator.NewDiscovery(op, s, h.c.Specimen, h.addrOf(s.Transport)).Payload, d.group)
+	_, err := d.conn.WriteToUDPAddrPort(discovery.New(op, s, h.c.Specimen, h.addrOf(s.Transport)).Payload, d.group)
 	return err
 }
 
@@ -177,12 +177,12 @@ func (h *Host) scan(ctx context.Context) error {
 	var b [arpFrame]byte
 	h.arpRequest(b[:], nil)
 	at := h.c.Clock.Now()
-	for _, target := range emulator.Neighbours(h.lease.prefix, h.lease.prefix.Addr()) {
+	for _, target := range discovery.Neighbours(h.lease.prefix, h.lease.prefix.Addr()) {
 		copy(b[38:], target.AsSlice())
 		if err := s.send(b[:]); err != nil {
 			return err
 		}
-		at += emulator.ScanPace
+		at += discovery.ScanPace
 		if err := h.c.Clock.Sleep(ctx, at); err != nil {
 			return err
 		}

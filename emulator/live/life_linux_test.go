@@ -151,9 +151,9 @@ func TestUnknownTokenIsTurnedAway(t *testing.T) {
 	host := h.host(0, p)
 	for _, first := range []string{"\xff0123456789abcdef", "\x16\x03\x01\x00\x05hello", "GET /nothing HTTP/1.1\r\n\r\n"} {
 		remote := netip.AddrPortFrom(h.config.Names["c.cloud.example"], 9000)
-		raw, flow, err := host.dial(h.ctx, packet.ProtoTCP, remote, truth.Tag{Event: 5}, false)
+		raw, flow, err := host.dial(h.ctx, packet.ProtoTCP, remote, packet.Tag{Event: 5}, false)
 		check(t, err)
-		c := truth.NewStreamConn(raw, flow, packet.Up, truth.Tag{Event: 5, Role: packet.RoleData})
+		c := truth.NewStreamConn(raw, flow, packet.Up, packet.Tag{Event: 5, Role: packet.RoleData})
 		_, err = c.Write([]byte(first))
 		check(t, err)
 		_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
@@ -268,7 +268,7 @@ func TestFarEndFollowsTheFlow(t *testing.T) {
 	var flows []*truth.Flow
 	at := netip.AddrPortFrom(h.config.Names["d.cloud.example"], 7000)
 	for i := range 2 {
-		flows = append(flows, h.registry.Open(truth.KeyOf(packet.ProtoUDP, netip.AddrPortFrom(addrOf(i), 4000), at), int32(i), truth.Tag{}, false))
+		flows = append(flows, h.registry.Open(truth.KeyOf(packet.ProtoUDP, netip.AddrPortFrom(addrOf(i), 4000), at), int32(i), packet.Tag{}, false))
 		h.sessions.expect(flows[i].Key())
 	}
 	f := &farUDP{ctx: h.ctx, sessions: h.sessions, clock: h.clock, wg: new(sync.WaitGroup), walking: make(map[uint32]bool)}
@@ -277,12 +277,12 @@ func TestFarEndFollowsTheFlow(t *testing.T) {
 		return h.registry.Find(truth.KeyOf(packet.ProtoUDP, lan, at))
 	}
 	for i := range 2 {
-		if h.sessions.push(flows[i].Key(), newJob(nil, 0, truth.Tag{})) {
+		if h.sessions.push(flows[i].Key(), newJob(nil, 0, packet.Tag{})) {
 			t.Errorf("device %d: the far end sends before it heard", i)
 		}
 		now <- netip.AddrPortFrom(addrOf(i), 4000)
-		f.answer(newJob(nil, 0, truth.Tag{}), seen)
-		j := newJob(nil, 0, truth.Tag{})
+		f.answer(newJob(nil, 0, packet.Tag{}), seen)
+		j := newJob(nil, 0, packet.Tag{})
 		j.handle = uint32(i + 1)
 		if !h.sessions.push(flows[i].Key(), j) {
 			t.Errorf("device %d: its far end does not send", i)
@@ -311,7 +311,7 @@ func TestStrangers(t *testing.T) {
 	h.host(0, p)
 	ctx, cancel := context.WithTimeout(h.ctx, 2500*time.Millisecond)
 	defer cancel()
-	RunStrangers(ctx, StrangerConfig{NS: h.inet, Clock: h.clock, Target: addrOf(0), Rate: 3600e6 * 50, Seed: 3})
+	SendUnsolicited(ctx, UnsolicitedConfig{NS: h.inet, Clock: h.clock, Target: addrOf(0), Rate: 3600e6 * 50, Seed: 3})
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	kinds := make(map[uint8]int)

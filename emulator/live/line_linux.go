@@ -9,7 +9,6 @@ import (
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
-	"glasshouse/emulator/truth"
 )
 
 // line is a lasting service: one connection, or one UDP socket, for as long as the device lives. Exchanges follow each
@@ -32,7 +31,7 @@ type errand struct {
 	ctx    context.Context
 	x      *devices.Exchange
 	at     int64
-	tag    truth.Tag
+	tag    packet.Tag
 	result chan<- error
 }
 
@@ -44,7 +43,7 @@ func newLine(h *Host, s *devices.Service) *line {
 
 var errStopped = errors.New("the host has stopped")
 
-func (l *line) enqueue(ctx context.Context, x *devices.Exchange, at int64, tag truth.Tag, result chan<- error) {
+func (l *line) enqueue(ctx context.Context, x *devices.Exchange, at int64, tag packet.Tag, result chan<- error) {
 	select {
 	case l.queue <- errand{ctx, x, at, tag, result}:
 	default:
@@ -175,7 +174,7 @@ func (l *line) stream(e errand) error {
 }
 
 // open brings the line up if it is down. first is what is said on it at first; nil: what the service's log-in says.
-func (l *line) open(ctx context.Context, tag truth.Tag, role packet.Role, first []devices.Message) error {
+func (l *line) open(ctx context.Context, tag packet.Tag, role packet.Role, first []devices.Message) error {
 	l.wanted = true
 	if !l.s.Stream() {
 		return l.openDatagrams(ctx, tag)
@@ -194,7 +193,7 @@ func (l *line) open(ctx context.Context, tag truth.Tag, role packet.Role, first 
 
 // openDatagrams opens the socket and logs in. A log-in that is lost is not repeated: the far end knows the device by the
 // next datagram.
-func (l *line) openDatagrams(ctx context.Context, tag truth.Tag) error {
+func (l *line) openDatagrams(ctx context.Context, tag packet.Tag) error {
 	if l.udp != nil {
 		return nil
 	}
@@ -212,7 +211,7 @@ func (l *line) openDatagrams(ctx context.Context, tag truth.Tag) error {
 
 // login opens the connection and says its first messages. The connection outlives the exchange that opens it: it ends
 // with the host.
-func (l *line) login(ctx context.Context, tag truth.Tag, role packet.Role, first []devices.Message) error {
+func (l *line) login(ctx context.Context, tag packet.Tag, role packet.Role, first []devices.Message) error {
 	if !l.was {
 		role = packet.RoleTCPHandshake
 	}
@@ -224,7 +223,7 @@ func (l *line) login(ctx context.Context, tag truth.Tag, role packet.Role, first
 		first = l.s.LoginMessages(l.host.draw)
 	}
 	if first != nil {
-		if err := c.walk(ctx, newJob(first, l.host.c.Clock.Now(), tagged(tag, roleOr(role, packet.RoleData)))); err != nil {
+		if err := c.walk(ctx, newJob(first, l.host.c.Clock.Now(), tag.As(roleOr(role, packet.RoleData)))); err != nil {
 			c.drop()
 			return err
 		}

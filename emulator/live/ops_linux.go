@@ -24,7 +24,7 @@ import (
 const errRefused = unix.ECONNREFUSED
 
 // resolve looks a host up, at the server that DHCP named, unless the answer is still fresh; force asks all the same.
-func (h *Host) resolve(ctx context.Context, host string, tag truth.Tag, force bool) (netip.Addr, error) {
+func (h *Host) resolve(ctx context.Context, host string, tag packet.Tag, force bool) (netip.Addr, error) {
 	now := h.c.Clock.Now()
 	h.mu.Lock()
 	known, ok := h.names[host]
@@ -78,9 +78,9 @@ func (h *Host) resolve(ctx context.Context, host string, tag truth.Tag, force bo
 }
 
 // far returns the address that a datagram service talks to.
-func (h *Host) far(ctx context.Context, s *devices.Service, tag truth.Tag) (netip.Addr, error) {
+func (h *Host) far(ctx context.Context, s *devices.Service, tag packet.Tag) (netip.Addr, error) {
 	if s.Transport != devices.TransportLAN {
-		return h.resolve(ctx, s.Host, tagged(tag, packet.RoleData), false)
+		return h.resolve(ctx, s.Host, tag.As(packet.RoleData), false)
 	}
 	if s.Host == devices.HostPeer {
 		if h.peer == nil {
@@ -100,7 +100,7 @@ func broadcast(p netip.Prefix) netip.Addr {
 }
 
 // datagrams performs an exchange on a UDP socket of its own.
-func (h *Host) datagrams(ctx context.Context, s *devices.Service, x *devices.Exchange, at int64, tag truth.Tag) error {
+func (h *Host) datagrams(ctx context.Context, s *devices.Service, x *devices.Exchange, at int64, tag packet.Tag) error {
 	u, err := h.openUDP(ctx, s, tag)
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func (h *Host) datagrams(ctx context.Context, s *devices.Service, x *devices.Exc
 }
 
 // timeSync asks the time once.
-func (h *Host) timeSync(ctx context.Context, tag truth.Tag) error {
+func (h *Host) timeSync(ctx context.Context, tag packet.Tag) error {
 	var flow *truth.Flow
 	_, err := ntp.QueryWithOptions(h.c.NTP.String(), ntp.QueryOptions{
 		Timeout: policy.ResolveTimeout,
@@ -133,7 +133,7 @@ func (h *Host) timeSync(ctx context.Context, tag truth.Tag) error {
 }
 
 // ping sends an echo request for each message up, and waits for each answer.
-func (h *Host) ping(ctx context.Context, s *devices.Service, x *devices.Exchange, tag truth.Tag) error {
+func (h *Host) ping(ctx context.Context, s *devices.Service, x *devices.Exchange, tag packet.Tag) error {
 	addr, err := h.resolve(ctx, s.Host, tag, false)
 	if err != nil {
 		return err

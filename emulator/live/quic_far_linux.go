@@ -97,7 +97,7 @@ func (f *farQUIC) announce(b []byte, to net.Addr) bool {
 	if c == nil {
 		return false
 	}
-	c.flow.Datagram(packet.Down, b, tagged(c.flow.Opening(), c.roles.take(len(b))))
+	c.flow.Datagram(packet.Down, b, c.flow.Opening().As(c.roles.take(len(b))))
 	return true
 }
 

@@ -13,7 +13,6 @@ import (
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
-	"glasshouse/emulator/truth"
 )
 
 // quicStream is a stream as walkers know connections.
@@ -67,13 +66,13 @@ func (d *datagramSocket) SetReadBuffer(n int) error  { return d.conn.SetReadBuff
 func (d *datagramSocket) SetWriteBuffer(n int) error { return d.conn.SetWriteBuffer(n) }
 
 // quic performs an exchange on one stream of a connection of its own.
-func (h *Host) quic(ctx context.Context, s *devices.Service, x *devices.Exchange, tag truth.Tag) error {
-	addr, err := h.resolve(ctx, s.Host, tagged(tag, packet.RoleData), false)
+func (h *Host) quic(ctx context.Context, s *devices.Service, x *devices.Exchange, tag packet.Tag) error {
+	addr, err := h.resolve(ctx, s.Host, tag.As(packet.RoleData), false)
 	if err != nil {
 		return err
 	}
 	far := netip.AddrPortFrom(addr, s.Port)
-	raw, flow, err := h.dial(ctx, packet.ProtoUDP, far, tagged(tag, packet.RoleTLSHandshake), false)
+	raw, flow, err := h.dial(ctx, packet.ProtoUDP, far, tag.As(packet.RoleTLSHandshake), false)
 	if err != nil {
 		return err
 	}
@@ -84,7 +83,7 @@ func (h *Host) quic(ctx context.Context, s *devices.Service, x *devices.Exchange
 		read:  func(b []byte) (int, net.Addr, error) { n, err := udp.Read(b); return n, to, err },
 		write: func(b []byte, _ net.Addr) (int, error) { return udp.Write(b) },
 		announce: func(b []byte, _ net.Addr) bool {
-			flow.Datagram(packet.Up, b, tagged(tag, roles.take(len(b))))
+			flow.Datagram(packet.Up, b, tag.As(roles.take(len(b))))
 			return true
 		},
 	}

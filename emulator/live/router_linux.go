@@ -11,8 +11,8 @@ import (
 	"github.com/beevik/ntp"
 	"github.com/miekg/dns"
 
-	"glasshouse/emulator"
 	"glasshouse/emulator/policy"
+	"glasshouse/emulator/unsolicited"
 	"glasshouse/emulator/wire"
 )
 
@@ -62,8 +62,8 @@ func (c *RouterConfig) lookUp(ctx context.Context) {
 	_, _ = conn.Read(make([]byte, 1500))
 }
 
-// StrangerConfig is who calls at a home unasked.
-type StrangerConfig struct {
+// UnsolicitedConfig says which unsolicited packets a home gets.
+type UnsolicitedConfig struct {
 	NS     *Namespace
 	Clock  clockwork
 	Target netip.Addr
@@ -71,13 +71,13 @@ type StrangerConfig struct {
 	Seed   uint64
 }
 
-// RunStrangers sends the home packets that nobody asked for, from addresses all over the internet, until ctx ends: one
+// SendUnsolicited sends the home packets that nobody asked for, from addresses all over the internet, until ctx ends: one
 // TCP SYN, or one UDP datagram, at exponential intervals.
-func RunStrangers(ctx context.Context, c StrangerConfig) {
-	strangers := emulator.NewStrangers(c.Seed, c.Rate)
+func SendUnsolicited(ctx context.Context, c UnsolicitedConfig) {
+	source := unsolicited.New(c.Seed, c.Rate)
 	r := rand.New(rand.NewPCG(c.Seed, 0x7363616e))
 	for {
-		s, ok := strangers.Next()
+		s, ok := source.Next()
 		if !ok {
 			return
 		}

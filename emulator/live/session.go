@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"glasshouse/devices"
+	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
 )
 
@@ -20,7 +21,7 @@ const tokenSize = 16
 type job struct {
 	messages []devices.Message
 	start    int64 // script time at which the first message may be sent, ns
-	tag      truth.Tag
+	tag      packet.Tag
 
 	// Of datagrams only.
 	handle uint32
@@ -34,7 +35,7 @@ type progress struct {
 	note   chan struct{}
 }
 
-func newJob(messages []devices.Message, start int64, tag truth.Tag) *job {
+func newJob(messages []devices.Message, start int64, tag packet.Tag) *job {
 	j := &job{messages: messages, start: start, tag: tag}
 	for i := range j.got {
 		j.got[i].note = make(chan struct{}, 1)

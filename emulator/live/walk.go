@@ -169,15 +169,10 @@ func await(ctx context.Context, t clockwork, p *progress, i int, due int64) erro
 // tagger is a connection that announces what it writes.
 type tagger interface {
 	net.Conn
-	SetTag(t truth.Tag)
+	SetTag(t packet.Tag)
 }
 
 var (
 	_ tagger = (*truth.StreamConn)(nil)
 	_ tagger = (*truth.DatagramConn)(nil)
 )
-
-func tagged(t truth.Tag, r packet.Role) truth.Tag {
-	t.Role = r
-	return t
-}

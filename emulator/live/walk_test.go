@@ -17,7 +17,6 @@ import (
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
-	"glasshouse/emulator/truth"
 )
 
 // bubble is a clock inside testing/synctest.
@@ -79,7 +78,7 @@ func TestBothEndsWalkAStream(t *testing.T) {
 			clock := bubble{time.Now()}
 			a, b := net.Pipe()
 			up, down := &counted{Conn: a}, &counted{Conn: b}
-			j := newJob(messages, int64(time.Second), truth.Tag{})
+			j := newJob(messages, int64(time.Second), packet.Tag{})
 			var wg sync.WaitGroup
 			errs := make([]error, 2)
 			wg.Go(func() { errs[0] = walkStream(t.Context(), clock, up, packet.Up, j, newNoise(1), make([]byte, 512)) })
@@ -126,7 +125,7 @@ func TestPatienceIsForProgress(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			clock := bubble{time.Now()}
 			a, b := net.Pipe()
-			j := newJob([]devices.Message{{Dir: devices.Up, Size: 1 << 20}, {Dir: devices.Down, Size: 1 << 20}}, 0, truth.Tag{})
+			j := newJob([]devices.Message{{Dir: devices.Up, Size: 1 << 20}, {Dir: devices.Down, Size: 1 << 20}}, 0, packet.Tag{})
 			errs := make([]error, 2)
 			var wg sync.WaitGroup
 			for i, end := range []net.Conn{slow{a, c.each}, slow{b, c.each}} {
@@ -154,7 +153,7 @@ func TestBothEndsWalkDatagramsUnderLoss(t *testing.T) {
 		loss := rapid.Float64Range(0, 0.9).Draw(rt, "loss")
 		synctest.Test(t, func(t *testing.T) {
 			clock, s := bubble{time.Now()}, sessions(t)
-			j := newJob(messages, 0, truth.Tag{})
+			j := newJob(messages, 0, packet.Tag{})
 			s.register(j)
 			r := rand.New(rand.NewPCG(1, 2))
 			var mu sync.Mutex
@@ -192,7 +191,7 @@ func TestBothEndsWalkDatagramsUnderLoss(t *testing.T) {
 
 func TestStrangeDatagramsNameNoJob(t *testing.T) {
 	s := sessions(t)
-	j := newJob(make([]devices.Message, 3), 0, truth.Tag{})
+	j := newJob(make([]devices.Message, 3), 0, packet.Tag{})
 	s.register(j)
 	r := rand.New(rand.NewPCG(5, 5))
 	p := make([]byte, 40)

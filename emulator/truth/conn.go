@@ -3,6 +3,8 @@ package truth
 import (
 	"net"
 	"sync"
+
+	"glasshouse/emulator/packet"
 )
 
 // StreamConn announces every byte that is written to a TCP connection, under the tag that is current.
@@ -12,16 +14,16 @@ type StreamConn struct {
 	dir  int8
 
 	mu  sync.Mutex
-	tag Tag
+	tag packet.Tag
 }
 
 // NewStreamConn wraps c; dir is the direction of what is written: packet.Up at the device, packet.Down at the server.
-func NewStreamConn(c net.Conn, f *Flow, dir int8, tag Tag) *StreamConn {
+func NewStreamConn(c net.Conn, f *Flow, dir int8, tag packet.Tag) *StreamConn {
 	return &StreamConn{Conn: c, flow: f, dir: dir, tag: tag}
 }
 
 // SetTag sets the tag of the bytes written from now on.
-func (c *StreamConn) SetTag(t Tag) {
+func (c *StreamConn) SetTag(t packet.Tag) {
 	c.mu.Lock()
 	c.tag = t
 	c.mu.Unlock()
@@ -43,16 +45,16 @@ type DatagramConn struct {
 	dir  int8
 
 	mu  sync.Mutex
-	tag Tag
+	tag packet.Tag
 }
 
 // NewDatagramConn wraps c; dir is the direction of what is written.
-func NewDatagramConn(c net.Conn, f *Flow, dir int8, tag Tag) *DatagramConn {
+func NewDatagramConn(c net.Conn, f *Flow, dir int8, tag packet.Tag) *DatagramConn {
 	return &DatagramConn{Conn: c, flow: f, dir: dir, tag: tag}
 }
 
 // SetTag sets the tag of the datagrams written from now on.
-func (c *DatagramConn) SetTag(t Tag) {
+func (c *DatagramConn) SetTag(t packet.Tag) {
 	c.mu.Lock()
 	c.tag = t
 	c.mu.Unlock()

@@ -6,13 +6,6 @@ import (
 	"glasshouse/emulator/packet"
 )
 
-// Tag is what a host knows about the bytes that it is about to send.
-type Tag struct {
-	Event    int64  // key of the event, or packet.EventNone
-	Activity uint16 // index into the run's vocabulary of activities
-	Role     packet.Role
-}
-
 // maxSpans bounds the memory of a flow that lives for days: older spans than this many messages are forgotten, far
 // beyond what TCP can still retransmit.
 const maxSpans = 8192
@@ -20,7 +13,7 @@ const maxSpans = 8192
 // span says that the bytes up to end (exclusive, counted from the first byte of the stream) carry one tag.
 type span struct {
 	end int64
-	tag Tag
+	tag packet.Tag
 }
 
 // half is one direction of a flow.
@@ -30,10 +23,10 @@ type half struct {
 	written int64  // stream bytes announced by the sending end
 	next    int64  // one past the highest stream byte seen on the wire
 	spans   []span
-	last    Tag // newest tag announced
+	last    packet.Tag // newest tag announced
 
-	datagrams map[uint64][]Tag // announced UDP payloads not yet seen, by hash
-	order     []uint64         // their hashes in order of announcement, to bound the map
+	datagrams map[uint64][]packet.Tag // announced UDP payloads not yet seen, by hash
+	order     []uint64                // their hashes in order of announcement, to bound the map
 }
 
 // Flow is one transport conversation between a device and a remote end, in the LAN's view of addresses. Both ends
@@ -44,7 +37,7 @@ type Flow struct {
 	plain bool // the remote end is a plain server that announces nothing
 
 	mu          sync.Mutex
-	open        Tag // the tag of what opened the flow
+	open        packet.Tag // the tag of what opened the flow
 	up, down    half
 	established bool  // the third segment of the handshake was seen
 	closedAt    int64 // ns; 0 while open
@@ -64,7 +57,7 @@ func (f *Flow) half(dir int8) (own, other *half) {
 }
 
 // Stream announces n bytes of the stream in direction dir. It is called before the bytes are written.
-func (f *Flow) Stream(dir int8, n int, tag Tag) {
+func (f *Flow) Stream(dir int8, n int, tag packet.Tag) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	h, _ := f.half(dir)
@@ -84,14 +77,14 @@ func (f *Flow) Stream(dir int8, n int, tag Tag) {
 const maxDatagrams = 4096
 
 // Datagram announces one UDP payload in direction dir. It is called before the datagram is sent.
-func (f *Flow) Datagram(dir int8, payload []byte, tag Tag) {
+func (f *Flow) Datagram(dir int8, payload []byte, tag packet.Tag) {
 	sum := hash(payload)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	h, _ := f.half(dir)
 	h.last = tag
 	if h.datagrams == nil {
-		h.datagrams = make(map[uint64][]Tag)
+		h.datagrams = make(map[uint64][]packet.Tag)
 	}
 	if len(h.order) >= maxDatagrams {
 		for _, old := range h.order[:maxDatagrams/2] {
@@ -104,7 +97,7 @@ func (f *Flow) Datagram(dir int8, payload []byte, tag Tag) {
 }
 
 // tagAt returns the tag of the stream byte at offset off, or the opening's tag before the first byte.
-func (h *half) tagAt(off int64, open Tag) Tag {
+func (h *half) tagAt(off int64, open packet.Tag) packet.Tag {
 	if off < 0 || len(h.spans) == 0 {
 		return open
 	}
@@ -126,40 +119,40 @@ func (h *half) offset(seq uint32) int64 {
 }
 
 // tcp attributes one segment. f.mu is held.
-func (f *Flow) tcp(dir int8, seg packet.TCP) (Tag, bool) {
+func (f *Flow) tcp(dir int8, seg packet.TCP) (packet.Tag, bool) {
 	own, _ := f.half(dir)
 	flags := seg.Flags()
 	if flags&packet.FlagSYN != 0 {
 		own.isn, own.synced = seg.SequenceNumber(), true
-		return with(f.open, packet.RoleTCPHandshake), true
+		return f.open.As(packet.RoleTCPHandshake), true
 	}
 	if flags&packet.FlagRST != 0 {
-		return with(own.newest(f.open), packet.RoleClose), true
+		return own.newest(f.open).As(packet.RoleClose), true
 	}
 	if !own.synced {
-		return Tag{}, false
+		return packet.Tag{}, false
 	}
 	off := own.offset(seg.SequenceNumber())
 	if payload := len(seg.Payload()); payload > 0 {
 		return f.segment(own, off, payload)
 	}
 	if flags&packet.FlagFIN != 0 {
-		return with(own.newest(f.open), packet.RoleClose), true
+		return own.newest(f.open).As(packet.RoleClose), true
 	}
 	return f.pureAck(dir, off, seg)
 }
 
-func (f *Flow) segment(own *half, off int64, payload int) (Tag, bool) {
+func (f *Flow) segment(own *half, off int64, payload int) (packet.Tag, bool) {
 	tag := own.tagAt(off, f.open)
 	end := off + int64(payload)
 	switch {
 	case payload == 1 && off == own.next-1:
-		return with(tag, packet.RoleKeepalive), true
+		return tag.As(packet.RoleKeepalive), true
 	case off < own.next:
 		tag.Role = packet.RoleRetransmission
 	}
 	if end > own.written {
-		return Tag{}, false // bytes that the sending end never announced
+		return packet.Tag{}, false // bytes that the sending end never announced
 	}
 	if end > own.next {
 		own.next = end
@@ -167,26 +160,26 @@ func (f *Flow) segment(own *half, off int64, payload int) (Tag, bool) {
 	return tag, true
 }
 
-func (f *Flow) pureAck(dir int8, off int64, seg packet.TCP) (Tag, bool) {
+func (f *Flow) pureAck(dir int8, off int64, seg packet.TCP) (packet.Tag, bool) {
 	own, other := f.half(dir)
 	if seg.Flags()&packet.FlagACK == 0 || !other.synced {
-		return with(own.newest(f.open), packet.RoleAck), true
+		return own.newest(f.open).As(packet.RoleAck), true
 	}
 	acked := other.offset(seg.AcknowledgmentNumber())
 	switch {
 	case dir == packet.Up && !f.established && off == 0 && acked == 0:
 		f.established = true
-		return with(f.open, packet.RoleTCPHandshake), true
+		return f.open.As(packet.RoleTCPHandshake), true
 	case off == own.next-1 || (own.next == 0 && off == -1):
-		return with(other.tagAt(acked-1, f.open), packet.RoleKeepalive), true
+		return other.tagAt(acked-1, f.open).As(packet.RoleKeepalive), true
 	case acked > other.written: // it acknowledges the FIN
-		return with(other.newest(f.open), packet.RoleClose), true
+		return other.newest(f.open).As(packet.RoleClose), true
 	}
-	return with(other.tagAt(acked-1, f.open), packet.RoleAck), true
+	return other.tagAt(acked-1, f.open).As(packet.RoleAck), true
 }
 
 // udp attributes one datagram by its bytes. f.mu is held.
-func (f *Flow) udp(dir int8, payload []byte) (Tag, bool) {
+func (f *Flow) udp(dir int8, payload []byte) (packet.Tag, bool) {
 	own, other := f.half(dir)
 	sum := hash(payload)
 	if tags := own.datagrams[sum]; len(tags) > 0 {
@@ -201,20 +194,15 @@ func (f *Flow) udp(dir int8, payload []byte) (Tag, bool) {
 	if f.plain && dir == packet.Down {
 		return other.newest(f.open), true // an answer to what the device asked last
 	}
-	return Tag{}, false
+	return packet.Tag{}, false
 }
 
-func (h *half) newest(open Tag) Tag {
+func (h *half) newest(open packet.Tag) packet.Tag {
 	if h.written == 0 && h.order == nil {
 		return open
 	}
 	return h.last
 }
 
-func with(t Tag, r packet.Role) Tag {
-	t.Role = r
-	return t
-}
-
 // Opening returns the tag of what opened the flow.
-func (f *Flow) Opening() Tag { return f.open }
+func (f *Flow) Opening() packet.Tag { return f.open }

@@ -90,7 +90,7 @@ func NewRegistry() *Registry { return &Registry{flows: make(map[Key]*Flow)} }
 
 // Open registers a flow before its first packet. plain says that the remote end is a server that announces nothing
 // (DNS, NTP, an echo responder): its answers take the tag of what the device sent last.
-func (r *Registry) Open(key Key, unit int32, tag Tag, plain bool) *Flow {
+func (r *Registry) Open(key Key, unit int32, tag packet.Tag, plain bool) *Flow {
 	f := &Flow{key: key, unit: unit, plain: plain, open: tag}
 	r.mu.Lock()
 	r.flows[key] = f
@@ -148,7 +148,7 @@ func (r *Registry) AttributeAs(key Key, icmpError bool, ip []byte, dir int8) (pa
 	tag := f.open
 	switch {
 	case icmpError:
-		tag = with(f.open, packet.RoleICMPError)
+		tag = f.open.As(packet.RoleICMPError)
 	case key.Proto == packet.ProtoTCP:
 		seg, whole := packet.ParseTCP(l4)
 		if !whole {

@@ -70,7 +70,7 @@ func want(t interface{ Fatalf(string, ...any) }, r *truth.Registry, ip []byte, d
 
 func TestTCPLife(t *testing.T) {
 	r := truth.NewRegistry()
-	open := truth.Tag{Event: 1, Activity: 1, Role: packet.RoleTLSHandshake}
+	open := packet.Tag{Event: 1, Activity: 1, Role: packet.RoleTLSHandshake}
 	f := r.Open(truth.KeyOf(packet.ProtoTCP, device, server), 3, open, false)
 	a, b := uint32(0xffffff00), uint32(77) // the device's sequence numbers wrap early
 	want(t, r, segment(packet.Up, a, 0, syn, 0), packet.Up, 1, packet.RoleTCPHandshake)
@@ -80,8 +80,8 @@ func TestTCPLife(t *testing.T) {
 	f.Stream(packet.Up, 300, open)
 	want(t, r, segment(packet.Up, a+1, b+1, ack, 300), packet.Up, 1, packet.RoleTLSHandshake)
 	want(t, r, segment(packet.Down, b+1, a+301, ack, 0), packet.Down, 1, packet.RoleAck)
-	f.Stream(packet.Up, 41, truth.Tag{Event: 5, Activity: 2, Role: packet.RoleData})
-	f.Stream(packet.Up, 90, truth.Tag{Event: 6, Activity: 3, Role: packet.RoleData})
+	f.Stream(packet.Up, 41, packet.Tag{Event: 5, Activity: 2, Role: packet.RoleData})
+	f.Stream(packet.Up, 90, packet.Tag{Event: 6, Activity: 3, Role: packet.RoleData})
 	want(t, r, segment(packet.Up, a+301, b+1, ack, 41), packet.Up, 5, packet.RoleData)
 	want(t, r, segment(packet.Down, b+1, a+342, ack, 0), packet.Down, 5, packet.RoleAck)
 	want(t, r, segment(packet.Up, a+342, b+1, ack, 90), packet.Up, 6, packet.RoleData)
@@ -95,9 +95,9 @@ func TestTCPLife(t *testing.T) {
 
 func TestUnannouncedBytesAreNotAttributed(t *testing.T) {
 	r := truth.NewRegistry()
-	f := r.Open(truth.KeyOf(packet.ProtoTCP, device, server), 3, truth.Tag{Event: 1}, false)
+	f := r.Open(truth.KeyOf(packet.ProtoTCP, device, server), 3, packet.Tag{Event: 1}, false)
 	r.Attribute(segment(packet.Up, 100, 0, syn, 0), packet.Up)
-	f.Stream(packet.Up, 10, truth.Tag{Event: 2, Role: packet.RoleData})
+	f.Stream(packet.Up, 10, packet.Tag{Event: 2, Role: packet.RoleData})
 	if l, ok := r.Attribute(segment(packet.Up, 101, 0, ack, 11), packet.Up); ok || l.Unit != packet.UnitUnknown {
 		t.Fatalf("11 bytes sent, 10 announced: %+v", l)
 	}
@@ -106,7 +106,7 @@ func TestUnannouncedBytesAreNotAttributed(t *testing.T) {
 	if _, ok := r.Attribute(other, packet.Up); ok {
 		t.Fatal("an unregistered flow was attributed")
 	}
-	r.Open(truth.KeyOf(packet.ProtoUDP, device, server), 3, truth.Tag{Event: 1}, false)
+	r.Open(truth.KeyOf(packet.ProtoUDP, device, server), 3, packet.Tag{Event: 1}, false)
 	if _, ok := r.Attribute(datagram(packet.Up, []byte("nobody said so")), packet.Up); ok {
 		t.Fatal("an unannounced datagram was attributed")
 	}
@@ -116,13 +116,13 @@ func TestUnannouncedBytesAreNotAttributed(t *testing.T) {
 func TestSegmentationProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := truth.NewRegistry()
-		f := r.Open(truth.KeyOf(packet.ProtoTCP, device, server), 3, truth.Tag{Event: 0}, false)
+		f := r.Open(truth.KeyOf(packet.ProtoTCP, device, server), 3, packet.Tag{Event: 0}, false)
 		isn := rapid.Uint32().Draw(t, "isn")
 		r.Attribute(segment(packet.Up, isn, 0, syn, 0), packet.Up)
 		var owner []int64
 		for e := range int64(rapid.IntRange(1, 30).Draw(t, "messages")) {
 			n := rapid.IntRange(1, 4000).Draw(t, "size")
-			f.Stream(packet.Up, n, truth.Tag{Event: e, Role: packet.RoleData})
+			f.Stream(packet.Up, n, packet.Tag{Event: e, Role: packet.RoleData})
 			for range n {
 				owner = append(owner, e)
 			}
@@ -149,9 +149,9 @@ func TestSegmentationProperty(t *testing.T) {
 
 func TestDatagramsByTheirBytes(t *testing.T) {
 	r := truth.NewRegistry()
-	f := r.Open(truth.KeyOf(packet.ProtoUDP, device, server), 3, truth.Tag{Event: 1}, false)
+	f := r.Open(truth.KeyOf(packet.ProtoUDP, device, server), 3, packet.Tag{Event: 1}, false)
 	for e := range int64(10) {
-		f.Datagram(packet.Up, []byte{1, 2, 3, byte(e)}, truth.Tag{Event: e, Role: packet.RoleData})
+		f.Datagram(packet.Up, []byte{1, 2, 3, byte(e)}, packet.Tag{Event: e, Role: packet.RoleData})
 	}
 	for _, e := range []int64{0, 3, 9} { // some died before anyone saw them
 		want(t, r, datagram(packet.Up, []byte{1, 2, 3, byte(e)}), packet.Up, e, packet.RoleData)
@@ -160,15 +160,15 @@ func TestDatagramsByTheirBytes(t *testing.T) {
 
 func TestPlainServerAnswersTheNewestQuestion(t *testing.T) {
 	r := truth.NewRegistry()
-	f := r.Open(truth.KeyOf(packet.ProtoUDP, device, server), 3, truth.Tag{Event: 1}, true)
-	f.Datagram(packet.Up, []byte("q"), truth.Tag{Event: 4, Role: packet.RoleData})
+	f := r.Open(truth.KeyOf(packet.ProtoUDP, device, server), 3, packet.Tag{Event: 1}, true)
+	f.Datagram(packet.Up, []byte("q"), packet.Tag{Event: 4, Role: packet.RoleData})
 	want(t, r, datagram(packet.Up, []byte("q")), packet.Up, 4, packet.RoleData)
 	want(t, r, datagram(packet.Down, []byte("a")), packet.Down, 4, packet.RoleData)
 }
 
 func TestICMPErrorTakesTheQuotedOwner(t *testing.T) {
 	r := truth.NewRegistry()
-	r.Open(truth.KeyOf(packet.ProtoUDP, device, server), 3, truth.Tag{Event: 8}, true)
+	r.Open(truth.KeyOf(packet.ProtoUDP, device, server), 3, packet.Tag{Event: 8}, true)
 	quoted := datagram(packet.Down, []byte("late answer"))
 	icmp := append([]byte{3, 3, 0, 0, 0, 0, 0, 0}, quoted[:28]...)
 	want(t, r, ipv4(packet.ProtoICMP, device.Addr(), server.Addr(), icmp), packet.Up, 8, packet.RoleICMPError)
@@ -177,7 +177,7 @@ func TestICMPErrorTakesTheQuotedOwner(t *testing.T) {
 func TestSweepForgetsClosedFlows(t *testing.T) {
 	r := truth.NewRegistry()
 	k := truth.KeyOf(packet.ProtoTCP, device, server)
-	r.Close(r.Open(k, 3, truth.Tag{}, false), 5e9)
+	r.Close(r.Open(k, 3, packet.Tag{}, false), 5e9)
 	r.Sweep(65e9)
 	if r.Find(k) == nil {
 		t.Fatal("forgotten while late segments may still come")
@@ -228,8 +228,8 @@ func FuzzAttribute(f *testing.F) {
 			dir = packet.Up
 		}
 		r := truth.NewRegistry()
-		r.Open(truth.KeyOf(packet.ProtoTCP, device, server), 3, truth.Tag{}, false)
-		r.Open(truth.KeyOf(packet.ProtoUDP, device, server), 3, truth.Tag{}, true)
+		r.Open(truth.KeyOf(packet.ProtoTCP, device, server), 3, packet.Tag{}, false)
+		r.Open(truth.KeyOf(packet.ProtoUDP, device, server), 3, packet.Tag{}, true)
 		if l, ok := r.Attribute(ip, dir); !ok && l.Unit != packet.UnitUnknown {
 			t.Fatalf("not attributed, yet owned: %+v", l)
 		}

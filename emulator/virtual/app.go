@@ -9,7 +9,7 @@ import (
 
 // called is a dialogue that the household's phone opens with the device, over TCP on the LAN. In the session the phone is the
 // client, so that the script's directions, which are the device's, are turned round.
-func (h *Host) called(s *devices.Service, x *devices.Exchange, t tag, done func(error)) {
+func (h *Host) called(s *devices.Service, x *devices.Exchange, t packet.Tag, done func(error)) {
 	if !h.n.c.HasPeer || h.n.c.Peer.Index == h.spec.Index {
 		done(errNoPhone)
 		return
@@ -21,7 +21,7 @@ func (h *Host) called(s *devices.Service, x *devices.Exchange, t tag, done func(
 	phone := h.n.hosts[h.n.c.Peer.Index]
 	phone.whenOnline(func() {
 		var c *session
-		c = newSession(phone, s, h.addr, t.as(packet.RoleTCPHandshake), func(err error) {
+		c = newSession(phone, s, h.addr, t.As(packet.RoleTCPHandshake), func(err error) {
 			if err != nil {
 				done(err)
 				return

@@ -14,7 +14,7 @@ import (
 type datagrams struct {
 	n        *Net
 	messages []devices.Message
-	tag      tag
+	tag      packet.Tag
 	handle   uint32
 	socket   *socket
 	near     walker
@@ -122,8 +122,8 @@ func (s *socket) close() {
 }
 
 // send sends a plain payload.
-func (s *socket) send(payload []byte, t tag) {
-	s.h.stack.datagram(s.h.addr, s.key.remote, s.key.port, s.key.rport, s.id, payload, t.lineage(s.h.unit))
+func (s *socket) send(payload []byte, t packet.Tag) {
+	s.h.stack.datagram(s.h.addr, s.key.remote, s.key.port, s.key.rport, s.id, payload, t.Lineage(s.h.unit))
 	s.id++
 }
 
@@ -140,10 +140,10 @@ func (s *socket) receive(payload []byte) {
 var errNoPhone = errors.New("there is no phone on the LAN")
 
 // openUDP opens a datagram socket to a service.
-func (h *Host) openUDP(s *devices.Service, t tag, done func(*socket, error)) {
+func (h *Host) openUDP(s *devices.Service, t packet.Tag, done func(*socket, error)) {
 	switch {
 	case s.Transport != devices.TransportLAN:
-		h.resolve(s.Host, t.as(packet.RoleData), false, func(addr uint32, err error) {
+		h.resolve(s.Host, t.As(packet.RoleData), false, func(addr uint32, err error) {
 			if err != nil {
 				done(nil, err)
 				return
@@ -166,7 +166,7 @@ const jobLife = int64(10e9)
 
 // walk does an exchange on the flow; the far end walks it, too, from its first datagram on, or at once where it is to send
 // first and has heard from the device before.
-func (s *socket) walk(m []devices.Message, at int64, t tag, done func(error)) {
+func (s *socket) walk(m []devices.Message, at int64, t packet.Tag, done func(error)) {
 	n := s.h.n
 	n.handles++
 	d := &datagrams{n: n, messages: m, tag: t, handle: n.handles, socket: s, done: done}
@@ -302,7 +302,7 @@ func (w *walker) send(m *devices.Message) {
 		copy(head, d.n.noise.Window(s.place, m.Size))
 	}
 	s.place += uint64(m.Size) + 1
-	l := d.tag.lineage(s.h.unit)
+	l := d.tag.Lineage(s.h.unit)
 	switch {
 	case w.dir == packet.Up && s.closed:
 	case w.dir == packet.Up:

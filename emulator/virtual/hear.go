@@ -4,7 +4,7 @@ import (
 	"net/netip"
 
 	"glasshouse/devices"
-	"glasshouse/emulator"
+	"glasshouse/emulator/discovery"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/wire"
 )
@@ -19,8 +19,8 @@ type ears struct {
 
 func newEars(p *devices.Profile) *ears {
 	e := &ears{
-		mdns: emulator.Offers(p, devices.TransportMDNS), mdns6: emulator.Offers(p, devices.TransportMDNS6),
-		ssdp: emulator.Offers(p, devices.TransportSSDP), said: make(map[string]int64),
+		mdns: discovery.Offers(p, devices.TransportMDNS), mdns6: discovery.Offers(p, devices.TransportMDNS6),
+		ssdp: discovery.Offers(p, devices.TransportSSDP), said: make(map[string]int64),
 	}
 	if e.mdns || e.mdns6 || e.ssdp {
 		return e
@@ -58,14 +58,14 @@ func (h *Host) hear6(ip []byte) {
 
 func (h *Host) answer(t devices.Transport, heard []byte, from netip.AddrPort) {
 	now := h.n.clock.Now()
-	for _, a := range emulator.Answers(t, heard, from, h.spec, h.addrOf(t)) {
+	for _, a := range discovery.Answers(t, heard, from, h.spec, h.addrOf(t)) {
 		if a.Once && now < h.ears.said[a.Service] {
 			continue
 		}
 		at := now + a.After + h.stack.draws.n(a.Within)
 		if a.Once {
-			h.ears.said[a.Service] = at + emulator.MDNSQuiet
+			h.ears.said[a.Service] = at + discovery.MDNSQuiet
 		}
-		h.n.at(at, func() { h.sayLAN(a.Discovery, h.own()) })
+		h.n.at(at, func() { h.sayLAN(a.Message, h.own()) })
 	}
 }

@@ -27,9 +27,9 @@ type Host struct {
 	sockets  map[socketKey]*socket
 	near     neighbours
 	online   bool
-	waiting  []func() // for the address
-	boot     tag      // under which connections are opened again
-	leased   uint16   // IP id of its DHCP client
+	waiting  []func()   // for the address
+	boot     packet.Tag // under which connections are opened again
+	leased   uint16     // IP id of its DHCP client
 	lease    *leaseState
 
 	sending packet.Packet // is handed to the radio just now
@@ -59,7 +59,7 @@ func newHost(n *Net, i int) *Host {
 		names: make(map[string]cachedName), lines: make(map[string]*line), sockets: make(map[socketKey]*socket),
 		nextPort: uint16(policy.FirstEphemeral + d.n(policy.LastEphemeral-policy.FirstEphemeral)), echoID: uint16(d.Uint64()), leased: uint16(d.Uint64()),
 	}
-	h.boot = tag{event: packet.EventNone}
+	h.boot = packet.Tag{Event: packet.EventNone}
 	mss := min(n.c.MTU-packet.IPv4Size-packet.TCPSize, policy.MSS)
 	if p.Stack.MSS > 0 {
 		mss = min(mss, p.Stack.MSS)
@@ -207,7 +207,7 @@ var errNoService = errors.New("the profile has no such service")
 // Perform does an activity whose time is near. done is called when its last exchange is over, with "ok" or "failed" and the
 // script time; it is not called if the run ends first.
 func (h *Host) Perform(act *devices.Activity, event int64, done func(outcome string, at int64)) {
-	t := tag{event: event, activity: h.n.c.Activity(act.Name), role: packet.RoleData}
+	t := packet.Tag{Event: event, Activity: h.n.c.Activity(act.Name), Role: packet.RoleData}
 	if act.Name == devices.ActivityBoot {
 		h.boot = t
 	}
@@ -230,7 +230,7 @@ func (h *Host) Perform(act *devices.Activity, event int64, done func(outcome str
 }
 
 // begin starts one exchange.
-func (h *Host) begin(x *devices.Exchange, at int64, t tag, done func(error)) {
+func (h *Host) begin(x *devices.Exchange, at int64, t packet.Tag, done func(error)) {
 	s := h.spec.Profile.Service(x.Service)
 	if s == nil {
 		done(fmt.Errorf("%w: %q", errNoService, x.Service))
@@ -244,7 +244,7 @@ func (h *Host) begin(x *devices.Exchange, at int64, t tag, done func(error)) {
 }
 
 // once performs an exchange that has no lasting connection.
-func (h *Host) once(s *devices.Service, x *devices.Exchange, at int64, t tag, done func(error)) {
+func (h *Host) once(s *devices.Service, x *devices.Exchange, at int64, t packet.Tag, done func(error)) {
 	switch {
 	case s.Multicast():
 		h.discoverLAN(s, x.Op, t, done)
@@ -288,14 +288,14 @@ func (h *Host) once(s *devices.Service, x *devices.Exchange, at int64, t tag, do
 }
 
 // connect resolves and connects. role is RoleTCPHandshake, or RoleReconnect for a connection that is opened again.
-func (h *Host) connect(s *devices.Service, t tag, role packet.Role, done func(*session, error), lost func()) {
-	h.resolve(s.Host, t.as(roleOr(role, packet.RoleData)), false, func(addr uint32, err error) {
+func (h *Host) connect(s *devices.Service, t packet.Tag, role packet.Role, done func(*session, error), lost func()) {
+	h.resolve(s.Host, t.As(roleOr(role, packet.RoleData)), false, func(addr uint32, err error) {
 		if err != nil {
 			done(nil, err)
 			return
 		}
 		var c *session
-		c = newSession(h, s, addr, t.as(roleOr(role, packet.RoleTLSHandshake)), func(err error) { done(c, err) }, lost)
+		c = newSession(h, s, addr, t.As(roleOr(role, packet.RoleTLSHandshake)), func(err error) { done(c, err) }, lost)
 	})
 }
 

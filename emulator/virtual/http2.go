@@ -55,7 +55,7 @@ func (s *session) recordsSize(n int) int64 {
 }
 
 // step takes one step, if it is this end's; false when it has to wait.
-func (d *side) step(x *step, t tag, now int64) bool {
+func (d *side) step(x *step, t packet.Tag, now int64) bool {
 	if d.index == 0 && !d.ready && !d.reads {
 		d.from = d.want
 	}

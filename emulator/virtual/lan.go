@@ -5,7 +5,7 @@ import (
 	"net/netip"
 
 	"glasshouse/devices"
-	"glasshouse/emulator"
+	"glasshouse/emulator/discovery"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/wire"
 )
@@ -29,13 +29,13 @@ const (
 )
 
 // discoverLAN sends what a device asks or announces to everybody.
-func (h *Host) discoverLAN(s *devices.Service, op devices.Op, t tag, done func(error)) {
-	h.sayLAN(emulator.NewDiscovery(op, s, h.spec, h.addrOf(s.Transport)), t.lineage(h.unit))
+func (h *Host) discoverLAN(s *devices.Service, op devices.Op, t packet.Tag, done func(error)) {
+	h.sayLAN(discovery.New(op, s, h.spec, h.addrOf(s.Transport)), t.Lineage(h.unit))
 	done(nil)
 }
 
 // sayLAN sends a message of discovery: to a group, or as an answer to one that asked.
-func (h *Host) sayLAN(d emulator.Discovery, l packet.Lineage) {
+func (h *Host) sayLAN(d discovery.Message, l packet.Lineage) {
 	from := d.Own
 	if from == 0 {
 		from = h.port()
@@ -77,7 +77,7 @@ func (h *Host) askRouter(done func(error)) {
 
 // scan asks by ARP for one address of the LAN after the other.
 func (h *Host) scan(done func(error)) {
-	targets := emulator.Neighbours(h.n.c.LAN, h.spec.Addr)
+	targets := discovery.Neighbours(h.n.c.LAN, h.spec.Addr)
 	var next func()
 	next = func() {
 		h.near.message(1, broadcastMAC, [6]byte{}, u32(targets[0]))
@@ -85,7 +85,7 @@ func (h *Host) scan(done func(error)) {
 			done(nil)
 			return
 		}
-		h.n.at(h.n.clock.Now()+emulator.ScanPace, next)
+		h.n.at(h.n.clock.Now()+discovery.ScanPace, next)
 	}
 	next()
 }
@@ -131,7 +131,7 @@ var (
 
 // join makes the kernel tell which IPv4 groups its programs listen to: at once, and again within a second.
 func (h *Host) join() {
-	groups := emulator.Groups(h.spec.Profile, false)
+	groups := discovery.Groups(h.spec.Profile, false)
 	if len(groups) == 0 {
 		return
 	}
@@ -147,7 +147,7 @@ func (h *Host) report(joins bool, groups []netip.Addr) {
 
 // receiveIGMP answers a router's question at a moment of its own.
 func (h *Host) receiveIGMP(m []byte) {
-	groups := emulator.Groups(h.spec.Profile, false)
+	groups := discovery.Groups(h.spec.Profile, false)
 	if len(m) < 8 || m[0] != 0x11 || len(groups) == 0 || !h.online || h.answering {
 		return
 	}
@@ -162,7 +162,7 @@ func (h *Host) receiveIGMP(m []byte) {
 func (h *Host) start6() {
 	own := h.linkLocal()
 	node := wire.SolicitedNode(own)
-	groups := append(emulator.Groups(h.spec.Profile, true), node)
+	groups := append(discovery.Groups(h.spec.Profile, true), node)
 	draws, now := h.stack.draws, h.n.clock.Now()
 	mld := func(src netip.Addr, groups []netip.Addr) {
 		h.send6(src, allMLD, wire.ProtoICMP6, 1, wire.AppendMLDReport(nil, src, allMLD, true, groups), true, h.own())

@@ -24,7 +24,7 @@ type line struct {
 type errand struct {
 	x    *devices.Exchange
 	at   int64
-	tag  tag
+	tag  packet.Tag
 	done func(error)
 }
 
@@ -96,7 +96,7 @@ func (l *line) close() {
 }
 
 // open brings the line up if it is down. first is what is said on it at first; nil: what the service's log-in says.
-func (l *line) open(t tag, role packet.Role, first []devices.Message, try int, done func(error)) {
+func (l *line) open(t packet.Tag, role packet.Role, first []devices.Message, try int, done func(error)) {
 	l.wanted = true
 	l.again++
 	if !l.svc.Stream() {
@@ -116,7 +116,7 @@ func (l *line) open(t tag, role packet.Role, first []devices.Message, try int, d
 	})
 }
 
-func (l *line) openUDP(t tag, done func(error)) {
+func (l *line) openUDP(t packet.Tag, done func(error)) {
 	if l.udp != nil {
 		done(nil)
 		return
@@ -137,7 +137,7 @@ func (l *line) openUDP(t tag, done func(error)) {
 }
 
 // login opens the connection and says its first messages.
-func (l *line) login(t tag, role packet.Role, first []devices.Message, done func(error)) {
+func (l *line) login(t packet.Tag, role packet.Role, first []devices.Message, done func(error)) {
 	if !l.was {
 		role = packet.RoleTCPHandshake
 	}
@@ -156,7 +156,7 @@ func (l *line) login(t tag, role packet.Role, first []devices.Message, done func
 			first = l.svc.LoginMessages(l.host.stack.draws.Uint64)
 		}
 		if first != nil {
-			c.perform(&job{messages: first, start: l.host.n.clock.Now(), tag: t.as(roleOr(role, packet.RoleData)), done: up})
+			c.perform(&job{messages: first, start: l.host.n.clock.Now(), tag: t.As(roleOr(role, packet.RoleData)), done: up})
 			return
 		}
 		up(nil)

@@ -25,7 +25,7 @@ func (s *session) wireSize(m *devices.Message) int64 {
 }
 
 // send writes a message as its transport has it.
-func (d *side) send(m *devices.Message, t tag) {
+func (d *side) send(m *devices.Message, t packet.Tag) {
 	switch {
 	case d.mqtt != nil:
 		d.sendMQTT(m.Size, t)
@@ -45,7 +45,7 @@ func (d *side) send(m *devices.Message, t tag) {
 }
 
 // plain writes n bytes that begin with head.
-func (d *side) plain(n int, t tag, head []byte) {
+func (d *side) plain(n int, t packet.Tag, head []byte) {
 	for ; n > 0; n -= plainWrite {
 		d.e.write(min(n, plainWrite), t, head)
 		head = nil
@@ -53,7 +53,7 @@ func (d *side) plain(n int, t tag, head []byte) {
 }
 
 // sendMQTT writes the packets of a message at once. What tells what they are is spelled out, payloads are noise.
-func (d *side) sendMQTT(size int, t tag) {
+func (d *side) sendMQTT(size int, t packet.Tag) {
 	e := d.e
 	if e.closed || e.state == stateClosed {
 		return
@@ -73,7 +73,7 @@ func (d *side) sendMQTT(size int, t tag) {
 }
 
 // sendRecord writes one record of application data: its header is spelled out, the rest is noise.
-func (d *side) sendRecord(n int, t tag) {
+func (d *side) sendRecord(n int, t packet.Tag) {
 	e := d.e
 	if e.closed || e.state == stateClosed {
 		return

@@ -195,7 +195,7 @@ func (s *stack) forget(e *endpoint) {
 }
 
 // endpoint makes an end of a connection between two addresses.
-func (s *stack) endpoint(key connKey, unit int32, dir int8, open tag, app application) *endpoint {
+func (s *stack) endpoint(key connKey, unit int32, dir int8, open packet.Tag, app application) *endpoint {
 	e := &endpoint{
 		st: s, app: app, unit: unit, dir: dir, open: open, key: key, mss: s.mss, ts: s.ts,
 		tsOffset: uint32(s.draws.Uint64()), ipID: uint16(s.draws.Uint64()),

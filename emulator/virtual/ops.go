@@ -23,7 +23,7 @@ var (
 )
 
 // ask sends a question on a socket of its own until it is answered, and gives the answer; nil if none came.
-func (h *Host) ask(remote uint32, port uint16, question []byte, t tag, tries int, done func(answer []byte)) {
+func (h *Host) ask(remote uint32, port uint16, question []byte, t packet.Tag, tries int, done func(answer []byte)) {
 	s := h.socket(remote, port)
 	over := false
 	s.on = func(b []byte) {
@@ -54,7 +54,7 @@ func (h *Host) ask(remote uint32, port uint16, question []byte, t tag, tries int
 }
 
 // resolve looks a host up, unless the answer is still fresh; force asks all the same.
-func (h *Host) resolve(host string, t tag, force bool, done func(addr uint32, err error)) {
+func (h *Host) resolve(host string, t packet.Tag, force bool, done func(addr uint32, err error)) {
 	if c, ok := h.names[host]; ok && !force && h.n.clock.Now() < c.expires {
 		done(c.addr, nil)
 		return
@@ -90,7 +90,7 @@ func parseAnswer(b []byte, id uint16) (addr, ttl uint32, ok bool) {
 }
 
 // timeSync asks the time once.
-func (h *Host) timeSync(t tag, done func(error)) {
+func (h *Host) timeSync(t packet.Tag, done func(error)) {
 	h.ask(u32(h.n.c.NTP), wire.PortNTP, wire.AppendNTPQuery(nil, h.stack.draws), t, 1, func(b []byte) {
 		if b == nil {
 			done(errNoAnswer)
@@ -101,7 +101,7 @@ func (h *Host) timeSync(t tag, done func(error)) {
 }
 
 // ping sends an echo request for each message up, and waits for each answer.
-func (h *Host) ping(s *devices.Service, x *devices.Exchange, t tag, done func(error)) {
+func (h *Host) ping(s *devices.Service, x *devices.Exchange, t packet.Tag, done func(error)) {
 	h.resolve(s.Host, t, false, func(addr uint32, err error) {
 		if err != nil {
 			done(err)
@@ -120,7 +120,7 @@ type pinger struct {
 	h        *Host
 	to       uint32
 	id       uint16
-	tag      tag
+	tag      packet.Tag
 	messages []devices.Message
 	seq      int
 	waits    bool
@@ -166,7 +166,7 @@ func (p *pinger) request(size int) {
 	p.socket.id++
 	p.waits = true
 	at := p.seq
-	p.h.stack.send(b, p.tag.lineage(p.h.unit))
+	p.h.stack.send(b, p.tag.Lineage(p.h.unit))
 	n.at(n.clock.Now()+int64(policy.DatagramTimeout), func() {
 		if p.waits && p.seq == at {
 			p.waits = false

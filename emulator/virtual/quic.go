@@ -13,7 +13,7 @@ type quicConn struct {
 	h        *Host
 	svc      *devices.Service
 	wire     *wire.QUIC
-	tag      tag
+	tag      packet.Tag
 	messages []devices.Message
 	socket   *socket
 	seen     u32Pair // the server's address, and the one that it sees
@@ -68,8 +68,8 @@ const (
 )
 
 // quic performs an exchange on a connection of its own.
-func (h *Host) quic(s *devices.Service, x *devices.Exchange, t tag, done func(error)) {
-	h.resolve(s.Host, t.as(packet.RoleData), false, func(addr uint32, err error) {
+func (h *Host) quic(s *devices.Service, x *devices.Exchange, t packet.Tag, done func(error)) {
+	h.resolve(s.Host, t.As(packet.RoleData), false, func(addr uint32, err error) {
 		if err != nil {
 			done(err)
 			return
@@ -200,13 +200,13 @@ func (e *quicEnd) begin(done int) {
 // say sends a datagram of the handshake.
 func (e *quicEnd) say(b []byte) {
 	c := e.c
-	t := c.tag.as(packet.RoleTLSHandshake)
+	t := c.tag.As(packet.RoleTLSHandshake)
 	if e.dir == packet.Up {
 		c.socket.send(b, t)
 		return
 	}
 	s := &c.n.cloud.stack
-	s.datagram(c.seen.a, c.seen.b, c.ports[0], c.ports[1], uint16(s.draws.Uint64()), b, t.lineage(c.h.unit))
+	s.datagram(c.seen.a, c.seen.b, c.ports[0], c.ports[1], uint16(s.draws.Uint64()), b, t.Lineage(c.h.unit))
 }
 
 // shakeAgain sets the time after which the handshake's last datagrams are sent again.
@@ -312,7 +312,7 @@ func (e *quicEnd) close() {
 		return
 	}
 	if e.complete {
-		e.send(&quicPacket{closes: true}, quicCloseFrame, e.c.tag.as(packet.RoleClose))
+		e.send(&quicPacket{closes: true}, quicCloseFrame, e.c.tag.As(packet.RoleClose))
 	}
 	e.over = true
 	c := e.c

@@ -111,7 +111,7 @@ func (e *quicEnd) push() {
 		e.pack()
 	}
 	if e.queued {
-		e.send(&quicPacket{}, 0, e.c.tag.as(packet.RoleAck))
+		e.send(&quicPacket{}, 0, e.c.tag.As(packet.RoleAck))
 	}
 	e.setLoss()
 }
@@ -144,7 +144,7 @@ func (e *quicEnd) pack() {
 		}
 	}
 	e.probes = max(e.probes-1, 0)
-	e.send(&p, frames, e.c.tag.as(role))
+	e.send(&p, frames, e.c.tag.As(role))
 }
 
 // next returns which bytes of the stream go next.
@@ -168,7 +168,7 @@ func (e *quicEnd) took(n int64) {
 }
 
 // send sends a packet with so many bytes of frames, and with an acknowledgement if one is owed.
-func (e *quicEnd) send(p *quicPacket, frames int, t tag) {
+func (e *quicEnd) send(p *quicPacket, frames int, t packet.Tag) {
 	now := e.now()
 	if e.owes && !p.closes {
 		frames += e.ackSize()
@@ -189,7 +189,7 @@ func (e *quicEnd) send(p *quicPacket, frames int, t tag) {
 	var b [16]byte
 	head := e.c.wire.AppendPacketHead(b[:0], up, number, e.mask(e.c.n.noise.Window(e.place, quicSample)))
 	c := e.c
-	l := t.lineage(c.h.unit)
+	l := t.Lineage(c.h.unit)
 	if up {
 		s := c.socket
 		c.h.stack.noisy(c.h.addr, s.key.remote, s.key.port, s.key.rport, s.id, head, size, e.place, l)

@@ -13,7 +13,7 @@ import (
 type job struct {
 	messages []devices.Message
 	start    int64 // script time at which the first message may be sent, ns
-	tag      tag
+	tag      packet.Tag
 	done     func(err error) // at the device
 	steps    []step          // of HTTP/2: what is walked instead of the messages
 }
@@ -24,7 +24,7 @@ type session struct {
 	h       *Host
 	svc     *devices.Service
 	version uint16          // of TLS; 0 = none
-	open    tag             // under which it is opened
+	open    packet.Tag      // under which it is opened
 	flights [][]byte        // of the TLS handshake, the client's and the server's in turn
 	opened  func(err error) // told once: the device may use it
 	lost    func()          // told once, later on: it broke, or the far end closed it
@@ -68,7 +68,7 @@ type side struct {
 }
 
 // newSession begins to connect from a device. opening's role is that of the handshake's bytes.
-func newSession(h *Host, svc *devices.Service, remote uint32, opening tag, opened func(error), lost func()) *session {
+func newSession(h *Host, svc *devices.Service, remote uint32, opening packet.Tag, opened func(error), lost func()) *session {
 	s := &session{n: h.n, h: h, svc: svc, version: tlsVersion(svc.Transport), open: opening, opened: opened, lost: lost}
 	s.client, s.server = side{s: s, dir: packet.Up}, side{s: s, dir: packet.Down}
 	if v := s.version; v != 0 {
@@ -341,7 +341,7 @@ func (d *side) left() {
 func (d *side) goodbye() {
 	if d.s.version != 0 && d.isOpen && d.e.state == stateOpen {
 		b := wire.AppendCloseNotify(nil, d.s.h.stack.draws, d.s.version, d.record)
-		d.e.write(len(b), d.s.open.as(packet.RoleClose), b)
+		d.e.write(len(b), d.s.open.As(packet.RoleClose), b)
 		d.bye = d.e.out.end
 	}
 }

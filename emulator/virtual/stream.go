@@ -7,26 +7,10 @@ import (
 	"glasshouse/emulator/packet"
 )
 
-// tag says what bytes belong to: the part of a lineage that is not the device.
-type tag struct {
-	event    int64
-	activity uint16
-	role     packet.Role
-}
-
-func (t tag) as(r packet.Role) tag {
-	t.role = r
-	return t
-}
-
-func (t tag) lineage(unit int32) packet.Lineage {
-	return packet.Lineage{Unit: unit, Event: t.event, Activity: t.activity, Role: t.role}
-}
-
 // chunk is what one write put on a stream: bytes that are spelled out at its head, and noise behind them.
 type chunk struct {
 	start, end int64 // stream offsets
-	tag        tag
+	tag        packet.Tag
 	head       [16]byte // of records
 	size       int8     // bytes of head; 0 where text is used
 	text       []byte
@@ -45,12 +29,12 @@ type stream struct {
 	place  uint64 // of byte 0 in the noise
 	end    int64  // bytes written
 	chunks []chunk
-	first  int // chunks before it are acknowledged
-	last   tag // of the newest chunk
+	first  int        // chunks before it are acknowledged
+	last   packet.Tag // of the newest chunk
 }
 
 // grow appends a chunk of n bytes and returns it, for its literal to be set.
-func (s *stream) grow(n int, t tag) *chunk {
+func (s *stream) grow(n int, t packet.Tag) *chunk {
 	if s.first > 32 && s.first*2 > len(s.chunks) {
 		s.chunks = s.chunks[:copy(s.chunks, s.chunks[s.first:])]
 		s.first = 0
@@ -79,7 +63,7 @@ func (s *stream) find(off int64) int {
 }
 
 // tagAt returns the tag of a byte; open where there is none.
-func (s *stream) tagAt(off int64, open tag) tag {
+func (s *stream) tagAt(off int64, open packet.Tag) packet.Tag {
 	if off < 0 || len(s.chunks) == 0 {
 		return open
 	}

@@ -36,7 +36,7 @@ type endpoint struct {
 	peer *endpoint // the other end, once it is there: only for the tags of what is acknowledged
 	unit int32
 	dir  int8
-	open tag // of what opened the connection
+	open packet.Tag // of what opened the connection
 	key  connKey
 
 	state     tcpState
@@ -99,7 +99,7 @@ func (e *endpoint) sendSYN() {
 	if e.state == stateSynReceived {
 		flags |= packet.FlagACK
 	}
-	e.control(flags, e.isn, e.open.as(packet.RoleTCPHandshake), true)
+	e.control(flags, e.isn, e.open.As(packet.RoleTCPHandshake), true)
 	e.armSend(e.synAt + e.rto)
 }
 
@@ -265,7 +265,7 @@ func (e *endpoint) close() {
 
 // reset ends the connection at once.
 func (e *endpoint) reset() {
-	e.control(packet.FlagRST|packet.FlagACK, e.seqOut(e.nxt), e.out.newest(e.open).as(packet.RoleClose), false)
+	e.control(packet.FlagRST|packet.FlagACK, e.seqOut(e.nxt), e.out.newest(e.open).As(packet.RoleClose), false)
 	e.vanish()
 }
 
@@ -303,7 +303,7 @@ func (e *endpoint) aliveTimer(now int64) {
 	}
 	due := max(e.lastHeard, e.lastSent) + e.st.keepalive
 	if now >= due && e.una == e.nxt {
-		e.control(packet.FlagACK, e.seqOut(e.nxt)-1, e.peerTag(e.rnxt-1).as(packet.RoleKeepalive), false)
+		e.control(packet.FlagACK, e.seqOut(e.nxt)-1, e.peerTag(e.rnxt-1).As(packet.RoleKeepalive), false)
 		e.lastHeard = now // the next is due as long after it; lastSent is of data
 		due = now + e.st.keepalive
 	}
@@ -311,14 +311,14 @@ func (e *endpoint) aliveTimer(now int64) {
 }
 
 // peerTag is the tag of a byte that the other end has sent.
-func (e *endpoint) peerTag(off int64) tag {
+func (e *endpoint) peerTag(off int64) packet.Tag {
 	if e.peer == nil {
 		return e.open
 	}
 	return e.peer.out.tagAt(off, e.open)
 }
 
-func (s *stream) newest(open tag) tag {
+func (s *stream) newest(open packet.Tag) packet.Tag {
 	if s.end == 0 {
 		return open
 	}

@@ -27,12 +27,12 @@ func (e *endpoint) again(s *sent, now int64) {
 	s.again, s.at = true, now
 	n := int(s.n)
 	fin := s.off+int64(n) > e.out.end
-	t := e.out.tagAt(s.off, e.open).as(packet.RoleRetransmission)
+	t := e.out.tagAt(s.off, e.open).As(packet.RoleRetransmission)
 	if fin {
 		n--
-		t = e.out.newest(e.open).as(packet.RoleClose)
+		t = e.out.newest(e.open).As(packet.RoleClose)
 		if n > 0 {
-			t = t.as(packet.RoleRetransmission)
+			t = t.As(packet.RoleRetransmission)
 		}
 	}
 	e.sendData(s.off, n, t, false, fin)
@@ -234,7 +234,7 @@ func (e *endpoint) probeWindow() {
 		e.fail()
 		return
 	}
-	e.control(packet.FlagACK, e.seqOut(e.nxt)-1, e.out.tagAt(e.nxt, e.open).as(packet.RoleKeepalive), false)
+	e.control(packet.FlagACK, e.seqOut(e.nxt)-1, e.out.tagAt(e.nxt, e.open).As(packet.RoleKeepalive), false)
 	e.push()
 }
 

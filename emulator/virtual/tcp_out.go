@@ -57,7 +57,7 @@ func (e *endpoint) seal(b []byte, opts int, sum uint16, l packet.Lineage) {
 }
 
 // control sends a segment without payload.
-func (e *endpoint) control(flags byte, seq uint32, t tag, syn bool) {
+func (e *endpoint) control(flags byte, seq uint32, t packet.Tag, syn bool) {
 	var o [40]byte
 	n := 0
 	switch {
@@ -72,7 +72,7 @@ func (e *endpoint) control(flags byte, seq uint32, t tag, syn bool) {
 	}
 	b := e.header(n, 0, flags, seq)
 	copy(b[packet.IPv4Size+packet.TCPSize:], o[:n])
-	e.seal(b, n, 0, t.lineage(e.unit))
+	e.seal(b, n, 0, t.Lineage(e.unit))
 }
 
 // synOptions writes the options in Linux's order.
@@ -122,7 +122,7 @@ func (e *endpoint) sackOption(o []byte) int {
 }
 
 // sendData sends [off, off+n) of the stream, and with it the FIN where fin is set; push marks the last one of a burst.
-func (e *endpoint) sendData(off int64, n int, t tag, push, fin bool) {
+func (e *endpoint) sendData(off int64, n int, t packet.Tag, push, fin bool) {
 	opts := 0
 	if e.ts {
 		opts = timestampSize
@@ -148,5 +148,5 @@ func (e *endpoint) sendData(off int64, n int, t tag, push, fin bool) {
 		}
 	}
 	e.acked()
-	e.seal(b, opts, sum, t.lineage(e.unit))
+	e.seal(b, opts, sum, t.Lineage(e.unit))
 }

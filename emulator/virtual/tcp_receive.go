@@ -180,18 +180,18 @@ func (e *endpoint) pingpongSent(now int64) {
 
 // sendACK sends an acknowledgement by itself.
 func (e *endpoint) sendACK() {
-	t := e.peerTag(e.rnxt - 1).as(packet.RoleAck)
+	t := e.peerTag(e.rnxt - 1).As(packet.RoleAck)
 	switch {
 	case e.rnxt == 0 && e.dir == packet.Up && !e.finIn:
-		t = e.open.as(packet.RoleTCPHandshake)
+		t = e.open.As(packet.RoleTCPHandshake)
 	case e.finIn:
-		t = e.peerNewest().as(packet.RoleClose)
+		t = e.peerNewest().As(packet.RoleClose)
 	}
 	e.control(packet.FlagACK, e.seqOut(e.nxt), t, false)
 	e.acked()
 }
 
-func (e *endpoint) peerNewest() tag {
+func (e *endpoint) peerNewest() packet.Tag {
 	if e.peer == nil {
 		return e.open
 	}

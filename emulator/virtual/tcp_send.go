@@ -53,7 +53,7 @@ type sender struct {
 func (e *endpoint) seqOut(off int64) uint32 { return e.isn + 1 + uint32(off) }
 
 // write puts n bytes on the stream in one write and sends what may go. set, if there is one, spells bytes out.
-func (e *endpoint) write(n int, t tag, text []byte) {
+func (e *endpoint) write(n int, t packet.Tag, text []byte) {
 	if e.closed || e.state == stateClosed {
 		return
 	}
@@ -99,7 +99,7 @@ func (e *endpoint) push() {
 		e.validate(full, now)
 	}
 	if e.finQueued && e.nxt == e.out.end && e.una <= e.out.end {
-		e.sendData(e.nxt, 0, e.out.newest(e.open).as(packet.RoleClose), false, true)
+		e.sendData(e.nxt, 0, e.out.newest(e.open).As(packet.RoleClose), false, true)
 		e.track(e.nxt, 1, now)
 		e.nxt++
 	}

@@ -297,7 +297,7 @@ func TestStreamSums(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 9))
 	s := &stream{noise: packet.NewNoise(1, 1), place: r.Uint64()}
 	for range 200 {
-		c := s.grow(20+r.IntN(3000), tag{})
+		c := s.grow(20+r.IntN(3000), packet.Tag{})
 		c.size = int8(copy(c.head[:], "0123456789abc"[:r.IntN(14)]))
 	}
 	whole := make([]byte, s.end)

@@ -4,13 +4,13 @@ import (
 	"encoding/binary"
 	"net/netip"
 
-	"glasshouse/emulator"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
+	"glasshouse/emulator/unsolicited"
 )
 
-// Call sends a stranger's packet to an address: a SYN as Linux makes it, or a datagram of noise.
-func (n *Net) Call(s emulator.Stranger, to netip.Addr, l packet.Lineage, send func(*packet.Packet)) {
+// Unsolicited sends an unsolicited packet to an address: a SYN as Linux makes it, or a datagram of noise.
+func (n *Net) Unsolicited(s unsolicited.Packet, to netip.Addr, l packet.Lineage, send func(*packet.Packet)) {
 	d := n.cloud.stack.draws
 	src, dst := u32(s.From), u32(to)
 	sport := uint16(policy.FirstEphemeral + d.n(policy.LastEphemeral-policy.FirstEphemeral))

@@ -1,4 +1,8 @@
-package emulator
+// Package discovery holds how the devices of a home find each other on their LAN: mDNS and SSDP messages and when they are answered,
+// the groups that a device joins, ARP scans. Both worlds send what it says. It is pure; all of it may be called from any goroutine.
+//
+// Not modelled: answers that the asker already knows, one-shot questions from other ports than 5353, several records in one answer.
+package discovery
 
 import (
 	"fmt"
@@ -12,8 +16,8 @@ import (
 	"glasshouse/emulator/wire"
 )
 
-// Discovery is one message by which devices find each other on their LAN.
-type Discovery struct {
+// Message is one message by which devices find each other on their LAN.
+type Message struct {
 	Payload []byte
 	To      netip.AddrPort // a group; of the answer to a search the one that asks
 	Own     uint16         // the port it comes from; 0 = any
@@ -26,12 +30,12 @@ const (
 	mdnsHops = 255
 )
 
-// NewDiscovery makes what a device asks (OpQuery) or announces (OpAnnounce) by a service: the same in both worlds. addr is
+// New makes what a device asks (OpQuery) or announces (OpAnnounce) by a service: the same in both worlds. addr is
 // the device's own address on the family that the service uses.
-func NewDiscovery(op devices.Op, s *devices.Service, spec *devices.Specimen, addr netip.Addr) Discovery {
+func New(op devices.Op, s *devices.Service, spec *devices.Specimen, addr netip.Addr) Message {
 	id := identity(spec)
 	if s.Transport == devices.TransportSSDP {
-		d := Discovery{To: netip.AddrPortFrom(wire.GroupSSDP(), wire.PortSSDP), Hops: ssdpHops}
+		d := Message{To: netip.AddrPortFrom(wire.GroupSSDP(), wire.PortSSDP), Hops: ssdpHops}
 		if Offers(spec.Profile, s.Transport) {
 			d.Own = wire.PortSSDP
 		}
@@ -42,7 +46,7 @@ func NewDiscovery(op devices.Op, s *devices.Service, spec *devices.Specimen, add
 		d.Payload = wire.AppendSSDPSearch(nil, s.Host)
 		return d
 	}
-	d := Discovery{To: netip.AddrPortFrom(wire.GroupMDNS(), wire.PortMDNS), Own: wire.PortMDNS, Hops: mdnsHops}
+	d := Message{To: netip.AddrPortFrom(wire.GroupMDNS(), wire.PortMDNS), Own: wire.PortMDNS, Hops: mdnsHops}
 	if s.Transport == devices.TransportMDNS6 {
 		d.To = netip.AddrPortFrom(wire.GroupMDNS6(), wire.PortMDNS)
 	}
@@ -65,7 +69,7 @@ func Offers(p *devices.Profile, t devices.Transport) bool {
 
 // Answer is what a device says to a question for something that it offers.
 type Answer struct {
-	Discovery
+	Message
 	Service string // which it is about
 	After   int64  // ns from the question on, at least
 	Within  int64  // ns after that
@@ -81,15 +85,14 @@ const (
 )
 
 // Answers returns what a device says to a message that it hears by a kind of discovery: an answer for each service that it offers
-// and is asked for. from is where the message comes from, addr the device's own address. Not modelled: answers that the asker
-// already knows, one-shot questions from other ports than 5353, and several records in one answer.
+// and is asked for. from is where the message comes from, addr the device's own address.
 func Answers(t devices.Transport, heard []byte, from netip.AddrPort, spec *devices.Specimen, addr netip.Addr) (all []Answer) {
 	if t == devices.TransportSSDP {
 		target, within, ok := wire.ParseSSDPSearch(heard)
 		for i := range spec.Profile.Services {
 			s := &spec.Profile.Services[i]
 			if ok && s.Transport == t && s.Answers && (target == s.Host || target == "ssdp:all") {
-				all = append(all, Answer{Service: s.Name, Within: int64(within) * 1e9, Discovery: Discovery{
+				all = append(all, Answer{Service: s.Name, Within: int64(within) * 1e9, Message: Message{
 					Payload: wire.AppendSSDPResponse(nil, s.Host, identity(spec), addr), To: from, Own: wire.PortSSDP, Hops: ssdpHops,
 				}})
 			}
@@ -110,21 +113,7 @@ func Answers(t devices.Transport, heard []byte, from netip.AddrPort, spec *devic
 	}
 	for i := range spec.Profile.Services {
 		if s := &spec.Profile.Services[i]; s.Transport == t && s.Answers && asked(s.Host) {
-			all = append(all, Answer{NewDiscovery(devices.OpAnnounce, s, spec, addr), s.Name, mdnsAfter, mdnsWithin, true})
-		}
-	}
-	return all
-}
-
-// ScanPace is what passes between two questions of a scan of the LAN, ns: assumed, a second for a /24.
-const ScanPace = int64(4e6)
-
-// Neighbours returns the addresses of a LAN that a scan asks for, in order: all but the network's, the broadcast's and one's own.
-func Neighbours(lan netip.Prefix, own netip.Addr) []netip.Addr {
-	var all []netip.Addr
-	for a := lan.Masked().Addr().Next(); lan.Contains(a.Next()); a = a.Next() {
-		if a != own {
-			all = append(all, a)
+			all = append(all, Answer{New(devices.OpAnnounce, s, spec, addr), s.Name, mdnsAfter, mdnsWithin, true})
 		}
 	}
 	return all

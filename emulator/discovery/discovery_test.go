@@ -1,4 +1,4 @@
-package emulator
+package discovery
 
 import (
 	"net/netip"
