@@ -38,7 +38,7 @@ func WriteScore(w io.Writer, s *score.Score) error {
 		}
 	}
 	if len(s.Activities) > 0 {
-		fmt.Fprint(t, "\nwhat devices do in a window\trecall\tprecision\tF1\tF1, always its commonest\tn\n")
+		fmt.Fprint(t, "\nactivity, per window\trecall\tprecision\tF1\tF1, always its commonest\tn\n")
 	}
 	for _, a := range s.Activities {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%.3f\t%.3f\t%d\n", a.Activity, percent(a.Recall), percent(a.Precision), a.F1, a.Constant, a.Support)

@@ -22,7 +22,7 @@ func TestScoreIsInOrder(t *testing.T) {
 	}
 	rest := b.String()
 	for _, part := range []string{
-		"Hamming loss 0.125", "95 % interval: Hamming loss 0.111 to 0.222", "what devices do in a window", "motion",
+		"Hamming loss 0.125", "95 % interval: Hamming loss 0.111 to 0.222", "activity, per window", "motion",
 		"called unknown: 9 packets, 25.0 %; the share aimed at on known devices was 5.0 %",
 	} {
 		_, after, ok := strings.Cut(rest, part)
