@@ -95,7 +95,7 @@ func NewAccessPoint(c AccessPointConfig) *AccessPoint {
 		a.pacers[i].state = -1
 		a.paced = a.paced || s.Pace.given()
 		a.byMAC[s.MAC] = i
-		a.leases = append(a.leases, address(s.Addr))
+		a.leases = append(a.leases, packet.Number4(s.Addr))
 	}
 	a.up, a.down, a.held = NewLine(c.Clock, a.received), NewLine(c.Clock, a.deliver), NewLine(c.Clock, a.release)
 	// Over an ideal medium nothing is ever held, and frames pass on their sender's goroutine. Otherwise all take the lines:
@@ -339,8 +339,8 @@ func (a *AccessPoint) beacon(now int64) int64 {
 
 // draw draws from a distribution that is given by its quantiles. a.mu is held.
 func (a *AccessPoint) draw(q []int64) int64 {
-	k := a.dice.to(int64(len(q) - 2))
-	return q[k] + a.dice.to(q[k+1]-q[k])
+	k := a.dice.UpTo(int64(len(q) - 2))
+	return q[k] + a.dice.UpTo(q[k+1]-q[k])
 }
 
 // dozesAfter is how long a station with measured sleep stays awake after a frame, ns. Assumed: it is below the way to a cloud and
@@ -367,11 +367,11 @@ func (a *AccessPoint) deliver(p *packet.Packet) {
 func (a *AccessPoint) airTime() int64 {
 	d := a.c.Medium.Delay
 	if j := a.c.Medium.Jitter; j > 0 {
-		d += a.dice.to(j)
+		d += a.dice.UpTo(j)
 	}
 	return d
 }
 
 func (a *AccessPoint) lostInAir() bool {
-	return a.loss > 0 && a.dice.lost(a.loss)
+	return a.loss > 0 && a.dice.Happens(a.loss)
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"glasshouse/emulator/clock/clocktest"
 	"glasshouse/emulator/packet"
 	"glasshouse/gateway"
 )
@@ -13,11 +14,20 @@ var (
 	gatewayMAC = [6]byte{2, 0, 0, 0, 0, 1}
 	macs       = [][6]byte{{2, 0, 0, 0, 1, 10}, {2, 0, 0, 0, 1, 11}}
 	broadcast  = [6]byte{255, 255, 255, 255, 255, 255}
+
+	stationA = netip.MustParseAddr("192.168.1.10")
+	stationB = netip.MustParseAddr("192.168.1.11")
+	server   = netip.MustParseAddr("198.18.0.1")
 )
 
 // frame carries number, so that a test can tell frames apart.
 func frame(dst, src [6]byte, from netip.Addr, number byte) []byte {
-	ip := ipPacket(udp, from, remoteX.Addr(), nil, []byte{0, 1, 0, 2, 0, 9, 0, 0, number})
+	ip := make([]byte, 29)
+	ip[0], ip[3], ip[8], ip[9] = 0x45, 29, 64, packet.ProtoUDP
+	src4, dst4 := from.As4(), server.As4()
+	copy(ip[12:], src4[:])
+	copy(ip[16:], dst4[:])
+	ip[25], ip[28] = 9, number
 	b := append(append(append([]byte(nil), dst[:]...), src[:]...), 8, 0)
 	return append(b, ip...)
 }
@@ -26,7 +36,7 @@ func numberIn(frame []byte) byte { return frame[len(frame)-1] }
 
 // air is an access point with two stations, and what each of its sides got.
 type air struct {
-	clock    *handClock
+	clock    *clocktest.Manual
 	ap       *gateway.AccessPoint
 	captured []byte
 	up       []packet.Packet
@@ -42,9 +52,9 @@ func newAir(t *testing.T, m gateway.Medium) *air {
 // newDozingAir has a first station with measured sleep.
 func newDozingAir(t *testing.T, m gateway.Medium, doze []int64) *air {
 	t.Helper()
-	a := &air{clock: &handClock{}}
+	a := &air{clock: &clocktest.Manual{}}
 	var st []gateway.Station
-	for i, addr := range []netip.Addr{lanA.Addr(), lanB.Addr()} {
+	for i, addr := range []netip.Addr{stationA, stationB} {
 		st = append(st, gateway.Station{Unit: int32(i + 5), MAC: macs[i], Addr: addr, Deliver: func(f []byte) { a.stations[i] = append(a.stations[i], numberIn(f)) }})
 	}
 	st[0].Doze = doze
@@ -63,8 +73,8 @@ func newDozingAir(t *testing.T, m gateway.Medium, doze []int64) *air {
 
 func TestAccessPointStampsTheOrigin(t *testing.T) {
 	a := newAir(t, gateway.Medium{})
-	a.ap.FromStation(0, frame(gatewayMAC, macs[0], lanA.Addr(), 1))
-	a.ap.FromStation(1, frame(gatewayMAC, macs[1], lanB.Addr(), 2))
+	a.ap.FromStation(0, frame(gatewayMAC, macs[0], stationA, 1))
+	a.ap.FromStation(1, frame(gatewayMAC, macs[1], stationB, 2))
 	if len(a.up) != 2 {
 		t.Fatalf("%d frames at the gateway", len(a.up))
 	}
@@ -79,14 +89,14 @@ func TestAccessPointDropsWhatIsNotTheSenders(t *testing.T) {
 	a := newAir(t, gateway.Medium{})
 	arp := append(append(append([]byte(nil), broadcast[:]...), macs[0][:]...), 8, 6)
 	arp = append(arp, make([]byte, 28)...)
-	s := lanB.Addr().As4()
+	s := stationB.As4()
 	copy(arp[28:], s[:])
 	for name, f := range map[string][]byte{
-		"another's address": frame(gatewayMAC, macs[0], lanB.Addr(), 1),
-		"another's MAC":     frame(gatewayMAC, macs[1], lanA.Addr(), 1),
+		"another's address": frame(gatewayMAC, macs[0], stationB, 1),
+		"another's MAC":     frame(gatewayMAC, macs[1], stationA, 1),
 		"another's ARP":     arp,
 		"cut":               {1, 2, 3},
-		"cut IPv4":          frame(gatewayMAC, macs[0], lanA.Addr(), 1)[:20],
+		"cut IPv4":          frame(gatewayMAC, macs[0], stationA, 1)[:20],
 	} {
 		before := a.ap.Drops().Spoofed
 		a.ap.FromStation(0, f)
@@ -104,11 +114,11 @@ func TestAccessPointDropsWhatIsNotTheSenders(t *testing.T) {
 
 func TestAccessPointBridges(t *testing.T) {
 	a := newAir(t, gateway.Medium{})
-	a.ap.FromStation(0, frame(macs[1], macs[0], lanA.Addr(), 1))
-	a.ap.FromStation(0, frame(broadcast, macs[0], lanA.Addr(), 2))
-	a.ap.FromStation(0, frame([6]byte{2, 9}, macs[0], lanA.Addr(), 3))
-	a.ap.FromGateway(frame(macs[0], gatewayMAC, remoteX.Addr(), 4), packet.Lineage{Row: 9})
-	a.ap.FromGateway(frame(broadcast, gatewayMAC, remoteX.Addr(), 5), packet.Lineage{})
+	a.ap.FromStation(0, frame(macs[1], macs[0], stationA, 1))
+	a.ap.FromStation(0, frame(broadcast, macs[0], stationA, 2))
+	a.ap.FromStation(0, frame([6]byte{2, 9}, macs[0], stationA, 3))
+	a.ap.FromGateway(frame(macs[0], gatewayMAC, server, 4), packet.Lineage{Row: 9})
+	a.ap.FromGateway(frame(broadcast, gatewayMAC, server, 5), packet.Lineage{})
 	if got := string(a.stations[0]); got != "\x04\x05" {
 		t.Errorf("station 0 got %v", a.stations[0])
 	}
@@ -128,14 +138,14 @@ func TestAccessPointKeepsOrder(t *testing.T) {
 	for _, m := range []gateway.Medium{{Jitter: 50}, {Delay: 5, Jitter: 50}, {Beacon: 100, AwakeNs: 20}, {}} {
 		a := newAir(t, m)
 		for i := range 200 {
-			a.clock.set(int64(i) * 7)
-			a.ap.FromStation(0, frame(gatewayMAC, macs[0], lanA.Addr(), byte(i)))
-			a.ap.FromGateway(frame(macs[0], gatewayMAC, remoteX.Addr(), byte(i)), packet.Lineage{})
+			a.clock.Set(int64(i) * 7)
+			a.ap.FromStation(0, frame(gatewayMAC, macs[0], stationA, byte(i)))
+			a.ap.FromGateway(frame(macs[0], gatewayMAC, server, byte(i)), packet.Lineage{})
 			if i%3 == 0 { // timers are late by up to three steps
-				a.clock.fire()
+				a.clock.Fire()
 			}
 		}
-		a.clock.advance(1 << 20)
+		a.clock.Advance(1 << 20)
 		if len(a.up) != 200 || len(a.stations[0]) != 200 {
 			t.Fatalf("%+v: %d up, %d down", m, len(a.up), len(a.stations[0]))
 		}
@@ -149,16 +159,16 @@ func TestAccessPointKeepsOrder(t *testing.T) {
 
 func TestAccessPointPowerSave(t *testing.T) {
 	a := newAir(t, gateway.Medium{Beacon: 100, AwakeNs: 30})
-	a.clock.set(110)
-	a.ap.FromGateway(frame(macs[0], gatewayMAC, remoteX.Addr(), 1), packet.Lineage{}) // dozing: waits for the beacon at 200
-	a.clock.advance(199)
+	a.clock.Set(110)
+	a.ap.FromGateway(frame(macs[0], gatewayMAC, server, 1), packet.Lineage{}) // dozing: waits for the beacon at 200
+	a.clock.Advance(199)
 	if len(a.stations[0]) != 0 {
 		t.Fatal("a dozing station heard")
 	}
-	a.clock.advance(200)
-	a.clock.advance(210)
-	a.ap.FromGateway(frame(macs[0], gatewayMAC, remoteX.Addr(), 2), packet.Lineage{}) // awake until 230
-	a.clock.fire()
+	a.clock.Advance(200)
+	a.clock.Advance(210)
+	a.ap.FromGateway(frame(macs[0], gatewayMAC, server, 2), packet.Lineage{}) // awake until 230
+	a.clock.Fire()
 	if len(a.stations[0]) != 2 {
 		t.Fatalf("got %v", a.stations[0])
 	}
@@ -173,19 +183,19 @@ func TestAccessPointMeasuredSleep(t *testing.T) {
 	const n = 400
 	for i := range n {
 		sent += 1000 * ms
-		a.clock.set(sent)
-		a.ap.FromGateway(frame(macs[0], gatewayMAC, remoteX.Addr(), byte(2*i)), packet.Lineage{})
-		a.ap.FromGateway(frame(macs[0], gatewayMAC, remoteX.Addr(), byte(2*i+1)), packet.Lineage{})
-		a.ap.FromGateway(frame(macs[1], gatewayMAC, remoteX.Addr(), byte(i)), packet.Lineage{})
-		a.clock.advance(sent + 99*ms)
+		a.clock.Set(sent)
+		a.ap.FromGateway(frame(macs[0], gatewayMAC, server, byte(2*i)), packet.Lineage{})
+		a.ap.FromGateway(frame(macs[0], gatewayMAC, server, byte(2*i+1)), packet.Lineage{})
+		a.ap.FromGateway(frame(macs[1], gatewayMAC, server, byte(i)), packet.Lineage{})
+		a.clock.Advance(sent + 99*ms)
 		if len(a.stations[0]) != 2*i || len(a.stations[1]) != i+1 {
 			t.Fatalf("after 99 ms: %d and %d frames, want %d and %d", len(a.stations[0]), len(a.stations[1]), 2*i, i+1)
 		}
-		a.clock.advance(sent + 200*ms)
+		a.clock.Advance(sent + 200*ms)
 		if len(a.stations[0]) == 2*i+2 {
 			short++
 		}
-		a.clock.advance(sent + 400*ms)
+		a.clock.Advance(sent + 400*ms)
 		if len(a.stations[0]) != 2*i+2 {
 			t.Fatalf("after 400 ms: %d frames, want %d", len(a.stations[0]), 2*i+2)
 		}
@@ -198,9 +208,9 @@ func TestAccessPointMeasuredSleep(t *testing.T) {
 	if short < n*2/5-40 || short > n/2+40 {
 		t.Errorf("%d of %d within 200 ms", short, n)
 	}
-	a.ap.FromStation(0, frame(gatewayMAC, macs[0], lanA.Addr(), 1))
-	a.ap.FromGateway(frame(macs[0], gatewayMAC, remoteX.Addr(), 9), packet.Lineage{})
-	a.clock.fire()
+	a.ap.FromStation(0, frame(gatewayMAC, macs[0], stationA, 1))
+	a.ap.FromGateway(frame(macs[0], gatewayMAC, server, 9), packet.Lineage{})
+	a.clock.Fire()
 	if a.stations[0][len(a.stations[0])-1] != 9 {
 		t.Error("a station that has just spoken did not hear")
 	}
@@ -210,8 +220,8 @@ func TestAccessPointLoss(t *testing.T) {
 	a := newAir(t, gateway.Medium{Loss: 0.25})
 	const n = 4000
 	for i := range n {
-		a.ap.FromStation(0, frame(gatewayMAC, macs[0], lanA.Addr(), byte(i)))
-		a.ap.FromGateway(frame(macs[0], gatewayMAC, remoteX.Addr(), byte(i)), packet.Lineage{Row: 1})
+		a.ap.FromStation(0, frame(gatewayMAC, macs[0], stationA, byte(i)))
+		a.ap.FromGateway(frame(macs[0], gatewayMAC, server, byte(i)), packet.Lineage{Row: 1})
 	}
 	lost := int(a.ap.Drops().Air)
 	if lost < 2*n/4-200 || lost > 2*n/4+200 {
@@ -229,7 +239,7 @@ func TestAccessPointLoss(t *testing.T) {
 }
 
 func FuzzAccessPoint(f *testing.F) {
-	f.Add(frame(gatewayMAC, macs[0], lanA.Addr(), 1))
+	f.Add(frame(gatewayMAC, macs[0], stationA, 1))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		a := newAir(t, gateway.Medium{})
@@ -237,7 +247,7 @@ func FuzzAccessPoint(f *testing.F) {
 		for _, p := range a.up { // nothing gets by that bears another's source address
 			if len(p.Data) >= 34 && binary.BigEndian.Uint16(p.Data[12:]) == 0x0800 {
 				s := netip.AddrFrom4([4]byte(p.Data[26:30]))
-				if s != lanA.Addr() && !s.IsUnspecified() && !s.IsLinkLocalUnicast() {
+				if s != stationA && !s.IsUnspecified() && !s.IsLinkLocalUnicast() {
 					t.Fatalf("source %v", s)
 				}
 			}
@@ -256,24 +266,24 @@ func TestAccessPointFloods(t *testing.T) {
 			t.Fatalf("%s: %q and %q", when, a.stations[0], a.stations[1])
 		}
 	}
-	a.clock.set(100)
+	a.clock.Set(100)
 	for _, i := range []int{0, 1} { // both are awake for a while
-		a.ap.FromStation(i, frame(gatewayMAC, macs[i], [2]netip.Addr{lanA.Addr(), lanB.Addr()}[i], 'u'))
+		a.ap.FromStation(i, frame(gatewayMAC, macs[i], [2]netip.Addr{stationA, stationB}[i], 'u'))
 	}
-	a.clock.advance(150)
-	timers := len(a.clock.timers)
-	a.ap.FromGateway(frame(broadcast, gatewayMAC, remoteX.Addr(), 'a'), packet.Lineage{})
-	if n := len(a.clock.timers) - timers; n != 1 {
+	a.clock.Advance(150)
+	timers := a.clock.Pending()
+	a.ap.FromGateway(frame(broadcast, gatewayMAC, server, 'a'), packet.Lineage{})
+	if n := a.clock.Pending() - timers; n != 1 {
 		t.Errorf("%d timers for a frame that both hear", n)
 	}
-	a.clock.advance(200)
+	a.clock.Advance(200)
 	heard("a", "a", "both awake")
-	a.ap.FromStation(0, frame(gatewayMAC, macs[0], lanA.Addr(), 'u')) // station 0 stays awake, station 1 dozes off
-	a.clock.advance(505)
-	a.ap.FromGateway(frame(macs[1], gatewayMAC, remoteX.Addr(), 'b'), packet.Lineage{}) // waits for the beacon
-	a.ap.FromGateway(frame(broadcast, gatewayMAC, remoteX.Addr(), 'c'), packet.Lineage{})
-	a.clock.advance(999)
+	a.ap.FromStation(0, frame(gatewayMAC, macs[0], stationA, 'u')) // station 0 stays awake, station 1 dozes off
+	a.clock.Advance(505)
+	a.ap.FromGateway(frame(macs[1], gatewayMAC, server, 'b'), packet.Lineage{}) // waits for the beacon
+	a.ap.FromGateway(frame(broadcast, gatewayMAC, server, 'c'), packet.Lineage{})
+	a.clock.Advance(999)
 	heard("ac", "a", "before the beacon")
-	a.clock.advance(2000)
+	a.clock.Advance(2000)
 	heard("ac", "abc", "after the beacon")
 }

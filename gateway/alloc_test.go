@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"testing"
 
-	"glasshouse/emulator/clock"
-	"glasshouse/emulator/packet"
 	"glasshouse/gateway"
 )
 
@@ -33,46 +31,12 @@ func natSteps() map[string]func() {
 	return steps
 }
 
-func TestNoAllocationPerPacket(t *testing.T) {
+func TestNAPTAllocatesNothing(t *testing.T) {
 	for name, step := range natSteps() {
 		step()
 		if a := testing.AllocsPerRun(1000, step); a != 0 {
 			t.Errorf("NAPT, %s: %v allocations a packet", name, a)
 		}
-	}
-	p, q := gateway.NewPath(1000, 500, 0.1, 1, 2), gateway.NewQueue(1e6, 1e5, 0)
-	now := int64(0)
-	if a := testing.AllocsPerRun(1000, func() {
-		now += 1000
-		at, _ := q.Send(now, 1000)
-		p.Send(at)
-	}); a != 0 {
-		t.Errorf("queue and path: %v allocations a packet", a)
-	}
-	c := clock.NewVirtual(0)
-	l := gateway.NewLine(c, func(*packet.Packet) {})
-	for i := range int64(100) {
-		l.Send(&packet.Packet{}, i)
-	}
-	if a := testing.AllocsPerRun(1000, func() {
-		l.Send(&packet.Packet{}, c.Now()+100)
-		c.Run(c.Now() + 1)
-	}); a != 0 {
-		t.Errorf("line: %v allocations a packet", a)
-	}
-	m := gateway.NewLineageMap()
-	k := gateway.OuterKey{Receiver: 1}
-	if a := testing.AllocsPerRun(1000, func() {
-		k.Counter++
-		m.Put(k, packet.Lineage{}, now)
-		m.Take(k)
-	}); a != 0 {
-		t.Errorf("lineage map: %v allocations a packet", a)
-	}
-	b := make([]byte, 128)
-	b[0] = 4
-	if a := testing.AllocsPerRun(1000, func() { gateway.ParseOuter(b) }); a != 0 {
-		t.Errorf("ParseOuter: %v allocations", a)
 	}
 }
 
@@ -84,29 +48,5 @@ func BenchmarkNAPT(b *testing.B) {
 				step()
 			}
 		})
-	}
-}
-
-func BenchmarkQueueAndPath(b *testing.B) {
-	p, q := gateway.NewPath(1000, 500, 0.1, 1, 2), gateway.NewQueue(1e9, 1e6, 0)
-	now := int64(0)
-	b.ReportAllocs()
-	for b.Loop() {
-		now += 12_000
-		at, _ := q.Send(now, 1500)
-		p.Send(at)
-	}
-}
-
-func BenchmarkLine(b *testing.B) {
-	c := clock.NewVirtual(0)
-	l := gateway.NewLine(c, func(*packet.Packet) {})
-	for i := range int64(100) {
-		l.Send(&packet.Packet{}, i)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		l.Send(&packet.Packet{}, c.Now()+100)
-		c.Run(c.Now() + 1)
 	}
 }

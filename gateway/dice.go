@@ -11,9 +11,9 @@ type dice struct{ pcg *rand.PCG }
 
 func newDice(seed1, seed2 uint64) dice { return dice{rand.NewPCG(seed1, seed2)} }
 
-// to returns a number from 0 to most, as rand.Rand.Int64N(most+1) does (Lemire 2019, "Fast random integer generation in an
+// UpTo returns a number from 0 to most, as rand.Rand.Int64N(most+1) does (Lemire 2019, "Fast random integer generation in an
 // interval").
-func (d dice) to(most int64) int64 {
+func (d dice) UpTo(most int64) int64 {
 	n := uint64(most) + 1
 	if n&(n-1) == 0 {
 		return int64(d.pcg.Uint64() & (n - 1))
@@ -32,5 +32,5 @@ type odds uint64
 
 func oddsOf(p float64) odds { return odds(math.Ceil(min(max(p, 0), 1) * (1 << 53))) }
 
-// lost tells whether something of these odds happens, as rand.Rand.Float64() < p does.
-func (d dice) lost(o odds) bool { return odds(d.pcg.Uint64()&(1<<53-1)) < o }
+// Happens tells whether something of these odds happens, as rand.Rand.Float64() < p does.
+func (d dice) Happens(o odds) bool { return odds(d.pcg.Uint64()&(1<<53-1)) < o }

@@ -12,11 +12,11 @@ func TestDiceAreRandsOwn(t *testing.T) {
 		if i%3 == 0 {
 			most = 1<<62 + int64(i) // often drawn again
 		}
-		if got, want := d.to(most), r.Int64N(most+1); got != want {
+		if got, want := d.UpTo(most), r.Int64N(most+1); got != want {
 			t.Fatalf("to %d: %d, want %d", most, got, want)
 		}
 		p := []float64{0, 1e-18, 1e-4, 0.1, 0.5, 1 - 1e-16, 1}[i%7]
-		if got, want := d.lost(oddsOf(p)), r.Float64() < p; got != want {
+		if got, want := d.Happens(oddsOf(p)), r.Float64() < p; got != want {
 			t.Fatalf("odds of %g: %v, want %v", p, got, want)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"testing"
 
+	"glasshouse/emulator/clock/clocktest"
 	"glasshouse/emulator/packet"
 	"glasshouse/gateway"
 )
@@ -12,7 +13,7 @@ import (
 func segment(up bool, flags byte, payload int, number byte) []byte {
 	f := make([]byte, 54+payload)
 	dst, src := gatewayMAC, macs[0]
-	from, to, ports := lanA.Addr().As4(), remoteX.Addr().As4(), uint32(40000<<16|443)
+	from, to, ports := stationA.As4(), server.As4(), uint32(40000<<16|443)
 	if !up {
 		dst, src, from, to, ports = src, dst, to, from, ports<<16|ports>>16
 	}
@@ -76,11 +77,11 @@ func TestLateAcknowledgements(t *testing.T) {
 		}, map[byte]int64{1: 110, 2: 300}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a := &air{clock: &handClock{}}
+			a := &air{clock: &clocktest.Manual{}}
 			got := make(map[byte]int64)
 			a.ap = gateway.NewAccessPoint(gateway.AccessPointConfig{
 				Clock: a.clock, GatewayMAC: gatewayMAC, Seed: 1, Pool: &packet.Pool{},
-				Stations: []gateway.Station{{Unit: 5, MAC: macs[0], Addr: lanA.Addr(), Acks: []int64{100e6, 100e6, 100e6}, Deliver: func([]byte) {}}},
+				Stations: []gateway.Station{{Unit: 5, MAC: macs[0], Addr: stationA, Acks: []int64{100e6, 100e6, 100e6}, Deliver: func([]byte) {}}},
 				Capture: func(at int64, f []byte) int64 {
 					if [6]byte(f[6:12]) == macs[0] {
 						got[f[53]] = at / 1e6
@@ -107,11 +108,11 @@ func TestLateAcknowledgements(t *testing.T) {
 
 // However many connections there have been: the next one's acknowledgement is as late as the first one's, and places are used again.
 func TestLateAcknowledgementsOfManyConnections(t *testing.T) {
-	a := &air{clock: &handClock{}}
+	a := &air{clock: &clocktest.Manual{}}
 	at := make(map[byte]int64)
 	a.ap = gateway.NewAccessPoint(gateway.AccessPointConfig{
 		Clock: a.clock, GatewayMAC: gatewayMAC, Seed: 1, Pool: &packet.Pool{},
-		Stations: []gateway.Station{{Unit: 5, MAC: macs[0], Addr: lanA.Addr(), Acks: []int64{3e6, 3e6}, Deliver: func([]byte) {}}},
+		Stations: []gateway.Station{{Unit: 5, MAC: macs[0], Addr: stationA, Acks: []int64{3e6, 3e6}, Deliver: func([]byte) {}}},
 		Capture: func(now int64, f []byte) int64 {
 			if [6]byte(f[6:12]) == macs[0] {
 				at[f[53]] = now
@@ -124,15 +125,15 @@ func TestLateAcknowledgementsOfManyConnections(t *testing.T) {
 	const connections = 40_000
 	for i := range connections {
 		now := int64(i) * 10e6
-		a.clock.set(now)
+		a.clock.Set(now)
 		down, up := segment(false, 24, 100, 0), segment(true, 16, 0, 1)
 		binary.BigEndian.PutUint16(down[36:], uint16(i))
 		binary.BigEndian.PutUint16(up[34:], uint16(i))
 		down[26], up[30] = byte(11+i>>16), byte(11+i>>16)
 		a.ap.FromGateway(down, packet.Lineage{})
 		a.ap.FromStation(0, up)
-		a.clock.set(now + 5e6)
-		a.clock.fire()
+		a.clock.Set(now + 5e6)
+		a.clock.Fire()
 		if at[1] < now+3e6 {
 			t.Fatalf("connection %d was acknowledged after %d ns", i, at[1]-now)
 		}
@@ -145,10 +146,10 @@ func TestLateAcknowledgementsOfManyConnections(t *testing.T) {
 // until lets time pass, a millisecond at a time.
 func (a *air) until(ms int64) {
 	for now := a.clock.Now() / 1e6; now <= ms; now++ {
-		a.clock.set(now * 1e6)
-		a.clock.fire()
+		a.clock.Set(now * 1e6)
+		a.clock.Fire()
 	}
-	a.clock.set(ms * 1e6)
+	a.clock.Set(ms * 1e6)
 }
 
 // down sends the station a segment with data at a time, ms.
@@ -168,18 +169,18 @@ func FuzzLateAcknowledgements(f *testing.F) {
 	f.Add(segment(false, 24, 100, 0), segment(true, 16, 0, 1))
 	f.Add(segment(false, 24, 0, 0)[:40], segment(true, 16, 0, 1)[:53])
 	f.Fuzz(func(t *testing.T, down, up []byte) {
-		sent, clock := 0, &handClock{}
+		sent, clock := 0, &clocktest.Manual{}
 		ap := gateway.NewAccessPoint(gateway.AccessPointConfig{
 			Clock: clock, GatewayMAC: gatewayMAC, Seed: 1, Pool: &packet.Pool{},
-			Stations:  []gateway.Station{{Unit: 5, MAC: macs[0], Addr: lanA.Addr(), Acks: []int64{1, 2, 3}, Deliver: func([]byte) {}}},
+			Stations:  []gateway.Station{{Unit: 5, MAC: macs[0], Addr: stationA, Acks: []int64{1, 2, 3}, Deliver: func([]byte) {}}},
 			Capture:   func(int64, []byte) int64 { sent++; return int64(sent) },
 			ToGateway: func(*packet.Packet) {}, Downlink: func(packet.Lineage, bool) {},
 		})
 		defer ap.Close()
 		ap.FromGateway(append([]byte(nil), down...), packet.Lineage{})
 		ap.FromStation(0, append([]byte(nil), up...))
-		clock.set(1e12)
-		clock.fire()
+		clock.Set(1e12)
+		clock.Fire()
 		if sent > 2 {
 			t.Errorf("%d frames of two", sent)
 		}

@@ -7,77 +7,10 @@ import (
 
 	"pgregory.net/rapid"
 
-	"glasshouse/emulator/clock"
+	"glasshouse/emulator/clock/clocktest"
 	"glasshouse/emulator/packet"
 	"glasshouse/gateway"
 )
-
-// handClock is a Clock that the test moves. Timers may be let off late, as a wall clock's are.
-type handClock struct {
-	mu     sync.Mutex
-	now    int64
-	timers []handTimer
-}
-
-type handTimer struct {
-	at  int64
-	h   clock.Handler
-	arg uint64
-}
-
-var _ clock.Clock = (*handClock)(nil)
-
-func (c *handClock) Now() int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *handClock) Schedule(at int64, h clock.Handler, arg uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.timers = append(c.timers, handTimer{at, h, arg})
-}
-
-// set moves time without firing.
-func (c *handClock) set(now int64) {
-	c.mu.Lock()
-	c.now = now
-	c.mu.Unlock()
-}
-
-// fire lets off all that is due.
-func (c *handClock) fire() {
-	for {
-		c.mu.Lock()
-		sort.SliceStable(c.timers, func(i, j int) bool { return c.timers[i].at < c.timers[j].at })
-		if len(c.timers) == 0 || c.timers[0].at > c.now {
-			c.mu.Unlock()
-			return
-		}
-		t := c.timers[0]
-		c.timers = c.timers[1:]
-		now := c.now
-		c.mu.Unlock()
-		t.h.Fire(now, t.arg)
-	}
-}
-
-func (c *handClock) advance(to int64) {
-	for {
-		c.mu.Lock()
-		next := to
-		for _, t := range c.timers {
-			next = min(next, max(t.at, c.now))
-		}
-		c.now = next
-		c.mu.Unlock()
-		c.fire()
-		if next == to {
-			return
-		}
-	}
-}
 
 func numbered(i int64) *packet.Packet {
 	return &packet.Packet{Lineage: packet.Lineage{Event: i}}
@@ -85,7 +18,7 @@ func numbered(i int64) *packet.Packet {
 
 func TestLineDeliversInOrderOfTimeThenSending(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c := &handClock{}
+		c := &clocktest.Manual{}
 		type got struct{ event, at int64 }
 		var out []got
 		l := gateway.NewLine(c, func(p *packet.Packet) { out = append(out, got{p.Lineage.Event, p.At}) })
@@ -99,7 +32,7 @@ func TestLineDeliversInOrderOfTimeThenSending(t *testing.T) {
 			want = append(want, sent{at: at, event: i})
 		}
 		sort.SliceStable(want, func(i, j int) bool { return want[i].at < want[j].at })
-		c.advance(9)
+		c.Advance(9)
 		held := 0
 		for _, w := range want {
 			if w.at > 9 {
@@ -109,7 +42,7 @@ func TestLineDeliversInOrderOfTimeThenSending(t *testing.T) {
 		if l.Len() != held {
 			t.Fatalf("%d held, want %d", l.Len(), held)
 		}
-		c.advance(20)
+		c.Advance(20)
 		if len(out) != n || l.Len() != 0 {
 			t.Fatalf("%d delivered of %d", len(out), n)
 		}
@@ -123,7 +56,7 @@ func TestLineDeliversInOrderOfTimeThenSending(t *testing.T) {
 
 // A packet that is due at once must not overtake one whose timer is late.
 func TestLineInlineKeepsOrder(t *testing.T) {
-	c := &handClock{}
+	c := &clocktest.Manual{}
 	var out []int64
 	var l *gateway.Line
 	l = gateway.NewLine(c, func(p *packet.Packet) {
@@ -139,12 +72,12 @@ func TestLineInlineKeepsOrder(t *testing.T) {
 		t.Fatal("due and alone, but not delivered inline")
 	}
 	l.Send(numbered(2), 10)
-	c.set(11) // due, but the timer has not fired
+	c.Set(11) // due, but the timer has not fired
 	l.Send(numbered(3), 11)
 	if len(out) != 1 {
 		t.Fatalf("overtaken: %v", out)
 	}
-	c.fire()
+	c.Fire()
 	if want := []int64{1, 2, 4, 3}; len(out) != 4 || out[1] != want[1] || out[2] != want[2] || out[3] != want[3] {
 		t.Fatalf("%v, want %v", out, want) // 4 asked for time 0, so it goes before 3
 	}
@@ -155,7 +88,7 @@ func TestLineInlineKeepsOrder(t *testing.T) {
 }
 
 func TestLineFromManyGoroutines(t *testing.T) {
-	c := &handClock{}
+	c := &clocktest.Manual{}
 	got := map[int64]int{}
 	l := gateway.NewLine(c, func(p *packet.Packet) { got[p.Lineage.Event]++ })
 	var wg sync.WaitGroup
@@ -167,14 +100,14 @@ func TestLineFromManyGoroutines(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	c.advance(10)
+	c.Advance(10)
 	if len(got) != 2000 || l.Len() != 0 {
 		t.Fatalf("%d delivered", len(got))
 	}
 	l.Send(numbered(1), 100)
 	l.Close()
 	l.Send(numbered(2), 100)
-	c.advance(200)
+	c.Advance(200)
 	if len(got) != 2000 || l.Len() != 0 {
 		t.Error("delivered after Close")
 	}

@@ -61,7 +61,7 @@ type NAPT struct {
 
 // NewNAPT returns a NAPT on a table.
 func NewNAPT(t *Table) *NAPT {
-	return &NAPT{table: t, addr: t.c.WAN, wan: address(t.c.WAN), fragments: fragments{m: make(map[fragmentKey]fragment)}}
+	return &NAPT{table: t, addr: t.c.WAN, wan: packet.Number4(t.c.WAN), fragments: fragments{m: make(map[fragmentKey]fragment)}}
 }
 
 // Table returns the mapping table.
@@ -190,7 +190,7 @@ func (n *NAPT) down(now int64, ip []byte) Result {
 	if h.MoreFragments() {
 		n.fragments.put(now, fragmentKey{src, dst, proto, h.ID()}, fragment{lan: r.LAN, remote: r.Remote})
 	}
-	rewrite(h, l4, address(lan.Addr()), lan.Port(), false)
+	rewrite(h, l4, packet.Number4(lan.Addr()), lan.Port(), false)
 	return r
 }
 

@@ -57,7 +57,7 @@ func (n *NAPT) later(now int64, h packet.IPv4, k fragmentKey, up bool) Result {
 	if up {
 		rewriteAddress(h, n.wan, true)
 	} else {
-		rewriteAddress(h, address(f.lan.Addr()), false)
+		rewriteAddress(h, packet.Number4(f.lan.Addr()), false)
 	}
 	return Result{Proto: k.proto, LAN: f.lan, Remote: f.remote}
 }

@@ -28,7 +28,7 @@ func (n *NAPT) errorDown(now int64, h packet.IPv4, l4 []byte) Result {
 	if m == nil || !m.spoke(now, q.dst) {
 		return r
 	}
-	a := address(m.lan.Addr())
+	a := packet.Number4(m.lan.Addr())
 	q.set(a, m.lan.Port(), true)
 	rewriteAddress(h, a, false)
 	packet.ICMP(l4).SumAll() // quoted has checked the old one

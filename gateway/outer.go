@@ -20,6 +20,23 @@ const (
 	OuterData
 )
 
+// What a message starts with, as a little-endian 32-bit number (WireGuard paper, section 5.4).
+const (
+	TypeInitiation = 1
+	TypeResponse   = 2
+	TypeCookie     = 3
+	TypeTransport  = 4
+)
+
+// Sizes of messages, as UDP payloads, bytes.
+const (
+	InitiationSize = 148
+	ResponseSize   = 92
+	CookieSize     = 64
+	HeaderSize     = 16              // of a transport message, before what is encrypted
+	TransportSize  = HeaderSize + 16 // of one that carries nothing, a keepalive: header and tag
+)
+
 // OuterKey names a transport message: no two under one session share it.
 type OuterKey struct {
 	Receiver uint32 // receiver index, bytes 4 to 7
@@ -31,19 +48,19 @@ type OuterKey struct {
 //	0      4          8                16
 //	| type | receiver | counter (LE64) | encrypted inner, padded to 16, and a tag of 16 |
 func ParseOuter(b []byte) (Outer, OuterKey) {
-	if len(b) < 32 {
+	if len(b) < TransportSize {
 		return OuterUnknown, OuterKey{}
 	}
 	switch t := binary.LittleEndian.Uint32(b); {
-	case t == 1 && len(b) == 148:
+	case t == TypeInitiation && len(b) == InitiationSize:
 		return OuterInitiation, OuterKey{}
-	case t == 2 && len(b) == 92:
+	case t == TypeResponse && len(b) == ResponseSize:
 		return OuterResponse, OuterKey{}
-	case t == 3 && len(b) == 64:
+	case t == TypeCookie && len(b) == CookieSize:
 		return OuterCookie, OuterKey{}
-	case t == 4:
+	case t == TypeTransport:
 		k := OuterKey{Receiver: binary.LittleEndian.Uint32(b[4:]), Counter: binary.LittleEndian.Uint64(b[8:])}
-		if len(b) == 32 {
+		if len(b) == TransportSize {
 			return OuterKeepalive, k
 		}
 		return OuterData, k

@@ -21,17 +21,17 @@ func (p *pacer) draw(pace *Pace, d dice) int64 {
 	lo, hi := int64(0), steps
 	if n > 0 && n <= steps {
 		if p.state < 0 {
-			p.state = int(d.to(n - 1))
+			p.state = int(d.UpTo(n - 1))
 		} else {
 			p.state = weighted(pace.Next[p.state], d)
 		}
 		lo, hi = int64(p.state)*steps/n, (int64(p.state)+1)*steps/n
 	}
-	i := lo + d.to(hi-lo-1)
+	i := lo + d.UpTo(hi-lo-1)
 	if a, b := q[i], q[i+1]; b > 10*max(a, 1) {
-		return q[i+d.to(1)]
+		return q[i+d.UpTo(1)]
 	}
-	return q[i] + d.to(q[i+1]-q[i])
+	return q[i] + d.UpTo(q[i+1]-q[i])
 }
 
 func weighted(row []int64, d dice) int {
@@ -39,7 +39,7 @@ func weighted(row []int64, d dice) int {
 	for _, w := range row {
 		total += w
 	}
-	at := d.to(total - 1)
+	at := d.UpTo(total - 1)
 	for i, w := range row {
 		if at -= w; at < 0 {
 			return i

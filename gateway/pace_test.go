@@ -3,18 +3,19 @@ package gateway_test
 import (
 	"testing"
 
+	"glasshouse/emulator/clock/clocktest"
 	"glasshouse/emulator/packet"
 	"glasshouse/gateway"
 )
 
 // Frames that wait for each other follow at the pace of their station, those that come alone at once, and the capture keeps its order.
 func TestPace(t *testing.T) {
-	a := &air{clock: &handClock{}}
+	a := &air{clock: &clocktest.Manual{}}
 	var at []int64
 	a.ap = gateway.NewAccessPoint(gateway.AccessPointConfig{
 		Clock: a.clock, GatewayMAC: gatewayMAC, Seed: 1, Pool: &packet.Pool{},
 		Stations: []gateway.Station{{
-			Unit: 5, MAC: macs[0], Addr: lanA.Addr(), Deliver: func([]byte) {},
+			Unit: 5, MAC: macs[0], Addr: stationA, Deliver: func([]byte) {},
 			Pace: gateway.Pace{Quantiles: []int64{1e3, 2e3, 1e6, 3e6}, Next: [][]int64{{0, 1, 1}, {1, 0, 1}, {1, 1, 0}}},
 		}},
 		Capture:   func(now int64, _ []byte) int64 { at = append(at, now); return 1 },

@@ -50,9 +50,9 @@ func NewPath(delay, jitter int64, loss float64, seed1, seed2 uint64) *Path {
 func (p *Path) Send(now int64) (arrives int64, ok bool) {
 	at := now + p.delay
 	if p.jitter > 0 {
-		at += p.dice.to(p.jitter)
+		at += p.dice.UpTo(p.jitter)
 	}
-	if p.loss > 0 && p.dice.lost(p.loss) {
+	if p.loss > 0 && p.dice.Happens(p.loss) {
 		return 0, false
 	}
 	p.last = max(at, p.last)

@@ -1,19 +1,10 @@
 package gateway
 
 import (
-	"encoding/binary"
-	"net/netip"
-
 	"glasshouse/emulator/packet"
 )
 
 // Addresses and ports are rewritten in place, and each checksum is mended once for all that it covers.
-
-// address is an IPv4 address as a number.
-func address(a netip.Addr) uint32 {
-	b := a.As4()
-	return binary.BigEndian.Uint32(b[:])
-}
 
 // rewrite sets one end of a packet, the source or the destination, and mends the checksums.
 func rewrite(h packet.IPv4, l4 []byte, addr uint32, port uint16, source bool) {

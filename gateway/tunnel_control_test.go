@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"glasshouse/emulator/packet"
 	"glasshouse/gateway"
 )
 
@@ -166,34 +165,5 @@ func TestTunnelWireSizes(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			t.Fatal("nothing came through the tunnel")
 		}
-	}
-}
-
-func TestLineageMap(t *testing.T) {
-	m := gateway.NewLineageMap()
-	k := func(i uint64) gateway.OuterKey { return gateway.OuterKey{Receiver: 1, Counter: i} }
-	m.Put(k(1), packet.Lineage{Event: 10}, 0)
-	m.Put(k(2), packet.Lineage{Event: 20}, 4*second)
-	if l, ok := m.Take(k(1)); !ok || l.Event != 10 {
-		t.Errorf("%+v, %v", l, ok)
-	}
-	if l, ok := m.Take(k(1)); ok || l.Unit != packet.UnitUnknown {
-		t.Errorf("taken twice: %+v, %v", l, ok)
-	}
-	if n := m.Expire(9 * second); n != 0 {
-		t.Errorf("%d expired after 5 s", n)
-	}
-	if n := m.Expire(9*second + 1); n != 1 {
-		t.Errorf("%d expired after more, want 1", n)
-	}
-	for i := range uint64(1<<18 + 10) { // bounded
-		m.Put(k(i), packet.Lineage{}, 20*second)
-	}
-	if n := m.Expire(20 * second); n != 11 {
-		t.Errorf("%d counted, want 10 more than 1", n)
-	}
-	m.Put(k(1<<20), packet.Lineage{Event: 5}, 30*second) // room again
-	if l, ok := m.Take(k(1 << 20)); !ok || l.Event != 5 {
-		t.Error("full for ever")
 	}
 }

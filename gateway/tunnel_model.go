@@ -6,8 +6,6 @@ import (
 	"math/rand/v2"
 	"net/netip"
 
-	"golang.zx2c4.com/wireguard/device"
-
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
 )
@@ -84,7 +82,7 @@ type TunnelEnd struct {
 const stagedLimit = 128
 
 // maxTunnelMTU keeps outer packets within a pooled buffer.
-const maxTunnelMTU = packet.MaxSize - outerHeaders - device.MessageTransportSize
+const maxTunnelMTU = packet.MaxSize - outerHeaders - TransportSize
 
 // NewTunnelPair returns both ends of a tunnel that was just brought up: no handshake has taken place. At least one must know
 // where its peer is.

@@ -5,8 +5,6 @@ import (
 	"math"
 	"net/netip"
 
-	"golang.zx2c4.com/wireguard/device"
-
 	"glasshouse/emulator/packet"
 )
 
@@ -94,14 +92,14 @@ func (e *TunnelEnd) initiate(now int64, retry bool) {
 	e.traversed(now)
 	e.stop(sendKeepalive)
 	e.set(retransmitHandshake, now, withJitter(e, now, rekeyTimeout))
-	e.sendHandshake(now, device.MessageInitiationType, device.MessageInitiationSize, h.local, 0)
+	e.sendHandshake(now, TypeInitiation, InitiationSize, h.local, 0)
 }
 
 // answer responds to an initiation. The new keys wait until the peer shows that it has them too.
 func (e *TunnelEnd) answer(now int64, from netip.AddrPort, message []byte) {
 	i, ok := e.peer.handshake.genuine(binary.LittleEndian.Uint32(message[4:]))
 	h := &e.handshake
-	if !ok || i.stamp <= h.consumed.stamp || now-h.at <= int64(device.HandshakeInitationRate) {
+	if !ok || i.stamp <= h.consumed.stamp || now-h.at <= initiationPause {
 		return
 	}
 	h.consumed, h.at = i, now
@@ -114,7 +112,7 @@ func (e *TunnelEnd) answer(now int64, from netip.AddrPort, message []byte) {
 	e.set(zeroKeys, now, 3*rejectAfterTime)
 	e.traversed(now)
 	e.stop(sendKeepalive)
-	e.sendHandshake(now, device.MessageResponseType, device.MessageResponseSize, e.next.local, i.index)
+	e.sendHandshake(now, TypeResponse, ResponseSize, e.next.local, i.index)
 }
 
 // complete takes a response: there are new keys, and the peer learns so by what waited, or by a keepalive.

@@ -227,9 +227,29 @@ func TestTunnelModelJitter(t *testing.T) {
 	}
 }
 
-func TestTunnelModelStagesAsMuchAsTheEngine(t *testing.T) {
-	if stagedLimit != device.QueueStagedSize {
-		t.Errorf("%d, the engine %d", stagedLimit, device.QueueStagedSize)
+func TestTunnelModelHasTheEnginesNumbers(t *testing.T) {
+	for what, c := range map[string][2]int64{
+		"staged packets":           {stagedLimit, device.QueueStagedSize},
+		"rekey after":              {rekeyAfterTime, int64(device.RekeyAfterTime)},
+		"reject after":             {rejectAfterTime, int64(device.RejectAfterTime)},
+		"rekey timeout":            {rekeyTimeout, int64(device.RekeyTimeout)},
+		"keepalive timeout":        {keepaliveTimeout, int64(device.KeepaliveTimeout)},
+		"pause of initiations":     {initiationPause, int64(device.HandshakeInitationRate)},
+		"retries":                  {maxHandshakes, device.MaxTimerHandshakes},
+		"jitter, ms":               {maxJitterMs, device.RekeyTimeoutJitterMaxMs},
+		"initiation's type":        {TypeInitiation, device.MessageInitiationType},
+		"response's type":          {TypeResponse, device.MessageResponseType},
+		"cookie's type":            {TypeCookie, device.MessageCookieReplyType},
+		"transport message's type": {TypeTransport, device.MessageTransportType},
+		"initiation's size":        {InitiationSize, device.MessageInitiationSize},
+		"response's size":          {ResponseSize, device.MessageResponseSize},
+		"cookie's size":            {CookieSize, device.MessageCookieReplySize},
+		"transport header":         {HeaderSize, device.MessageTransportHeaderSize},
+		"empty transport message":  {TransportSize, device.MessageTransportSize},
+	} {
+		if c[0] != c[1] {
+			t.Errorf("%s: %d, the engine's is %d", what, c[0], c[1])
+		}
 	}
 }
 

@@ -3,17 +3,19 @@ package gateway
 import (
 	"time"
 
-	"golang.zx2c4.com/wireguard/device"
-
 	"glasshouse/emulator/clock"
 )
 
-// WireGuard's times (WireGuard paper, section 6.1; the engine's device/constants.go), ns.
+// WireGuard's times, ns (WireGuard paper, section 6.1), and what wireguard-go adds to it (device/constants.go). They are numbers of
+// our own, so that the model needs no engine; a test compares them with the engine's.
 const (
-	rekeyAfterTime   = int64(device.RekeyAfterTime)
-	rejectAfterTime  = int64(device.RejectAfterTime)
-	rekeyTimeout     = int64(device.RekeyTimeout)
-	keepaliveTimeout = int64(device.KeepaliveTimeout)
+	rekeyAfterTime   = int64(120 * time.Second)
+	rejectAfterTime  = int64(180 * time.Second)
+	rekeyTimeout     = int64(5 * time.Second)
+	keepaliveTimeout = int64(10 * time.Second)
+	initiationPause  = int64(20 * time.Millisecond) // between two initiations that are answered
+	maxHandshakes    = 18                           // retries until a handshake is given up: 90 s
+	maxJitterMs      = 334                          // added to a retry
 )
 
 // tunnelTimer names a timer of an end.
@@ -79,7 +81,7 @@ func (e *TunnelEnd) Fire(now int64, arg uint64) {
 func (e *TunnelEnd) expired(t tunnelTimer, now int64) {
 	switch t {
 	case retransmitHandshake:
-		if e.attempts <= device.MaxTimerHandshakes {
+		if e.attempts <= maxHandshakes {
 			e.attempts++
 			e.initiate(now, true)
 			return
@@ -115,5 +117,5 @@ func withJitter(e *TunnelEnd, now, after int64) int64 { return after + e.jitter(
 
 // drawJitter draws whole milliseconds below RekeyTimeoutJitterMaxMs.
 func (e *TunnelEnd) drawJitter(int64, int64) int64 {
-	return int64(e.rng.Uint64()>>32*device.RekeyTimeoutJitterMaxMs>>32) * int64(time.Millisecond)
+	return int64(e.rng.Uint64()>>32*maxJitterMs>>32) * int64(time.Millisecond)
 }

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"net/netip"
 
-	"golang.zx2c4.com/wireguard/device"
-
 	"glasshouse/emulator/packet"
 )
 
@@ -42,13 +40,13 @@ func (w *outerWire) aim(local, remote netip.AddrPort) {
 
 // data makes a transport message for an inner packet of size bytes, 0 for a keepalive.
 func (w *outerWire) data(c *TunnelModelConfig, k OuterKey, size int) []byte {
-	n := device.MessageTransportSize + min((size+15)&^15, c.MTU)
+	n := TransportSize + min((size+15)&^15, c.MTU)
 	b := c.Pool.Get()[:outerHeaders+n]
 	m := b[outerHeaders:]
-	binary.LittleEndian.PutUint32(m, device.MessageTransportType)
+	binary.LittleEndian.PutUint32(m, TypeTransport)
 	binary.LittleEndian.PutUint32(m[4:], k.Receiver)
 	binary.LittleEndian.PutUint64(m[8:], k.Counter)
-	const head = device.MessageTransportHeaderSize
+	const head = HeaderSize
 	fill := n - head
 	if c.Fill > 0 {
 		fill = max(min(fill, c.Fill-outerHeaders-head), 0)
@@ -73,7 +71,7 @@ func (w *outerWire) handshake(c *TunnelModelConfig, kind uint32, size int, sende
 	binary.LittleEndian.PutUint32(m, kind)
 	binary.LittleEndian.PutUint32(m[4:], sender)
 	head, body := 8, size-16
-	if kind == device.MessageResponseType {
+	if kind == TypeResponse {
 		binary.LittleEndian.PutUint32(m[8:], receiver)
 		head = 12
 	}
@@ -135,7 +133,7 @@ func udpMessage(ip []byte) (from netip.AddrPort, message []byte) {
 	if !ok || !u.Complete() {
 		return from, nil
 	}
-	return addrPort(h.Source(), u.SourcePort()), u.Payload()[:u.Length()-packet.UDPSize]
+	return netip.AddrPortFrom(h.SourceAddr(), u.SourcePort()), u.Payload()[:u.Length()-packet.UDPSize]
 }
 
 // flight holds what is inside the outer packets on their way, by their keys: a table that two packets on their way do not share

@@ -260,38 +260,3 @@ func TestTunnelSizesOnTheWire(t *testing.T) {
 		}
 	}
 }
-
-func TestParseOuter(t *testing.T) {
-	msg := func(kind byte, n int) []byte {
-		b := make([]byte, n)
-		b[0] = kind
-		return b
-	}
-	for _, c := range []struct {
-		b    []byte
-		want gateway.Outer
-	}{
-		{msg(1, 148), gateway.OuterInitiation},
-		{msg(2, 92), gateway.OuterResponse},
-		{msg(3, 64), gateway.OuterCookie},
-		{msg(4, 32), gateway.OuterKeepalive},
-		{msg(4, 128), gateway.OuterData},
-		{msg(1, 147), gateway.OuterUnknown},
-		{msg(5, 64), gateway.OuterUnknown},
-		{nil, gateway.OuterUnknown},
-		{msg(4, 31), gateway.OuterUnknown},
-	} {
-		if got, _ := gateway.ParseOuter(c.b); got != c.want {
-			t.Errorf("type %v, %d bytes: %d, want %d", c.b[:min(len(c.b), 1)], len(c.b), got, c.want)
-		}
-	}
-}
-
-func FuzzParseOuter(f *testing.F) {
-	f.Add(make([]byte, 148))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if kind, _ := gateway.ParseOuter(b); kind != gateway.OuterUnknown && len(b) < 32 {
-			t.Fatal("a message shorter than any of WireGuard's")
-		}
-	})
-}

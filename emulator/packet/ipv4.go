@@ -91,6 +91,12 @@ func (h IPv4) Source32() uint32 { return binary.BigEndian.Uint32(h[12:]) }
 // Destination32 is the receiver's address as a number.
 func (h IPv4) Destination32() uint32 { return binary.BigEndian.Uint32(h[16:]) }
 
+// Number4 is an IPv4 address as a number, which Source32, SetSource and the checksums take.
+func Number4(a netip.Addr) uint32 {
+	b := a.As4()
+	return binary.BigEndian.Uint32(b[:])
+}
+
 // SourceAddr is the sender's address.
 func (h IPv4) SourceAddr() netip.Addr { return netip.AddrFrom4(h.Source()) }
 
