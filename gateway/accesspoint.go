@@ -139,7 +139,7 @@ func (a *AccessPoint) Transmit(i int, p *packet.Packet) {
 		}
 		a.mu.Unlock()
 		if hold {
-			a.held.send(p, max(p.At, since), name)
+			a.held.SendRow(p, max(p.At, since), name)
 			return
 		}
 	}
@@ -165,10 +165,10 @@ func (a *AccessPoint) transmit(i int, p *packet.Packet) {
 		return
 	}
 	if a.ideal && at <= a.c.Clock.Now() {
-		a.up.deliverNow(p, p.At, int64(i))
+		a.up.DeliverNow(p, p.At, int64(i))
 		return
 	}
-	a.up.send(p, at, int64(i))
+	a.up.SendRow(p, at, int64(i))
 }
 
 // received handles a frame that has crossed the air. Row carries the station's index until here.
@@ -286,7 +286,7 @@ func (a *AccessPoint) toStation(p *packet.Packet, number int64, mac [6]byte) {
 		a.c.Stations[i].Deliver(p.Data)
 		return
 	}
-	a.down.send(p, at, int64(i))
+	a.down.SendRow(p, at, int64(i))
 }
 
 // station finds a station by its address: mostly it is the one before. a.mu is held.

@@ -55,7 +55,7 @@ func (a *AccessPoint) flood(frame []byte, from int) {
 			group, at = dozing, later
 		}
 		if len(a.c.Stations[i].Doze) > 1 || a.lastDn[i] > at {
-			a.down.send(&packet.Packet{Data: a.c.Pool.Copy(frame)}, a.arrival(i, now), int64(i))
+			a.down.SendRow(&packet.Packet{Data: a.c.Pool.Copy(frame)}, a.arrival(i, now), int64(i))
 			continue
 		}
 		a.heard(i, at)
@@ -72,7 +72,7 @@ func (a *AccessPoint) launch(frame []byte, group int32, at int64) {
 		a.groups.give(group)
 		return
 	}
-	a.down.send(&packet.Packet{Data: a.c.Pool.Copy(frame)}, at, int64(-1-group))
+	a.down.SendRow(&packet.Packet{Data: a.c.Pool.Copy(frame)}, at, int64(-1-group))
 }
 
 // deliverGroup hands a frame to all that hear it.

@@ -40,11 +40,11 @@ func NewLine(c clock.Clock, deliver func(*packet.Packet)) *Line {
 
 // Send delivers p at time at (ns of script time), with p.At set to it: a clock that lets timers off late does not change when
 // the line has delivered, only when its far end hears of it. It owns the packet from now on, and keeps a copy of p.
-func (l *Line) Send(p *packet.Packet, at int64) { l.send(p, at, p.Lineage.Row) }
+func (l *Line) Send(p *packet.Packet, at int64) { l.SendRow(p, at, p.Lineage.Row) }
 
-// send is Send with another Row in the lineage. What changes in p is set in its slot and not before: a core stalls where it copies
+// SendRow is Send with another Row in the lineage. What changes in p is set in its slot and not before: a core stalls where it copies
 // what it has just written in other pieces.
-func (l *Line) send(p *packet.Packet, at, row int64) {
+func (l *Line) SendRow(p *packet.Packet, at, row int64) {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
@@ -52,7 +52,7 @@ func (l *Line) send(p *packet.Packet, at, row int64) {
 	}
 	if l.InlineWhenDue && l.held == 0 && at <= l.clock.Now() {
 		l.mu.Unlock()
-		l.deliverNow(p, at, row)
+		l.DeliverNow(p, at, row)
 		return
 	}
 	slot := uint32(len(l.slots))
@@ -69,8 +69,8 @@ func (l *Line) send(p *packet.Packet, at, row int64) {
 	l.mu.Unlock()
 }
 
-// deliverNow delivers a copy of p.
-func (l *Line) deliverNow(p *packet.Packet, at, row int64) {
+// DeliverNow delivers a copy of p.
+func (l *Line) DeliverNow(p *packet.Packet, at, row int64) {
 	q, ok := l.inline.Get().(*packet.Packet)
 	if !ok {
 		q = new(packet.Packet)
