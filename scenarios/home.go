@@ -61,7 +61,7 @@ type Link struct {
 	Unsolicited int64 // millionths of packets an hour
 }
 
-// Medium has the fields of gateway.Medium, and converts to it.
+// Medium has the fields of accesspoint.Medium, and converts to it.
 type Medium struct {
 	Delay   int64
 	Jitter  int64

@@ -8,7 +8,7 @@ import (
 
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
-	"glasshouse/gateway"
+	"glasshouse/gateway/link"
 )
 
 // farTUN puts the distance between a VPN server and the clouds into the server's TUN: what the clouds send becomes
@@ -19,7 +19,7 @@ type farTUN struct {
 	pool  *packet.Pool
 	delay map[netip.Addr]int64
 	clock clock.Clock
-	line  *gateway.Line
+	line  *link.DelayLine
 	ready chan []byte
 	lost  atomic.Int64 // packets that found the queue full
 	done  chan struct{}
@@ -34,7 +34,7 @@ const farQueue = 4096
 
 func newFarTUN(tun io.ReadWriteCloser, c clock.Clock, pool *packet.Pool, delay map[netip.Addr]int64) *farTUN {
 	f := &farTUN{tun: tun, pool: pool, delay: delay, clock: c, ready: make(chan []byte, farQueue), done: make(chan struct{})}
-	f.line = gateway.NewLine(c, func(p *packet.Packet) { f.offer(p.Data) })
+	f.line = link.NewDelayLine(c, func(p *packet.Packet) { f.offer(p.Data) })
 	f.wg.Go(f.pump)
 	return f
 }

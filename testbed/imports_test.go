@@ -82,14 +82,15 @@ func forbidden(from, to string) string {
 		return ""
 	}
 	allowed := map[string][]string{
-		"glasshouse/devices":         {"glasshouse/devices"},
-		"glasshouse/emulator/clock":  {},
-		"glasshouse/emulator/packet": {},
-		"glasshouse/emulator":        {"glasshouse/devices", "glasshouse/emulator"},
-		"glasshouse/gateway":         {"glasshouse/emulator/clock", "glasshouse/emulator/packet"},
-		"glasshouse/classifier":      {"glasshouse/classifier", "glasshouse/testbed/dataset"},
-		"glasshouse/testbed/dataset": {"glasshouse/emulator/packet"},
-		"glasshouse/scenarios":       {"glasshouse/devices"},
+		"glasshouse/devices":                  {"glasshouse/devices"},
+		"glasshouse/emulator/clock":           {},
+		"glasshouse/emulator/packet":          {},
+		"glasshouse/emulator/clock/clocktest": {"glasshouse/emulator/clock"},
+		"glasshouse/emulator":                 {"glasshouse/devices", "glasshouse/emulator"},
+		"glasshouse/gateway":                  {"glasshouse/gateway", "glasshouse/emulator/clock", "glasshouse/emulator/packet"},
+		"glasshouse/classifier":               {"glasshouse/classifier", "glasshouse/testbed/dataset"},
+		"glasshouse/testbed/dataset":          {"glasshouse/emulator/packet"},
+		"glasshouse/scenarios":                {"glasshouse/devices"},
 	}
 	best, found := "", false
 	for tree := range allowed { // the longest tree that holds the package decides

@@ -10,7 +10,7 @@ import (
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
-	"glasshouse/gateway"
+	"glasshouse/gateway/accesspoint"
 )
 
 // buildGateway makes the home router: a Linux kernel that forwards between wlan0 and eth0, and the program on both sides of it.
@@ -58,8 +58,8 @@ func (l *lab) buildGateway(ctx context.Context) error {
 	l.onClose(closeFunc(w.close))
 
 	toWlan0 := l.sink(wlan0)
-	l.ap = gateway.NewAccessPoint(gateway.AccessPointConfig{
-		Clock: l.air, GatewayMAC: h.GatewayMAC, Stations: l.stations(), Medium: gateway.Medium(h.Medium()), Seed: h.Seed, Pool: &l.pool,
+	l.ap = accesspoint.New(accesspoint.Config{
+		Clock: l.air, GatewayMAC: h.GatewayMAC, Stations: l.stations(), Medium: accesspoint.Medium(h.Medium()), Seed: h.Seed, Pool: &l.pool,
 		Capture: l.capture, ToGateway: func(p *packet.Packet) { l.toGateway(p, toWlan0) },
 		Downlink: func(x packet.Lineage, lost bool) { l.rows.complete(x.Row, x, lost) },
 	})
@@ -78,11 +78,11 @@ func (l *lab) buildGateway(ctx context.Context) error {
 }
 
 // stations lists who may use the access point; their interfaces come later.
-func (l *lab) stations() []gateway.Station {
+func (l *lab) stations() []accesspoint.Station {
 	l.taps = make([]func([]byte), len(l.home.Specimens))
-	stations := make([]gateway.Station, len(l.home.Specimens))
+	stations := make([]accesspoint.Station, len(l.home.Specimens))
 	for i, s := range l.home.Specimens {
-		stations[i] = gateway.Station{Unit: s.Index, MAC: s.MAC, Addr: s.Addr, Doze: s.Profile.WiFi.Doze, Acks: s.Profile.Stack.Acks, Pace: paceOf(s.Profile), Deliver: func(b []byte) { l.taps[i](b) }}
+		stations[i] = accesspoint.Station{Unit: s.Index, MAC: s.MAC, Addr: s.Addr, Doze: s.Profile.WiFi.Doze, Acks: s.Profile.Stack.Acks, Pace: paceOf(s.Profile), Deliver: func(b []byte) { l.taps[i](b) }}
 	}
 	return stations
 }

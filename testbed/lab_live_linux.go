@@ -20,7 +20,7 @@ import (
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/pan"
 	"glasshouse/emulator/truth"
-	"glasshouse/gateway"
+	"glasshouse/gateway/accesspoint"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
 )
@@ -46,7 +46,7 @@ type lab struct {
 	far   *farTUN // nil without a tunnel
 	airMu sync.Mutex
 	pan   *pan.Air // under airMu; nil where no unit is a hub
-	ap    *gateway.AccessPoint
+	ap    *accesspoint.AccessPoint
 
 	start     time.Time                  // wall time of script time 0
 	spaces    map[string]*live.Namespace // by the names that `glasshouse shell` knows

@@ -8,12 +8,12 @@ import (
 	"net"
 	"net/netip"
 
-	"golang.org/x/crypto/curve25519"
-	"golang.zx2c4.com/wireguard/ipc"
-
 	"glasshouse/emulator/live"
 	"glasshouse/emulator/packet"
-	"glasshouse/gateway"
+	"glasshouse/gateway/tunnel"
+	"glasshouse/gateway/tunnel/outer"
+	"golang.org/x/crypto/curve25519"
+	"golang.zx2c4.com/wireguard/ipc"
 )
 
 // buildTunnel makes both ends of the WireGuard tunnel: the client on the gateway, the server in the internet, which is up
@@ -43,11 +43,11 @@ func (l *lab) buildTunnel(context.Context) error {
 	far := newFarTUN(vpn0, l.path, &l.pool, h.FarDelays())
 	l.onClose(far)
 	l.far = far
-	server, err := gateway.NewTunnel(gateway.TunnelConfig{
+	server, err := tunnel.New(tunnel.Config{
 		Name: "vpn0", TUN: far, MTU: mtuTunnel, PrivateKey: serverKey, PeerPublicKey: clientPub, ListenPort: tunnelPort,
 		AllowedIPs: []netip.Prefix{h.LAN, netip.PrefixFrom(tunnelClient, 32)}, Listen: listenIn(l.inet, h.VPNServer), Logf: tunnelLog("server"),
 		Sealing: l.trace.sealingDown,
-		Sealed:  func(k gateway.OuterKey, x packet.Lineage) { l.trace.sealedDown.Put(k, x, l.path.Now()) },
+		Sealed:  func(k outer.Key, x packet.Lineage) { l.trace.sealedDown.Put(k, x, l.path.Now()) },
 	})
 	if err != nil {
 		return err
@@ -61,19 +61,19 @@ func (l *lab) buildTunnel(context.Context) error {
 	if err := l.gw.AddRoute("tun0", netip.MustParsePrefix("0.0.0.0/0"), netip.Addr{}); err != nil {
 		return err
 	}
-	client, err := gateway.NewTunnel(gateway.TunnelConfig{
+	client, err := tunnel.New(tunnel.Config{
 		Name: "tun0", TUN: tun0, MTU: mtuTunnel, PrivateKey: clientKey, PeerPublicKey: serverPub,
 		Endpoint: netip.AddrPortFrom(h.VPNServer, tunnelPort), AllowedIPs: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")},
 		Listen: listenIn(l.gw, h.WANAddr), Logf: tunnelLog("client"),
 		Sealing: l.trace.sealing,
-		Sealed:  func(k gateway.OuterKey, x packet.Lineage) { l.trace.sealedUp.Put(k, x, l.path.Now()) },
+		Sealed:  func(k outer.Key, x packet.Lineage) { l.trace.sealedUp.Put(k, x, l.path.Now()) },
 		Opened:  l.trace.opened,
 	})
 	if err != nil {
 		return err
 	}
 	l.onClose(client)
-	for name, t := range map[string]*gateway.Tunnel{"tun0": client, "vpn0": server} {
+	for name, t := range map[string]*tunnel.Tunnel{"tun0": client, "vpn0": server} {
 		if err := l.serveUAPI(name, t); err != nil {
 			return err
 		}
@@ -90,7 +90,7 @@ func (l *lab) tunnelDevice(ns *live.Namespace, name string, addr netip.Addr) (*l
 }
 
 // serveUAPI makes the control socket that `wg show` reads.
-func (l *lab) serveUAPI(name string, t *gateway.Tunnel) error {
+func (l *lab) serveUAPI(name string, t *tunnel.Tunnel) error {
 	file, err := ipc.UAPIOpen(name)
 	if err != nil {
 		return fmt.Errorf("opening %s's control socket: %w", name, err)

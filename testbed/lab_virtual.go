@@ -13,7 +13,11 @@ import (
 	"glasshouse/emulator/unsolicited"
 	"glasshouse/emulator/virtual"
 	"glasshouse/emulator/wire"
-	"glasshouse/gateway"
+	"glasshouse/gateway/accesspoint"
+	"glasshouse/gateway/link"
+	"glasshouse/gateway/nat"
+	"glasshouse/gateway/tunnel/outer"
+	"glasshouse/gateway/tunnel/wgmodel"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
 )
@@ -54,15 +58,15 @@ type virtualLab struct {
 	clock    *clock.Virtual
 	pool     *packet.Pool
 	net      *virtual.Net
-	ap       *gateway.AccessPoint
+	ap       *accesspoint.AccessPoint
 	wan      *wan
 	rows     *rows
 	files    *dataset.DirectHome
-	client   *gateway.TunnelEnd
-	server   *gateway.TunnelEnd
-	seal     [4]*gateway.Line // into and out of the tunnel's ends
+	client   *wgmodel.End
+	server   *wgmodel.End
+	seal     [4]*link.DelayLine // into and out of the tunnel's ends
 	sealer   [4]*virtual.Worker
-	toServer *gateway.Line   // from the clouds, each its own way off, to the tunnel's far end
+	toServer *link.DelayLine // from the clouds, each its own way off, to the tunnel's far end
 	far      *virtual.Worker // whose timers hold back what comes from far
 
 	byAddr  map[netip.Addr]int32 // units
@@ -159,13 +163,13 @@ func (l *virtualLab) build() error {
 		l.sealer[i] = l.net.NewWorker()
 	}
 	air := l.net.NewWorker()
-	stations := make([]gateway.Station, len(h.Specimens))
+	stations := make([]accesspoint.Station, len(h.Specimens))
 	for i, s := range h.Specimens {
-		stations[i] = gateway.Station{Unit: s.Index, MAC: s.MAC, Addr: s.Addr, Doze: s.Profile.WiFi.Doze, Acks: s.Profile.Stack.Acks, Pace: paceOf(s.Profile), Deliver: l.net.Host(i).Receive}
+		stations[i] = accesspoint.Station{Unit: s.Index, MAC: s.MAC, Addr: s.Addr, Doze: s.Profile.WiFi.Doze, Acks: s.Profile.Stack.Acks, Pace: paceOf(s.Profile), Deliver: l.net.Host(i).Receive}
 		l.net.Host(i).Boot(virtualStart/2 + int64(i)*int64(time.Millisecond))
 	}
-	l.ap = gateway.NewAccessPoint(gateway.AccessPointConfig{
-		Clock: l.clock, GatewayMAC: h.GatewayMAC, Stations: stations, Medium: gateway.Medium(h.Medium()), Seed: h.Seed, Pool: l.pool,
+	l.ap = accesspoint.New(accesspoint.Config{
+		Clock: l.clock, GatewayMAC: h.GatewayMAC, Stations: stations, Medium: accesspoint.Medium(h.Medium()), Seed: h.Seed, Pool: l.pool,
 		Capture:   func(at int64, frame []byte) int64 { l.n.LAN++; return l.files.LAN(at, frame, len(frame)) },
 		ToGateway: l.toGateway,
 		Turn:      func(due int64) int64 { return air.Turn(due, virtual.TaskUp) },
@@ -204,12 +208,12 @@ func (l *virtualLab) behind(proto uint8, seen netip.AddrPort) (netip.AddrPort, b
 
 // owner says whose a packet from the internet is: it bears its lineage. Where the NAPT has given a port to another device since,
 // a late packet for the old one is the new one's, to which it is delivered.
-func (l *virtualLab) owner(p *packet.Packet, r gateway.Result, kind gateway.Outer, _ gateway.OuterKey) packet.Lineage {
-	if kind != gateway.OuterData && r.LAN.IsValid() && r.LAN.Addr() == l.o.Home.WANAddr {
+func (l *virtualLab) owner(p *packet.Packet, r nat.Result, kind outer.Kind, _ outer.Key) packet.Lineage {
+	if kind != outer.Data && r.LAN.IsValid() && r.LAN.Addr() == l.o.Home.WANAddr {
 		return gatewayOwn()
 	}
 	x := p.Lineage
-	if r.Verdict == gateway.Translated && kind != gateway.OuterData {
+	if r.Verdict == nat.Translated && kind != outer.Data {
 		if a := r.LAN.Addr(); a != l.ownAddr {
 			l.ownAddr = a
 			l.ownUnit, l.owned = l.byAddr[a]

@@ -6,7 +6,8 @@ import (
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/virtual"
-	"glasshouse/gateway"
+	"glasshouse/gateway/link"
+	"glasshouse/gateway/tunnel/wgmodel"
 )
 
 // The ways between the gateway's kernel and the internet in the virtual world: straight, or through a modelled tunnel.
@@ -25,7 +26,7 @@ func (l *virtualLab) join(noise *packet.Noise) error {
 	}
 	h := l.o.Home
 	at := func(a netip.Addr) netip.AddrPort { return netip.AddrPortFrom(a, tunnelPort) }
-	c := gateway.TunnelModelConfig{Clock: l.clock, MTU: mtuTunnel, Noise: noise, Pool: l.pool, Seed: h.Seed, Fill: l.fill(), Unsummed: !l.o.Options.Captures}
+	c := wgmodel.Config{Clock: l.clock, MTU: mtuTunnel, Noise: noise, Pool: l.pool, Seed: h.Seed, Fill: l.fill(), Unsummed: !l.o.Options.Captures}
 	client, server := c, c
 	client.Local, client.Remote, client.Seed = netip.AddrPortFrom(h.WANAddr, clientPort(h.Seed)), at(h.VPNServer), h.Seed^1
 	client.Send = func(p packet.Packet) { l.wan.up(&p) }
@@ -40,10 +41,10 @@ func (l *virtualLab) join(noise *packet.Noise) error {
 	server.Send = func(p packet.Packet) { l.wan.down(&p) }
 	server.Deliver = func(p packet.Packet) { l.net.Receive(&p) }
 	var err error
-	if l.client, l.server, err = gateway.NewTunnelPair(client, server); err != nil {
+	if l.client, l.server, err = wgmodel.NewPair(client, server); err != nil {
 		return err
 	}
-	l.toServer = gateway.NewLine(l.clock, func(p *packet.Packet) {
+	l.toServer = link.NewDelayLine(l.clock, func(p *packet.Packet) {
 		at := p.At
 		if l.wan.away(packet.IPv4(p.Data).Source()) > 0 { // a timer has held it back
 			at = l.far.Turn(at, virtual.TaskAir)
@@ -51,7 +52,7 @@ func (l *virtualLab) join(noise *packet.Noise) error {
 		l.through(serverSeals, p, at)
 	})
 	for i, f := range []func(packet.Packet){l.client.Seal, l.client.Open, l.server.Seal, l.server.Open} {
-		l.seal[i] = gateway.NewLine(l.clock, func(p *packet.Packet) { f(*p) })
+		l.seal[i] = link.NewDelayLine(l.clock, func(p *packet.Packet) { f(*p) })
 	}
 	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"glasshouse/devices"
-	"glasshouse/gateway"
+	"glasshouse/gateway/accesspoint"
 )
 
 // What the homes of both worlds have in common, whatever was drawn for them.
@@ -28,6 +28,6 @@ var (
 const tunnelPort = 51820
 
 // paceOf is how a device's radio paces its frames.
-func paceOf(p *devices.Profile) gateway.Pace {
-	return gateway.Pace{Quantiles: p.WiFi.Pace, Next: p.WiFi.PaceNext}
+func paceOf(p *devices.Profile) accesspoint.Pace {
+	return accesspoint.Pace{Quantiles: p.WiFi.Pace, Next: p.WiFi.PaceNext}
 }

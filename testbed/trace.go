@@ -6,7 +6,8 @@ import (
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
-	"glasshouse/gateway"
+	"glasshouse/gateway/nat"
+	"glasshouse/gateway/tunnel/outer"
 )
 
 // trace finds a packet's lineage again where it left the program: behind the gateway's kernel, behind wireguard-go, and on
@@ -22,17 +23,17 @@ type trace struct {
 	lan    netip.Prefix
 	toEth0 func(ip []byte)
 
-	hopUp, hopDown *truth.Hop          // across the gateway's kernel
-	sealedUp       *gateway.LineageMap // outer packets on their way from the client's seal to eth0
-	sealedDown     *gateway.LineageMap // from the server's seal to the tap
-	tapped         *gateway.LineageMap // from the tap to the client's opening
+	hopUp, hopDown *truth.Hop        // across the gateway's kernel
+	sealedUp       *outer.LineageMap // outer packets on their way from the client's seal to eth0
+	sealedDown     *outer.LineageMap // from the server's seal to the tap
+	tapped         *outer.LineageMap // from the tap to the client's opening
 }
 
 func newTrace(w *wan, flows *truth.Registry, addr netip.Addr, lan netip.Prefix, toEth0 func([]byte)) *trace {
 	t := &trace{
 		clock: w.clock, pool: w.pool, rows: w.rows, flows: flows, wan: w, addr: addr, lan: lan, toEth0: toEth0,
 		hopUp: truth.NewHop(nil), hopDown: truth.NewHop(nil),
-		sealedUp: gateway.NewLineageMap(), sealedDown: gateway.NewLineageMap(), tapped: gateway.NewLineageMap(),
+		sealedUp: outer.NewLineageMap(), sealedDown: outer.NewLineageMap(), tapped: outer.NewLineageMap(),
 	}
 	w.owner, w.toHome = t.owner, t.toHome
 	return t
@@ -64,13 +65,13 @@ func (t *trace) ownerUp(ip []byte) (l packet.Lineage, ok bool) {
 	if t.wan.tunnel {
 		kind, key := outerOf(ip)
 		switch kind {
-		case gateway.OuterData:
+		case outer.Data:
 			l, found := t.sealedUp.Take(key)
 			if !found {
 				l = packet.Unattributed()
 			}
 			return l, true
-		case gateway.OuterUnknown:
+		case outer.Unknown:
 			return l, false
 		default:
 			return tunnelOwn(kind), true
@@ -96,8 +97,8 @@ func (t *trace) FromISP(ip []byte) {
 
 // owner finds whose a packet from the internet is, after its translation, or inside the tunnel. One that was not translated
 // belongs to the owner of the closed mapping, or else to nobody in the home.
-func (t *trace) owner(p *packet.Packet, r gateway.Result, kind gateway.Outer, key gateway.OuterKey) packet.Lineage {
-	if kind == gateway.OuterData {
+func (t *trace) owner(p *packet.Packet, r nat.Result, kind outer.Kind, key outer.Key) packet.Lineage {
+	if kind == outer.Data {
 		l, ok := t.sealedDown.Take(key)
 		if !ok {
 			l = packet.Unattributed()
@@ -110,7 +111,7 @@ func (t *trace) owner(p *packet.Packet, r gateway.Result, kind gateway.Outer, ke
 	if r.LAN.Addr() == t.addr {
 		return gatewayOwn()
 	}
-	if r.Verdict == gateway.Translated {
+	if r.Verdict == nat.Translated {
 		l, _ := t.flows.Attribute(p.Data, packet.Down)
 		return l
 	}
@@ -125,7 +126,7 @@ func (t *trace) owner(p *packet.Packet, r gateway.Result, kind gateway.Outer, ke
 func (t *trace) toHome(p *packet.Packet) {
 	switch {
 	case t.wan.tunnel:
-		if kind, key := outerOf(p.Data); kind == gateway.OuterData {
+		if kind, key := outerOf(p.Data); kind == outer.Data {
 			t.tapped.Put(key, p.Lineage, t.clock.Now())
 		}
 	case p.Lineage.Unit >= 0:
@@ -155,7 +156,7 @@ func (t *trace) sealingDown(inner []byte) packet.Lineage {
 }
 
 // opened is told of each packet that the tunnel's client has decrypted, before the gateway's kernel gets it.
-func (t *trace) opened(key gateway.OuterKey, inner []byte) {
+func (t *trace) opened(key outer.Key, inner []byte) {
 	l, ok := t.tapped.Take(key)
 	if !ok {
 		return // after the run's end

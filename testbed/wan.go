@@ -6,7 +6,10 @@ import (
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/virtual"
-	"glasshouse/gateway"
+	"glasshouse/gateway/accesspoint"
+	"glasshouse/gateway/link"
+	"glasshouse/gateway/nat"
+	"glasshouse/gateway/tunnel/outer"
 	"glasshouse/scenarios"
 )
 
@@ -28,7 +31,7 @@ type wan struct {
 
 	// owner says whose a packet from the internet is; r is what the NAPT did with it. Behind a tunnel, kind is what the outer
 	// packet is, and r is the zero value.
-	owner  func(p *packet.Packet, r gateway.Result, kind gateway.Outer, key gateway.OuterKey) packet.Lineage
+	owner  func(p *packet.Packet, r nat.Result, kind outer.Kind, key outer.Key) packet.Lineage
 	toHome func(p *packet.Packet) // takes what passed the tap and the NAPT; its Lineage.Row awaits its truth if a device owns it
 	toISP  func(p *packet.Packet)
 	// turn, if there is one, says when a task that is due now is really done: a program's thread has its slowness, which the
@@ -36,17 +39,17 @@ type wan struct {
 	turn func(due int64, t virtual.Task) int64
 
 	farOf              [64]farOf // by an address' last bits: how far those are that packets came from lately
-	farLine            *gateway.Line
-	upLine, upPathLine *gateway.Line
+	farLine            *link.DelayLine
+	upLine, upPathLine *link.DelayLine
 	leaving            leaving // in place of upLine, on one goroutine
-	downLine           *gateway.Line
+	downLine           *link.DelayLine
 
 	mu        clock.Guard // guards what follows: the pure parts know no lock
-	napt      *gateway.NAPT
-	upQueue   *gateway.Queue
-	downQueue *gateway.Queue
-	upPath    *gateway.Path
-	downPath  *gateway.Path
+	napt      *nat.NAPT
+	upQueue   *link.Queue
+	downQueue *link.Queue
+	upPath    *link.Path
+	downPath  *link.Path
 	passed    int64 // ns: when the last packet passed the tap
 	drops     wanDrops
 }
@@ -70,15 +73,15 @@ type wanDrops struct {
 
 // newWAN sets a home's WAN up. The world adds owner, toHome and toISP.
 func newWAN(h *scenarios.Home, tunnel bool, c clock.Clock, pool *packet.Pool, r *rows) *wan {
-	link := h.WAN
-	loss := float64(link.Loss) / 1e6
+	path := h.WAN
+	loss := float64(path.Loss) / 1e6
 	w := &wan{
 		clock: c, pool: pool, rows: r, tunnel: tunnel, far: h.FarDelays(),
-		upQueue: gateway.NewQueue(link.UpRate, link.Queue, link.Grant), downQueue: gateway.NewQueue(link.DownRate, link.Queue, 0),
-		upPath: gateway.NewPath(link.Delay, link.Jitter, loss, h.Seed, 1), downPath: gateway.NewPath(link.Delay, link.Jitter, loss, h.Seed, 2),
+		upQueue: link.NewQueue(path.UpRate, path.Queue, path.Grant), downQueue: link.NewQueue(path.DownRate, path.Queue, 0),
+		upPath: link.NewPath(path.Delay, path.Jitter, loss, h.Seed, 1), downPath: link.NewPath(path.Delay, path.Jitter, loss, h.Seed, 2),
 	}
 	if !tunnel {
-		w.napt = gateway.NewNAPT(gateway.NewTable(gateway.TableConfig{WAN: h.WANAddr}))
+		w.napt = nat.NewNAPT(nat.NewTable(nat.TableConfig{WAN: h.WANAddr}))
 	}
 	w.mu.For(c)
 	w.leaving.used = clock.OneGoroutine(c)
@@ -88,21 +91,21 @@ func newWAN(h *scenarios.Home, tunnel bool, c clock.Clock, pool *packet.Pool, r 
 
 // lines makes the delay lines; their far ends call back into w.
 func (w *wan) lines() {
-	w.farLine = gateway.NewLine(w.clock, w.arrived)
-	w.upLine = gateway.NewLine(w.clock, w.tapUp)
-	w.upPathLine = gateway.NewLine(w.clock, func(p *packet.Packet) {
+	w.farLine = link.NewDelayLine(w.clock, w.arrived)
+	w.upLine = link.NewDelayLine(w.clock, w.tapUp)
+	w.upPathLine = link.NewDelayLine(w.clock, func(p *packet.Packet) {
 		w.tapUntil(p.At)
 		p.At = w.done(virtual.TaskDeliver)
 		w.toISP(p)
 	})
-	w.downLine = gateway.NewLine(w.clock, w.tapDown)
-	for _, l := range []*gateway.Line{w.farLine, w.upLine, w.upPathLine, w.downLine} {
+	w.downLine = link.NewDelayLine(w.clock, w.tapDown)
+	for _, l := range []*link.DelayLine{w.farLine, w.upLine, w.upPathLine, w.downLine} {
 		l.InlineWhenDue = true
 	}
 }
 
 func (w *wan) close() {
-	for _, l := range []*gateway.Line{w.farLine, w.upLine, w.upPathLine, w.downLine} {
+	for _, l := range []*link.DelayLine{w.farLine, w.upLine, w.upPathLine, w.downLine} {
 		l.Close()
 	}
 }
@@ -116,7 +119,7 @@ const (
 func (w *wan) up(p *packet.Packet) {
 	w.mu.Lock()
 	if !w.tunnel {
-		if r := w.napt.Up(p.At, p.Data); r.Verdict != gateway.Translated {
+		if r := w.napt.Up(p.At, p.Data); r.Verdict != nat.Translated {
 			w.drops.UpNAT++
 			w.mu.Unlock()
 			w.pool.Put(p.Data)
@@ -231,9 +234,9 @@ func (w *wan) tapDown(p *packet.Packet) {
 		return
 	}
 	at := w.done(virtual.TaskTapDown)
-	l := w.owner(p, r, gateway.OuterUnknown, gateway.OuterKey{})
+	l := w.owner(p, r, outer.Unknown, outer.Key{})
 	switch {
-	case r.Verdict != gateway.Translated:
+	case r.Verdict != nat.Translated:
 		w.rows.complete(row, l, true)
 		w.pool.Put(p.Data)
 		return
@@ -256,13 +259,13 @@ func (w *wan) tapDownTunnel(p *packet.Packet) {
 	kind, key := outerOf(p.Data)
 	l := unsolicitedLineage()
 	switch kind {
-	case gateway.OuterData:
-		l = w.owner(p, gateway.Result{}, kind, key)
-	case gateway.OuterUnknown:
+	case outer.Data:
+		l = w.owner(p, nat.Result{}, kind, key)
+	case outer.Unknown:
 	default:
 		l = tunnelOwn(kind)
 	}
-	l.Row = w.rows.begin(now, packet.Down, p.Data, l, kind != gateway.OuterData, false)
+	l.Row = w.rows.begin(now, packet.Down, p.Data, l, kind != outer.Data, false)
 	if l.Row == 0 {
 		w.mu.Lock()
 		w.drops.AfterEnd++
@@ -282,22 +285,22 @@ func (w *wan) dropped() wanDrops {
 }
 
 // unseen notes what a home's air and its WAN lost beside the tap, where no row tells of it, by cause.
-func (d wanDrops) unseen(drops map[string]int64, a gateway.APDrops) {
+func (d wanDrops) unseen(drops map[string]int64, a accesspoint.Drops) {
 	drops["spoofed"], drops["air"], drops["no_station"] = a.Spoofed, a.Air, a.Unknown
 	drops["wan_down_path"], drops["wan_down_queue"] = d.DownPath, d.DownQueue
 }
 
 // outerOf classifies an IPv4 packet on the wire beside a tunnel.
-func outerOf(ip []byte) (gateway.Outer, gateway.OuterKey) {
+func outerOf(ip []byte) (outer.Kind, outer.Key) {
 	h, ok := packet.ParseIPv4(ip)
 	if !ok || h.Protocol() != packet.ProtoUDP {
-		return gateway.OuterUnknown, gateway.OuterKey{}
+		return outer.Unknown, outer.Key{}
 	}
 	u, ok := packet.ParseUDP(ip[h.HeaderLength():])
 	if !ok {
-		return gateway.OuterUnknown, gateway.OuterKey{}
+		return outer.Unknown, outer.Key{}
 	}
-	return gateway.ParseOuter(u.Payload())
+	return outer.Parse(u.Payload())
 }
 
 func gatewayOwn() packet.Lineage {
@@ -308,10 +311,10 @@ func unsolicitedLineage() packet.Lineage {
 	return packet.Lineage{Unit: packet.UnitInternet, Event: packet.EventNone, Role: packet.RoleUnsolicited}
 }
 
-func tunnelOwn(kind gateway.Outer) packet.Lineage {
+func tunnelOwn(kind outer.Kind) packet.Lineage {
 	l := gatewayOwn()
 	l.Role = packet.RoleTunnelHandshake
-	if kind == gateway.OuterKeepalive {
+	if kind == outer.Keepalive {
 		l.Role = packet.RoleTunnelKeepalive
 	}
 	return l

@@ -3,7 +3,7 @@
 //
 // A capture is taken inside the home. Its packets that cross the gateway are kept, each with the device whose address it bears, and
 // transformed: behind NAPT they get a port of the gateway; behind WireGuard they go, cut to the tunnel's MTU, through the modelled tunnel
-// (gateway.TunnelEnd), which gives the sizes, handshakes and keepalives of WireGuard. It is a transformation, not a capture behind a tunnel.
+// (wgmodel.End), which gives the sizes, handshakes and keepalives of WireGuard. It is a transformation, not a capture behind a tunnel.
 // Not modelled: the WAN's queue and loss, and the moment between the LAN and the WAN. Packets that stay on the LAN, as to a resolver in the
 // home's router, are left out; every frame that is, is counted by reason. IPv6 passes a NAPT as it is. Called by the command line and by testbed/reproduce, from one goroutine.
 package realdata

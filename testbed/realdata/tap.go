@@ -9,7 +9,9 @@ import (
 
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
-	"glasshouse/gateway"
+	"glasshouse/gateway/link"
+	"glasshouse/gateway/nat"
+	"glasshouse/gateway/tunnel/wgmodel"
 	"glasshouse/testbed/frames"
 )
 
@@ -58,7 +60,7 @@ func (c *connections) seen(at int64, x connection) bool {
 // A TCP connection that was open before the capture began is taken for open: its port stays as long as an open one's does. IPv6 is routed as
 // it is.
 func napt(packets source, tap tapped) error {
-	table := gateway.NewTable(gateway.TableConfig{WAN: wanAddr, Filtering: gateway.FilterNone})
+	table := nat.NewTable(nat.TableConfig{WAN: wanAddr, Filtering: nat.FilterNone})
 	var opened connections
 	return packets(func(p crossing) error {
 		port := uint16(0)
@@ -94,14 +96,14 @@ func napt(packets source, tap tapped) error {
 func tunnel(ctx context.Context, packets source, tap tapped) (lost frames.LeftOut, err error) {
 	const before = 1e9 // of the home's start: what came first from outside was on its way
 	c, pool, noise := clock.NewVirtual(-before), packet.NewLocalPool(), packet.NewNoise(seedTunnel, 1)
-	var client, server *gateway.TunnelEnd
+	var client, server *wgmodel.End
 	see := func(p packet.Packet, up bool) { tap(c.Now(), up, p.Data, len(p.Data), 0, p.Lineage) }
-	toServer := gateway.NewLine(c, func(p *packet.Packet) { server.Open(*p) })
-	toClient := gateway.NewLine(c, func(p *packet.Packet) {
+	toServer := link.NewDelayLine(c, func(p *packet.Packet) { server.Open(*p) })
+	toClient := link.NewDelayLine(c, func(p *packet.Packet) {
 		see(*p, false)
 		client.Open(*p)
 	})
-	end := gateway.TunnelModelConfig{
+	end := wgmodel.Config{
 		Clock: c, MTU: mtuTunnel, Noise: noise, Pool: pool, Seed: seedTunnel, Deliver: func(p packet.Packet) { pool.Put(p.Data) },
 	}
 	near, far := end, end
@@ -112,7 +114,7 @@ func tunnel(ctx context.Context, packets source, tap tapped) (lost frames.LeftOu
 	}
 	far.Local = netip.AddrPortFrom(vpnServer, tunnelPort)
 	far.Send = func(p packet.Packet) { toClient.Send(&p, c.Now()+farAway) }
-	if client, server, err = gateway.NewTunnelPair(near, far); err != nil {
+	if client, server, err = wgmodel.NewPair(near, far); err != nil {
 		return nil, err
 	}
 	last := int64(0)
@@ -152,7 +154,7 @@ func tunnel(ctx context.Context, packets source, tap tapped) (lost frames.LeftOu
 	}
 	c.Run(last + before)
 	lost = make(frames.LeftOut)
-	for _, d := range []gateway.TunnelDrops{client.Drops(), server.Drops()} {
+	for _, d := range []wgmodel.Drops{client.Drops(), server.Drops()} {
 		if n := d.Unfit + d.Lost + d.Refused; n > 0 { // packets were cut to fit, and the modelled way loses nothing
 			return nil, fmt.Errorf("the tunnel lost %d packets: %+v", n, d)
 		}
