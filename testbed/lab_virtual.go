@@ -12,6 +12,7 @@ import (
 	"glasshouse/emulator/pan"
 	"glasshouse/emulator/unsolicited"
 	"glasshouse/emulator/virtual"
+	"glasshouse/emulator/virtual/latency"
 	"glasshouse/emulator/wire"
 	"glasshouse/gateway/accesspoint"
 	"glasshouse/gateway/link"
@@ -65,9 +66,9 @@ type virtualLab struct {
 	client   *wgmodel.End
 	server   *wgmodel.End
 	seal     [4]*link.DelayLine // into and out of the tunnel's ends
-	sealer   [4]*virtual.Worker
+	sealer   [4]*latency.Worker
 	toServer *link.DelayLine // from the clouds, each its own way off, to the tunnel's far end
-	far      *virtual.Worker // whose timers hold back what comes from far
+	far      *latency.Worker // whose timers hold back what comes from far
 
 	byAddr  map[netip.Addr]int32 // units
 	ownAddr netip.Addr           // the address that byAddr was asked for last, and what it told
@@ -157,12 +158,12 @@ func (l *virtualLab) build() error {
 	if l.net, err = virtual.NewNet(c); err != nil {
 		return err
 	}
-	l.wan.turn = l.net.NewWorker().Turn
-	l.far = l.net.NewWorker()
+	l.wan.turn = l.net.Latency().NewWorker().Turn
+	l.far = l.net.Latency().NewWorker()
 	for i := range l.sealer {
-		l.sealer[i] = l.net.NewWorker()
+		l.sealer[i] = l.net.Latency().NewWorker()
 	}
-	air := l.net.NewWorker()
+	air := l.net.Latency().NewWorker()
 	stations := make([]accesspoint.Station, len(h.Specimens))
 	for i, s := range h.Specimens {
 		stations[i] = accesspoint.Station{Unit: s.Index, MAC: s.MAC, Addr: s.Addr, Doze: s.Profile.WiFi.Doze, Acks: s.Profile.Stack.Acks, Pace: paceOf(s.Profile), Deliver: l.net.Host(i).Receive}
@@ -172,9 +173,9 @@ func (l *virtualLab) build() error {
 		Clock: l.clock, GatewayMAC: h.GatewayMAC, Stations: stations, Medium: accesspoint.Medium(h.Medium()), Seed: h.Seed, Pool: l.pool,
 		Capture:   func(at int64, frame []byte) int64 { l.n.LAN++; return l.files.LAN(at, frame, len(frame)) },
 		ToGateway: l.toGateway,
-		Turn:      func(due int64) int64 { return air.Turn(due, virtual.TaskUp) },
-		Pace:      l.net.Pace,
-		Late:      l.net.Late,
+		Turn:      func(due int64) int64 { return air.Turn(due, latency.TaskUp) },
+		Pace:      l.net.Latency().Pace,
+		Late:      l.net.Latency().Deliver,
 		Downlink:  func(x packet.Lineage, lost bool) { l.rows.complete(x.Row, x, lost) },
 	})
 	return nil

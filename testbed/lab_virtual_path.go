@@ -5,7 +5,7 @@ import (
 
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
-	"glasshouse/emulator/virtual"
+	"glasshouse/emulator/virtual/latency"
 	"glasshouse/gateway/link"
 	"glasshouse/gateway/tunnel/wgmodel"
 )
@@ -47,7 +47,7 @@ func (l *virtualLab) join(noise *packet.Noise) error {
 	l.toServer = link.NewDelayLine(l.clock, func(p *packet.Packet) {
 		at := p.At
 		if l.wan.away(packet.IPv4(p.Data).Source()) > 0 { // a timer has held it back
-			at = l.far.Turn(at, virtual.TaskAir)
+			at = l.far.Turn(at, latency.TaskAir)
 		}
 		l.through(serverSeals, p, at)
 	})
@@ -62,11 +62,11 @@ func clientPort(seed uint64) uint16 { return policy.EphemeralPort(seed) }
 
 // through sends a packet into an end of the tunnel, which takes a moment for each and keeps their order.
 func (l *virtualLab) through(way int, p *packet.Packet, at int64) {
-	task := virtual.TaskSeal
+	task := latency.TaskSeal
 	if way == clientOpens || way == serverOpens {
-		task = virtual.TaskOpen
+		task = latency.TaskOpen
 		if p.Lineage.Role == packet.RoleTunnelHandshake {
-			at += l.net.Agreeing()
+			at += l.net.Latency().TunnelHandshake()
 		}
 	}
 	l.seal[way].Send(p, l.sealer[way].Done(at, task))

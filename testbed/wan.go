@@ -5,7 +5,7 @@ import (
 
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
-	"glasshouse/emulator/virtual"
+	"glasshouse/emulator/virtual/latency"
 	"glasshouse/gateway/accesspoint"
 	"glasshouse/gateway/link"
 	"glasshouse/gateway/nat"
@@ -36,7 +36,7 @@ type wan struct {
 	toISP  func(p *packet.Packet)
 	// turn, if there is one, says when a task that is due now is really done: a program's thread has its slowness, which the
 	// live world's has by itself.
-	turn func(due int64, t virtual.Task) int64
+	turn func(due int64, t latency.Task) int64
 
 	farOf              [64]farOf // by an address' last bits: how far those are that packets came from lately
 	farLine            *link.DelayLine
@@ -95,7 +95,7 @@ func (w *wan) lines() {
 	w.upLine = link.NewDelayLine(w.clock, w.tapUp)
 	w.upPathLine = link.NewDelayLine(w.clock, func(p *packet.Packet) {
 		w.tapUntil(p.At)
-		p.At = w.done(virtual.TaskDeliver)
+		p.At = w.done(latency.TaskDeliver)
 		w.toISP(p)
 	})
 	w.downLine = link.NewDelayLine(w.clock, w.tapDown)
@@ -150,7 +150,7 @@ func (w *wan) pass(due int64) int64 {
 }
 
 // done is when a task that is due now is done.
-func (w *wan) done(t virtual.Task) int64 {
+func (w *wan) done(t latency.Task) int64 {
 	now := w.clock.Now()
 	if w.turn == nil {
 		return now
@@ -233,7 +233,7 @@ func (w *wan) tapDown(p *packet.Packet) {
 		w.pool.Put(p.Data)
 		return
 	}
-	at := w.done(virtual.TaskTapDown)
+	at := w.done(latency.TaskTapDown)
 	l := w.owner(p, r, outer.Unknown, outer.Key{})
 	switch {
 	case r.Verdict != nat.Translated:
@@ -255,7 +255,7 @@ func (w *wan) tapDownTunnel(p *packet.Packet) {
 	w.mu.Lock()
 	now := w.pass(p.At)
 	w.mu.Unlock()
-	p.At = w.done(virtual.TaskTapDown)
+	p.At = w.done(latency.TaskTapDown)
 	kind, key := outerOf(p.Data)
 	l := unsolicitedLineage()
 	switch kind {

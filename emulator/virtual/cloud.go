@@ -8,6 +8,7 @@ import (
 
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
+	"glasshouse/emulator/virtual/latency"
 	"glasshouse/emulator/wire"
 )
 
@@ -15,14 +16,14 @@ import (
 type cloud struct {
 	n       *Net
 	stack   stack
-	reader  *Worker              // the internet's, of what its servers send
+	reader  *latency.Worker      // the internet's, of what its servers send
 	pending map[connKey]*session // that a SYN may come for, by the device's end of the connection
 	quic    map[wire.QUICID]*quicConn
 	sending packet.Packet // is handed to the path just now
 }
 
 func newCloud(n *Net) *cloud {
-	c := &cloud{n: n, reader: n.NewWorker(), pending: make(map[connKey]*session), quic: make(map[wire.QUICID]*quicConn)}
+	c := &cloud{n: n, reader: n.latency.NewWorker(), pending: make(map[connKey]*session), quic: make(map[wire.QUICID]*quicConn)}
 	c.stack = stack{
 		n: n, ttl: 64, mss: min(n.c.MTU-packet.IPv4Size-packet.TCPSize, policy.MSS), ts: true, conns: make(map[connKey]*endpoint),
 		draws: newDraws(n.c.Seed, 0x636c6f75), out: c.transmit,
@@ -31,18 +32,18 @@ func newCloud(n *Net) *cloud {
 }
 
 func (c *cloud) transmit(ip []byte, l packet.Lineage) {
-	task := TaskAir
+	task := latency.TaskAir
 	switch l4 := ip[packet.IPv4Size:]; packet.IPv4(ip).Protocol() {
 	case packet.ProtoUDP:
 		if port := packet.UDP(l4).SourcePort(); port == wire.PortDNS || port == wire.PortNTP {
-			task = TaskRead // no program is being woken meanwhile
+			task = latency.TaskRead // no program is being woken meanwhile
 		}
 	case packet.ProtoTCP:
 		if packet.TCP(l4).Flags()&packet.FlagSYN != 0 {
-			task = TaskRead
+			task = latency.TaskRead
 		}
 	}
-	at := c.reader.Turn(c.n.clock.Now()+c.n.lag, task)
+	at := c.reader.Turn(c.n.latency.Now(), task)
 	p := &c.sending
 	p.Data, p.At, p.Lineage = ip, at, l
 	c.n.c.ToHome(p)
@@ -53,10 +54,10 @@ func (c *cloud) expect(k connKey, s *session) { c.pending[k] = s }
 
 // Receive takes an IP packet that has come to the internet at p.At, and owns it.
 func (n *Net) Receive(p *packet.Packet) {
-	n.lag = max(p.At-n.clock.Now(), 0)
+	n.latency.Arriving(p.At)
 	ip := p.Data
 	n.cloud.receive(ip, p.Lineage)
-	n.lag = 0
+	n.latency.Arrived()
 	n.pool.Put(ip)
 }
 
@@ -146,7 +147,7 @@ func (c *cloud) answerTime(q []byte, src, dst uint32, sport uint16, l packet.Lin
 // reply sends a server's answer after the time it takes, under what the question belonged to.
 func (c *cloud) reply(l packet.Lineage, to, from uint32, port, toPort uint16, payload []byte) {
 	l.LANFrame, l.Row = 0, 0
-	c.n.at(c.n.clock.Now()+c.n.waking(), func() {
+	c.n.at(c.n.clock.Now()+c.n.latency.Wake(), func() {
 		c.stack.datagram(from, to, port, toPort, uint16(c.stack.draws.Uint64()), payload, l)
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"glasshouse/devices"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
+	"glasshouse/emulator/virtual/feistel"
 )
 
 // datagrams is one exchange on a datagram flow: both ends walk its messages. Datagrams may be lost: a later one tells that the
@@ -51,30 +52,13 @@ func (n *Net) head(b []byte, handle uint32, index int) {
 	for try := uint64(0); ; try++ {
 		v := try<<56 | uint64(index)<<32 | uint64(handle)
 		for round := range 4 {
-			v = feistel(v, n.headKey[round&1]+uint64(round))
+			v = feistel.Round(v, n.headKey[round&1]+uint64(round))
 		}
 		if v>>62 == 0 && v>>48&0xf0 != 0x40 || try == 255 {
 			binary.BigEndian.PutUint64(b, v)
 			return
 		}
 	}
-}
-
-// feistel is a round of a network that mixes one half into the other and swaps them.
-func feistel(v, key uint64) uint64 {
-	l, r := uint32(v>>32), uint32(v)
-	x := (uint64(r) ^ key) * 0x9e3779b97f4a7c15
-	x ^= x >> 29
-	x *= 0xbf58476d1ce4e5b9
-	return uint64(r)<<32 | uint64(l^uint32(x>>32))
-}
-
-func unfeistel(v, key uint64) uint64 {
-	r, l := uint32(v>>32), uint32(v)
-	x := (uint64(r) ^ key) * 0x9e3779b97f4a7c15
-	x ^= x >> 29
-	x *= 0xbf58476d1ce4e5b9
-	return uint64(l^uint32(x>>32))<<32 | uint64(r)
 }
 
 // named reads a head; nil where it names nothing that is under way.
@@ -84,7 +68,7 @@ func (n *Net) named(p []byte) (*datagrams, int) {
 	}
 	v := binary.BigEndian.Uint64(p)
 	for round := 3; round >= 0; round-- {
-		v = unfeistel(v, n.headKey[round&1]+uint64(round))
+		v = feistel.Inverse(v, n.headKey[round&1]+uint64(round))
 	}
 	d, index := n.jobs[uint32(v)], int(v>>32&0xffffff)
 	if d == nil || index >= len(d.messages) {
@@ -210,7 +194,7 @@ func (w *walker) arrived(i int) {
 	}
 	w.newest = i + 1
 	if !w.over && w.waits() {
-		w.d.n.clock.Schedule(w.d.n.clock.Now()+w.d.n.waking(), w, walkerRead)
+		w.d.n.clock.Schedule(w.d.n.clock.Now()+w.d.n.latency.Wake(), w, walkerRead)
 	}
 }
 
@@ -277,7 +261,7 @@ func (w *walker) step() {
 		}
 		if at := w.base + m.Wait; at > now && !w.slept {
 			w.slept = true
-			w.alarm(at + d.n.sleeping())
+			w.alarm(at + d.n.latency.Sleep())
 			return
 		}
 		w.slept = false

@@ -61,7 +61,7 @@ func (h *Host) receiveLease(b []byte) {
 	switch {
 	case !ack && !h.lease.offered:
 		h.lease.offered = true
-		h.n.at(h.n.clock.Now()+h.n.waking(), func() { h.sayDHCP(wire.AppendDHCPRequest(nil, h.n.lease(h, h.lease.xid)), false) })
+		h.n.at(h.n.clock.Now()+h.n.latency.Wake(), func() { h.sayDHCP(wire.AppendDHCPRequest(nil, h.n.lease(h, h.lease.xid)), false) })
 	case ack && (!h.online || h.lease.renews):
 		h.lease.renews = false
 		h.n.at(h.n.clock.Now()+h.n.c.Lease/2, h.renew)
@@ -140,7 +140,7 @@ func (r *router) serveLease(ip []byte) {
 	if src := packet.IPv4(ip).Source32(); src != 0 {
 		dst = src
 	}
-	r.n.at(r.n.clock.Now()+r.n.waking(), func() {
+	r.n.at(r.n.clock.Now()+r.n.latency.Wake(), func() {
 		r.inside.datagram(r.inside.addr, dst, dhcpServer, dhcpClient, uint16(r.inside.draws.Uint64()), answer, packet.Lineage{
 			Unit: packet.UnitGateway, Event: packet.EventNone, Role: packet.RoleData,
 		})

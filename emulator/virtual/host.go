@@ -8,6 +8,7 @@ import (
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
+	"glasshouse/emulator/virtual/latency"
 )
 
 // Host is one device: it performs activities. It belongs to its Net's clock.
@@ -19,7 +20,7 @@ type Host struct {
 	addr     uint32
 	mac      [6]byte
 	stack    stack
-	reader   *Worker // the access point's, of its interface
+	reader   *latency.Worker // the access point's, of its interface
 	nextPort uint16
 	echoID   uint16
 	names    map[string]cachedName
@@ -55,7 +56,7 @@ func newHost(n *Net, i int) *Host {
 	p := spec.Profile
 	d := newDraws(spec.Seed, 0x686f7374)
 	h := &Host{
-		n: n, reader: n.NewWorker(), index: i, spec: spec, unit: spec.Index, addr: u32(spec.Addr), mac: spec.MAC,
+		n: n, reader: n.latency.NewWorker(), index: i, spec: spec, unit: spec.Index, addr: u32(spec.Addr), mac: spec.MAC,
 		names: make(map[string]cachedName), lines: make(map[string]*line), sockets: make(map[socketKey]*socket),
 		nextPort: uint16(policy.FirstEphemeral + d.n(policy.LastEphemeral-policy.FirstEphemeral)), echoID: uint16(d.Uint64()), leased: uint16(d.Uint64()),
 	}
@@ -93,8 +94,8 @@ func (h *Host) transmit(ip []byte, l packet.Lineage) {
 
 // frame puts the Ethernet header before what it sends and hands it to the radio. A device's frames leave one after the other.
 func (h *Host) frame(b []byte, to [6]byte, kind uint16, l packet.Lineage) {
-	at := h.reader.Turn(h.n.clock.Now(), TaskRead)
-	h.n.stirred = at
+	at := h.reader.Turn(h.n.clock.Now(), latency.TaskRead)
+	h.n.latency.Stirred(at)
 	p := &h.sending
 	p.Data, p.At, p.Lineage = packet.Framed(b), at, l
 	packet.Ethernet(p.Data).Encode(to, h.mac, kind)
@@ -103,7 +104,7 @@ func (h *Host) frame(b []byte, to [6]byte, kind uint16, l packet.Lineage) {
 
 // Receive takes a frame from the radio, and owns it.
 func (h *Host) Receive(f []byte) {
-	h.n.stirred = h.n.clock.Now()
+	h.n.latency.Stirred(h.n.clock.Now())
 	b := packet.Ethernet(f).Payload()
 	switch kind := packet.Ethernet(f).EtherType(); {
 	case kind == packet.EtherTypeARP:
@@ -240,7 +241,7 @@ func (h *Host) begin(x *devices.Exchange, at int64, t packet.Tag, done func(erro
 		l.enqueue(errand{x, at, t, done})
 		return
 	}
-	h.whenOnline(func() { h.n.at(at+h.n.sleeping(), func() { h.once(s, x, at, t, done) }) })
+	h.whenOnline(func() { h.n.at(at+h.n.latency.Sleep(), func() { h.once(s, x, at, t, done) }) })
 }
 
 // once performs an exchange that has no lasting connection.

@@ -67,7 +67,7 @@ func (d *side) step(x *step, t packet.Tag, now int64) bool {
 	}
 	if x.wait > 0 && !d.ready {
 		d.ready = true
-		d.sleep(now + x.wait + d.s.n.sleeping())
+		d.sleep(now + x.wait + d.s.n.latency.Sleep())
 		return false
 	}
 	d.ready = false

@@ -48,14 +48,14 @@ func (l *line) next() {
 	}
 	switch {
 	case e.x.Op == devices.OpConnect:
-		l.host.n.at(e.at+l.host.n.sleeping(), func() { l.open(e.tag, packet.RoleTCPHandshake, e.x.Messages, 1, over) })
+		l.host.n.at(e.at+l.host.n.latency.Sleep(), func() { l.open(e.tag, packet.RoleTCPHandshake, e.x.Messages, 1, over) })
 	case e.x.Op == devices.OpReconnect:
-		l.host.n.at(e.at+l.host.n.sleeping(), func() {
+		l.host.n.at(e.at+l.host.n.latency.Sleep(), func() {
 			l.close()
 			l.open(e.tag, packet.RoleReconnect, e.x.Messages, 1, over)
 		})
 	case e.x.Op == devices.OpDisconnect:
-		l.host.n.at(e.at+l.host.n.sleeping(), func() {
+		l.host.n.at(e.at+l.host.n.latency.Sleep(), func() {
 			l.close()
 			over(nil)
 		})

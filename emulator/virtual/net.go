@@ -6,6 +6,7 @@ import (
 	"glasshouse/devices"
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/virtual/latency"
 	"glasshouse/emulator/wire"
 )
 
@@ -52,10 +53,7 @@ type Net struct {
 	pool     *packet.Pool
 	noise    *packet.Noise
 	late     draws // of the slowness of programs and kernels
-	lag      int64 // ns: how much later than the clock says it is for what is handed over just now
-	awake    int64 // ns: when a program was last woken
-	handed   int64 // ns: when a station last got a frame
-	stirred  int64 // ns: when a station last got one, or sent one
+	latency  *latency.Model
 	hosts    []*Host
 	byAddr   map[uint32]*Host
 	near     [256]*Host // of byAddr, by the address' last byte
@@ -87,6 +85,7 @@ func NewNet(c Config) (*Net, error) {
 		c: c, clock: c.Clock, pool: c.Pool, noise: c.Noise, late: newDraws(c.Seed, 0x6c617465), byAddr: make(map[uint32]*Host),
 		chains: make(map[string]*wire.Chain), jobs: make(map[uint32]*datagrams), calls: make(map[connKey]*session), resolver: make(map[string]uint32), fills: c.Fill, unsummed: c.Unsummed,
 	}
+	n.latency = latency.New(c.Clock, n.late.PCG)
 	n.setLAN(c.LAN)
 	if n.fills == 0 {
 		n.fills = packet.MaxSize
@@ -122,6 +121,9 @@ func NewNet(c Config) (*Net, error) {
 	}
 	return n, nil
 }
+
+// Latency is the slowness of the home's programs and kernels, which its links share.
+func (n *Net) Latency() *latency.Model { return n.latency }
 
 // Host returns the device at a place in the home.
 func (n *Net) Host(i int) *Host { return n.hosts[i] }

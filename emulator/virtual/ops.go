@@ -32,7 +32,7 @@ func (h *Host) ask(remote uint32, port uint16, question []byte, t packet.Tag, tr
 		}
 		over = true
 		answer := append([]byte(nil), b...)
-		h.n.at(h.n.clock.Now()+h.n.waking()+h.n.opening(), func() {
+		h.n.at(h.n.clock.Now()+h.n.latency.Wake()+h.n.latency.OpenSocket(), func() {
 			s.close()
 			done(answer)
 		})
@@ -149,7 +149,7 @@ func (p *pinger) next() {
 		p.request(m.Size)
 		return
 	}
-	n.at(n.clock.Now()+m.Wait+n.sleeping(), func() { p.request(m.Size) })
+	n.at(n.clock.Now()+m.Wait+n.latency.Sleep(), func() { p.request(m.Size) })
 }
 
 // request sends one echo request (RFC 792).
@@ -179,7 +179,7 @@ func (p *pinger) answered(m []byte) {
 	if p.waits && int(packet.ICMP(m).SequenceNumber()) == p.seq {
 		p.waits = false
 		p.answers++
-		p.h.n.at(p.h.n.clock.Now()+p.h.n.waking(), p.next)
+		p.h.n.at(p.h.n.clock.Now()+p.h.n.latency.Wake(), p.next)
 	}
 }
 

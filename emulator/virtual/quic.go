@@ -118,12 +118,12 @@ func (c *cloud) receiveQUIC(payload []byte, src, dst uint32, sport, dport uint16
 		e.arrived(payload)
 	case id == first && !e.heard:
 		e.heard = true
-		c.n.at(c.n.clock.Now()+c.n.waking()+c.n.computing(), e.answer)
+		c.n.at(c.n.clock.Now()+c.n.latency.Wake()+c.n.latency.QUICHandshake(), e.answer)
 	case id == first && !e.complete:
 		e.answer()
 	case id != first && !e.complete:
 		e.complete, e.shakeAt = true, 0
-		c.n.at(c.n.clock.Now()+c.n.waking()+c.n.computing(), func() { e.begin(wire.QUICServerDone) })
+		c.n.at(c.n.clock.Now()+c.n.latency.Wake()+c.n.latency.QUICHandshake(), func() { e.begin(wire.QUICServerDone) })
 	}
 	return true
 }
@@ -150,7 +150,7 @@ func (e *quicEnd) datagram(payload []byte) {
 			e.finish()
 		default:
 			e.complete, e.shakeAt = true, 0
-			e.c.n.at(now+e.c.n.computing(), func() {
+			e.c.n.at(now+e.c.n.latency.QUICHandshake(), func() {
 				e.finish()
 				e.begin(0)
 			})

@@ -39,7 +39,7 @@ func (e *quicEnd) walk(now int64) {
 			e.base = now
 		case at > now && !e.ready:
 			e.ready = true
-			e.due = at + e.c.n.sleeping()
+			e.due = at + e.c.n.latency.Sleep()
 			e.timer(e.due, quicSleep)
 			return
 		default:
@@ -61,7 +61,7 @@ func (e *quicEnd) finished(now int64) {
 	case e.over:
 	case e.dir == packet.Down:
 		if far.index == len(e.c.messages) {
-			far.later(e.c.n.waking())
+			far.later(e.c.n.latency.Wake())
 		}
 	case far.index == len(e.c.messages):
 		e.close()

@@ -43,7 +43,7 @@ func (e *quicEnd) arrived(payload []byte) {
 		return
 	}
 	e.inbox = append(e.inbox, quicArrival{number, e.now()})
-	e.later(e.c.n.waking() + e.c.n.handing())
+	e.later(e.c.n.latency.Wake() + e.c.n.latency.QUICHandover())
 }
 
 // read reads a packet.
@@ -76,7 +76,7 @@ func (e *quicEnd) read(a quicArrival, now int64) {
 		e.queued, e.ackAt = true, 0
 	} else if !e.queued {
 		e.ackAt = a.at + quicAckDelay
-		e.timer(e.ackAt+e.c.n.sleeping(), quicAck)
+		e.timer(e.ackAt+e.c.n.latency.Sleep(), quicAck)
 	}
 	if p.n > 0 {
 		e.inputStream(p.off, p.off+int64(p.n))

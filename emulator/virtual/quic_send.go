@@ -2,6 +2,7 @@ package virtual
 
 import (
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/virtual/feistel"
 	"glasshouse/emulator/wire"
 )
 
@@ -205,7 +206,7 @@ const quicSample = 8
 
 // mask hides packets' numbers, as header protection does: it depends on the ciphertext.
 func (e *quicEnd) mask(sample []byte) uint32 {
-	return uint32(feistel(uint64(be32(sample))<<32|uint64(be32(sample[4:])), e.key))
+	return uint32(feistel.Round(uint64(be32(sample))<<32|uint64(be32(sample[4:])), e.key))
 }
 
 // rate is what the pacer lets go, bytes a second: five quarters of the window in a round trip.
@@ -238,5 +239,5 @@ func (e *quicEnd) pause(now int64) {
 	}
 	after := max((quicSize-e.budget)*1_000_000_000/max(e.rate(), 1), quicPacing)
 	e.paced = max(e.spent+after, now+1)
-	e.timer(e.paced+e.c.n.sleeping()/4, quicPace)
+	e.timer(e.paced+e.c.n.latency.Sleep()/4, quicPace)
 }

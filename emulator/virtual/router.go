@@ -5,17 +5,18 @@ import (
 
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
+	"glasshouse/emulator/virtual/latency"
 	"glasshouse/emulator/wire"
 )
 
 // router is the gateway's kernel: it forwards between the LAN and the WAN, answers ARP and DHCP, and asks names and the time
 // for itself.
 type router struct {
-	reader  *Worker // the access point's, of the gateway's interface
+	reader  *latency.Worker // the access point's, of the gateway's interface
 	n       *Net
 	mac     [6]byte
 	near    neighbours
-	leaving *Worker // that of its way out
+	leaving *latency.Worker // that of its way out
 	outside stack
 	inside  stack
 	socks   map[socketKey]func([]byte)
@@ -25,7 +26,7 @@ type router struct {
 }
 
 func newRouter(n *Net) *router {
-	r := &router{n: n, reader: n.NewWorker(), leaving: n.NewWorker(), mac: n.c.RouterMAC, socks: make(map[socketKey]func([]byte))}
+	r := &router{n: n, reader: n.latency.NewWorker(), leaving: n.latency.NewWorker(), mac: n.c.RouterMAC, socks: make(map[socketKey]func([]byte))}
 	d := newDraws(n.c.Seed, 0x726f7574)
 	r.port = uint16(policy.FirstEphemeral + d.n(policy.LastEphemeral-policy.FirstEphemeral))
 	r.outside = stack{n: n, addr: u32(n.c.Outside), ttl: 64, draws: d, out: r.toWAN}
@@ -36,7 +37,7 @@ func newRouter(n *Net) *router {
 
 // frame sends to the LAN. Row is the WAN packet that is carried, or 0.
 func (r *router) frame(b []byte, to [6]byte, kind uint16, l packet.Lineage) {
-	at := r.reader.Turn(r.n.clock.Now()+r.n.lag, TaskAir)
+	at := r.reader.Turn(r.n.latency.Now(), latency.TaskAir)
 	p := &r.sending
 	p.Data, p.At, p.Lineage = packet.Framed(b), at, l
 	packet.Ethernet(p.Data).Encode(to, r.mac, kind)
@@ -46,8 +47,8 @@ func (r *router) frame(b []byte, to [6]byte, kind uint16, l packet.Lineage) {
 // FromLAN takes a frame that the access point has for the gateway, and owns it.
 func (n *Net) FromLAN(p *packet.Packet) {
 	r := n.router
-	n.lag = max(p.At-n.clock.Now(), 0) // what is answered is answered after it has come
-	defer func() { n.lag = 0 }()
+	n.latency.Arriving(p.At) // what is answered is answered after it has come
+	defer n.latency.Arrived()
 	f := p.Data
 	b := packet.Ethernet(f).Payload()
 	kind := packet.Ethernet(f).EtherType()
@@ -63,7 +64,7 @@ func (n *Net) FromLAN(p *packet.Packet) {
 	case ok && h.Protocol() == packet.ProtoUDP && u.DestinationPort() == dhcpServer:
 		r.serveLease(b)
 	case !packet.Ethernet(f).Multicast() && !n.onLAN(h.Destination32()) && h.TTL() > 1:
-		p.Data, p.At = b, r.leaving.Turn(p.At, TaskAir)
+		p.Data, p.At = b, r.leaving.Turn(p.At, latency.TaskAir)
 		forward(b)
 		n.c.ToWAN(p)
 		return
@@ -84,8 +85,8 @@ func (n *Net) Routed(f []byte) bool {
 func (n *Net) FromWAN(p *packet.Packet) {
 	r := n.router
 	ip := p.Data
-	n.lag = max(p.At-n.clock.Now(), 0)
-	defer func() { n.lag = 0 }()
+	n.latency.Arriving(p.At)
+	defer n.latency.Arrived()
 	dst := packet.IPv4(ip).Destination32()
 	if dst == r.outside.addr {
 		r.receive(ip)
@@ -101,7 +102,7 @@ func (n *Net) FromWAN(p *packet.Packet) {
 }
 
 func (r *router) toWAN(ip []byte, l packet.Lineage) {
-	r.n.c.ToWAN(&packet.Packet{Data: ip, At: r.leaving.Turn(r.n.clock.Now(), TaskAir), Lineage: l})
+	r.n.c.ToWAN(&packet.Packet{Data: ip, At: r.leaving.Turn(r.n.clock.Now(), latency.TaskAir), Lineage: l})
 }
 
 // receive takes what is for the gateway itself.
@@ -133,7 +134,7 @@ func (r *router) ask(to netip.Addr, port uint16, question []byte, then func()) {
 			then()
 		}
 	}
-	r.socks[k] = func([]byte) { r.n.at(r.n.clock.Now()+r.n.waking()+r.n.opening(), end) }
+	r.socks[k] = func([]byte) { r.n.at(r.n.clock.Now()+r.n.latency.Wake()+r.n.latency.OpenSocket(), end) }
 	r.n.at(r.n.clock.Now()+int64(policy.ResolveTimeout), end)
 }
 
@@ -148,7 +149,7 @@ func (n *Net) Poll(name string) {
 		if at > int64(policy.NTPFirstPoll) {
 			poll = min(2*poll, int64(policy.NTPLastPoll))
 		}
-		n.at(at+poll+n.sleeping(), func() { turn(at + poll) })
+		n.at(at+poll+n.latency.Sleep(), func() { turn(at + poll) })
 	}
 	n.at(int64(policy.RouterStart), func() { turn(int64(policy.RouterStart)) })
 }

@@ -192,9 +192,9 @@ func (d *side) shake(now int64) bool {
 // computing is what this side's arithmetic takes, before it says what is next.
 func (d *side) computing() int64 {
 	if d.stage == 1 {
-		return d.s.n.signing()
+		return d.s.n.latency.TLSServer()
 	}
-	return d.s.n.checking()
+	return d.s.n.latency.TLSClient()
 }
 
 // await waits for n more bytes; true when they are there. n and wait count when the waiting begins.
@@ -289,7 +289,7 @@ func (d *side) walk(now int64) {
 		}
 		if at := d.base + m.Wait; at > now && !d.ready {
 			d.ready = true
-			d.sleep(at + d.s.n.sleeping())
+			d.sleep(at + d.s.n.latency.Sleep())
 			return
 		}
 		d.ready = false

@@ -10,13 +10,13 @@ const (
 )
 
 // connected implements application.
-func (d *side) connected(*endpoint) { d.later(d.s.n.waking()) }
+func (d *side) connected(*endpoint) { d.later(d.s.n.latency.Wake()) }
 
 // received implements application.
-func (d *side) received(*endpoint) { d.later(d.s.n.waking()) }
+func (d *side) received(*endpoint) { d.later(d.s.n.latency.Wake()) }
 
 // ended implements application: the other end has closed.
-func (d *side) ended(*endpoint) { d.later(d.s.n.waking()) }
+func (d *side) ended(*endpoint) { d.later(d.s.n.latency.Wake()) }
 
 // broken implements application.
 func (d *side) broken(*endpoint) { d.fail(errBroken) }
@@ -75,7 +75,7 @@ func (d *side) wake(now int64) {
 	if d.over {
 		return
 	}
-	d.holds = at + d.s.n.reading()
+	d.holds = at + d.s.n.latency.ReadSocket()
 	d.e.consumed(d.holds, piece)
 	if d.e.finIn || d.told() {
 		d.left()

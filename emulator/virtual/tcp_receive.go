@@ -59,7 +59,7 @@ func (e *endpoint) ackNumber() uint32 {
 // inputData takes payload bytes, or a FIN, that stand at off.
 func (e *endpoint) inputData(off int64, n int, flags byte) {
 	now := e.now()
-	if e.app.arriving(now + e.st.n.lag); e.state == stateClosed {
+	if e.app.arriving(e.st.n.latency.Now()); e.state == stateClosed {
 		return
 	}
 	e.lastHeard = now
@@ -98,7 +98,7 @@ func (e *endpoint) inputData(off int64, n int, flags byte) {
 	}
 	e.owes = true
 	switch at := filled || (e.finIn && e.closed) || (e.rnxt-e.ackedTo > int64(e.rcvMSS) && e.moves()) || (e.quick > 0 && !e.interactive); {
-	case at && now+e.st.n.lag < e.locked: // net.ipv4.tcp_backlog_ack_defer
+	case at && e.st.n.latency.Now() < e.locked: // net.ipv4.tcp_backlog_ack_defer
 		e.deferred = true
 	case at:
 		e.sendACK()

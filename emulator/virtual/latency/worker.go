@@ -1,14 +1,14 @@
-package virtual
+package latency
 
 // Worker is a thread that serves timers or an interface, as the live world's clocks and readers do: it wakes up late for the first
 // that is due, and then does one after the other what has become due meanwhile. So packets that were due apart leave together.
 type Worker struct {
-	n    *Net
+	m    *Model
 	busy int64 // ns: until when it is awake
 }
 
 // NewWorker returns a thread that sleeps.
-func (n *Net) NewWorker() *Worker { return &Worker{n: n} }
+func (m *Model) NewWorker() *Worker { return &Worker{m: m} }
 
 // Task is what a worker does for a packet.
 type Task int
@@ -30,20 +30,20 @@ func (w *Worker) Turn(due int64, t Task) int64 {
 	switch idle := due - start; {
 	case idle <= 0:
 	case t == TaskOpen:
-		start = due + w.n.cold(idle)/2
+		start = due + w.m.cold(idle)/2
 	case t == TaskRead:
-		start = due + latencyTimer.draw(w.n.late)
+		start = due + timer.draw(w.m.draws)
 	default:
 		slept := idle // its core: what goes down to a station wakes it for what comes up
 		if t == TaskUp {
-			slept = min(idle, max(due-w.n.stirred, 0))
+			slept = min(idle, max(due-w.m.stirred, 0))
 		}
-		start = due + latencyTimer.draw(w.n.late) + w.n.cold(slept)
+		start = due + timer.draw(w.m.draws) + w.m.cold(slept)
 		if t == TaskUp || t == TaskAir {
-			first = w.n.first(idle)
+			first = w.m.first(idle)
 		}
 	}
-	w.busy = start + first + taskCosts[t].draw(w.n.late)
+	w.busy = start + first + taskCosts[t].draw(w.m.draws)
 	return start
 }
 

@@ -1,15 +1,18 @@
-package virtual
+package latency
 
 import (
+	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"glasshouse/emulator/clock"
 )
 
 // A thread that has slept begins late, and is slow at first: of two frames that come together after a pause the second follows the first
 // after 15 to 45 us (of live pairs in lan.pcapng at least 80 of 100), where the next ones take 2 to 20. A frame that a device's kernel
 // has just put on its interface finds a core awake.
 func TestAThreadThatSleptIsSlowAtFirst(t *testing.T) {
-	n := newLAN(t, 1, 0, "one").net
+	n := New(clock.NewVirtual(-2e9), rand.NewPCG(1, 0x6c617465))
 	median := func(f func(w *Worker) int64) int64 {
 		all := make([]int64, 401)
 		for i := range all {
