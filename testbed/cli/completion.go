@@ -15,7 +15,7 @@ import (
 func newCompletion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion bash|zsh|fish|powershell",
-		Short: "Print a script that makes a shell complete commands, scenarios, devices, models and datasets",
+		Short: "Print a script that completes names in a shell",
 		Long: `Prints a script for a shell. It completes commands and flags, and the names of scenarios, devices, kinds of models and dataset directories.
 
 For bash the package bash-completion must be installed.`,

@@ -13,10 +13,13 @@ import (
 )
 
 func newDataset() *cobra.Command {
-	return group("dataset", "Look at data sets, check, merge and export them, and import captures", newDatasetInfo(), newDatasetVerify(), newDatasetMerge(), newDatasetExport(), newDatasetImport())
+	return group("dataset", "Look at datasets, check, merge and export them, import captures", newDatasetInfo(),
+		abandoned(newDatasetVerify(), "nothing was changed, but by --repair, which can be started again"),
+		abandoned(newDatasetMerge(), "what is in the output directory is not whole: remove it"),
+		abandoned(newDatasetExport(), "what was written is not whole: remove it"), newDatasetImport())
 }
 
-// setInfo is what is printed of a data set.
+// setInfo is what is printed of a dataset.
 type setInfo struct {
 	*dataset.Manifest
 	Digest  string           `json:"digest"`
@@ -26,13 +29,14 @@ type setInfo struct {
 func newDatasetInfo() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "info DIR", Short: "Say what a data set holds",
+		Use: "info DIR", Short: "Show what a dataset holds",
 		Example: "  glasshouse dataset info home1\n  glasshouse dataset info home1 --json", Args: cobra.ExactArgs(1), ValidArgsFunction: completeDatasets(0, false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := dataset.Open(args[0])
 			if err != nil {
 				return usage(err)
 			}
+			d = stoppable(cmd.Context(), d)
 			info := setInfo{Manifest: &d.Manifest, Digest: d.Manifest.Digest(), Devices: make(map[string]int64)}
 			switch {
 			case d.Manifest.Counts.ByDevice != nil:
@@ -63,15 +67,15 @@ func writeInfo(w io.Writer, i *setInfo) error {
 	} else if !m.Valid {
 		state += ", not valid"
 	}
-	fmt.Fprintf(w, "%s, %s, seed %d, %s world: %s\n", m.Scenario, m.Path, m.Seed, m.World, state)
-	for _, r := range m.Reasons {
-		fmt.Fprintf(w, "  %s\n", r)
-	}
-	fmt.Fprintf(w, "from %s for %s, people's acts x%g\n", time.Unix(0, m.StartNs).UTC().Format(time.RFC3339), time.Duration(m.DurationNs), m.TimeScale)
-	fmt.Fprintf(w, "%d LAN frames (%d stayed local), %d WAN packets (%d up, %d down), %d events, %d not attributed\n",
-		m.Counts.LAN, m.Counts.Local, m.Counts.WAN, m.Counts.Up, m.Counts.Down, m.Counts.Events, m.Fidelity.Unattributed)
-	fmt.Fprintf(w, "%s\n\n", captured(m))
 	t := plain.NewTable(w)
+	fmt.Fprintf(t, "%s, %s, seed %d, %s world: %s\n", m.Scenario, m.Path, m.Seed, m.World, state)
+	for _, r := range m.Reasons {
+		fmt.Fprintf(t, "  %s\n", r)
+	}
+	fmt.Fprintf(t, "from %s for %s, people's acts x%g\n", time.Unix(0, m.StartNs).UTC().Format(time.RFC3339), time.Duration(m.DurationNs), m.TimeScale)
+	fmt.Fprintf(t, "%d LAN frames (%d stayed local), %d WAN packets (%d up, %d down), %d events, %d not attributed\n",
+		m.Counts.LAN, m.Counts.Local, m.Counts.WAN, m.Counts.Up, m.Counts.Down, m.Counts.Events, m.Fidelity.Unattributed)
+	fmt.Fprintf(t, "%s\n\n", captured(m))
 	names := make([]string, 0, len(i.Devices))
 	for n := range i.Devices {
 		names = append(names, n)
@@ -81,18 +85,15 @@ func writeInfo(w io.Writer, i *setInfo) error {
 	for _, n := range names {
 		fmt.Fprintf(t, "%s\t%d\n", n, i.Devices[n])
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(w, "\ndigest %s\n", i.Digest)
-	return err
+	fmt.Fprintf(t, "\ndigest %s\n", i.Digest)
+	return t.Flush()
 }
 
 // captured says which homes and captures there are.
 func captured(m *dataset.Manifest) string {
 	homes := "1 home"
 	if n := len(m.Homes); n != 1 {
-		homes = fmt.Sprintf("%d homes", n)
+		homes = plain.Count(n, "home")
 	}
 	if m.RunHomes > len(m.Homes) {
 		homes += fmt.Sprintf(" of %d", m.RunHomes)
@@ -114,7 +115,7 @@ func captured(m *dataset.Manifest) string {
 func newDatasetVerify() *cobra.Command {
 	var asJSON, repair bool
 	cmd := &cobra.Command{
-		Use: "verify DIR", Short: "Check a data set against itself: hashes, row i = frame i, labels, no truth in the capture",
+		Use: "verify DIR", Short: "Check a dataset: hashes, rows, labels, no truth in captures",
 		Example: "  glasshouse dataset verify home1\n  glasshouse dataset verify killed --repair", Args: cobra.ExactArgs(1), ValidArgsFunction: completeDatasets(0, false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			v, err := dataset.Verify(args[0], repair)
@@ -132,10 +133,10 @@ func newDatasetVerify() *cobra.Command {
 				for _, p := range v.Problems {
 					fmt.Fprintln(cmd.OutOrStdout(), "problem:", p)
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%d packets checked, %d problems\n", v.Checked, v.Found)
+				fmt.Fprintf(cmd.OutOrStdout(), "%s checked, %s\n", plain.Count(v.Checked, "packet"), plain.Count(v.Found, "problem"))
 			}
 			if !v.OK {
-				return &codeError{code: exitFailed, err: fmt.Errorf("%s: %d problems", args[0], v.Found)}
+				return &codeError{code: exitFailed, err: fmt.Errorf("%s: %s", args[0], plain.Count(v.Found, "problem"))}
 			}
 			return nil
 		},

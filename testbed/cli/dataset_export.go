@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/plain"
 )
 
 type exportOptions struct {
@@ -17,7 +18,7 @@ type exportOptions struct {
 func newDatasetExport() *cobra.Command {
 	var o exportOptions
 	cmd := &cobra.Command{
-		Use: "export DIR --pcap|--csv|--pcapml -o OUT", Short: "Write a data set for other tools",
+		Use: "export DIR --pcap|--csv|--pcapml -o OUT", Short: "Write a dataset for other tools",
 		Long: `Writes a copy for other tools:
 
   --pcap     the WAN captures as classic pcap files with times in ns, for tools that do not read pcapng
@@ -63,9 +64,9 @@ func runExport(cmd *cobra.Command, o *exportOptions, dir string) error {
 	if err != nil {
 		return usage(err)
 	}
-	c := newCounter(cmd.ErrOrStderr(), "packets")
-	r, err := export(d, o.out, c.show)
-	c.p.done()
+	bar := newProgress(cmd.ErrOrStderr())
+	r, err := export(d, o.out, bar.count("packet"))
+	bar.done(err)
 	if err != nil {
 		return input(err)
 	}
@@ -75,6 +76,6 @@ func runExport(cmd *cobra.Command, o *exportOptions, dir string) error {
 	for _, f := range r.Files {
 		fmt.Fprintln(cmd.OutOrStdout(), f)
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d packets\n", r.Packets)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", plain.Count(r.Packets, "packet"))
 	return err
 }

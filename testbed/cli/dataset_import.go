@@ -20,8 +20,8 @@ func newDatasetImport() *cobra.Command {
 	var out, path, captures string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "import HOME -o DIR", Short: "Make a data set of captures of real devices: what a WAN observer would have seen of them",
-		Long: `Makes a data set of one home out of captures of real devices, each taken inside a home: what an observer between the home and
+		Use: "import HOME -o DIR", Short: "Make a dataset from captures of real devices",
+		Long: `Makes a dataset of one home out of captures of real devices, each taken inside a home: what an observer between the home and
 its ISP would have seen. HOME is a YAML file that lists the captures (pcap or pcapng, gzip-compressed or not, of Ethernet, Linux cooked, raw
 IP, BSD loopback or PPP frames; payloads may be cut; - is standard input), or the name of a list that is built in: ` + strings.Join(realdata.Library(), ", ") + `.
 
@@ -35,7 +35,7 @@ Each packet to or from the device's address that crosses the gateway is labelled
 out. Several files of one device, as tools write that begin a new file every hour, are one unit. Frames that are left out are counted by
 reason, in left_out of --json. This is a transformation of real packets, not a capture behind a NAPT or a tunnel: with --path vpn they are cut to the
 tunnel's MTU and get the sizes, handshakes and keepalives of modelled WireGuard; the WAN's queue and loss are not there. Roles
-are told by TCP flags alone. Models are trained on it and scored on it like on any other data set.`,
+are told by TCP flags alone. Models are trained on it and scored on it like on any other dataset.`,
 		Example: "  glasshouse dataset import my-home.yaml --path vpn -o real\n  glasshouse dataset import locks --captures realdata -o real-napt\n  glasshouse score vpn.model real",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -70,7 +70,7 @@ are told by TCP flags alone. Models are trained on it and scored on it like on a
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&out, "output", "o", "", "`DIR` for the data set: new or empty (required)")
+	f.StringVarP(&out, "output", "o", "", "`DIR` for the dataset: new or empty (required)")
 	f.StringVar(&path, "path", string(scenarios.PathNAPT), "what the observer looks at: napt, vpn")
 	f.StringVar(&captures, "captures", ".", "`DIR` of the captures of a built-in list")
 	f.BoolVar(&asJSON, "json", false, "print as JSON")

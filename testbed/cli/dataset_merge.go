@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/plain"
 )
 
 func newDatasetMerge() *cobra.Command {
@@ -16,7 +16,7 @@ func newDatasetMerge() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "merge DIR... -o DIR", Short: "Join the shards of one run",
-		Long: `Joins the shards of one run into a data set, whose digest is that of the run made in one piece. All must be complete, of the
+		Long: `Joins the shards of one run into a dataset, whose digest is that of the run made in one piece. All must be complete, of the
 same scenario, seed, duration and options, with homes of their own. Files are linked where the file system can, and copied
 where it cannot, and their hashes checked; the shards stay as they are.`,
 		Example: "  glasshouse dataset merge shard-1 shard-2 shard-3 shard-4 -o homes",
@@ -25,9 +25,10 @@ where it cannot, and their hashes checked; the shards stay as they are.`,
 			if out == "" {
 				return usagef("where to? -o DIR is missing; see %s --help", cmd.CommandPath())
 			}
-			c := newCounter(cmd.ErrOrStderr(), "homes")
-			r, err := dataset.Merge(args, out, func(done, of int) { c.show(int64(done), int64(of)) })
-			c.p.done()
+			bar := newProgress(cmd.ErrOrStderr())
+			show := bar.count("home")
+			r, err := dataset.Merge(args, out, func(done, of int) { show(int64(done), int64(of)) })
+			bar.done(err)
 			if err != nil {
 				return input(err)
 			}
@@ -37,7 +38,7 @@ where it cannot, and their hashes checked; the shards stay as they are.`,
 			return writeMerged(cmd.OutOrStdout(), r)
 		},
 	}
-	cmd.Flags().StringVarP(&out, "output", "o", "", "`DIR` for the data set: new or empty")
+	cmd.Flags().StringVarP(&out, "output", "o", "", "`DIR` for the dataset: new or empty")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
 	return cmd
 }
@@ -45,9 +46,9 @@ where it cannot, and their hashes checked; the shards stay as they are.`,
 func writeMerged(w io.Writer, r *dataset.MergeResult) error {
 	whole := ""
 	if r.Homes < r.Of {
-		whole = fmt.Sprintf(" of %d: %d are still missing", r.Of, r.Of-r.Homes)
+		whole = fmt.Sprintf(" of %d: %s missing", r.Of, plain.Count(r.Of-r.Homes, "is|are"))
 	}
-	_, err := fmt.Fprintf(w, "%s: %d homes%s, %d WAN packets\ndigest %s\n", r.Dataset, r.Homes, whole, r.Packets, r.Digest)
+	_, err := fmt.Fprintf(w, "%s: %s%s, %s\ndigest %s\n", r.Dataset, plain.Count(r.Homes, "home"), whole, plain.Count(r.Packets, "WAN packet"), r.Digest)
 	return err
 }
 
@@ -57,32 +58,4 @@ func input(err error) error {
 		return usage(err)
 	}
 	return err
-}
-
-// counter shows how far a piece of work is: one line that is written over on a terminal, a line now and then elsewhere.
-type counter struct {
-	p    *progress
-	what string
-	last time.Time
-}
-
-func newCounter(w io.Writer, what string) *counter {
-	return &counter{p: newProgress(w), what: what, last: time.Now()}
-}
-
-func (c *counter) show(done, of int64) {
-	every := sparse
-	if c.p.terminal {
-		every = 100 * time.Millisecond
-	}
-	if time.Since(c.last) < every {
-		return
-	}
-	c.last = time.Now()
-	if c.p.terminal {
-		fmt.Fprintf(c.p.w, "\r\x1b[K%d of %d %s", done, of, c.what)
-		c.p.shown = true
-		return
-	}
-	fmt.Fprintf(c.p.w, "%d of %d %s\n", done, of, c.what)
 }

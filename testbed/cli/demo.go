@@ -40,7 +40,7 @@ func newDemo() *cobra.Command {
 	var o demoOptions
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "The tour, in under two minutes: a home, what its ISP sees, and the guesses beside the truth",
+		Short: "Run the tour: a home, what its ISP sees, guesses and truth",
 		Long: `Runs a home behind NAPT, and the same home behind WireGuard. Meanwhile it simulates other homes in the virtual world and trains a
 model of each path on them. It then labels the home's WAN packets as they pass, and scores the labels against the truth. The watched home
 is live, with real sockets, TLS, DNS, NAPT and tunnel. This needs Linux and its user namespaces, but neither root nor Docker. Where the

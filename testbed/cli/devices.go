@@ -13,7 +13,7 @@ import (
 )
 
 func newDevices() *cobra.Command {
-	return group("devices", "Look at the devices that can live in a home", newDevicesList(), newDevicesShow(), newDevicesLearn(), newDevicesCompare(), newDevicesValidate(), newDevicesSchema())
+	return group("devices", "List, show, validate, learn and compare devices", newDevicesList(), newDevicesShow(), newDevicesLearn(), newDevicesCompare(), newDevicesValidate(), newDevicesSchema())
 }
 
 func newDevicesList() *cobra.Command {
@@ -54,7 +54,7 @@ func newDevicesList() *cobra.Command {
 func newDevicesShow() *cobra.Command {
 	var asJSON, source bool
 	cmd := &cobra.Command{
-		Use: "show DEVICE", Short: "Show a device's profile: its services, what it does when, and where the numbers come from",
+		Use: "show DEVICE", Short: "Show a device's services, activities and sources",
 		Example:           "  glasshouse devices show echo-dot\n  glasshouse devices show my-device.yaml --json\n  glasshouse devices show echo-dot --yaml > mine.yaml",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeDevice(false),
@@ -94,7 +94,7 @@ func newDevicesShow() *cobra.Command {
 }
 
 func newDevicesValidate() *cobra.Command {
-	return newValidate("validate PROFILE...", "Check device profiles: all errors at once, with file, line and what is allowed",
+	return newValidate("validate PROFILE...", "Check device profiles and report all errors",
 		"  glasshouse devices validate mine.yaml", "device", func(name string) error {
 			_, err := devices.Resolve(name)
 			return err

@@ -22,7 +22,7 @@ func newDevicesCompare() *cobra.Command {
 	var trees int
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "compare DEVICE CAPTURE", Short: "Tell how far a profile's emulation and a capture of the real device are apart",
+		Use: "compare DEVICE CAPTURE", Short: "Compare a profile's emulation with a capture of the device",
 		Long: `Tell how far a profile's emulation and a capture of the real device are apart. The profile is lived in the virtual world for
 as long as the capture lasts, on a network with the capture's delay. Periods, sizes, intervals, replies, packets an hour and
 protocol shares are compared, by Kolmogorov-Smirnov and Wasserstein distances. Then a forest is asked to tell the two apart, on

@@ -47,7 +47,7 @@ func newDevicesLearn() *cobra.Command {
 	var until time.Duration
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "learn CAPTURE", Short: "Make a profile of a device from a capture of its traffic",
+		Use: "learn CAPTURE", Short: "Learn a device's profile from a capture of its traffic",
 		Long: `Make a profile of a device from a capture of its traffic, taken in the home (on the access point, or a mirror port): pcap or
 pcapng, gzip-compressed or not, or - for standard input. Link types: Ethernet, with VLAN tags, LLC or PPPoE; Linux cooked; raw IP; BSD
 loopback; PPP. Payloads may be cut. An hour shows the heartbeats, a day what comes every few hours.

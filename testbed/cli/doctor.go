@@ -12,7 +12,7 @@ import (
 func newDoctor() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "doctor", Short: "Say whether this machine can run a live home, and what to change if not",
+		Use: "doctor", Short: "Report whether this machine can run a live home",
 		Example: "  glasshouse doctor\n  glasshouse doctor --json", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r := testbed.Doctor()

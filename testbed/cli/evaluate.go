@@ -40,8 +40,8 @@ func newEvaluate() *cobra.Command {
 	var o evaluateOptions
 	cmd := &cobra.Command{
 		Use:   "evaluate DATASET...",
-		Short: "Train and score models in one go, split by home, time, unit, path, world or device",
-		Long: `Parts data sets into packets that teach and packets that judge, trains models of several seeds on the one and scores them on
+		Short: "Train and score models, split by home, time, path or device",
+		Long: `Parts datasets into packets that teach and packets that judge, trains models of several seeds on the one and scores them on
 the other, with intervals over homes. Ways to split:
 
   home     a third of the homes judges
@@ -70,7 +70,7 @@ minutes what people happen to do tells it too, so use long ones.`,
 	f.StringVar(&o.classes, "classes", model.ClassPaper, "what to tell apart: "+strings.Join(model.ClassModes(), ", "))
 	f.StringVar(&o.feats, "features", feature.Paper, "what models learn from: "+strings.Join(feature.Sets(), ", ")+"; see train")
 	f.BoolVar(&o.control, "control", false, "one more model, of shuffled labels")
-	f.BoolVar(&o.leaks, "leaks", false, "look whether one feature tells homes or data sets apart")
+	f.BoolVar(&o.leaks, "leaks", false, "look whether one feature tells homes or datasets apart")
 	o.seed.add(cmd)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	completeFlag(cmd, "model", model.Kinds())
@@ -96,23 +96,25 @@ func runEvaluate(ctx context.Context, o *evaluateOptions, dirs []string, stdout,
 		checkName("--features", o.feats, feature.Sets())); err != nil {
 		return err
 	}
-	sets, err := openSets(dirs, stderr)
+	sets, err := openStoppable(ctx, dirs, stderr)
 	if err != nil {
 		return err
 	}
 	began, workers := time.Now(), runtime.NumCPU()
-	fmt.Fprintf(stderr, "seed %d\n", o.seed.get())
+	bar := newProgress(stderr)
+	bar.announce("seed %d", o.seed.get())
 	e, err := evaluate.Run(ctx, sets, evaluate.Options{
 		Split: o.split, Seeds: o.seeds, Kinds: o.models, Control: o.control, Leaks: o.leaks,
 		Train: train.Options{
 			Classes: o.classes, Features: o.feats, Seed: o.seed.get(), Forest: tree.ForestOptions{Workers: workers},
-			Boost: tree.BoostOptions{Workers: workers}, Neural: neural.Options{Workers: workers},
+			Boost: tree.BoostOptions{Workers: workers}, Neural: neural.Options{Workers: workers}, Progress: bar.phases,
 		},
-		Tell: func(line string) { fmt.Fprintf(stderr, "%s: %s\n", time.Since(began).Round(time.Second), line) },
+		Tell: func(line string) { bar.result("%s: %s", time.Since(began).Round(time.Second), line) },
 	})
 	if errors.Is(err, evaluate.ErrSplit) {
-		return usage(err)
+		err = usage(err)
 	}
+	bar.done(err)
 	if err != nil {
 		return err
 	}
@@ -127,7 +129,7 @@ func writeEvaluation(w io.Writer, e *evaluate.Evaluation) error {
 	t := plain.NewTable(w)
 	fmt.Fprintf(t, "split by %s, by Glasshouse %s\n", e.Split, e.Made["glasshouse"])
 	for _, s := range e.Sets {
-		fmt.Fprintf(t, "%s %.12s, %s, seed %d, %d homes: made by %s\n", s.Scenario, s.Digest, s.World, s.Seed, s.Homes, s.Made["glasshouse"])
+		fmt.Fprintf(t, "%s %.12s, %s, seed %d, %s: made by %s\n", s.Scenario, s.Digest, s.World, s.Seed, plain.Count(s.Homes, "home"), s.Made["glasshouse"])
 	}
 	if len(e.Models) > 0 {
 		fmt.Fprint(t, "\nmodel\taccuracy of each home, mean\t95 %\tof all packets, by seed\tmacro-F1\tlook-up\n")

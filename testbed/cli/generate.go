@@ -15,6 +15,7 @@ import (
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/plain"
 )
 
 type generateOptions struct {
@@ -32,12 +33,12 @@ type generateOptions struct {
 }
 
 func newGenerate() *cobra.Command {
-	o := generateOptions{duration: 24 * time.Hour}
+	var o generateOptions
 	cmd := &cobra.Command{
 		Use:   "generate SCENARIO",
-		Short: "Make a labelled data set in the virtual world: days in seconds, the same bytes from the same seed",
-		Long: `Lives homes of a scenario (a built-in name or a YAML file) in the virtual world, without privilege, on any system, and writes
-their data set. Equal scenario, seed, homes, duration and kind of output give equal bytes, for any number of workers and
+		Short: "Generate a labelled dataset in the virtual world",
+		Long: `Simulates homes of a scenario (a built-in name or a YAML file) in the virtual world, without privilege, on any system, and writes
+their dataset. Equal scenario, seed, homes, duration and kind of output give equal bytes, for any number of workers and
 shards. A run that was stopped or killed goes on where it was when it is started again; one that is complete is left alone.`,
 		Example: `  glasshouse generate noisy-napt -o week --duration 7d --seed 1
   glasshouse generate noisy-vpn -o many --homes 200 --duration 1d --seed 1 --no-pcap
@@ -49,11 +50,11 @@ shards. A run that was stopped or killed goes on where it was when it is started
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&o.out, "output", "o", "", "`DIR` of the data set: new, empty, or of the same run (required)")
+	f.StringVarP(&o.out, "output", "o", "", "`DIR` of the dataset: new, empty, or of the same run (required)")
 	f.IntVar(&o.homes, "homes", 1, "how many homes to draw from the seed")
-	f.Var(durationFlag{&o.duration}, "duration", "how long each home is lived, as 90s, 10m, 2h, 1d, 1w")
+	f.Var(durationFlag{&o.duration}, "duration", "simulated time of each home, as 90s, 10m, 2h, 1d, 1w (default the scenario's)")
 	o.seed.add(cmd)
-	f.IntVar(&o.workers, "workers", runtime.NumCPU(), "how many homes are lived at once")
+	f.IntVar(&o.workers, "workers", runtime.NumCPU(), "how many homes are simulated at once")
 	f.StringVar(&o.shard, "shard", "1/1", "`I/N`: only every N-th home, from the I-th on; `dataset merge` joins them")
 	f.IntVar(&o.snaplen, "snaplen", 0, "`BYTES` kept of a captured frame (default all)")
 	f.BoolVar(&o.noPcap, "no-pcap", false, "no captures: packets and events only")
@@ -69,7 +70,7 @@ const leastSnaplen = 64
 func (o *generateOptions) check() (shard, of int, err error) {
 	switch {
 	case o.out == "":
-		return 0, 0, errors.New("-o DIR is needed: where the data set goes")
+		return 0, 0, errors.New("-o DIR is needed: where the dataset goes")
 	case o.homes < 1 || o.homes > 1e6:
 		return 0, 0, fmt.Errorf("--homes %d: from 1 to 1000000", o.homes)
 	case o.workers < 1:
@@ -105,16 +106,20 @@ func runGenerate(ctx context.Context, o *generateOptions, scenario string, stdou
 		captures = dataset.CapturesWAN
 	}
 	collectSeldom(o.workers)
-	fmt.Fprintf(stderr, "%s, seed %d, %d homes, %s each, to %s\n", sc.Name, o.seed.get(), o.homes, o.duration, o.out)
+	if o.duration == 0 {
+		o.duration = sc.Duration
+	}
 	bar := newProgress(stderr)
+	bar.announce("%s, seed %d, %s, %s each, to %s", sc.Name, o.seed.get(), plain.Count(o.homes, "home"), o.duration, o.out)
 	res, err := testbed.Generate(ctx, testbed.GenerateOptions{
 		Scenario: sc, Seed: o.seed.get(), Homes: o.homes, Duration: o.duration, Workers: o.workers, Shard: shard, Of: of,
 		Out: absolute(o.out), Captures: captures, Snaplen: o.snaplen, TimeScale: o.timeScale, Progress: bar.generate,
 	})
-	bar.done()
+	if errors.Is(err, dataset.ErrOccupied) {
+		err = usage(err)
+	}
+	bar.done(err)
 	switch {
-	case errors.Is(err, dataset.ErrOccupied):
-		return usage(err)
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("stopped; the homes that are whole are in %s, and the same command goes on from there", o.out)
 	case err != nil:
@@ -128,7 +133,7 @@ func runGenerate(ctx context.Context, o *generateOptions, scenario string, stdou
 		return err
 	}
 	if !res.Valid {
-		return &codeError{code: exitInvalid, err: fmt.Errorf("the data set is not valid: %s", res.Reasons)}
+		return &codeError{code: exitInvalid, err: fmt.Errorf("the dataset is not valid: %s", res.Reasons)}
 	}
 	return nil
 }
@@ -145,13 +150,13 @@ func collectSeldom(workers int) {
 
 func writeGenerated(w io.Writer, r *testbed.GenerateResult) error {
 	if r.Already {
-		_, err := fmt.Fprintf(w, "complete: %d homes, %d WAN packets, in %s\ndigest %s\n", r.Homes, r.Packets, r.Dataset, r.Digest)
+		_, err := fmt.Fprintf(w, "complete: %s, %s, in %s\ndigest %s\n", plain.Count(r.Homes, "home"), plain.Count(r.Packets, "WAN packet"), r.Dataset, r.Digest)
 		return err
 	}
 	if r.Resumed > 0 {
-		fmt.Fprintf(w, "%d homes were there already\n", r.Resumed)
+		fmt.Fprintf(w, "%s already\n", plain.Count(r.Resumed, "home was there|homes were there"))
 	}
-	_, err := fmt.Fprintf(w, "%d homes, %d WAN packets: %s lived in %.1f s, %.0f packets/s, %.0f MB at most\ndata set: %s\ndigest %s\n",
-		r.Homes, r.Packets, time.Duration(r.SimulatedS*float64(time.Second)), r.WallS, r.PacketsPerS, r.PeakRSSMB, r.Dataset, r.Digest)
+	_, err := fmt.Fprintf(w, "%s, %s: %s simulated in %.1f s, %.0f packets/s, at most %.0f MB\ndataset: %s\ndigest %s\n",
+		plain.Count(r.Homes, "home"), plain.Count(r.Packets, "WAN packet"), time.Duration(r.SimulatedS*float64(time.Second)), r.WallS, r.PacketsPerS, r.PeakRSSMB, r.Dataset, r.Digest)
 	return err
 }

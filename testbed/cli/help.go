@@ -12,7 +12,8 @@ import (
 // usageTemplate makes cobra's template wrap flags.
 func usageTemplate(of string) string {
 	wrapped := fmt.Sprintf("Flags.FlagUsagesWrapped %d | trim", plain.Width)
-	return strings.ReplaceAll(of, "Flags.FlagUsages | trim", wrapped)
+	of = strings.ReplaceAll(of, "Flags.FlagUsages | trim", wrapped)
+	return strings.ReplaceAll(of, " for more information about a command.", " shows more.")
 }
 
 // showHelp prints a command's help, its text in lines that fit.

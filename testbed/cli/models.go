@@ -16,8 +16,8 @@ import (
 func newModels() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "models",
-		Short: "Look at models, and take them elsewhere",
-		Long:  "Says what a model is and what it has learned from, and writes models as ONNX, which other programs run.",
+		Short: "Show models and export them",
+		Long:  "Show what a model is and what it was trained on, or write it as ONNX, which other programs run.",
 		Example: `  glasshouse models card vpn.model
   glasshouse models export vpn.model -o vpn.onnx`,
 	}
@@ -29,7 +29,7 @@ func newModelsCard() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "card MODEL",
-		Short: "Print what a model is: its classes, its input, what it has learned from, its limits",
+		Short: "Print a model's classes, input, training data and limits",
 		Example: `  glasshouse models card vpn.model > vpn.md
   glasshouse models card vpn.model --json`,
 		Args: cobra.ExactArgs(1),

@@ -2,12 +2,16 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -110,7 +114,7 @@ type windowOut struct {
 type endOut struct {
 	Type    string             `json:"type"`
 	Model   string             `json:"model"`
-	Path    string             `json:"path"` // of the homes that the model has learned from
+	Path    string             `json:"path"` // of the homes that the model was trained on
 	Local   string             `json:"local"`
 	Counts  watch.Counts       `json:"counts"`
 	Dropped int64              `json:"dropped"` // by the kernel, of a live interface
@@ -241,8 +245,8 @@ func observeFile(ctx context.Context, file string, w *watch.Watcher, view *obser
 
 func writeObserved(w io.Writer, e *endOut) error {
 	t := plain.NewTable(w)
-	fmt.Fprintf(t, "%d frames: %d labelled by the %s (learned from %s homes), %d inside the home, %d not IP, %d dropped; home side %s\n\n",
-		e.Counts.Frames, e.Counts.Labeled, e.Model, e.Path, e.Counts.Inside, e.Counts.NotIP, e.Dropped, e.Local)
+	fmt.Fprintf(t, "%s: %d labelled by the %s (learned from %s homes), %d inside the home, %d not IP, %d dropped; home side %s\n\n",
+		plain.Count(e.Counts.Frames, "frame"), e.Counts.Labeled, e.Model, e.Path, e.Counts.Inside, e.Counts.NotIP, e.Dropped, e.Local)
 	if e.LeftOut.Total() > 0 {
 		fmt.Fprintf(t, "left out: %s\n\n", e.LeftOut)
 	}
@@ -251,11 +255,23 @@ func writeObserved(w io.Writer, e *endOut) error {
 }
 
 func writeTotals(t io.Writer, classes []watch.ClassTotal) {
-	fmt.Fprint(t, "class\tpackets\tkB\tmean probability\tfirst\tlast\twindows\n")
+	fmt.Fprint(t, "class\tpackets\tkB\tmean probability\tfirst\tlast\twindows\tactivities\n")
 	clock := func(ns int64) string { return time.Unix(0, ns).UTC().Format("15:04:05.000") }
 	for _, c := range classes {
-		fmt.Fprintf(t, "%s\t%d\t%.1f\t%.0f %%\t%s\t%s\t%d\n", c.Class, c.Packets, float64(c.Bytes)/1000, 100*c.MeanProbability, clock(c.FirstNs), clock(c.LastNs), c.Windows)
+		fmt.Fprintf(t, "%s\t%d\t%.1f\t%.0f %%\t%s\t%s\t%d\t%s\n", c.Class, c.Packets, float64(c.Bytes)/1000, 100*c.MeanProbability,
+			clock(c.FirstNs), clock(c.LastNs), c.Windows, activities(c.Activities))
 	}
+}
+
+// activities lists what a class does, and in how many windows, most first; "" where the model does not say.
+func activities(windows map[string]int) string {
+	names := slices.SortedFunc(maps.Keys(windows), func(a, b string) int {
+		return cmp.Or(cmp.Compare(windows[b], windows[a]), cmp.Compare(a, b))
+	})
+	for i, n := range names {
+		names[i] = fmt.Sprintf("%s %d", n, windows[n])
+	}
+	return strings.Join(names, ", ")
 }
 
 // observeView shows on a terminal what has been seen so far, written over twice a second; elsewhere it shows nothing.
@@ -298,7 +314,7 @@ func (v *observeView) tick() {
 	c := v.from.Counts()
 	count := &lineCounter{w: v.w}
 	t := plain.NewTable(count)
-	fmt.Fprintf(t, "%d frames, %d labelled\n", c.Frames, c.Labeled)
+	fmt.Fprintf(t, "%s, %d labelled\n", plain.Count(c.Frames, "frame"), c.Labeled)
 	writeTotals(t, v.from.Totals())
 	if v.recent != "" {
 		fmt.Fprintln(t, v.recent)

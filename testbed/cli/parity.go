@@ -124,7 +124,7 @@ func runBoth(ctx context.Context, o *runOptions, sc *scenarios.Scenario, stdout,
 		if err := report.WriteParity(stdout, p); err != nil {
 			return err
 		}
-		fmt.Fprintf(stdout, "\ndata sets: %s\n", o.out)
+		fmt.Fprintf(stdout, "\ndatasets: %s\n", o.out)
 	}
 	if !res.Valid {
 		return &codeError{code: exitInvalid, err: fmt.Errorf("a run is not valid: %s", strings.Join(res.Reasons, "; "))}

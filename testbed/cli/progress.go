@@ -9,68 +9,147 @@ import (
 
 	"golang.org/x/term"
 
+	"glasshouse/classifier/train"
 	"glasshouse/testbed"
+	"glasshouse/testbed/plain"
 	"glasshouse/testbed/sweep"
 )
 
-// progress shows how far a run is: one line that is written over on a terminal, a line now and then elsewhere.
+// How often progress is shown: on a terminal, where a line is written over, and elsewhere, where each line stays.
+const (
+	onTerminal = time.Second / 5
+	elsewhere  = time.Minute
+)
+
+// progress shows how far a piece of work is.
 type progress struct {
 	w        io.Writer
 	terminal bool
-	last     time.Duration
-	shown    bool
+	now      func() time.Time
+	began    time.Time
+	last     time.Time // when a line was shown
+	shown    bool      // a line is there that is written over
+	head     string    // printed before the first line
+	phase    string
+	from     time.Time // when the phase began
+	first    int64     // what was done of it at first: a training may go on from a checkpoint
 }
 
 func newProgress(w io.Writer) *progress {
 	f, ok := w.(*os.File)
-	return &progress{w: w, terminal: ok && term.IsTerminal(int(f.Fd())), last: -1}
+	p := &progress{w: w, terminal: ok && term.IsTerminal(int(f.Fd())), now: time.Now}
+	p.began = p.now()
+	if !p.terminal {
+		p.last = p.began
+	}
+	return p
 }
 
-const sparse = 10 * time.Second // between lines that are not written over
+// announce keeps what is printed as soon as the work has begun: what is wrong with its input is said before any other line.
+func (p *progress) announce(format string, args ...any) { p.head = fmt.Sprintf(format, args...) + "\n" }
+
+// open prints what was announced.
+func (p *progress) open() {
+	fmt.Fprint(p.w, p.head)
+	p.head = ""
+}
+
+// due tells whether a line is to be shown now.
+func (p *progress) due() bool {
+	p.open()
+	every := elsewhere
+	if p.terminal {
+		every = onTerminal
+	}
+	now := p.now()
+	if now.Sub(p.last) < every {
+		return false
+	}
+	p.last = now
+	return true
+}
+
+// line shows a line.
+func (p *progress) line(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if !p.terminal {
+		fmt.Fprintln(p.w, text)
+		return
+	}
+	if r := []rune(text); len(r) >= plain.Width {
+		text = string(r[:plain.Width-1])
+	}
+	fmt.Fprintf(p.w, "\r\x1b[K%s", text)
+	p.shown = true
+}
+
+// result prints a line that stays.
+func (p *progress) result(format string, args ...any) {
+	p.open()
+	p.clear()
+	fmt.Fprintf(p.w, format+"\n", args...)
+}
+
+func (p *progress) clear() {
+	if p.shown {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.shown = false
+	}
+}
+
+// done ends the progress of work that ended with err. What was announced is printed, unless the work never began.
+func (p *progress) done(err error) {
+	if err == nil || !isInput(err) {
+		p.open()
+	}
+	p.head = ""
+	p.clear()
+}
+
+// left says how long the rest takes, if it goes on as in the time so far.
+func left(so time.Duration, done, rest float64) string {
+	if done <= 0 {
+		return "?"
+	}
+	return time.Duration(float64(so) * rest / done).Round(time.Second).String()
+}
 
 func (p *progress) run(r testbed.Progress) {
-	line := fmt.Sprintf("%s %s of %s, %d WAN packets, %d not attributed", r.Phase, r.Elapsed.Round(time.Second), r.Duration, r.Packets.WAN, r.Packets.Unattributed)
-	if p.terminal {
-		fmt.Fprintf(p.w, "\r\x1b[K%s", line)
-		p.shown = true
-		return
+	if p.due() {
+		p.line("%s %s of %s, %s, %d not attributed", r.Phase, r.Elapsed.Round(time.Second), r.Duration, plain.Count(r.Packets.WAN, "WAN packet"), r.Packets.Unattributed)
 	}
-	if p.last >= 0 && r.Elapsed-p.last < sparse && r.Phase == "running" {
-		return
-	}
-	p.last = r.Elapsed
-	fmt.Fprintln(p.w, line)
 }
 
-// generate shows how far homes in the virtual world are: p.last is wall time here.
+// generate shows how far homes in the virtual world are.
 func (p *progress) generate(r testbed.GenerateProgress) {
-	every := sparse
-	if p.terminal {
-		every = time.Second / 5
+	if p.due() {
+		p.line("%d of %s, %s simulated, %s, %.0f/s, %s left", r.Homes, plain.Count(r.Of, "home"), r.Simulated.Round(time.Minute),
+			plain.Count(r.Packets, "WAN packet"), float64(r.Packets)/max(r.Wall.Seconds(), 1e-9), left(r.Wall, float64(r.Simulated), float64(r.Left)))
 	}
-	if p.last >= 0 && r.Wall-p.last < every {
+}
+
+// phases shows how far a training or an evaluation is.
+func (p *progress) phases(r train.Progress) {
+	if name := r.Model + "\n" + r.Phase; name != p.phase {
+		p.phase, p.from, p.first = name, p.now(), r.Done
+	}
+	if !p.due() {
 		return
 	}
-	p.last = r.Wall
-	rate := float64(r.Packets) / max(r.Wall.Seconds(), 1e-9)
-	left := "?"
-	if r.Simulated > 0 {
-		left = time.Duration(float64(r.Wall) * float64(r.Left) / float64(r.Simulated)).Round(time.Second).String()
+	what := r.Phase
+	if r.Model != "" {
+		what = r.Model + ": " + r.Phase
 	}
-	line := fmt.Sprintf("%d of %d homes, %s lived, %d WAN packets, %.0f/s, %s left", r.Homes, r.Of, r.Simulated.Round(time.Minute), r.Packets, rate, left)
-	if p.terminal {
-		fmt.Fprintf(p.w, "\r\x1b[K%s", line)
-		p.shown = true
+	if r.Of == 0 {
+		p.line("%s", what)
 		return
 	}
-	fmt.Fprintln(p.w, line)
+	p.line("%s, %d %%, %s left", what, 100*r.Done/r.Of, left(p.now().Sub(p.from), float64(r.Done-p.first), float64(r.Of-r.Done)))
 }
 
 // sweep shows how far a sweep is, and each point that is finished.
-func (p *progress) sweep(r sweep.Progress, wall time.Duration) {
+func (p *progress) sweep(r sweep.Progress) {
 	if r.Finished != nil {
-		p.done()
-		p.shown = false
 		var figures []string
 		for _, a := range r.Finished.Attackers {
 			if a.Failed != "" {
@@ -82,36 +161,28 @@ func (p *progress) sweep(r sweep.Progress, wall time.Duration) {
 		if r.Finished.Reason != "" {
 			figures = append(figures, r.Finished.Reason)
 		}
-		fmt.Fprintf(p.w, "%s: %s\n", r.Finished.Point, strings.Join(figures, ", "))
+		p.result("%s: %s", r.Finished.Point, strings.Join(figures, ", "))
 		return
 	}
-	every := sparse
-	if p.terminal {
-		every = time.Second / 5
-	}
-	if p.last >= 0 && wall-p.last < every && r.Program == "" {
+	if !p.due() {
 		return
 	}
-	p.last = wall
-	left := "?"
+	rest := "?"
 	if r.Worked > 0.005 {
-		left = time.Duration(float64(wall) * r.Left / r.Worked).Round(time.Second).String()
+		rest = left(p.now().Sub(p.began), r.Worked, r.Left)
 	}
-	what := fmt.Sprintf("%d of %d homes", r.Homes, r.Of)
+	what := fmt.Sprintf("%d of %s", r.Homes, plain.Count(r.Of, "home"))
 	if r.Program != "" {
 		what = r.Program + " runs"
 	}
-	line := fmt.Sprintf("%s: %s; %d of %d points, %s left", r.Point, what, r.Done, r.Total, left)
-	if p.terminal {
-		fmt.Fprintf(p.w, "\r\x1b[K%s", line)
-		p.shown = true
-		return
-	}
-	fmt.Fprintln(p.w, line)
+	p.line("%s: %s; %d of %s, %s left", r.Point, what, r.Done, plain.Count(r.Total, "point"), rest)
 }
 
-func (p *progress) done() {
-	if p.shown {
-		fmt.Fprint(p.w, "\r\x1b[K")
+// count returns what shows how many of something are done.
+func (p *progress) count(noun string) func(done, of int64) {
+	return func(done, of int64) {
+		if p.due() {
+			p.line("%d of %s, %s left", done, plain.Count(of, noun), left(p.now().Sub(p.began), float64(done), float64(of-done)))
+		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 )
 
 func newReproduce() *cobra.Command {
-	return group("reproduce", "Repeat experiments: the paper's, with its results beside ours, and models of virtual homes on real devices", newReproduceTable1(), newReproduceHomemole(), newReproduceRealdata())
+	return group("reproduce", "Repeat the paper's experiments, and ours on real devices", newReproduceTable1(), newReproduceHomemole(), newReproduceRealdata())
 }
 
 // Table 1 is measured over a day; quickly, over so much of it.
@@ -39,8 +39,8 @@ func newReproduceTable1() *cobra.Command {
 	var o table1Options
 	cmd := &cobra.Command{
 		Use:   "table1",
-		Short: "Table 1: which protocols each device's packets are",
-		Long: `Lives a virtual day of each of the paper's devices in a scenario that mimics its capture, a device in use (table1-ROW in
+		Short: "Repeat table 1: the protocols of each device's packets",
+		Long: `Simulates a day of each of the paper's devices in a scenario that mimics its capture, a device in use (table1-ROW in
 "glasshouse scenarios list"), and counts the frames in lan.pcapng by protocol: those to or from the device alone, and its own
 broadcasts. A frame is what tshark 4.0 says of it by default. O is what is not IPv4.
 
@@ -55,7 +55,7 @@ Table 1 is a marginal: it is no evidence about timing.`,
 	o.seed.add(cmd)
 	f.Var(durationFlag{&o.duration}, "duration", "how long each device is watched (default 1d; below about 12h chance moves the cells)")
 	f.BoolVar(&o.quick, "quick", false, "three hours instead of a day")
-	f.StringVarP(&o.out, "output", "o", "", "`DIR` that keeps the data sets, one a row (default they are thrown away)")
+	f.StringVarP(&o.out, "output", "o", "", "`DIR` that keeps the datasets, one a row (default they are thrown away)")
 	f.StringVar(&o.rows, "rows", "", "only these `ROWS`, joined by commas")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	return cmd

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"runtime"
 	"time"
@@ -29,8 +28,8 @@ func newReproduceHomemole() *cobra.Command {
 	var o homemoleOptions
 	cmd := &cobra.Command{
 		Use:   "homemole -o DIR",
-		Short: "The paper's experiment: one device, IoT devices, noisy homes; NAPT and VPN; each model",
-		Long: `Lives homes in the virtual world, trains each model on some and scores it on others, in three environments (one device a home;
+		Short: "Repeat the paper's experiment with each model and path",
+		Long: `Simulates homes in the virtual world, trains each model on some and scores it on others, in three environments (one device a home;
 IoT devices; IoT devices, phones and tablets) behind NAPT and behind WireGuard, and prints the results beside what is known of
 the paper's (arXiv 1909.00104): the order of its models, its Hamming loss, what the VPN cost, which devices were weakest. The
 paper's table of accuracies is not known to us. A run that was stopped goes on when it is started again.`,
@@ -47,7 +46,7 @@ paper's table of accuracies is not known to us. A run that was stopped goes on w
 	f.BoolVar(&o.quick, "quick", false, "fewer and shorter homes, a first look")
 	f.StringSliceVar(&o.models, "models", []string{"forest", "lstm", "bilstm", "tcn"}, "`KINDS` of model")
 	f.IntVar(&o.homes, "homes", 0, "unseen homes of each environment and path; half as many again are learned from (default 10, with --quick 4)")
-	f.Var(durationFlag{&o.duration}, "duration", "how long each home is lived (default 90m, with --quick 30m)")
+	f.Var(durationFlag{&o.duration}, "duration", "how long each home is simulated (default 90m, with --quick 30m)")
 	f.Float64Var(&o.scale, "time-scale", reproduce.HomeMoleTimeScale, "how often people act, relative to life; protocol timers are never scaled")
 	o.seed.add(cmd)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
@@ -84,12 +83,14 @@ func runHomemole(ctx context.Context, o *homemoleOptions, stdout, stderr io.Writ
 	}
 	e.Learn = e.Unseen + (e.Unseen+1)/2
 	began := time.Now()
-	e.Tell = func(line string) { fmt.Fprintf(stderr, "%s: %s\n", time.Since(began).Round(time.Second), line) }
-	fmt.Fprintf(stderr, "seed %d\n", e.Seed)
+	bar := newProgress(stderr)
+	bar.announce("seed %d", e.Seed)
+	e.Tell = func(line string) { bar.result("%s: %s", time.Since(began).Round(time.Second), line) }
 	r, err := reproduce.RunHomeMole(ctx, e)
 	if errors.Is(err, reproduce.ErrOther) || errors.Is(err, dataset.ErrOccupied) {
-		return usage(err)
+		err = usage(err)
 	}
+	bar.done(err)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"runtime"
 	"slices"
@@ -32,8 +31,8 @@ func newReproduceRealdata() *cobra.Command {
 	var o realdataOptions
 	cmd := &cobra.Command{
 		Use:   "realdata [CAPTURES] -o DIR",
-		Short: "Models of virtual homes watch real devices: what they lose; NAPT and VPN",
-		Long: `Lives virtual homes with the devices that there are captures of, trains models on some, and scores them on others and on the
+		Short: "Score models of virtual homes on captures of real devices",
+		Long: `Simulates virtual homes with the devices that there are captures of, trains models on some, and scores them on others and on the
 real packets, behind NAPT and behind WireGuard. Beside that stands what a model that has learned from the first half of the real
 packets makes of the second half.
 
@@ -101,14 +100,16 @@ func runRealdata(ctx context.Context, o *realdataOptions, captures string, stdou
 		e.Homes = append(e.Homes, h)
 	}
 	began := time.Now()
-	e.Tell = func(line string) { fmt.Fprintf(stderr, "%s: %s\n", time.Since(began).Round(time.Second), line) }
-	fmt.Fprintf(stderr, "seed %d\n", e.Seed)
+	bar := newProgress(stderr)
+	bar.announce("seed %d", e.Seed)
+	e.Tell = func(line string) { bar.result("%s: %s", time.Since(began).Round(time.Second), line) }
 	r, err := reproduce.RunRealData(ctx, e)
 	var missing *realdata.MissingError
 	var input *frames.InputError
 	if errors.As(err, &missing) || errors.As(err, &input) || errors.Is(err, realdata.ErrNothing) || errors.Is(err, reproduce.ErrOther) || errors.Is(err, dataset.ErrOccupied) {
-		return usage(err)
+		err = usage(err)
 	}
+	bar.done(err)
 	if err != nil {
 		return err
 	}

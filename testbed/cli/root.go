@@ -54,7 +54,18 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- root.ExecuteContext(ctx) }()
+	var err error
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		if kept, ok := abandons(root, args); ok {
+			err = fmt.Errorf("%w; %s", context.Canceled, kept)
+		} else {
+			err = <-ended
+		}
+	}
 	signalled, was := stopped(ctx)
 	switch {
 	case err == nil && was:
@@ -64,23 +75,32 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	}
 	code := exitFailed
 	var ce *codeError
-	var config devices.ConfigErrors
 	switch {
 	case errors.As(err, &ce):
 		code = ce.code
-	case errors.As(err, &config), errors.Is(err, fs.ErrNotExist):
+	case isInput(err):
 		code = exitUsage
 	}
 	if was {
 		code = signalled
-		if err == context.Canceled { //nolint:errorlint // only the bare one has nothing more to say
-			err = context.Cause(ctx)
-		}
 	}
 	if ce == nil || !ce.silent {
-		fmt.Fprintln(stderr, "glasshouse:", strings.TrimSpace(err.Error()))
+		text := strings.TrimSpace(err.Error())
+		if was {
+			text = strings.ReplaceAll(text, context.Canceled.Error(), context.Cause(ctx).Error())
+		}
+		fmt.Fprintln(stderr, "glasshouse:", text)
 	}
 	return code
+}
+
+// isInput tells whether an error is one of usage or input.
+func isInput(err error) bool {
+	if ce, ok := errors.AsType[*codeError](err); ok {
+		return ce.code == exitUsage
+	}
+	_, config := errors.AsType[devices.ConfigErrors](err)
+	return config || errors.Is(err, fs.ErrNotExist)
 }
 
 func newRoot() *cobra.Command {

@@ -9,14 +9,18 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"glasshouse/classifier"
 	"glasshouse/classifier/model"
 	"glasshouse/classifier/score"
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/plain"
 	"glasshouse/testbed/report"
 )
 
@@ -33,6 +37,7 @@ type runOptions struct {
 	pairs     int
 	timeScale float64
 	json      bool
+	virtually string // the same command in the virtual world
 }
 
 func newRun() *cobra.Command {
@@ -40,7 +45,7 @@ func newRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run SCENARIO",
 		Short: "Run a home and record it, labelled",
-		Long: `Runs one home of a scenario (a built-in name or a YAML file) and writes its data set: captures of the LAN and the WAN,
+		Long: `Runs one home of a scenario (a built-in name or a YAML file) and writes its dataset: captures of the LAN and the WAN,
 a label for every WAN packet, and the events behind them. With a model, each packet is labelled as it passes and the
 model is scored at the end. In both worlds, the same homes are run live and virtually, and compared: what was scripted, what each
 connection carried, how times are distributed. While a live home runs, "glasshouse shell gateway" looks inside.`,
@@ -51,6 +56,7 @@ connection carried, how times are distributed. While a live home runs, "glasshou
   glasshouse run noisy-vpn --model vpn.model -o watched`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: completeScenario(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			o.virtually = virtually(cmd, args)
 			return runRun(cmd.Context(), &o, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -60,7 +66,7 @@ connection carried, how times are distributed. While a live home runs, "glasshou
 	f.Var(durationFlag{&o.duration}, "duration", "how long, as 90s, 10m, 2h, 1d (default the scenario's)")
 	o.seed.add(cmd)
 	f.IntVar(&o.home, "home", 0, "`INDEX` of the home to draw from the seed")
-	f.StringVarP(&o.out, "output", "o", "", "`DIR` of the data set, new or empty (default glasshouse-runs/SCENARIO-SEED)")
+	f.StringVarP(&o.out, "output", "o", "", "`DIR` of the dataset, new or empty (default glasshouse-runs/SCENARIO-SEED)")
 	f.StringVar(&o.model, "model", "", "`FILE` of a model that labels packets as they pass")
 	addTimeScale(f, &o.timeScale)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
@@ -97,7 +103,7 @@ func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr 
 	}
 	if o.world != "virtual" {
 		if err := needLive(); err != nil {
-			return err
+			return fmt.Errorf("%w\nthe virtual world needs nothing of it: %s", err, o.virtually)
 		}
 	}
 	if o.world == "both" {
@@ -105,8 +111,8 @@ func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr 
 		return runBoth(ctx, o, sc, stdout, stderr)
 	}
 	opt := testbed.Options{Scenario: sc, Seed: seed, Home: o.home, Duration: o.duration, World: o.world, Out: o.out, TimeScale: o.timeScale}
-	fmt.Fprintf(stderr, "%s, seed %d, %s world, to %s\n", sc.Name, seed, o.world, o.out)
 	bar := newProgress(stderr)
+	bar.announce("%s, seed %d, %s world, to %s", sc.Name, seed, o.world, o.out)
 	opt.Progress = bar.run
 	var m model.Model
 	if o.model != "" {
@@ -115,6 +121,9 @@ func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr 
 		}
 		if slices.Contains(m.Meta().TrainedOn, model.HomeID{ScenarioDigest: sc.Digest(), Seed: seed, Home: o.home}) {
 			return usagef("%s, seed %d, home %d: %w; choose another seed", sc.Name, seed, o.home, score.ErrSeen)
+		}
+		if w := pathWarning(m.Meta().Path, string(sc.Path)); w != "" {
+			fmt.Fprintln(stderr, "warning:", w)
 		}
 	}
 	out := newRunOutput(o.world, stdout, stderr)
@@ -125,13 +134,16 @@ func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr 
 		opt.OnRow = func(r *dataset.Row) { _ = watch.label.Step(&r.Observation, *r) } // it fails only if a model is at fault; Evaluate tells
 	}
 	res, err := testbed.Run(ctx, opt)
-	bar.done()
+	if err != nil {
+		err = explain(err)
+	}
+	bar.done(err)
 	if watch != nil {
 		_ = watch.label.Flush()
 	}
 	dropped, outErr := out.close()
 	if err != nil {
-		return explain(err)
+		return err
 	}
 	if outErr != nil {
 		return outErr
@@ -163,9 +175,9 @@ func writeRun(o *runOptions, res *testbed.Result, watch *watcher, stdout io.Writ
 		}{res, scored})
 	}
 	p := res.Packets
-	fmt.Fprintf(stdout, "%s, seed %d: %.0f s, %d WAN packets (%d up, %d down), %d LAN frames, %d events, %d not attributed\n",
-		res.Scenario, res.Seed, res.SimulatedS, p.WAN, p.Up, p.Down, p.LAN, res.Events, p.Unattributed)
-	fmt.Fprintf(stdout, "data set: %s\n", res.Dataset)
+	fmt.Fprintf(stdout, "%s, seed %d: %.0f s, %s (%d up, %d down), %s, %s, %d not attributed\n", res.Scenario, res.Seed, res.SimulatedS,
+		plain.Count(p.WAN, "WAN packet"), p.Up, p.Down, plain.Count(p.LAN, "LAN frame"), plain.Count(res.Events, "event"), p.Unattributed)
+	fmt.Fprintf(stdout, "dataset: %s\n", res.Dataset)
 	if scored != nil {
 		fmt.Fprintln(stdout)
 		return report.WriteScore(stdout, scored)
@@ -190,6 +202,29 @@ func needLive() error {
 		return fmt.Errorf("a live home cannot run on this machine as it is: %s", r.FirstFix())
 	}
 	return nil
+}
+
+// virtually is a command line of run, for the virtual world.
+func virtually(cmd *cobra.Command, args []string) string {
+	words := append([]string{"glasshouse", "run"}, args...)
+	words = append(words, "--world", "virtual")
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		switch {
+		case f.Name == "world" || f.Name == "pairs":
+		case f.Value.Type() == "bool":
+			words = append(words, "--"+f.Name+"="+f.Value.String())
+		default:
+			words = append(words, "--"+f.Name, f.Value.String())
+		}
+	})
+	for i, w := range words {
+		if strings.ContainsFunc(w, func(r rune) bool {
+			return !strings.ContainsRune("-_./=:,+@%", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+		}) {
+			words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // explain adds what to do to an error of a live run.

@@ -11,7 +11,7 @@ import (
 )
 
 func newScenarios() *cobra.Command {
-	return group("scenarios", "Look at the homes that can be run", newScenariosList(), newScenariosShow(), newScenariosValidate(), newScenariosSchema(), newScenariosNew())
+	return group("scenarios", "List, show, validate and create scenarios", newScenariosList(), newScenariosShow(), newScenariosValidate(), newScenariosSchema(), newScenariosNew())
 }
 
 // scenarioItem is what is printed of a scenario.
@@ -63,7 +63,7 @@ func newScenariosList() *cobra.Command {
 func newScenariosShow() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "show SCENARIO", Short: "Show a scenario in full, as YAML to start one's own from",
+		Use: "show SCENARIO", Short: "Show a scenario in full, as YAML",
 		Example: "  glasshouse scenarios show noisy-vpn > mine.yaml\n  glasshouse run mine.yaml", Args: cobra.ExactArgs(1), ValidArgsFunction: completeScenario(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := scenarios.Load(args[0])
@@ -85,7 +85,7 @@ func newScenariosShow() *cobra.Command {
 }
 
 func newScenariosValidate() *cobra.Command {
-	return newValidate("validate SCENARIO...", "Check scenario files: all errors at once, with file, line and what is allowed",
+	return newValidate("validate SCENARIO...", "Check scenario files and report all errors",
 		"  glasshouse scenarios validate mine.yaml", "scenario", func(name string) error {
 			_, err := scenarios.Load(name)
 			return err

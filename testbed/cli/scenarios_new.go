@@ -24,7 +24,7 @@ type newScenario struct {
 func newScenariosNew() *cobra.Command {
 	var o newScenario
 	cmd := &cobra.Command{
-		Use: "new NAME", Short: "Begin a scenario of one's own: a commented file with these devices",
+		Use: "new NAME", Short: "Create a scenario file with the given devices",
 		Example: "  glasshouse scenarios new my-home --device echo-dot --device mine.yaml --path vpn -o my-home.yaml\n" +
 			"  glasshouse scenarios new my-home --device xiaomi-hub > my-home.yaml",
 		Args: cobra.ExactArgs(1),

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"glasshouse/classifier"
 	"glasshouse/classifier/model"
 	"glasshouse/classifier/score"
+	"glasshouse/classifier/train"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/report"
 )
@@ -31,13 +33,13 @@ func newScore() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "score MODEL DATASET... | score --predictions FILE DATASET",
 		Short: "Score a model against the truth, on homes that it has not seen",
-		Long: `Labels every WAN packet of the data sets with a model and compares with the truth. A home that the model has learned from
+		Long: `Labels every WAN packet of the datasets with a model and compares with the truth. A home that the model was trained on
 is refused. Beside the score stand two baselines: always the commonest class, and the commonest for a packet's length.
-Intervals are over homes: homes of the data sets are drawn anew, with replacement, 1000 times.
+Intervals are over homes: homes of the datasets are drawn anew, with replacement, 1000 times.
 
 With --predictions the guesses of a model of your own are scored in the same way. FILE is CSV or Parquet with the columns home,
-frame, class and, if you have it, probability (of that class); each WAN packet of the data set is there once. --trained-on names
-a dataset that your model was trained on, once for each; without it the two baselines are fitted to the data set that is scored, and so at their best.`,
+frame, class and, if you have it, probability (of that class); each WAN packet of the dataset is there once. --trained-on names
+a dataset that your model was trained on, once for each; without it the two baselines are fitted to the dataset that is scored, and so at their best.`,
 		Example: `  glasshouse score napt.model home8 home9
   glasshouse score napt.model home8 --json --predictions-out guesses.csv
   glasshouse score --predictions guesses.csv home8 --trained-on home1 --trained-on home2`,
@@ -50,14 +52,14 @@ a dataset that your model was trained on, once for each; without it the two base
 		ValidArgsFunction: completeDatasets(1, true),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.foreign != "" {
-				return scorePredictions(&o, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
+				return scorePredictions(cmd.Context(), &o, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
 			}
 			for _, f := range []string{"trained-on", "classes", "window"} {
 				if cmd.Flags().Changed(f) {
 					return usagef("--%s goes with --predictions; a model knows its own", f)
 				}
 			}
-			return runScore(&o, args[0], args[1:], cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return runScore(cmd.Context(), &o, args[0], args[1:], cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
@@ -66,17 +68,22 @@ a dataset that your model was trained on, once for each; without it the two base
 	f.StringVar(&o.classes, "classes", model.ClassPaper, "what the guesses of --predictions tell apart: "+strings.Join(model.ClassModes(), ", "))
 	f.IntVar(&o.window, "window", 100, "`PACKETS` of a window, for the score of who is active, with --predictions")
 	f.StringVar(&o.predictions, "predictions-out", "", "`FILE` for every guess, as CSV: home, frame, class, probability")
-	f.BoolVar(&o.allowSeen, "allow-seen", false, "score also on homes that the model has learned from")
+	f.BoolVar(&o.allowSeen, "allow-seen", false, "score also on homes that the model was trained on")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	return cmd
 }
 
-func runScore(o *scoreOptions, model string, dirs []string, stdout, stderr io.Writer) error {
+func runScore(ctx context.Context, o *scoreOptions, model string, dirs []string, stdout, stderr io.Writer) error {
 	m, err := classifier.LoadFile(model)
 	if err != nil {
 		return usage(err)
 	}
-	sets, err := openSets(dirs, stderr)
+	if o.predictions != "" && !special(o.predictions) {
+		if err := checkFilePath(o.predictions); err != nil {
+			return usagef("--predictions-out %w", err)
+		}
+	}
+	sets, err := openStoppable(ctx, dirs, stderr)
 	if err != nil {
 		return err
 	}
@@ -87,18 +94,22 @@ func runScore(o *scoreOptions, model string, dirs []string, stdout, stderr io.Wr
 			}
 		}
 	}
-	s, err := scoreSets(m, sets, o.predictions)
+	bar := newProgress(stderr)
+	s, err := scoreSets(m, train.Watched(sets, bar.phases), o.predictions)
+	bar.done(err)
 	if err != nil {
 		return err
 	}
+	warnings := scoreWarnings(s, m.Meta().Path, sets)
+	warn(stderr, warnings)
 	if o.json {
-		return writeJSON(stdout, s)
+		return writeJSON(stdout, scored{s, warnings})
 	}
 	return report.WriteScore(stdout, s)
 }
 
 // scorePredictions scores the guesses of a foreign model.
-func scorePredictions(o *scoreOptions, dir string, stdout, stderr io.Writer) error {
+func scorePredictions(ctx context.Context, o *scoreOptions, dir string, stdout, stderr io.Writer) error {
 	switch {
 	case o.predictions != "":
 		return usagef("--predictions-out goes with a model, not with --predictions")
@@ -108,7 +119,7 @@ func scorePredictions(o *scoreOptions, dir string, stdout, stderr io.Writer) err
 	if err := checkName("--classes", o.classes, model.ClassModes()); err != nil {
 		return err
 	}
-	sets, err := openSets([]string{dir}, stderr)
+	sets, err := openStoppable(ctx, []string{dir}, stderr)
 	if err != nil {
 		return err
 	}
@@ -129,11 +140,21 @@ func scorePredictions(o *scoreOptions, dir string, stdout, stderr io.Writer) err
 		return err
 	}
 	if len(learned) == 0 {
-		fmt.Fprintln(stderr, "without --trained-on the baselines are fitted to the data set that is scored")
+		fmt.Fprintln(stderr, "without --trained-on the baselines are fitted to the dataset that is scored")
 	}
 	warnStrangers(stderr, s)
+	trained := ""
+	for _, d := range learned {
+		if trained != "" && trained != d.Manifest.Path {
+			trained = "mixed"
+			break
+		}
+		trained = d.Manifest.Path
+	}
+	warnings := scoreWarnings(s, trained, sets)
+	warn(stderr, warnings)
 	if o.json {
-		return writeJSON(stdout, s)
+		return writeJSON(stdout, scored{s, warnings})
 	}
 	return report.WriteScore(stdout, s)
 }
@@ -154,18 +175,29 @@ func trainedOn(values []string) []string {
 
 // evaluate scores a model, and writes each guess to a file if one is named.
 func scoreSets(m model.Model, sets []*dataset.Dataset, predictions string) (*score.Score, error) {
-	if predictions == "" {
+	switch {
+	case predictions == "":
 		return score.Evaluate(m, sets, nil)
+	case special(predictions):
+		f, err := os.OpenFile(predictions, os.O_WRONLY, 0)
+		if err != nil {
+			return nil, usage(err)
+		}
+		s, err := score.Evaluate(m, sets, f)
+		return s, errors.Join(err, f.Close())
 	}
-	f, err := os.Create(predictions)
-	if err != nil {
-		return nil, usage(err)
-	}
-	s, err := score.Evaluate(m, sets, f)
-	if e := f.Close(); err == nil && e != nil {
-		return nil, fmt.Errorf("writing %s: %w", predictions, e)
-	}
+	var s *score.Score
+	err := dataset.WriteFile(predictions, func(w io.Writer) (err error) {
+		s, err = score.Evaluate(m, sets, w)
+		return err
+	})
 	return s, err
+}
+
+// special tells whether a path is a pipe or a device, which is written to as it is.
+func special(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.Mode()&(os.ModeNamedPipe|os.ModeDevice) != 0
 }
 
 // warnStrangers names guessed classes that neither the training data nor the truth hold: a typing error would score as a wrong
@@ -179,6 +211,6 @@ func warnStrangers(w io.Writer, s *score.Score) {
 		for _, row := range s.Confusion.Counts {
 			n += row[j]
 		}
-		fmt.Fprintf(w, "class %q is in no data set here: its %d guesses are all wrong\n", class, n)
+		fmt.Fprintf(w, "class %q is in no dataset here: its %d guesses are all wrong\n", class, n)
 	}
 }

@@ -13,7 +13,7 @@ func newShell() *cobra.Command {
 	var lab string
 	cmd := &cobra.Command{
 		Use:   "shell NAMESPACE [-- COMMAND...]",
-		Short: "Look inside a running home: a shell, or one command, in one of its namespaces",
+		Short: "Run a shell or a command in a namespace of a running home",
 		Long: `Opens a shell in a namespace of a home that runs now: "gateway", "internet", or a device's unit, as echo-dot. There, ip,
 tcpdump, ping and wg work as on any Linux router: /etc/resolv.conf, /sys and the tunnel's end are the namespace's own, and
 private keys are not shown. tcpdump on the gateway's eth0 shows packets before their translation, on the internet's isp0 after

@@ -7,12 +7,17 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/spf13/cobra"
 )
 
 // signalError is the cause of a context that a signal has ended.
 type signalError struct{ signal syscall.Signal }
 
 func (e *signalError) Error() string { return fmt.Sprintf("stopped by the signal %q", e.signal) }
+
+// Is makes the cause be what a context that was cancelled says of itself: some who end return the one, some the other.
+func (e *signalError) Is(target error) bool { return target == context.Canceled }
 
 // exitSignal is what a shell adds to a signal's number to make the exit code of a program that it ended: 130 after Ctrl-C, 143 after SIGTERM.
 const exitSignal = 128
@@ -23,6 +28,24 @@ func stopped(ctx context.Context) (code int, ok bool) {
 		return exitSignal + int(e.signal), true
 	}
 	return 0, false
+}
+
+// abandoned marks a command that nothing has to be put in order of: a signal ends it at once, and this says what was kept.
+func abandoned(cmd *cobra.Command, kept string) *cobra.Command {
+	cmd.Annotations = map[string]string{abandon: kept}
+	return cmd
+}
+
+const abandon = "abandon"
+
+// abandons tells whether the command of a command line may be left as it is, and what it leaves behind.
+func abandons(root *cobra.Command, args []string) (kept string, ok bool) {
+	cmd, _, err := root.Find(args)
+	if err != nil {
+		return "", false
+	}
+	kept, ok = cmd.Annotations[abandon]
+	return kept, ok
 }
 
 // StopOnSignals is a context that ends with the first signal that asks a program to stop: Ctrl-C, Ctrl-\, a closed terminal, SIGTERM. What

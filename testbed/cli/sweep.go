@@ -16,6 +16,7 @@ import (
 
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/plain"
 	"glasshouse/testbed/program"
 	"glasshouse/testbed/sweep"
 )
@@ -45,8 +46,8 @@ func newSweep() *cobra.Command {
 	var o sweepOptions
 	cmd := &cobra.Command{
 		Use:   "sweep SCENARIO --vary NAME=A..B[,STEP]",
-		Short: "How well an attacker does against how many devices and phones there are, loss and delay",
-		Long: `Lives homes in the virtual world, varies one or several things, and tells how well an attacker labels packets at each point of
+		Short: "Measure an attacker against devices, phones, loss and delay",
+		Long: `Simulates homes in the virtual world, varies one or several things, and tells how well an attacker labels packets at each point of
 that grid. The attacker is trained anew at each point, on homes of that point, and scored on others. All else is held fixed:
 the classes (the target devices, and "other"), the packets of each class to learn from, and the life of the targets: home
 number i has the same targets with the same habits at every point, and the same people and internet connection. So points
@@ -68,7 +69,7 @@ phones as many as its homes have on average.
 
 With --model-command a program of your own is one more attacker, trained and scored on the same homes and packets. It is run at each
 point with three more arguments, LEARN.csv UNSEEN.csv GUESSES.csv. The first two have what an observer sees of each packet: home, ts_ns, frame,
-dir, length, ip_proto, local_port, remote_port, tcp_flags, remote_addr, payload_length, app_proto, as in a data set's packets, and
+dir, length, ip_proto, local_port, remote_port, tcp_flags, remote_addr, payload_length, app_proto, as in a dataset's packets, and
 remote_name, what DNS or TLS told of the far end. LEARN.csv has label_class behind them, empty for packets that nobody learns from
 (with --model-labels all it is there for every packet that counts). UNSEEN.csv has other homes, and no labels. The program writes
 GUESSES.csv, as for score --predictions: home, frame, class, and probability if it likes, one for each packet of UNSEEN.csv. What it
@@ -92,14 +93,14 @@ With -o DIR finished points are kept, the same command goes on where it was stop
 	f.StringSliceVar(&o.targets, "targets", nil, "IoT `DEVICES` of the scenario that the attacker looks for (default all of them)")
 	f.StringSliceVar(&o.attackers, "attackers", sweep.Attackers(), "`KINDS` of attacker: "+strings.Join(sweep.Attackers(), ", "))
 	f.StringVarP(&o.out, "output", "o", "", "`DIR` of finished points and results: new, empty, or of the same sweep")
-	f.IntVar(&o.homes, "homes", 12, "how many homes are learned from at each point")
-	f.IntVar(&o.unseen, "unseen", 0, "how many other homes judge (default as many)")
+	f.IntVar(&o.homes, "homes", 12, "training homes at each point")
+	f.IntVar(&o.unseen, "unseen", 0, "test homes at each point (default as many)")
 	o.duration = time.Hour
-	f.Var(durationFlag{&o.duration}, "duration", "how long each home is lived")
+	f.Var(durationFlag{&o.duration}, "duration", "how long each home is simulated")
 	addTimeScale(f, &o.timeScale)
 	f.IntVar(&o.packets, "packets", 0, "packets of each class to learn from (default what the quietest target surely has, at most 1000)")
 	f.IntVar(&o.trees, "trees", 60, "trees of the forest that is trained at each point")
-	f.IntVar(&o.workers, "workers", runtime.NumCPU(), "how many homes are lived at once; the result does not depend on it")
+	f.IntVar(&o.workers, "workers", runtime.NumCPU(), "how many homes are simulated at once; the result does not depend on it")
 	f.StringArrayVar(&o.programs, "model-command", nil, "`COMMAND` of a model of your own, or NAME=COMMAND; more than once for several")
 	f.StringVar(&o.labels, "model-labels", sweep.LabelsSame, "what it learns from: same, the packets that the other attackers learn from, or all")
 	o.limit = 30 * time.Minute
@@ -170,24 +171,24 @@ func runSweep(ctx context.Context, o *sweepOptions, scenario string, stdout, std
 	if err != nil {
 		return usage(err)
 	}
-	points := 1
+	points, head := 1, ""
 	for i := range axes {
 		points *= len(axes[i].Values)
-		fmt.Fprintf(stderr, "%s: %s\n", axes[i].Name, axes[i].List())
+		head += fmt.Sprintf("%s: %s\n", axes[i].Name, axes[i].List())
 	}
-	fmt.Fprintf(stderr, "%s, seed %d, %d points\n", sc.Name, o.seed.get(), points)
 	collectSeldom(o.workers)
 	bar := newProgress(stderr)
-	began := time.Now()
+	bar.announce("%s%s, seed %d, %s", head, sc.Name, o.seed.get(), plain.Count(points, "point"))
 	r, err := sweep.Run(ctx, sweep.Options{
 		Scenario: sc, Axes: axes, Targets: o.targets, Attackers: o.attackers, Seed: o.seed.get(), Learn: o.homes, Unseen: o.unseen,
 		Duration: o.duration, Packets: o.packets, Trees: o.trees, Programs: programs, Labels: o.labels, Limit: o.limit, Out: o.out, Workers: o.workers,
-		Tell: func(p sweep.Progress) { bar.sweep(p, time.Since(began)) },
+		Tell: bar.sweep,
 	})
-	bar.done()
+	if errors.Is(err, sweep.ErrTargets) || errors.Is(err, sweep.ErrOther) || errors.Is(err, dataset.ErrOccupied) {
+		err = usage(err)
+	}
+	bar.done(err)
 	switch {
-	case errors.Is(err, sweep.ErrTargets), errors.Is(err, sweep.ErrOther), errors.Is(err, dataset.ErrOccupied):
-		return usage(err)
 	case errors.Is(err, context.Canceled) && o.out != "":
 		return fmt.Errorf("stopped; finished points are in %s, and the same command goes on from there", o.out)
 	case errors.Is(err, context.Canceled):
@@ -239,7 +240,7 @@ func (o *sweepOptions) checkFiles() error {
 		if f.path == "" || o.out != "" && filepath.Dir(absolute(f.path)) == absolute(o.out) { // the sweep makes its directory first
 			continue
 		}
-		if st, err := os.Stat(f.path); err == nil && st.Mode()&(os.ModeNamedPipe|os.ModeDevice) != 0 {
+		if special(f.path) {
 			continue
 		}
 		if err := checkFilePath(f.path); err != nil {

@@ -18,6 +18,7 @@ import (
 	"glasshouse/classifier/train"
 	"glasshouse/classifier/tree"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/plain"
 )
 
 type trainOptions struct {
@@ -36,8 +37,8 @@ func newTrain() *cobra.Command {
 	var o trainOptions
 	cmd := &cobra.Command{
 		Use:   "train DATASET...",
-		Short: "Train a model on data sets",
-		Long: `Trains a model on the homes of data sets. It learns from what an observer on the WAN sees (port, protocol, direction,
+		Short: "Train a model on datasets",
+		Long: `Trains a model on the homes of datasets. It learns from what an observer on the WAN sees (port, protocol, direction,
 length, interval), and from the labels. Start-up and the gateway's own packets are left out. Features that are the same in
 all packets, as the port is behind a tunnel, are dropped. Kinds of model:
 
@@ -91,7 +92,12 @@ MODEL.checkpoint; the same command goes on from there.`,
 	return cmd
 }
 
-// openSets opens data sets that are whole, and hold no home's packets twice: a home that judges, or is held back, must not teach under
+// stoppable is a dataset whose reading ends with a context.
+func stoppable(ctx context.Context, d *dataset.Dataset) *dataset.Dataset {
+	return d.Watched(func(int64) error { return ctx.Err() })
+}
+
+// openSets opens datasets that are whole, and hold no home's packets twice: a home that judges, or is held back, must not teach under
 // another name. Rows that are not those that were written are told: they may have been changed on purpose.
 func openSets(dirs []string, stderr io.Writer) ([]*dataset.Dataset, error) {
 	var sets []*dataset.Dataset
@@ -118,6 +124,18 @@ func openSets(dirs []string, stderr io.Writer) ([]*dataset.Dataset, error) {
 	return sets, nil
 }
 
+// openStoppable is openSets; the reading of the sets ends with a context.
+func openStoppable(ctx context.Context, dirs []string, stderr io.Writer) ([]*dataset.Dataset, error) {
+	sets, err := openSets(dirs, stderr)
+	if err != nil {
+		return nil, err
+	}
+	for i, d := range sets {
+		sets[i] = stoppable(ctx, d)
+	}
+	return sets, ctx.Err()
+}
+
 func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stderr io.Writer) error {
 	switch {
 	case o.out == "":
@@ -134,33 +152,23 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 	if err := checkModelPath(o.out); err != nil {
 		return usage(err)
 	}
-	sets, err := openSets(dirs, stderr)
+	sets, err := openStoppable(ctx, dirs, stderr)
 	if err != nil {
-		return err
+		return o.kept(err)
 	}
-	began := time.Now()
-	o.neural.Workers, o.neural.Checkpoint, o.neural.Progress = runtime.NumCPU(), absolute(o.out)+".checkpoint", neuralProgress(stderr)
-	fmt.Fprintf(stderr, "%s on %d data sets, seed %d\n", o.kind, len(sets), o.seed.get())
-	progress := func(what string) func(done, of int) {
-		return func(done, of int) {
-			if done%20 == 0 || done == of {
-				fmt.Fprintf(stderr, "%d of %d %s, %s\n", done, of, what, time.Since(began).Round(time.Millisecond))
-			}
-		}
-	}
+	began, bar := time.Now(), newProgress(stderr)
+	o.neural.Workers, o.neural.Checkpoint, o.neural.Progress = runtime.NumCPU(), absolute(o.out)+".checkpoint", neuralProgress(bar)
+	bar.announce("%s on %s, seed %d", o.kind, plain.Count(len(sets), "dataset"), o.seed.get())
+	bar.open()
 	m, err := train.Train(ctx, sets, train.Options{
 		Kind: o.kind, Classes: o.classes, Features: o.feats, Window: o.window, Seed: o.seed.get(),
-		Forest: tree.ForestOptions{Workers: runtime.NumCPU(), Progress: progress("trees")},
-		Boost:  tree.BoostOptions{Workers: runtime.NumCPU(), Progress: progress("rounds")},
-		Neural: o.neural, Unknown: o.unknown, Activities: true,
+		Forest: tree.ForestOptions{Workers: runtime.NumCPU()},
+		Boost:  tree.BoostOptions{Workers: runtime.NumCPU()},
+		Neural: o.neural, Unknown: o.unknown, Activities: true, Progress: bar.phases,
 	})
-	if errors.Is(err, context.Canceled) {
-		if _, e := os.Stat(o.neural.Checkpoint); e == nil {
-			return fmt.Errorf("%w; the same command goes on from %s", err, o.neural.Checkpoint)
-		}
-	}
+	bar.done(err)
 	if err != nil {
-		return err
+		return o.kept(err)
 	}
 	if err := saveModel(m, o.out); err != nil {
 		return err
@@ -177,8 +185,20 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 			"path": meta.Path, "seed": meta.Seed, "wall_s": time.Since(began).Seconds(),
 		})
 	}
-	fmt.Fprintf(stdout, "%s: %s, %d packets of %d homes (%s), classes %s\n", o.out, meta.Kind, meta.Packets, len(meta.TrainedOn), meta.Path, strings.Join(meta.Classes, " "))
+	fmt.Fprintf(stdout, "%s: %s, %s of %s (%s), classes %s\n", o.out, meta.Kind, plain.Count(meta.Packets, "packet"),
+		plain.Count(len(meta.TrainedOn), "home"), meta.Path, strings.Join(meta.Classes, " "))
 	return nil
+}
+
+// kept adds to the error of a training that was stopped what there is of it.
+func (o *trainOptions) kept(err error) error {
+	if !errors.Is(err, context.Canceled) {
+		return err
+	}
+	if _, e := os.Stat(o.neural.Checkpoint); e == nil {
+		return fmt.Errorf("%w; the same command goes on from %s", err, o.neural.Checkpoint)
+	}
+	return fmt.Errorf("%w; no model was written", err)
 }
 
 // warnUnknown says what a model that is to call packets unknown has learned too little for.

@@ -1,13 +1,13 @@
 package cli
 
 import (
-	"fmt"
-	"io"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
+
 	"glasshouse/classifier/neural"
+	"glasshouse/testbed/plain"
 )
 
 // addNeural adds the flags of neural models.
@@ -37,27 +37,21 @@ func checkNeural(o *neural.Options) error {
 	return checkName("--weights", o.Weights, neural.ClassWeights())
 }
 
-// neuralProgress tells, every few seconds and at each epoch's end, the loss and how long the rest takes at most.
-func neuralProgress(w io.Writer) func(neural.Progress) {
-	began := time.Now()
-	told, first := began, 0
+// neuralProgress prints where a training goes on, and of the epochs that end the loss, as often as progress is shown.
+func neuralProgress(bar *progress) func(neural.Progress) {
+	first := 0
+	var last time.Time
 	return func(p neural.Progress) {
 		if first == 0 {
 			first = p.Epoch
 			if p.Resumed {
-				fmt.Fprintf(w, "goes on after %d epochs\n", p.Epoch-1)
+				bar.result("goes on after %s", plain.Count(p.Epoch-1, "epoch"))
 			}
 		}
-		if p.Share < 1 && time.Since(told) < 5*time.Second {
+		if p.Share < 1 || p.Epoch < p.Epochs && !bar.terminal && bar.now().Sub(last) < elsewhere {
 			return
 		}
-		told = time.Now()
-		done := float64(p.Epoch-first) + p.Share
-		left := time.Duration(float64(time.Since(began)) / done * (float64(p.Epochs-first+1) - done))
-		line := fmt.Sprintf("epoch %d of %d, %3.0f %%, loss %.4f", p.Epoch, p.Epochs, 100*p.Share, p.Loss)
-		if p.Share == 1 {
-			line += fmt.Sprintf(", validation %.4f (%.1f %% right)", p.Validation, 100*p.Accuracy)
-		}
-		fmt.Fprintf(w, "%s, at most %s left\n", line, left.Round(time.Second))
+		last = bar.now()
+		bar.result("epoch %d of %d: loss %.4f, validation %.4f (%.1f %% right)", p.Epoch, p.Epochs, p.Loss, p.Validation, 100*p.Accuracy)
 	}
 }

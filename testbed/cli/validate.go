@@ -49,7 +49,7 @@ func newValidate(use, short, example, kind string, load func(nameOrFile string) 
 // newSchema makes the command that prints a JSON schema.
 func newSchema(what, example string, schema func() ([]byte, error)) *cobra.Command {
 	return &cobra.Command{
-		Use: "schema", Short: "Print the JSON schema of " + what + ", for completion in an editor", Example: example, Args: cobra.NoArgs,
+		Use: "schema", Short: "Print the JSON schema of " + what, Example: example, Args: cobra.NoArgs,
 		Long: "Print the JSON schema of " + what + ". An editor with a YAML language server completes and checks a file that begins with\n" +
 			"\n  # yaml-language-server: $schema=FILE\n\nThe schema knows keys, shapes and vocabularies; validate knows everything, and says what is allowed.",
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -22,7 +22,7 @@ type versionInfo struct {
 func newVersion() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "version", Short: "Print the version, the commit, the Go version and the digest of the device catalogue", Args: cobra.NoArgs,
+		Use: "version", Short: "Print version, commit, Go version and catalogue digest", Args: cobra.NoArgs,
 		Example: "  glasshouse version\n  glasshouse version --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v, err := version()

@@ -39,13 +39,13 @@ func seeds(s []uint64) string {
 	if len(s) == 1 {
 		return fmt.Sprintf("seed %d", s[0])
 	}
-	return fmt.Sprintf("%d pairs", len(s))
+	return plain.Count(len(s), "pair")
 }
 
 func writeScript(w io.Writer, s *testbed.ScriptParity) {
 	fmt.Fprint(w, "\nScript. The same activities by the same units at the same scripted times, or else a world decides by itself.\n")
 	if s.Equal {
-		fmt.Fprintf(w, "equal: %d events\n", s.Events)
+		fmt.Fprintf(w, "equal: %s\n", plain.Count(s.Events, "event"))
 		return
 	}
 	fmt.Fprintf(w, "NOT equal: %d of %d events differ; the first: %s\n", s.Differing, s.Events, s.First)
@@ -99,8 +99,8 @@ func writeTransfer(w io.Writer, r *evaluate.TransferResult, a, b string) {
 		fmt.Fprint(w, "not made: it takes six pairs or more\n")
 		return
 	}
-	fmt.Fprintf(w, "macro-F1 %.3f and %.3f: a loss of %.1f points, 95 %% interval over %d homes %.1f to %.1f; accuracy %.1f %% and %.1f %%\n",
-		r.MacroF1[0], r.MacroF1[1], 100*r.Loss, r.Homes, 100*r.Low, 100*r.High, 100*r.Accuracy[0], 100*r.Accuracy[1])
+	fmt.Fprintf(w, "macro-F1 %.3f and %.3f: a loss of %.1f points, 95 %% interval over %s %.1f to %.1f; accuracy %.1f %% and %.1f %%\n",
+		r.MacroF1[0], r.MacroF1[1], 100*r.Loss, plain.Count(r.Homes, "home"), 100*r.Low, 100*r.High, 100*r.Accuracy[0], 100*r.Accuracy[1])
 	fmt.Fprintf(w, "%d packets scored; learned from %d and %d, as means over %d seeds, whose losses are", r.Scored, r.Learned[0], r.Learned[1], len(r.BySeed))
 	for _, s := range r.BySeed {
 		fmt.Fprintf(w, " %.1f", 100*s.Loss)

@@ -16,13 +16,13 @@ func percent(v float64) string { return fmt.Sprintf("%.1f %%", 100*v) }
 // WriteScore prints a score.
 func WriteScore(w io.Writer, s *score.Score) error {
 	t := plain.NewTable(w)
-	fmt.Fprintf(t, "%s, %s: %d packets scored, %d excluded (gateway, internet, start-up)\n\n", s.Model, s.Path, s.N, s.Excluded)
+	fmt.Fprintf(t, "%s, %s: %s scored, %d excluded (gateway, internet, start-up)\n\n", s.Model, s.Path, plain.Count(s.N, "packet"), s.Excluded)
 	fmt.Fprintf(t, "\t%s\tlength look-up\tmajority\n", s.Model)
 	fmt.Fprintf(t, "accuracy\t%s\t%s\t%s\n", percent(s.Accuracy), percent(s.Baseline.LengthLookup.Accuracy), percent(s.Baseline.Majority.Accuracy))
 	fmt.Fprintf(t, "macro-F1\t%.3f\t%.3f\t%.3f\n", s.MacroF1, s.Baseline.LengthLookup.MacroF1, s.Baseline.Majority.MacroF1)
 	fmt.Fprintf(t, "balanced accuracy\t%s\n\n", percent(s.BalancedAccuracy))
 	if in := s.Intervals; in != nil {
-		fmt.Fprintf(t, "95 %% interval over %d homes: accuracy %s, macro-F1 %s\n\n", in.Homes, percents(in.Accuracy), span(&in.MacroF1))
+		fmt.Fprintf(t, "95 %% interval over %s: accuracy %s, macro-F1 %s\n\n", plain.Count(in.Homes, "home"), percents(in.Accuracy), span(&in.MacroF1))
 	}
 	fmt.Fprint(t, "class\trecall\tprecision\tF1\t95 %\tn\tfirst told\n")
 	for i, c := range s.PerClass {
@@ -30,7 +30,7 @@ func WriteScore(w io.Writer, s *score.Score) error {
 	}
 	p := s.Presence
 	if p.Windows > 0 {
-		fmt.Fprintf(t, "\nwho is active in %d packets (%d windows, %.1f classes each):\n", p.Window, p.Windows, p.ClassesPerWindow)
+		fmt.Fprintf(t, "\nwho is active in %s (%s, %.1f classes each):\n", plain.Count(p.Window, "packet"), plain.Count(p.Windows, "window"), p.ClassesPerWindow)
 		fmt.Fprintf(t, "Hamming loss %.3f; guessing nobody %.3f, the best constant set %.3f; macro-F1 %.3f\n",
 			p.HammingLoss, p.BaselineAbsent, p.BaselineConstant, p.MacroF1)
 		if in := s.Intervals; in != nil {
@@ -54,7 +54,7 @@ func WriteScore(w io.Writer, s *score.Score) error {
 		fmt.Fprintln(t)
 	}
 	if u := s.Unknown; u != nil {
-		fmt.Fprintf(t, "\ncalled unknown: %d packets, %s; the share aimed at on known devices was %s\n", u.N, percent(u.Share), percent(u.Wanted))
+		fmt.Fprintf(t, "\ncalled unknown: %s, %s; the share aimed at on known devices was %s\n", plain.Count(u.N, "packet"), percent(u.Share), percent(u.Wanted))
 	}
 	fmt.Fprint(t, "\ntruth \\ guess")
 	for i := range s.Confusion.Labels {

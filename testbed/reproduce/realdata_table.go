@@ -38,6 +38,7 @@ func (r *RealData) Write(w io.Writer) error {
 		fmt.Fprintln(w)
 	}
 	t := plain.NewTable(w)
+	t.Keys = 3
 	fmt.Fprint(t, "\nhome\tpath\tmodel\t\tvirtual\treal\tloss\tlook-up, real\n")
 	for _, c := range r.Cells {
 		fmt.Fprintf(t, "%s\t%s\t%s\taccuracy\t%s\t%s\t%s\t%.1f\n", c.Home, c.Path, c.Model, estimate(c.Virtual.Accuracy), estimate(c.Real.Accuracy), points(c.Loss.Accuracy), 100*c.Real.LookUp.Accuracy)

@@ -10,7 +10,8 @@ import (
 // Write prints the table and the findings.
 func (r *HomeMole) Write(w io.Writer) error {
 	t := plain.NewTable(w)
-	fmt.Fprintf(t, "HomeMole's experiment on emulated homes; seed %d, %d homes to learn from, %d unseen ones, %s each\n", r.Options.Seed, r.Options.Learn, r.Options.Unseen, r.Options.Duration)
+	t.Keys = 3
+	fmt.Fprintf(t, "HomeMole's experiment on emulated homes; seed %d, %s to train on, %d unseen, %s each\n", r.Options.Seed, plain.Count(r.Options.Learn, "home"), r.Options.Unseen, r.Options.Duration)
 	if r.Options.TimeScale > 0 {
 		fmt.Fprintf(t, "people act %g times as often as in life; protocol timers are not scaled\n", r.Options.TimeScale)
 	}

@@ -14,8 +14,9 @@ import (
 // Write prints the result as a table.
 func (r *Result) Write(w io.Writer) error {
 	t := plain.NewTable(w)
-	fmt.Fprintf(t, "%s, seed %d: %d targets, %d packets of each class to learn from at each point, %d homes to learn from and %d unseen ones of %s\n",
-		r.Scenario, r.Seed, len(r.Targets), r.Packets, r.Learn, r.Unseen, time.Duration(r.DurationS*float64(time.Second)))
+	t.Keys = len(r.Axes) + 1
+	fmt.Fprintf(t, "%s, seed %d: %s, %s of each class to train on at each point, %s to train on and %d unseen of %s\n",
+		r.Scenario, r.Seed, plain.Count(len(r.Targets), "target"), plain.Count(r.Packets, "packet"), plain.Count(r.Learn, "home"), r.Unseen, time.Duration(r.DurationS*float64(time.Second)))
 	fmt.Fprintf(t, "time scale %g: how often people act, relative to life\n", r.TimeScale)
 	fmt.Fprintf(t, "balanced accuracy: the share of packets labelled rightly, each class alike, in %%; a blind guess has %.1f\n", 100*r.Chance)
 	fmt.Fprintf(t, "by Glasshouse %s; scenario %s, devices %s\n\n", r.Made["glasshouse"], brief(r.Digest), brief(r.Catalogue))

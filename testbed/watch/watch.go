@@ -9,6 +9,7 @@ package watch
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 
 	"glasshouse/classifier/activity"
@@ -57,6 +58,8 @@ type ClassTotal struct {
 	FirstNs         int64   `json:"first_ns"`
 	LastNs          int64   `json:"last_ns"`
 	Windows         int     `json:"windows"` // that hold it
+	// Activities counts the windows in which the model says that it does something; nil where the model does not say.
+	Activities map[string]int `json:"activities,omitempty"`
 }
 
 // Counts are the frames that were read.
@@ -249,6 +252,12 @@ func (w *Watcher) closeWindow() error {
 		p.Activity, p.FromNs, p.ToNs = w.acts.Tell(w.meta.Activities, w.meta.Classes, c)
 		w.open.Present = append(w.open.Present, p)
 		w.totals[c].Windows++
+		if p.Activity != "" {
+			if w.totals[c].Activities == nil {
+				w.totals[c].Activities = make(map[string]int)
+			}
+			w.totals[c].Activities[p.Activity]++
+		}
 	}
 	slices.SortFunc(w.open.Present, func(a, b ClassPackets) int {
 		if a.Packets != b.Packets {
@@ -300,6 +309,7 @@ func (w *Watcher) Totals() []ClassTotal {
 	for _, t := range w.totals {
 		c := *t
 		c.MeanProbability /= float64(c.Packets)
+		c.Activities = maps.Clone(t.Activities)
 		out = append(out, c)
 	}
 	slices.SortFunc(out, func(a, b ClassTotal) int {
