@@ -9,12 +9,15 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"glasshouse/devices/strictyaml"
 )
 
 //go:embed catalogue/*.yaml
 var catalogue embed.FS
+
+const sourcesFile = "sources.yaml"
 
 // Names returns the names of the catalogue's devices, sorted.
 func Names() []string {
@@ -58,14 +61,9 @@ func LoadFile(file string) (*Profile, error) {
 	return ParseProfile(file, src)
 }
 
-// IsFile tells a path to a YAML file from the name of something built in.
-func IsFile(nameOrPath string) bool {
-	return strings.ContainsAny(nameOrPath, `/\`) || strings.HasSuffix(nameOrPath, ".yaml") || strings.HasSuffix(nameOrPath, ".yml")
-}
-
 // Resolve loads a device of the catalogue by its name, or a profile by the path of its file.
 func Resolve(nameOrPath string) (*Profile, error) {
-	if IsFile(nameOrPath) {
+	if strictyaml.IsFile(nameOrPath) {
 		return LoadFile(nameOrPath)
 	}
 	return Load(nameOrPath)
@@ -83,4 +81,56 @@ func CatalogueDigest() (string, error) {
 		h.Write(d[:])
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+var readCatalogueReferences = sync.OnceValues(func() ([]Reference, error) {
+	src, err := catalogue.ReadFile(path.Join("catalogue", sourcesFile))
+	if err != nil {
+		return nil, err
+	}
+	return ParseReferences(sourcesFile, src)
+})
+
+// References returns the catalogue's sources, in the order of the file.
+func References() ([]Reference, error) {
+	refs, err := readCatalogueReferences()
+	return slices.Clone(refs), err
+}
+
+// Citations returns the sources that a profile's texts cite, each once, in the order in which they are first cited. A profile's
+// own list goes before the catalogue's.
+func Citations(p *Profile) ([]Reference, error) {
+	var keys []string
+	for o := range p.Origins() {
+		keys = append(keys, Cited(o.Source)...)
+	}
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	known, err := References()
+	if err != nil {
+		return nil, err
+	}
+	var cited []Reference
+	for _, key := range keys {
+		has := func(r Reference) bool { return r.Key == key }
+		if slices.ContainsFunc(cited, has) {
+			continue
+		}
+		if i := slices.IndexFunc(p.Sources, has); i >= 0 {
+			cited = append(cited, p.Sources[i])
+		} else if i := slices.IndexFunc(known, has); i >= 0 {
+			cited = append(cited, known[i])
+		}
+	}
+	return cited, nil
+}
+
+// ParseProfile reads a device profile, which may cite the catalogue's sources beside its own.
+func ParseProfile(file string, src []byte) (*Profile, error) {
+	known, err := References()
+	if err != nil { // the file is part of the program
+		return nil, fmt.Errorf("the catalogue's sources: %w", err)
+	}
+	return readProfile(file, src, known)
 }

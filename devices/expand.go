@@ -19,7 +19,7 @@ func expand(p *Profile, steps []Step, d *Draws, now epoch) []Exchange {
 		for n := d.In(s.Repeat); n > 0; n-- {
 			x := Exchange{Op: s.Op, Service: s.Service, Offset: offset, Fresh: s.Fresh}
 			if s.Op == OpConnect || s.Op == OpReconnect {
-				x.Messages = svc.loginMessages(d, now.of(svc))
+				x.Messages = loginMessages(svc, d, now.of(svc))
 			} else {
 				e := expander{svc: svc, d: d, level: now.of(svc)}
 				e.items(s.Messages)

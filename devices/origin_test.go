@@ -1,40 +1,14 @@
-package devices
+package devices_test
 
 import (
-	"regexp"
-	"slices"
-	"strings"
 	"testing"
-)
 
-// What was solved from means or from what others leave is assumed.
-func TestMeasuredNumbersNameTheirSource(t *testing.T) {
-	solved := regexp.MustCompile(`derived from \[moniotr|\b(solved|fit)\b`)
-	for _, p := range loadAll(t) {
-		p.origins(func(o *Origin) {
-			if o.Basis == BasisAssumed {
-				return
-			}
-			cited := Cited(o.Source)
-			switch {
-			case len(cited) == 0:
-				t.Errorf("%s: the numbers of %q are %s, and it cites no source", p.Device, o.Source, o.Basis)
-			case o.Basis == BasisPaper && !slices.ContainsFunc(cited, func(key string) bool { return strings.HasPrefix(key, "homemole-") }):
-				t.Errorf("%s: the numbers of %q are the paper's, and it does not cite the paper", p.Device, o.Source)
-			}
-			if what := solved.FindString(o.Source); what != "" && o.Basis == BasisMeasured {
-				t.Errorf("%s: %q is called measured, and says %q", p.Device, o.Source, what)
-			}
-			if strings.Contains(o.Source, "assumed") && len(o.Assumed) == 0 {
-				t.Errorf("%s: %q speaks of what is assumed, and no number of it is", p.Device, o.Source)
-			}
-		})
-	}
-}
+	"glasshouse/devices"
+)
 
 // What is assumed of a measured entry counts as assumed, and only what is given counts at all.
 func TestBasesCountQuantities(t *testing.T) {
-	p, err := ParseProfile("box.yaml", []byte(`device: box
+	p, err := devices.ParseProfile("box.yaml", []byte(`device: box
 about: a box
 kind: iot
 category: hub
@@ -49,11 +23,11 @@ activities:
 		t.Fatal(err)
 	}
 	n := p.Bases()
-	if n[BasisMeasured] != 2 || n[BasisPaper] != 2 || n[BasisAssumed] != 6 {
+	if n[devices.BasisMeasured] != 2 || n[devices.BasisPaper] != 2 || n[devices.BasisAssumed] != 6 {
 		t.Errorf("%v, want 2 measured (host, port), 2 of the paper (every, steps), 6 assumed", n)
 	}
 	q := *p
-	q.Services = append([]Service(nil), p.Services...)
+	q.Services = append([]devices.Service(nil), p.Services...)
 	q.Services[0].Assumed = nil
 	if p.Digest() != q.Digest() {
 		t.Error("what is assumed changes the digest, which names data")

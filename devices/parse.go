@@ -34,13 +34,14 @@ var (
 
 const nameAllowed = "1 to 32 lower-case letters and digits in words joined by hyphens, as in smart-kettle"
 
-// ParseProfile reads a device profile. file is its name in messages; the error is ConfigErrors with all that is wrong.
-func ParseProfile(file string, src []byte) (*Profile, error) {
+// readProfile reads a device profile. Its texts may cite what is known beside its own list of sources. All that is wrong is in the
+// error, which is strictyaml.ConfigErrors.
+func readProfile(file string, src []byte, known []Reference) (*Profile, error) {
 	doc, root := strictyaml.Parse(file, src)
 	if doc.Failed() {
 		return nil, doc.Err()
 	}
-	r := &profileReader{}
+	r := &profileReader{known: known}
 	r.profile(root)
 	if err := doc.Err(); err != nil {
 		return nil, err
@@ -51,6 +52,7 @@ func ParseProfile(file string, src []byte) (*Profile, error) {
 // profileReader fills a profile. Services come first: steps are checked against them.
 type profileReader struct {
 	p          Profile
+	known      []Reference       // sources that it may cite beside its own
 	anew       []strictyaml.Node // of each activity, what restarts it
 	stateNodes []strictyaml.Node // of p.States
 	astray     bool              // a state's name was wrong

@@ -103,7 +103,7 @@ func nearKeys(key string, refs []Reference) string {
 	if len(keys) <= 20 {
 		return strictyaml.OneOf(key, keys)
 	}
-	s := "the keys of devices/catalogue/" + sourcesFile + ", or of the profile's own sources"
+	s := "the keys of devices/catalogue/sources.yaml, or of the profile's own sources"
 	if near := strictyaml.Nearest(key, keys); near != "" {
 		s += "; did you mean " + near + "?"
 	}
@@ -117,13 +117,8 @@ func (r *profileReader) cites(n strictyaml.Node, source string) {
 		if slices.ContainsFunc(r.p.Sources, has) {
 			continue
 		}
-		known, err := References()
-		if err != nil { // the file is part of the program
-			n.Errorf("", "the catalogue's sources: %v", err)
-			return
-		}
-		if !slices.ContainsFunc(known, has) {
-			n.Errorf(nearKeys(key, append(known, r.p.Sources...)), "unknown source [%s]", key)
+		if !slices.ContainsFunc(r.known, has) {
+			n.Errorf(nearKeys(key, slices.Concat(r.known, r.p.Sources)), "unknown source [%s]", key)
 		}
 	}
 }

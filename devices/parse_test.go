@@ -1,4 +1,4 @@
-package devices
+package devices_test
 
 import (
 	"errors"
@@ -6,6 +6,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"glasshouse/devices"
+	"glasshouse/devices/devicestest"
+	"glasshouse/devices/strictyaml"
 )
 
 // All mistakes at once, each with position, caret and what is allowed.
@@ -20,28 +24,28 @@ func TestParseErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		name := filepath.Base(file)
-		p, err := ParseProfile(name, src)
+		p, err := devices.ParseProfile(name, src)
 		if p != nil || err == nil {
 			t.Errorf("%s was accepted", file)
 			continue
 		}
-		golden(t, filepath.Join("bad", strings.TrimSuffix(name, ".yaml")+".txt"), err.Error()+"\n")
+		devicestest.Golden(t, filepath.Join("bad", strings.TrimSuffix(name, ".yaml")+".txt"), err.Error()+"\n")
 	}
 }
 
 func TestParseErrorIsStructured(t *testing.T) {
-	_, err := ParseProfile("k.yaml", []byte("device: kettle\nabout: a kettle\nkind: robot\n"))
-	var all ConfigErrors
+	_, err := devices.ParseProfile("k.yaml", []byte("device: kettle\nabout: a kettle\nkind: robot\n"))
+	var all strictyaml.ConfigErrors
 	if !errors.As(err, &all) {
 		t.Fatalf("%T", err)
 	}
-	var first ConfigError
+	var first strictyaml.ConfigError
 	for _, e := range all {
 		if e.Path == "kind" {
 			first = e
 		}
 	}
-	want := ConfigError{
+	want := strictyaml.ConfigError{
 		File: "k.yaml", Line: 3, Column: 7, Path: "kind", Msg: `"robot" is not known`, Allowed: "iot, phone, tablet",
 		Snippet: "    3 | kind: robot\n      |       ^",
 	}
@@ -52,30 +56,30 @@ func TestParseErrorIsStructured(t *testing.T) {
 
 // A profile that was read can be performed, whatever it says.
 func FuzzParseProfile(f *testing.F) {
-	for _, name := range Names() {
-		src, err := Source(name)
+	for _, name := range devices.Names() {
+		src, err := devices.Source(name)
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(src)
 	}
-	f.Add([]byte(varied))
-	f.Add([]byte(tabled))
-	f.Add([]byte(chained))
-	f.Add([]byte(slipping))
+	f.Add([]byte(devicestest.Varied))
+	f.Add([]byte(devicestest.Tabled))
+	f.Add([]byte(devicestest.Chained))
+	f.Add([]byte(devicestest.Slipping))
 	f.Fuzz(func(t *testing.T, src []byte) {
-		p, err := ParseProfile("f.yaml", src)
+		p, err := devices.ParseProfile("f.yaml", src)
 		if (p == nil) == (err == nil) {
 			t.Fatalf("profile %v, error %v", p, err)
 		}
 		if err != nil {
-			var all ConfigErrors
+			var all strictyaml.ConfigErrors
 			if !errors.As(err, &all) || len(all) == 0 || err.Error() == "" {
 				t.Fatalf("error %T: %v", err, err)
 			}
 			return
 		}
-		s := NewScript(Specimen{Profile: p, Seed: 1}, ScriptOptions{Duration: 60e9, Density: 1, Peer: true})
+		s := devices.NewScript(devices.Specimen{Profile: p, Seed: 1}, devices.ScriptOptions{Duration: 60e9, Density: 1, Peer: true})
 		var last int64
 		for range 20 {
 			a, ok := s.Next()

@@ -4,15 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"slices"
-
-	"glasshouse/devices/strictyaml"
 )
-
-// ConfigError is one thing that is wrong in a profile or scenario file.
-type ConfigError = strictyaml.ConfigError
-
-// ConfigErrors are all the errors of one file.
-type ConfigErrors = strictyaml.ConfigErrors
 
 // Kind of a device.
 type Kind string
@@ -33,12 +25,6 @@ func Categories() []string {
 		"appliance", "camera", "doorbell", "hub", "light", "lock", "phone", "plug", "printer", "sensor",
 		"speaker", "tablet", "thermostat", "toy", "tv", "voice-assistant",
 	}
-}
-
-// Range is drawn from uniformly, both ends included.
-type Range struct {
-	Min int64 `json:"min"`
-	Max int64 `json:"max"`
 }
 
 // Profile is a model of device: what all units of it share. It is read-only after ParseProfile.
@@ -173,43 +159,6 @@ func (s *Service) Web() bool { return s.Transport == TransportHTTP || s.Transpor
 func (s *Service) Greets() bool {
 	m := s.Login.Messages
 	return len(m) > 0 && opens(m[0], Down, 1)
-}
-
-// LoginMessages returns the messages with which the service's lasting connection begins; nil where it has no log-in. What is
-// drawn anew for each connection is drawn from a seed, for which seed is called then alone.
-func (s *Service) LoginMessages(seed func() uint64) []Message {
-	if len(s.Login.Messages) > 0 {
-		return s.loginMessages(NewDraws(seed(), "login"), 0)
-	}
-	return s.loginMessages(nil, 0)
-}
-
-// loginMessages draws the messages of a log-in; level is what every reply takes now beyond its own time, ns.
-func (s *Service) loginMessages(d *Draws, level int64) []Message {
-	if len(s.Login.Messages) > 0 {
-		e := expander{svc: s, d: d, level: level}
-		e.items(s.Login.Messages)
-		return e.out
-	}
-	if s.Login.Up == 0 {
-		return nil
-	}
-	wait := (s.Latency.Min + s.Latency.Max) / 2
-	if n := len(s.Replies); n > 0 {
-		wait = s.Replies[n/2]
-	}
-	if rest := s.Login.Down - MQTTConnack; s.Transport == TransportMQTT && rest > 0 {
-		return []Message{
-			{Dir: Up, Size: s.Login.Up},
-			{Dir: Down, Size: MQTTConnack, Wait: wait},
-			{Dir: Up, Size: MQTTSubscribe},
-			{Dir: Down, Size: rest, Wait: wait},
-		}
-	}
-	return []Message{
-		{Dir: Up, Size: s.Login.Up},
-		{Dir: Down, Size: s.Login.Down, Wait: wait},
-	}
 }
 
 // Overhead returns the bytes of an Ethernet frame that are not application data when it holds exactly one message of the

@@ -1,4 +1,4 @@
-package devices
+package devices_test
 
 import (
 	"os"
@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"glasshouse/devices"
 	"glasshouse/devices/strictyaml/schematest"
 )
 
@@ -17,7 +18,7 @@ func TestReadmeProfiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	schema, err := Schema()
+	schema, err := devices.Schema()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +28,7 @@ func TestReadmeProfiles(t *testing.T) {
 		t.Fatalf("%d blocks of YAML, %d profiles", n, len(shown))
 	}
 	for _, m := range shown {
-		p, err := ParseProfile(m[1]+".yaml", []byte(m[2]))
+		p, err := devices.ParseProfile(m[1]+".yaml", []byte(m[2]))
 		if err != nil {
 			t.Error(err)
 			continue

@@ -2,10 +2,8 @@ package devices
 
 import (
 	"cmp"
-	"path"
+	"iter"
 	"regexp"
-	"slices"
-	"sync"
 
 	"glasshouse/devices/strictyaml"
 )
@@ -41,63 +39,23 @@ func Cited(source string) []string {
 	return keys
 }
 
-const sourcesFile = "sources.yaml" // of the catalogue
-
-var readCatalogueReferences = sync.OnceValues(func() ([]Reference, error) {
-	src, err := catalogue.ReadFile(path.Join("catalogue", sourcesFile))
-	if err != nil {
-		return nil, err
-	}
-	return ParseReferences(sourcesFile, src)
-})
-
-// References returns the catalogue's sources, in the order of the file.
-func References() ([]Reference, error) {
-	refs, err := readCatalogueReferences()
-	return slices.Clone(refs), err
-}
-
-// origins calls f for the origin of each entry of the profile, in the order in which they are shown.
-func (p *Profile) origins(f func(*Origin)) {
-	for i := range p.Services {
-		f(&p.Services[i].Origin)
-	}
-	for i := range p.Activities {
-		f(&p.Activities[i].Origin)
-	}
-	for i := range p.States {
-		f(&p.States[i].Origin)
-	}
-	for i := range p.Kits {
-		f(&p.Kits[i].Origin)
-	}
-}
-
-// Citations returns the sources that the profile's texts cite, each once, in the order in which they are first cited. A profile's
-// own list goes before the catalogue's.
-func (p *Profile) Citations() ([]Reference, error) {
-	var keys []string
-	p.origins(func(o *Origin) { keys = append(keys, Cited(o.Source)...) })
-	if len(keys) == 0 {
-		return nil, nil
-	}
-	known, err := References()
-	if err != nil {
-		return nil, err
-	}
-	var cited []Reference
-	for _, key := range keys {
-		has := func(r Reference) bool { return r.Key == key }
-		if slices.ContainsFunc(cited, has) {
-			continue
+// Origins yields the origin of every entry of the profile, in the order in which they are shown.
+func (p *Profile) Origins() iter.Seq[*Origin] {
+	return func(yield func(*Origin) bool) {
+		more := true
+		for i := 0; more && i < len(p.Services); i++ {
+			more = yield(&p.Services[i].Origin)
 		}
-		if i := slices.IndexFunc(p.Sources, has); i >= 0 {
-			cited = append(cited, p.Sources[i])
-		} else if i := slices.IndexFunc(known, has); i >= 0 {
-			cited = append(cited, known[i])
+		for i := 0; more && i < len(p.Activities); i++ {
+			more = yield(&p.Activities[i].Origin)
+		}
+		for i := 0; more && i < len(p.States); i++ {
+			more = yield(&p.States[i].Origin)
+		}
+		for i := 0; more && i < len(p.Kits); i++ {
+			more = yield(&p.Kits[i].Origin)
 		}
 	}
-	return cited, nil
 }
 
 // complete takes what r leaves out from the entry that it is a part of. A file, what was measured and the values are its own.

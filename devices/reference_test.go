@@ -1,4 +1,4 @@
-package devices
+package devices_test
 
 import (
 	"bytes"
@@ -10,19 +10,21 @@ import (
 	"strings"
 	"testing"
 
+	"glasshouse/devices"
+	"glasshouse/devices/devicestest"
 	"glasshouse/devices/strictyaml/schematest"
 )
 
 // Each entry of the catalogue's list says where it is found, whose it is, what was measured and how; each is cited by a profile
 // or marked as background, and none that is marked is cited.
 func TestCatalogueSourcesAreCompleteAndCited(t *testing.T) {
-	refs, err := References()
+	refs, err := devices.References()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cited := make(map[string]bool)
-	for _, p := range loadAll(t) {
-		all, err := p.Citations()
+	for _, p := range devicestest.All(t) {
+		all, err := devices.Citations(p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,16 +50,16 @@ func TestCatalogueSourcesAreCompleteAndCited(t *testing.T) {
 
 // Every key that a built-in profile cites is resolved, in the texts' order and each once.
 func TestEveryBuiltInCitationResolves(t *testing.T) {
-	for _, p := range loadAll(t) {
+	for _, p := range devicestest.All(t) {
 		var want []string
-		p.origins(func(o *Origin) {
-			for _, key := range Cited(o.Source) {
+		for o := range p.Origins() {
+			for _, key := range devices.Cited(o.Source) {
 				if !slices.Contains(want, key) {
 					want = append(want, key)
 				}
 			}
-		})
-		refs, err := p.Citations()
+		}
+		refs, err := devices.Citations(p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,15 +98,15 @@ const own = `sources:
 // A profile cites the catalogue's sources and its own; a part takes what it leaves out from the whole. Free text stays free.
 func TestProfilesCite(t *testing.T) {
 	for _, text := range []string{"a capture [1], see [there] and [A-B] and [x]", "box.pcap"} {
-		if _, err := ParseProfile("box.yaml", cited("", text)); err != nil {
+		if _, err := devices.ParseProfile("box.yaml", cited("", text)); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
-	p, err := ParseProfile("box.yaml", cited(own, "[my-monday] at noon; [homemole-table1] [my-monday]"))
+	p, err := devices.ParseProfile("box.yaml", cited(own, "[my-monday] at noon; [homemole-table1] [my-monday]"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	refs, err := p.Citations()
+	refs, err := devices.Citations(p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +116,7 @@ func TestProfilesCite(t *testing.T) {
 	if r := refs[0]; r.Title != "My box" || r.Address != "https://example.org/" || r.File != "monday.pcap" || r.Year != 2026 {
 		t.Errorf("a part is %+v", r)
 	}
-	schema, err := Schema()
+	schema, err := devices.Schema()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +139,7 @@ func TestBadCitations(t *testing.T) {
 		"part of none":  {"sources: [{key: a-b, of: c-d, title: t, file: f}]\n", "s", `part of an unknown source "c-d"`},
 		"part of part":  {own + "  - {key: a-b, of: my-monday, file: f}\n", "s", `part of "my-monday", which is a part`},
 	} {
-		_, err := ParseProfile("box.yaml", cited(c.sources, c.text))
+		_, err := devices.ParseProfile("box.yaml", cited(c.sources, c.text))
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "box.yaml:") {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}

@@ -1,8 +1,10 @@
-package devices
+package devices_test
 
 import (
 	"testing"
 	"time"
+
+	"glasshouse/devices"
 )
 
 const nightly = `device: box
@@ -24,20 +26,20 @@ activities:
 
 // A schedule keeps the time of day, whatever the hour at which the script begins and however the device's clock errs.
 func TestSchedulesAtATimeOfDay(t *testing.T) {
-	p, err := ParseProfile("box.yaml", []byte(nightly))
+	p, err := devices.ParseProfile("box.yaml", []byte(nightly))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, clock := range []time.Duration{0, 3 * time.Hour, 3*time.Hour + 40*time.Minute, 18*time.Hour + 30*time.Minute} {
-		x := NewScript(Specimen{Profile: p, Seed: 9, Drift: 40_000}, ScriptOptions{Duration: 10 * dayNs, Density: 1, Clock: int64(clock)})
+		x := devices.NewScript(devices.Specimen{Profile: p, Seed: 9, Drift: 40_000}, devices.ScriptOptions{Duration: 10 * int64(24*time.Hour), Density: 1, Clock: int64(clock)})
 		n := 0
 		for a, ok := x.Next(); ok; a, ok = x.Next() {
-			if a.Name == ActivityBoot {
+			if a.Name == devices.ActivityBoot {
 				continue
 			}
 			n++
-			at := time.Duration((a.At + int64(clock)) % dayNs)
-			if want := 3*time.Hour + 30*time.Minute; at < want-5*time.Minute || at > want+5*time.Minute || a.Trigger != TriggerSchedule {
+			at := time.Duration((a.At + int64(clock)) % int64(24*time.Hour))
+			if want := 3*time.Hour + 30*time.Minute; at < want-5*time.Minute || at > want+5*time.Minute || a.Trigger != devices.TriggerSchedule {
 				t.Errorf("from %v: at %v by %s", clock, at, a.Trigger)
 			}
 		}

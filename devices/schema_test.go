@@ -1,21 +1,23 @@
-package devices
+package devices_test
 
 import (
 	"os"
 	"testing"
 
+	"glasshouse/devices"
+	"glasshouse/devices/devicestest"
 	"glasshouse/devices/strictyaml/schematest"
 )
 
 // Every profile of the catalogue is what the schema allows.
 func TestSchemaTakesTheCatalogue(t *testing.T) {
-	src, err := Schema()
+	src, err := devices.Schema()
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := schematest.Compile(t, src)
-	for _, name := range Names() {
-		profile, err := Source(name)
+	for _, name := range devices.Names() {
+		profile, err := devices.Source(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -23,7 +25,7 @@ func TestSchemaTakesTheCatalogue(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for name, src := range map[string]string{"varied": varied, "tabled": tabled, "chained": chained, "slipping": slipping} {
+	for name, src := range map[string]string{"varied": devicestest.Varied, "tabled": devicestest.Tabled, "chained": devicestest.Chained, "slipping": devicestest.Slipping} {
 		if err := s.Validate(schematest.Decode(t, []byte(src))); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -54,10 +56,10 @@ activities:
 
 // The reader and the schema know the same keys in every mapping.
 func TestSchemaKnowsTheReadersKeys(t *testing.T) {
-	src, err := Schema()
+	src, err := devices.Schema()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = ParseProfile("x.yaml", []byte(everywhere))
+	_, err = devices.ParseProfile("x.yaml", []byte(everywhere))
 	schematest.SameKeys(t, src, err, 16)
 }

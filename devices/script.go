@@ -122,17 +122,6 @@ func NewScript(s Specimen, o ScriptOptions) *Script {
 	return x
 }
 
-// kitsOf returns the names of a hub's units of one kit.
-func (s *Specimen) kitsOf(kit string) []string {
-	var names []string
-	for i := range s.Kits {
-		if s.Kits[i].Kit.Name == kit {
-			names = append(names, s.Kits[i].Name)
-		}
-	}
-	return names
-}
-
 // meanGap returns ns between acts, from acts a day and two factors, all in millionths; MaxInt64 stands for never.
 func meanGap(perDay, habit, density int64) int64 {
 	gap := int64(24 * time.Hour)
@@ -315,7 +304,7 @@ func (x *Script) drawBoot(s Specimen) Activity {
 		if !svc.Lasting {
 			continue
 		}
-		a.Exchanges = append(a.Exchanges, Exchange{Op: OpConnect, Service: svc.Name, Offset: offset, Messages: svc.loginMessages(what, levels{s.Seed}.at(a.At).of(svc))})
+		a.Exchanges = append(a.Exchanges, Exchange{Op: OpConnect, Service: svc.Name, Offset: offset, Messages: loginMessages(svc, what, levels{s.Seed}.at(a.At).of(svc))})
 		offset += 1 + when.N(connectGap)
 	}
 	if r := x.profile.Routine(ActivityBoot); r != nil {

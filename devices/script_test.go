@@ -1,4 +1,4 @@
-package devices
+package devices_test
 
 import (
 	"fmt"
@@ -8,23 +8,26 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/devices"
+	"glasshouse/devices/devicestest"
+
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
 
-func specimen(p *Profile, index int32, seed uint64) Specimen {
-	return Specimen{Index: index, Name: p.Device, Profile: p, Seed: seed, Habit: 1}
+func specimen(p *devices.Profile, index int32, seed uint64) devices.Specimen {
+	return devices.Specimen{Index: index, Name: p.Device, Profile: p, Seed: seed, Habit: 1}
 }
 
-func all(s *Script) []Activity {
-	var list []Activity
+func all(s *devices.Script) []devices.Activity {
+	var list []devices.Activity
 	for a, ok := s.Next(); ok; a, ok = s.Next() {
 		list = append(list, a)
 	}
 	return list
 }
 
-func lines(unit string, a Activity) string {
+func lines(unit string, a devices.Activity) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d %s %s %s %s\n", a.At, unit, a.Name, a.Trigger, a.Actor)
 	for _, x := range a.Exchanges {
@@ -46,35 +49,35 @@ func lines(unit string, a Activity) string {
 
 // Equal for ever: data sets are named by their seeds.
 func TestScriptGolden(t *testing.T) {
-	for i, p := range loadAll(t) {
-		s := NewScript(specimen(p, int32(i), 42), ScriptOptions{Duration: int64(10 * time.Minute), Density: 20, Peer: true})
+	for i, p := range devicestest.All(t) {
+		s := devices.NewScript(specimen(p, int32(i), 42), devices.ScriptOptions{Duration: int64(10 * time.Minute), Density: 20, Peer: true})
 		var b strings.Builder
 		for _, a := range all(s) {
 			b.WriteString(lines(p.Device, a))
 		}
-		golden(t, "script-"+p.Device+".txt", b.String())
+		devicestest.Golden(t, "script-"+p.Device+".txt", b.String())
 	}
 }
 
 func TestScriptOrderAndRest(t *testing.T) {
-	profiles := loadAll(t)
+	profiles := devicestest.All(t)
 	rapid.Check(t, func(t *rapid.T) {
 		p := rapid.SampledFrom(profiles).Draw(t, "profile")
 		s := specimen(p, 0, rapid.Uint64().Draw(t, "seed"))
 		s.Drift = rapid.Int64Range(-100_000, 100_000).Draw(t, "drift")
-		o := ScriptOptions{
+		o := devices.ScriptOptions{
 			Duration: int64(time.Hour), Density: rapid.SampledFrom([]float64{0, 1, 30, 1000}).Draw(t, "density"), Peer: rapid.Bool().Draw(t, "peer"),
 		}
 		var last, free int64
-		for i, a := range all(NewScript(s, o)) {
+		for i, a := range all(devices.NewScript(s, o)) {
 			if a.At < last || a.At >= o.Duration {
 				t.Fatalf("%s at %d after %d, of %d", a.Name, a.At, last, o.Duration)
 			}
 			last = a.At
-			if (i == 0) != (a.Name == ActivityBoot) {
+			if (i == 0) != (a.Name == devices.ActivityBoot) {
 				t.Fatalf("activity %d is %s", i, a.Name)
 			}
-			if len(a.Exchanges) == 0 && a.Name != ActivityBoot && a.Trigger != TriggerState {
+			if len(a.Exchanges) == 0 && a.Name != devices.ActivityBoot && a.Trigger != devices.TriggerState {
 				t.Fatalf("%s does nothing", a.Name)
 			}
 			r := p.Routine(a.Name)
@@ -84,7 +87,7 @@ func TestScriptOrderAndRest(t *testing.T) {
 			if a.At < free {
 				t.Fatalf("%s at %d: the act before it and its rest last until %d", a.Name, a.At, free)
 			}
-			free = a.At + span(&a) + r.Refractory.Min
+			free = a.At + devices.Span(&a) + r.Refractory.Min
 			if o.Density == 0 || a.Actor == "" || r.Peer && !o.Peer {
 				t.Fatalf("%s by %q at density %g, peer %t", a.Name, a.Actor, o.Density, o.Peer)
 			}
@@ -94,11 +97,11 @@ func TestScriptOrderAndRest(t *testing.T) {
 
 // Beat k is where its period and the unit's drift put it, within the jitter: errors do not add up.
 func TestTimersKeepTheirPeriod(t *testing.T) {
-	for _, p := range loadAll(t) {
+	for _, p := range devicestest.All(t) {
 		s := specimen(p, 0, 7)
 		s.Drift = 30_000
-		script := NewScript(s, ScriptOptions{Duration: int64(48 * time.Hour)})
-		beats := make(map[string]Beat)
+		script := devices.NewScript(s, devices.ScriptOptions{Duration: int64(48 * time.Hour)})
+		beats := make(map[string]devices.Beat)
 		for _, b := range script.Beats() {
 			beats[b.Activity] = b
 		}
@@ -118,7 +121,7 @@ func TestTimersKeepTheirPeriod(t *testing.T) {
 			if count[a.Name] == 0 {
 				first[a.Name] = a.At
 			}
-			want := first[a.Name] + stretch(count[a.Name]*b.Period, s.Drift)
+			want := first[a.Name] + devices.Stretch(count[a.Name]*b.Period, s.Drift)
 			if off := a.At - want; off > 2*r.Jitter+1 || off < -2*r.Jitter-1 {
 				t.Fatalf("%s %s: beat %d is %d ns off", p.Device, a.Name, count[a.Name], off)
 			}
@@ -137,14 +140,14 @@ func TestTimersKeepTheirPeriod(t *testing.T) {
 
 // Without a period, gaps follow the quantiles that the profile gives.
 func TestGapsFollowTheirQuantiles(t *testing.T) {
-	p, err := Load("sifely-gateway")
+	p, err := devices.Load("sifely-gateway")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := p.Routine("report").Gaps
 	var gaps []int64
 	last := int64(0)
-	for _, a := range all(NewScript(specimen(p, 0, 3), ScriptOptions{Duration: int64(28 * 24 * time.Hour)})) {
+	for _, a := range all(devices.NewScript(specimen(p, 0, 3), devices.ScriptOptions{Duration: int64(28 * 24 * time.Hour)})) {
 		if a.Name == "reopen" { // which begins the rhythm anew
 			last = 0
 		}
@@ -169,14 +172,14 @@ func TestGapsFollowTheirQuantiles(t *testing.T) {
 }
 
 func TestDensityScalesPeopleOnly(t *testing.T) {
-	p, err := Load("xiaomi-hub")
+	p, err := devices.Load("xiaomi-hub")
 	if err != nil {
 		t.Fatal(err)
 	}
 	people := func(density, habit float64) (acts, beats int) {
 		s := specimen(p, 0, 3)
 		s.Habit = habit
-		for _, a := range all(NewScript(s, ScriptOptions{Duration: int64(24 * time.Hour), Density: density})) {
+		for _, a := range all(devices.NewScript(s, devices.ScriptOptions{Duration: int64(24 * time.Hour), Density: density})) {
 			switch r := p.Routine(a.Name); {
 			case r == nil:
 			case r.Person():
@@ -203,7 +206,7 @@ func TestDensityScalesPeopleOnly(t *testing.T) {
 }
 
 func TestModesAndPeer(t *testing.T) {
-	p, err := Load("360-camera")
+	p, err := devices.Load("360-camera")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +220,7 @@ func TestModesAndPeer(t *testing.T) {
 			s.Options = map[string]any{"mode": c.mode}
 		}
 		seen := make(map[string]bool)
-		for _, a := range all(NewScript(s, ScriptOptions{Duration: int64(12 * time.Hour), Density: 10, Peer: c.peer})) {
+		for _, a := range all(devices.NewScript(s, devices.ScriptOptions{Duration: int64(12 * time.Hour), Density: 10, Peer: c.peer})) {
 			seen[a.Name] = true
 		}
 		if seen["watch-lan"] != c.lan || seen["watch-wan"] != c.wan {
@@ -228,9 +231,9 @@ func TestModesAndPeer(t *testing.T) {
 
 // What a host may rely on: see Exchange and Service.
 func TestExchangesKeepTheirPromises(t *testing.T) {
-	for _, p := range loadAll(t) {
+	for _, p := range devicestest.All(t) {
 		for seed := range uint64(3) {
-			for _, a := range all(NewScript(specimen(p, 0, seed), ScriptOptions{Duration: int64(6 * time.Hour), Density: 20, Peer: true})) {
+			for _, a := range all(devices.NewScript(specimen(p, 0, seed), devices.ScriptOptions{Duration: int64(6 * time.Hour), Density: 20, Peer: true})) {
 				var last int64
 				for _, x := range a.Exchanges {
 					s := p.Service(x.Service)
@@ -238,15 +241,15 @@ func TestExchangesKeepTheirPromises(t *testing.T) {
 						t.Fatalf("%s %s: offsets fall", p.Device, a.Name)
 					}
 					last = x.Offset
-					opens := Up
-					if s.Transport == TransportApp {
-						opens = Down
+					opens := devices.Up
+					if s.Transport == devices.TransportApp {
+						opens = devices.Down
 					}
 					if x.Fresh && (x.Messages[0].Dir != opens || x.Messages[0].Size < 16) {
 						t.Fatalf("%s %s: a fresh connection opens with %+v", p.Device, a.Name, x.Messages[0])
 					}
 					for _, m := range x.Messages {
-						if m.Size < 1 || m.Wait < 0 || !s.Connected() && (m.Size < 16 || m.Size > maxDatagram) {
+						if m.Size < 1 || m.Wait < 0 || !s.Connected() && (m.Size < 16 || m.Size > 1472) {
 							t.Fatalf("%s %s: message %+v over %s", p.Device, a.Name, m, s.Transport)
 						}
 					}
@@ -257,14 +260,14 @@ func TestExchangesKeepTheirPromises(t *testing.T) {
 }
 
 func TestAgendaIsOneOrder(t *testing.T) {
-	profiles := loadAll(t)
-	draw := func(seed uint64) []Planned {
-		var scripts []*Script
+	profiles := devicestest.All(t)
+	draw := func(seed uint64) []devices.Planned {
+		var scripts []*devices.Script
 		for i, p := range profiles {
-			scripts = append(scripts, NewScript(specimen(p, int32(i), seed+uint64(i)), ScriptOptions{Duration: int64(time.Hour), Density: 5}))
+			scripts = append(scripts, devices.NewScript(specimen(p, int32(i), seed+uint64(i)), devices.ScriptOptions{Duration: int64(time.Hour), Density: 5}))
 		}
-		agenda := Merge(scripts)
-		var list []Planned
+		agenda := devices.Merge(scripts)
+		var list []devices.Planned
 		for x, ok := agenda.Next(); ok; x, ok = agenda.Next() {
 			list = append(list, x)
 		}
@@ -285,7 +288,7 @@ func TestAgendaIsOneOrder(t *testing.T) {
 		count[x.Unit]++
 	}
 	for i, p := range profiles {
-		alone := all(NewScript(specimen(p, int32(i), 1+uint64(i)), ScriptOptions{Duration: int64(time.Hour), Density: 5}))
+		alone := all(devices.NewScript(specimen(p, int32(i), 1+uint64(i)), devices.ScriptOptions{Duration: int64(time.Hour), Density: 5}))
 		if len(alone) != count[i] {
 			t.Errorf("%s: %d activities in the agenda, %d alone", p.Device, count[i], len(alone))
 		}
@@ -300,13 +303,13 @@ func TestAgendaIsOneOrder(t *testing.T) {
 
 // A log-in at an MQTT broker is the CONNECT and the CONNACK, and where the broker says more, a subscription.
 func TestMQTTLogIn(t *testing.T) {
-	for down, want := range map[int][]Message{
-		4:   {{Dir: Up, Size: 60}, {Dir: Down, Size: 4, Wait: 2}},
-		9:   {{Dir: Up, Size: 60}, {Dir: Down, Size: 4, Wait: 2}, {Dir: Up, Size: MQTTSubscribe}, {Dir: Down, Size: 5, Wait: 2}},
-		300: {{Dir: Up, Size: 60}, {Dir: Down, Size: 4, Wait: 2}, {Dir: Up, Size: MQTTSubscribe}, {Dir: Down, Size: 296, Wait: 2}},
+	for down, want := range map[int][]devices.Message{
+		4:   {{Dir: devices.Up, Size: 60}, {Dir: devices.Down, Size: 4, Wait: 2}},
+		9:   {{Dir: devices.Up, Size: 60}, {Dir: devices.Down, Size: 4, Wait: 2}, {Dir: devices.Up, Size: devices.MQTTSubscribe}, {Dir: devices.Down, Size: 5, Wait: 2}},
+		300: {{Dir: devices.Up, Size: 60}, {Dir: devices.Down, Size: 4, Wait: 2}, {Dir: devices.Up, Size: devices.MQTTSubscribe}, {Dir: devices.Down, Size: 296, Wait: 2}},
 	} {
-		s := Service{Transport: TransportMQTT, Lasting: true, Login: Login{Up: 60, Down: down}, Latency: Range{Min: 1, Max: 3}}
-		if diff := cmp.Diff(want, s.LoginMessages(nil)); diff != "" {
+		s := devices.Service{Transport: devices.TransportMQTT, Lasting: true, Login: devices.Login{Up: 60, Down: down}, Latency: devices.Range{Min: 1, Max: 3}}
+		if diff := cmp.Diff(want, devices.LoginMessages(&s, nil)); diff != "" {
 			t.Errorf("down %d (-want +got):\n%s", down, diff)
 		}
 	}
@@ -314,12 +317,12 @@ func TestMQTTLogIn(t *testing.T) {
 
 // Acts by a plan: as many as a day has, for any seed, and one in each stretch of the mean gap.
 func TestSteadyActsComeEvenly(t *testing.T) {
-	p, err := Load("echo-dot")
+	p, err := devices.Load("echo-dot")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for seed := range uint64(20) {
-		s := NewScript(Specimen{Profile: p, Seed: seed}, ScriptOptions{Duration: int64(24 * time.Hour), Density: 2, Steady: true})
+		s := devices.NewScript(devices.Specimen{Profile: p, Seed: seed}, devices.ScriptOptions{Duration: int64(24 * time.Hour), Density: 2, Steady: true})
 		var last, n int64
 		const gap = int64(24*time.Hour) / 40 // of 20 a day, twice as often
 		for {

@@ -1,10 +1,12 @@
-package devices
+package devices_test
 
 import (
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"glasshouse/devices"
 
 	"pgregory.net/rapid"
 )
@@ -44,7 +46,7 @@ type entry struct {
 // What a script does keeps to the states: activities happen in their states alone and bring the states that they say, timers
 // begin anew with theirs, and a state lasts as long as its profile says.
 func TestScriptsKeepToTheirStates(t *testing.T) {
-	p, err := ParseProfile("cam.yaml", []byte(moody))
+	p, err := devices.ParseProfile("cam.yaml", []byte(moody))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +54,7 @@ func TestScriptsKeepToTheirStates(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := specimen(p, 0, rapid.Uint64().Draw(t, "seed"))
 		density := rapid.SampledFrom([]float64{0, 1, 10}).Draw(t, "density")
-		list := all(NewScript(s, ScriptOptions{Duration: 2 * dayNs, Density: density, Clock: 12 * hourNs}))
+		list := all(devices.NewScript(s, devices.ScriptOptions{Duration: 2 * int64(24*time.Hour), Density: density, Clock: 12 * hourNs}))
 		states := []entry{{}}
 		woke := make(map[string]int64) // when a state began in which an activity can happen, and it could not before
 		phase := make(map[int64]int64) // of beat: by when it began anew
@@ -62,17 +64,17 @@ func TestScriptsKeepToTheirStates(t *testing.T) {
 			if i > 0 && a.At < list[i-1].At {
 				t.Fatalf("%s at %d after %d", a.Name, a.At, list[i-1].At)
 			}
-			if a.Trigger == TriggerState {
+			if a.Trigger == devices.TriggerState {
 				seen[a.Name]++
 				switch {
-				case a.Name == now.state, now.state == "" && a.Name != StateStandby:
+				case a.Name == now.state, now.state == "" && a.Name != devices.StateStandby:
 					t.Fatalf("%s follows %q", a.Name, now.state)
-				case a.Name == StateActive && len(a.Exchanges) != 1, a.Name == StateSleeping && a.Exchanges[0].Op != OpDisconnect:
+				case a.Name == devices.StateActive && len(a.Exchanges) != 1, a.Name == devices.StateSleeping && a.Exchanges[0].Op != devices.OpDisconnect:
 					t.Fatalf("%s begins with %v", a.Name, a.Exchanges)
-				case a.Name != StateStandby: // by an activity, whenever that comes
-				case now.state == StateStreaming && a.At != over:
+				case a.Name != devices.StateStandby: // by an activity, whenever that comes
+				case now.state == devices.StateStreaming && a.At != over:
 					t.Fatalf("streaming until %d, not until the stream ends at %d", a.At, over)
-				case now.state == StateActive && (a.At-renewed < 20e9 || a.At-renewed > 40e9):
+				case now.state == devices.StateActive && (a.At-renewed < 20e9 || a.At-renewed > 40e9):
 					t.Fatalf("active for %d ns after the last motion", a.At-renewed)
 				}
 				for j := range p.Activities {
@@ -83,7 +85,7 @@ func TestScriptsKeepToTheirStates(t *testing.T) {
 				states, renewed = append(states, entry{a.Name, a.At}), a.At
 				continue
 			}
-			if a.Name == ActivityBoot {
+			if a.Name == devices.ActivityBoot {
 				continue
 			}
 			seen[a.Name]++
@@ -101,7 +103,7 @@ func TestScriptsKeepToTheirStates(t *testing.T) {
 				t.Fatalf("%s while %q", a.Name, before.state)
 			}
 			if r.Then != "" {
-				over = a.At + span(&a)
+				over = a.At + devices.Span(&a)
 			}
 			since := a.At - woke[a.Name]
 			switch a.Name {
@@ -122,7 +124,7 @@ func TestScriptsKeepToTheirStates(t *testing.T) {
 		}
 	})
 	for _, name := range p.ActivityNames() {
-		if name != ActivityBoot && seen[name] == 0 {
+		if name != devices.ActivityBoot && seen[name] == 0 {
 			t.Errorf("never %s", name)
 		}
 	}
@@ -130,24 +132,24 @@ func TestScriptsKeepToTheirStates(t *testing.T) {
 
 // A profile without states draws what it drew before there were states; one whose activities name none of them, too.
 func TestStatesDisturbNothingElse(t *testing.T) {
-	p, err := Load("tplink-hs110")
+	p, err := devices.Load("tplink-hs110")
 	if err != nil {
 		t.Fatal(err)
 	}
 	q := *p
-	q.States = []State{{Name: StateStandby, Lasts: Range{1e9, 5e9}, Next: StateSleeping}, {Name: StateSleeping, Lasts: Range{1e9, 5e9}, Next: StateStandby}}
-	o := ScriptOptions{Duration: dayNs, Density: 5}
+	q.States = []devices.State{{Name: devices.StateStandby, Lasts: devices.Range{1e9, 5e9}, Next: devices.StateSleeping}, {Name: devices.StateSleeping, Lasts: devices.Range{1e9, 5e9}, Next: devices.StateStandby}}
+	o := devices.ScriptOptions{Duration: int64(24 * time.Hour), Density: 5}
 	var with []string
 	changes := 0
-	for _, a := range all(NewScript(specimen(&q, 0, 4), o)) {
-		if a.Trigger == TriggerState {
+	for _, a := range all(devices.NewScript(specimen(&q, 0, 4), o)) {
+		if a.Trigger == devices.TriggerState {
 			changes++
 			continue
 		}
 		with = append(with, lines("x", a))
 	}
 	var without []string
-	for _, a := range all(NewScript(specimen(p, 0, 4), o)) {
+	for _, a := range all(devices.NewScript(specimen(p, 0, 4), o)) {
 		without = append(without, lines("x", a))
 	}
 	if !slices.Equal(with, without) || changes < 20_000 {
@@ -173,11 +175,11 @@ activities:
 
 // Two timers that enter each other's states at once do so at most ten times a second, and not for ever at one moment.
 func TestStatesDoNotChangeForEver(t *testing.T) {
-	p, err := ParseProfile("cam.yaml", []byte(strings.NewReplacer("LOGIN", "2", "STEP", "connect").Replace(restless)))
+	p, err := devices.ParseProfile("cam.yaml", []byte(strings.NewReplacer("LOGIN", "2", "STEP", "connect").Replace(restless)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	script := NewScript(specimen(p, 0, 1), ScriptOptions{Duration: int64(time.Minute)})
+	script := devices.NewScript(specimen(p, 0, 1), devices.ScriptOptions{Duration: int64(time.Minute)})
 	n := 0
 	for _, ok := script.Next(); ok; _, ok = script.Next() {
 		if n++; n > 2*10*60+100 {
@@ -192,7 +194,7 @@ func TestStatesDoNotChangeForEver(t *testing.T) {
 // What a step opens again and again counts with its whole log-in.
 func TestLogInsCountAsMessages(t *testing.T) {
 	for repeat, fine := range map[string]bool{"reconnect, repeat: 10": true, "reconnect, repeat: 1000": false} {
-		_, err := ParseProfile("cam.yaml", []byte(strings.NewReplacer("LOGIN", "19000", "STEP", repeat).Replace(restless)))
+		_, err := devices.ParseProfile("cam.yaml", []byte(strings.NewReplacer("LOGIN", "19000", "STEP", repeat).Replace(restless)))
 		if fine != (err == nil) || err != nil && !strings.Contains(err.Error(), "messages in one activity") {
 			t.Errorf("%s: %v", repeat, err)
 		}

@@ -1,40 +1,13 @@
-package devices
+package devices_test
 
 import (
 	"slices"
 	"testing"
 	"time"
-)
 
-const tabled = `
-device: box
-about: a box with tables
-kind: iot
-category: hub
-oui: "00:11:22"
-wifi: {doze: [0s, 100ms, 400ms]}
-services:
-  - name: api
-    host: api.k.io
-    port: 443
-    transport: tcp
-    cloud: k
-    lasting: true
-    login: {up: 20, down: 20}
-    reply: {latency: [1ms, 2ms, 4ms, 50ms], level: [0s, 1s]}
-    basis: assumed
-    source: s
-activities:
-  - name: beat
-    trigger: timer
-    every: 60s
-    jitter: [-2ms, 0s, 0s, 1ms, 20ms]
-    basis: assumed
-    source: s
-    steps:
-      - service: api
-        messages: [{up: 20}, {down: 20}, {up: 30, wait: [10ms, 20ms, 80ms]}]
-`
+	"glasshouse/devices"
+	"glasshouse/devices/devicestest"
+)
 
 // within tells which share of the values lies in [lo, hi].
 func within(v []int64, lo, hi int64) float64 {
@@ -49,14 +22,14 @@ func within(v []int64, lo, hi int64) float64 {
 
 // Jitter, waits and replies are drawn from the quantiles that a profile gives; what is late does not add up.
 func TestTablesAreDrawnFrom(t *testing.T) {
-	p, err := ParseProfile("box.yaml", []byte(tabled))
+	p, err := devices.ParseProfile("box.yaml", []byte(devicestest.Tabled))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(p.WiFi.Doze, []int64{0, 100e6, 400e6}) {
 		t.Errorf("doze %v", p.WiFi.Doze)
 	}
-	s := NewScript(specimen(p, 0, 3), ScriptOptions{Duration: int64(14 * 24 * time.Hour)})
+	s := devices.NewScript(specimen(p, 0, 3), devices.ScriptOptions{Duration: int64(14 * 24 * time.Hour)})
 	var at, replies, waits []int64
 	hours := make(map[int64][]int64)
 	for _, a := range all(s) {
@@ -65,7 +38,7 @@ func TestTablesAreDrawnFrom(t *testing.T) {
 		}
 		m := a.Exchanges[0].Messages
 		at, replies, waits = append(at, a.At), append(replies, m[1].Wait), append(waits, m[2].Wait)
-		hours[a.At/LevelTime] = append(hours[a.At/LevelTime], m[1].Wait)
+		hours[a.At/devices.LevelTime] = append(hours[a.At/devices.LevelTime], m[1].Wait)
 	}
 	if len(at) < 20000 {
 		t.Fatalf("%d beats", len(at))

@@ -1,84 +1,22 @@
-package devices
+package devices_test
 
 import (
 	"slices"
 	"testing"
 	"time"
+
+	"glasshouse/devices"
+	"glasshouse/devices/devicestest"
 )
-
-const varied = `
-device: box
-about: a box whose line begins with a greeting, and whose dialogues vary
-kind: iot
-category: hub
-oui: "00:11:22"
-services:
-  - name: api
-    host: api.k.io
-    port: 443
-    transport: tcp
-    cloud: k
-    lasting: true
-    login: {messages: [{down: 29, wait: 5ms}, {up: 106, wait: [10ms, 20ms, 80ms]}, {variants: [{weight: 3, messages: [{down: 45}]}, {messages: []}]}]}
-    basis: assumed
-    source: s
-activities:
-  - name: reopen
-    trigger: timer
-    every: 10m
-    basis: assumed
-    source: s
-    steps: [{service: api, op: reconnect}]
-  - name: beat
-    trigger: timer
-    every: 60s
-    phase: [1s, 2s, 40s]
-    restarted_by: reopen
-    basis: assumed
-    source: s
-    steps: [{service: api, messages: [{variants: [{weight: 9, messages: [{up: 20}]}, {weight: 1, messages: [{up: 30}, {down: 30}]}]}]}]
-  - name: report
-    trigger: timer
-    gaps: [100s, 200s]
-    restarted_by: reopen
-    basis: assumed
-    source: s
-    steps: [{service: api, messages: [{up: 50}]}]
-`
-
-const chained = `
-device: box
-about: a box whose beats are late in company
-kind: iot
-category: hub
-oui: "00:11:22"
-services: [{name: api, host: api.k.io, port: 443, transport: tcp, cloud: k, lasting: true, login: {up: 20, down: 20}, basis: assumed, source: s}]
-activities:
-  - name: beat
-    trigger: timer
-    every: 60s
-    jitter: {table: [0s, 0s, 1s, 2s], next: [[9, 1, 0], [5, 5, 0], [1, 0, 9]]}
-    basis: assumed
-    source: s
-    steps:
-      - service: api
-        messages: [{up: 20, wait: {table: [0s, 1ms, 1s], next: [[0, 1], [1, 0]]}, repeat: 6}]
-  - name: report
-    trigger: timer
-    gaps: {table: [10s, 10s, 90s], next: [[9, 1], [1, 9]]}
-    basis: assumed
-    source: s
-    steps: [{service: api, messages: [{up: 50}]}]
-`
 
 // What is drawn from a chain depends on the last value, and its states come as often as the chain says.
 func TestChains(t *testing.T) {
-	p, err := ParseProfile("box.yaml", []byte(chained))
+	p, err := devices.ParseProfile("box.yaml", []byte(devicestest.Chained))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var reports []int64
-	for _, a := range all(NewScript(specimen(p, 0, 3), ScriptOptions{Duration: int64(20 * 24 * time.Hour)})) {
+	for _, a := range all(devices.NewScript(specimen(p, 0, 3), devices.ScriptOptions{Duration: int64(20 * 24 * time.Hour)})) {
 		switch a.Name {
 		case "report":
 			reports = append(reports, a.At)
@@ -101,7 +39,7 @@ func TestChains(t *testing.T) {
 	if s := float64(same) / float64(n); s < 0.88 || s > 0.92 {
 		t.Errorf("%.3f of the gaps are like the one before, want 0.9", s)
 	}
-	d, state := NewDraws(1, "a test"), -1
+	d, state := devices.NewDraws(1, "a test"), -1
 	count := make(map[int]int)
 	q := p.Routine("beat").Jitters
 	var last, held, late int
@@ -128,7 +66,7 @@ func TestChains(t *testing.T) {
 // A log-in of messages is drawn anew for each connection, variants by their weights, and timers begin anew where an activity
 // restarts them.
 func TestVariantsAndRestarts(t *testing.T) {
-	p, err := ParseProfile("box.yaml", []byte(varied))
+	p, err := devices.ParseProfile("box.yaml", []byte(devicestest.Varied))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,10 +77,10 @@ func TestVariantsAndRestarts(t *testing.T) {
 	var short, whole, rare, beats int
 	var phases, waits []int64
 	first := true
-	for _, a := range all(NewScript(specimen(p, 0, 3), ScriptOptions{Duration: int64(30 * 24 * time.Hour)})) {
+	for _, a := range all(devices.NewScript(specimen(p, 0, 3), devices.ScriptOptions{Duration: int64(30 * 24 * time.Hour)})) {
 		switch a.Name {
 		case "boot":
-			if m := a.Exchanges[0].Messages; len(m) < 2 || m[0].Dir != Down || m[0].Size != 29 {
+			if m := a.Exchanges[0].Messages; len(m) < 2 || m[0].Dir != devices.Down || m[0].Size != 29 {
 				t.Errorf("boot says %v", m)
 			}
 		case "reopen":
@@ -184,39 +122,21 @@ func TestVariantsAndRestarts(t *testing.T) {
 	}
 	seeds := uint64(0)
 	draw := func() uint64 { seeds++; return seeds }
-	a, b := p.Service("api").LoginMessages(draw), p.Service("api").LoginMessages(draw)
+	a, b := devices.LoginMessages(p.Service("api"), draw), devices.LoginMessages(p.Service("api"), draw)
 	if a[1].Wait == b[1].Wait {
 		t.Errorf("two connections begin alike: %v", a)
 	}
 }
 
-const slipping = `
-device: box
-about: a box whose grid slips
-kind: iot
-category: hub
-oui: "00:11:22"
-services: [{name: api, host: api.k.io, port: 443, transport: tcp, cloud: k, lasting: true, login: {up: 20, down: 20}, basis: assumed, source: s}]
-activities:
-  - name: beat
-    trigger: timer
-    every: 60s
-    jitter: 1ms
-    slip: {chance: 10, by: [700ms, 800ms, 900ms]}
-    basis: assumed
-    source: s
-    steps: [{service: api, messages: [{up: 20}]}]
-`
-
 // A grid that slips stays where it has slipped to.
 func TestSlips(t *testing.T) {
-	p, err := ParseProfile("box.yaml", []byte(slipping))
+	p, err := devices.ParseProfile("box.yaml", []byte(devicestest.Slipping))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var last int64
 	slipped, n := 0, 0
-	for _, a := range all(NewScript(specimen(p, 0, 3), ScriptOptions{Duration: int64(10 * 24 * time.Hour)})) {
+	for _, a := range all(devices.NewScript(specimen(p, 0, 3), devices.ScriptOptions{Duration: int64(10 * 24 * time.Hour)})) {
 		if a.Name != "beat" {
 			continue
 		}

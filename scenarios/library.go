@@ -53,7 +53,7 @@ func Text(name string) ([]byte, error) {
 
 // Load returns a built-in scenario by its name, or reads one from a file.
 func Load(nameOrFile string) (*Scenario, error) {
-	if !devices.IsFile(nameOrFile) {
+	if !strictyaml.IsFile(nameOrFile) {
 		src, err := Text(nameOrFile)
 		if err != nil {
 			return nil, err

@@ -23,10 +23,10 @@ const (
 var defaultStart = time.Date(2026, time.January, 5, 0, 0, 0, 0, time.UTC)
 
 // Parse reads a scenario. file is its name in messages, and paths of device profiles are relative to its directory. The
-// error is devices.ConfigErrors with all that is wrong, in the profiles too.
+// error is strictyaml.ConfigErrors with all that is wrong, in the profiles too.
 func Parse(file string, src []byte) (*Scenario, error) {
 	return parse(file, src, func(name string) (*devices.Profile, string, error) {
-		if devices.IsFile(name) && !filepath.IsAbs(name) {
+		if strictyaml.IsFile(name) && !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(file), name)
 			if abs, err := filepath.Abs(name); err == nil {
 				name = abs
@@ -47,7 +47,7 @@ func parse(file string, src []byte, resolve resolver) (*Scenario, error) {
 	}
 	r := &reader{resolve: resolve}
 	r.scenario(root)
-	var own devices.ConfigErrors
+	var own strictyaml.ConfigErrors
 	errors.As(doc.Err(), &own)
 	if all := append(own, r.foreign...); len(all) > 0 {
 		return nil, all
@@ -58,7 +58,7 @@ func parse(file string, src []byte, resolve resolver) (*Scenario, error) {
 type reader struct {
 	s       Scenario
 	resolve resolver
-	foreign devices.ConfigErrors // of device profiles
+	foreign strictyaml.ConfigErrors // of device profiles
 }
 
 func (r *reader) scenario(root strictyaml.Node) {
@@ -158,12 +158,12 @@ func (r *reader) entry(n strictyaml.Node) (e Entry) {
 }
 
 func (r *reader) unresolved(at strictyaml.Node, name string, err error) {
-	var inside devices.ConfigErrors
+	var inside strictyaml.ConfigErrors
 	switch {
 	case errors.As(err, &inside):
 		at.Errorf("", "the profile has errors of its own, which follow")
 		r.foreign = append(r.foreign, inside...)
-	case devices.IsFile(name):
+	case strictyaml.IsFile(name):
 		at.Errorf("a device of the catalogue, or the path of a profile", "%v", err)
 	default:
 		at.Errorf(strictyaml.OneOf(name, devices.Names())+" (or the path of a profile)", "no device %q in the catalogue", name)

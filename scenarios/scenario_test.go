@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"glasshouse/devices"
+	"glasshouse/devices/strictyaml"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -213,7 +214,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("scenario %v, error %v", s, err)
 		}
 		if err != nil {
-			var all devices.ConfigErrors
+			var all strictyaml.ConfigErrors
 			if !errors.As(err, &all) || len(all) == 0 || err.Error() == "" {
 				t.Fatalf("error %T: %v", err, err)
 			}

@@ -80,7 +80,7 @@ func TestHeartbeatIsLearned(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, r.YAML)
 	}
-	if refs, err := p.Citations(); err != nil || len(refs) != 1 || refs[0].File != "a test" {
+	if refs, err := devices.Citations(p); err != nil || len(refs) != 1 || refs[0].File != "a test" {
 		t.Errorf("the profile cites %v (%v), want the capture", refs, err)
 	}
 	s := p.Services[0]

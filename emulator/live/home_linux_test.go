@@ -184,7 +184,7 @@ func (h *home) boot(host *Host, event int64) {
 	p := host.c.Specimen.Profile
 	for i := range p.Services {
 		if s := &p.Services[i]; s.Lasting {
-			act.Exchanges = append(act.Exchanges, devices.Exchange{Op: devices.OpConnect, Service: s.Name, Messages: s.LoginMessages(host.draw)})
+			act.Exchanges = append(act.Exchanges, devices.Exchange{Op: devices.OpConnect, Service: s.Name, Messages: devices.LoginMessages(s, host.draw)})
 		}
 	}
 	h.perform(host, act, event)

@@ -203,7 +203,7 @@ func (l *line) openDatagrams(ctx context.Context, tag packet.Tag) error {
 	}
 	u.host.c.Sessions.expect(u.flow.Key())
 	l.udp = u
-	if m := l.s.LoginMessages(l.host.draw); m != nil {
+	if m := devices.LoginMessages(l.s, l.host.draw); m != nil {
 		return u.walk(ctx, newJob(m, l.host.c.Clock.Now(), tag))
 	}
 	return nil
@@ -220,7 +220,7 @@ func (l *line) login(ctx context.Context, tag packet.Tag, role packet.Role, firs
 		return err
 	}
 	if first == nil {
-		first = l.s.LoginMessages(l.host.draw)
+		first = devices.LoginMessages(l.s, l.host.draw)
 	}
 	if first != nil {
 		if err := c.walk(ctx, newJob(first, l.host.c.Clock.Now(), tag.As(roleOr(role, packet.RoleData)))); err != nil {

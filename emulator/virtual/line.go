@@ -128,7 +128,7 @@ func (l *line) openUDP(t packet.Tag, done func(error)) {
 		}
 		u.lasting = true
 		l.udp = u
-		if m := l.svc.LoginMessages(l.host.stack.draws.Uint64); m != nil {
+		if m := devices.LoginMessages(l.svc, l.host.stack.draws.Uint64); m != nil {
 			u.walk(m, l.host.n.clock.Now(), t, done)
 			return
 		}
@@ -153,7 +153,7 @@ func (l *line) login(t packet.Tag, role packet.Role, first []devices.Message, do
 			done(err)
 		}
 		if first == nil {
-			first = l.svc.LoginMessages(l.host.stack.draws.Uint64)
+			first = devices.LoginMessages(l.svc, l.host.stack.draws.Uint64)
 		}
 		if first != nil {
 			c.perform(&job{messages: first, start: l.host.n.clock.Now(), tag: t.As(roleOr(role, packet.RoleData)), done: up})

@@ -63,7 +63,7 @@ func newDevicesShow() *cobra.Command {
 			if err != nil {
 				return usage(err)
 			}
-			refs, err := p.Citations()
+			refs, err := devices.Citations(p)
 			if err != nil {
 				return err
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"glasshouse/devices"
+	"glasshouse/devices/strictyaml"
 	"glasshouse/scenarios"
 )
 
@@ -83,7 +84,7 @@ func (o *newScenario) text() (string, error) {
 		return "", err
 	}
 	for _, d := range o.devices {
-		if devices.IsFile(d) && !filepath.IsAbs(d) {
+		if strictyaml.IsFile(d) && !filepath.IsAbs(d) {
 			abs, err := filepath.Abs(d)
 			if err != nil {
 				return "", err

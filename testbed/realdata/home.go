@@ -70,7 +70,7 @@ func Library() []string {
 
 // Load returns a built-in home by its name, with its captures in the directory captures, or reads a file, whose captures are relative to it.
 func Load(nameOrFile, captures string) (*Home, error) {
-	if devices.IsFile(nameOrFile) {
+	if strictyaml.IsFile(nameOrFile) {
 		src, err := os.ReadFile(nameOrFile)
 		if err != nil {
 			return nil, fmt.Errorf("reading a list of captures: %w", err)
@@ -113,7 +113,7 @@ func parse(file string, src []byte, dir string) (*Home, error) {
 		m.Opt("captures").Errorf(fmt.Sprintf("1 to %d", maxUnits), "%d captures", len(list))
 	}
 	for _, n := range list {
-		h.Captures = append(h.Captures, capture(n, dir, h.Together, devices.IsFile(file)))
+		h.Captures = append(h.Captures, capture(n, dir, h.Together, strictyaml.IsFile(file)))
 	}
 	h.join(list)
 	if err := doc.Err(); err != nil {
@@ -159,7 +159,7 @@ func capture(n strictyaml.Node, dir string, together, own bool) (c Capture) {
 	}
 	at := m.Need("device")
 	if c.Device = at.String(maxText); c.Device != "" {
-		if own && devices.IsFile(c.Device) && !filepath.IsAbs(c.Device) {
+		if own && strictyaml.IsFile(c.Device) && !filepath.IsAbs(c.Device) {
 			c.Device = filepath.Join(dir, c.Device)
 		}
 		var err error

@@ -17,6 +17,7 @@ import (
 	"glasshouse/classifier/train"
 	"glasshouse/classifier/tree"
 	"glasshouse/devices"
+	"glasshouse/devices/strictyaml"
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
@@ -230,7 +231,7 @@ func likeness(h *realdata.Home, path scenarios.Path) (*scenarios.Scenario, error
 	var order []string
 	for _, c := range h.Captures {
 		d := c.Device
-		if devices.IsFile(d) {
+		if strictyaml.IsFile(d) {
 			var err error
 			if d, err = filepath.Abs(d); err != nil {
 				return nil, err

@@ -1,4 +1,5 @@
-package devices
+// Package devicestest has what tests of the devices' packages share. No program uses it.
+package devicestest
 
 import (
 	"flag"
@@ -7,12 +8,28 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"glasshouse/devices"
 )
+
+// All returns the profiles of the catalogue.
+func All(tb testing.TB) []*devices.Profile {
+	tb.Helper()
+	var all []*devices.Profile
+	for _, name := range devices.Names() {
+		p, err := devices.Load(name)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	return all
+}
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// golden compares got with testdata/name, or writes it.
-func golden(t *testing.T, name, got string) {
+// Golden compares got with testdata/name, or writes it.
+func Golden(t *testing.T, name, got string) {
 	t.Helper()
 	file := filepath.Join("testdata", name)
 	if *update {
