@@ -54,7 +54,7 @@ func TestScriptsKeepToTheirStates(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := specimen(p, 0, rapid.Uint64().Draw(t, "seed"))
 		density := rapid.SampledFrom([]float64{0, 1, 10}).Draw(t, "density")
-		list := all(devices.NewScript(s, devices.ScriptOptions{Duration: 2 * int64(24*time.Hour), Density: density, Clock: 12 * hourNs}))
+		list := all(devices.NewScript(s, devices.ScriptOptions{Duration: 2 * int64(24*time.Hour), Density: density, Clock: 12 * int64(time.Hour)}))
 		states := []entry{{}}
 		woke := make(map[string]int64) // when a state began in which an activity can happen, and it could not before
 		phase := make(map[int64]int64) // of beat: by when it began anew
