@@ -54,14 +54,14 @@ func TestRhythmKeepsTheRate(t *testing.T) {
 func TestPeopleActWhereTheyAre(t *testing.T) {
 	const days = PlanDays
 	for _, device := range []string{"echo-dot", "360-camera", "tplink-plug", "xiaomi-mobile"} {
-		profile, err := Load(device)
+		model, err := Load(device)
 		if err != nil {
 			t.Fatal(err)
 		}
 		p := couple()
 		p.Start = 18*hourNs + 30*int64(time.Minute)
-		s := Specimen{Profile: profile, Seed: 5, Options: map[string]any{}}
-		if profile.Kind != KindIoT {
+		s := Specimen{Profile: model, Seed: 5, Options: map[string]any{}}
+		if model.Kind != KindIoT {
 			s.Options["owner"] = "resident-1"
 		}
 		count := func(people *People, see func(*Activity)) map[string]int {
@@ -69,7 +69,7 @@ func TestPeopleActWhereTheyAre(t *testing.T) {
 			x := NewScript(s, ScriptOptions{Duration: days * dayNs, Density: 1, Peer: true, People: people, PeerOwner: "resident-1"})
 			for a, ok := x.Next(); ok; a, ok = x.Next() {
 				n[a.Name]++
-				if r := profile.Routine(a.Name); r != nil && r.Person() {
+				if r := model.Routine(a.Name); r != nil && r.Person() {
 					see(&a)
 				}
 			}
@@ -86,9 +86,9 @@ func TestPeopleActWhereTheyAre(t *testing.T) {
 			if who == nil {
 				t.Fatalf("%s: %s by %q", device, a.Name, a.Actor)
 			}
-			r := profile.Routine(a.Name)
+			r := model.Routine(a.Name)
 			is := who.is((a.At + p.Start) % planNs)
-			remote := a.Trigger == TriggerAppRemote && profile.Kind == KindIoT
+			remote := a.Trigger == TriggerAppRemote && model.Kind == KindIoT
 			can := is == Awake || remote && is == Away && !who.Guest || a.Trigger == TriggerMotion && is == Asleep
 			if !can {
 				t.Errorf("%s: %s of %s by %s, who is %d, at %v", device, a.Name, a.Trigger, a.Actor, is, time.Duration(a.At))
@@ -100,8 +100,8 @@ func TestPeopleActWhereTheyAre(t *testing.T) {
 				t.Errorf("%s: %s by %s, on another's phone", device, a.Name, a.Actor)
 			}
 		})
-		for i := range profile.Activities {
-			r := &profile.Activities[i]
+		for i := range model.Activities {
+			r := &model.Activities[i]
 			a, b := float64(flat[r.Name]), float64(lived[r.Name])
 			switch {
 			case !r.Person() && a != b:

@@ -100,13 +100,13 @@ func TestTimersKeepTheirPeriod(t *testing.T) {
 	for _, p := range devicestest.All(t) {
 		s := specimen(p, 0, 7)
 		s.Drift = 30_000
-		script := devices.NewScript(s, devices.ScriptOptions{Duration: int64(48 * time.Hour)})
+		plan := devices.NewScript(s, devices.ScriptOptions{Duration: int64(48 * time.Hour)})
 		beats := make(map[string]devices.Beat)
-		for _, b := range script.Beats() {
+		for _, b := range plan.Beats() {
 			beats[b.Activity] = b
 		}
 		first, count := make(map[string]int64), make(map[string]int64)
-		for _, a := range all(script) {
+		for _, a := range all(plan) {
 			b, ok := beats[a.Name]
 			if !ok {
 				continue

@@ -13,7 +13,7 @@ import (
 	"glasshouse/devices"
 )
 
-func draw(tb testing.TB, s *Scenario, seed uint64, home int) *Home {
+func drawHome(tb testing.TB, s *Scenario, seed uint64, home int) *Home {
 	tb.Helper()
 	h, err := s.Draw(seed, home)
 	if err != nil {
@@ -33,18 +33,18 @@ func asJSON(tb testing.TB, v any) string {
 
 // Equal for ever: data sets are named by their seeds.
 func TestDrawGolden(t *testing.T) {
-	h := draw(t, load(t, "noisy-napt"), 42, 0)
+	h := drawHome(t, load(t, "noisy-napt"), 42, 0)
 	golden(t, "noisy-napt-42-0.json", asJSON(t, h.Varied)+"\n")
 }
 
 func TestDrawIsAFunction(t *testing.T) {
 	s := load(t, "noisy-napt")
-	one := asJSON(t, draw(t, s, 1, 3).Varied)
-	if two := asJSON(t, draw(t, load(t, "noisy-napt"), 1, 3).Varied); one != two {
+	one := asJSON(t, drawHome(t, s, 1, 3).Varied)
+	if two := asJSON(t, drawHome(t, load(t, "noisy-napt"), 1, 3).Varied); one != two {
 		t.Error("the same seed and index gave two homes")
 	}
 	for _, c := range [][2]int{{1, 4}, {2, 3}, {3, 1}} {
-		if other := asJSON(t, draw(t, s, uint64(c[0]), c[1]).Varied); other == one {
+		if other := asJSON(t, drawHome(t, s, uint64(c[0]), c[1]).Varied); other == one {
 			t.Errorf("seed %d, home %d is the same home as seed 1, home 3", c[0], c[1])
 		}
 	}
@@ -59,7 +59,7 @@ func TestHomesDiffer(t *testing.T) {
 	missing := 0
 	const homes = 300
 	for i := range homes {
-		h := draw(t, s, 5, i)
+		h := drawHome(t, s, 5, i)
 		var names []string
 		iot, phones := 0, 0
 		for _, p := range h.Profiles {
@@ -98,7 +98,7 @@ func TestHomeIsConsistent(t *testing.T) {
 	for _, name := range []string{"noisy-vpn", "single-360-camera-lan", "single-xiaomi-hub"} {
 		s := load(t, name)
 		for i := range 20 {
-			h := draw(t, s, 1, i)
+			h := drawHome(t, s, 1, i)
 			addrs, macs, names := make(map[netip.Addr]bool), make(map[[6]byte]bool), make(map[string]bool)
 			for n, u := range h.Specimens {
 				if int(u.Index) != n || !h.LAN.Contains(u.Addr) || u.Addr == h.GatewayLAN || addrs[u.Addr] || macs[u.MAC] || names[u.Name] {
@@ -149,7 +149,7 @@ func TestHomeIsConsistent(t *testing.T) {
 
 // Hosts of one cloud share addresses, also between devices: the phone's and the hub's, or one device's own.
 func TestCloudsShareAddresses(t *testing.T) {
-	h := draw(t, load(t, "single-echo-dot"), 1, 0)
+	h := drawHome(t, load(t, "single-echo-dot"), 1, 0)
 	hosts, addrs := 0, make(map[netip.Addr]bool)
 	for _, c := range h.Clouds {
 		if c.Cloud == "amazon" {
@@ -178,7 +178,7 @@ func TestCloudsAreAsFarAsTheScenarioSays(t *testing.T) {
 		}
 		nearest, farthest := time.Hour, time.Duration(0)
 		for home := range 30 {
-			for _, x := range draw(t, s, 1, home).Clouds {
+			for _, x := range drawHome(t, s, 1, home).Clouds {
 				nearest, farthest = min(nearest, time.Duration(x.Extra)), max(farthest, time.Duration(x.Extra))
 			}
 		}
@@ -194,7 +194,7 @@ func TestTwoUnits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := draw(t, s, 1, 0)
+	h := drawHome(t, s, 1, 0)
 	a, b := h.Specimens[0], h.Specimens[1]
 	if a.Name != "echo-dot" || b.Name != "echo-dot-2" || a.Seed == b.Seed || a.Drift == b.Drift || a.MAC == b.MAC || a.Addr == b.Addr || a.Profile != b.Profile {
 		t.Errorf("%+v\n%+v", a, b)
@@ -207,12 +207,12 @@ func TestTwoUnits(t *testing.T) {
 
 func TestActivities(t *testing.T) {
 	s := load(t, "iot-napt")
-	want := draw(t, s, 1, 0).Activities()
+	want := drawHome(t, s, 1, 0).Activities()
 	if want[0] != ActivityNone || want[1] != devices.ActivityBoot {
 		t.Errorf("%v", want)
 	}
 	for i := range 20 {
-		h := draw(t, s, 2, i)
+		h := drawHome(t, s, 2, i)
 		if diff := cmp.Diff(want, h.Activities()); diff != "" {
 			t.Fatalf("homes number activities differently:\n%s", diff)
 		}
@@ -240,10 +240,10 @@ func TestActivities(t *testing.T) {
 }
 
 func TestPeer(t *testing.T) {
-	if _, ok := draw(t, load(t, "iot-napt"), 1, 0).Peer(); ok {
+	if _, ok := drawHome(t, load(t, "iot-napt"), 1, 0).Peer(); ok {
 		t.Error("a phone in a home without phones")
 	}
-	if p, ok := draw(t, load(t, "single-360-camera-lan"), 1, 0).Peer(); !ok || p.Profile.Kind != devices.KindPhone {
+	if p, ok := drawHome(t, load(t, "single-360-camera-lan"), 1, 0).Peer(); !ok || p.Profile.Kind != devices.KindPhone {
 		t.Error("nobody to watch on the LAN")
 	}
 }

@@ -12,7 +12,7 @@ func TestPlans(t *testing.T) {
 	s := load(t, "noisy-napt")
 	sizes := make(map[int]int)
 	for home := range 60 {
-		h := draw(t, s, 11, home)
+		h := drawHome(t, s, 11, home)
 		if h.People == nil || h.Varied["people"] == nil {
 			t.Fatal("nobody lives here")
 		}
@@ -70,7 +70,7 @@ func TestShortRunsHaveActs(t *testing.T) {
 	for _, name := range []string{"iot-napt", "noisy-vpn"} {
 		quiet := 0
 		for home := range 40 {
-			h := draw(t, load(t, name), 3, home)
+			h := drawHome(t, load(t, name), 3, home)
 			agenda, acts := h.Agenda(10*time.Minute, 3), 0
 			for p, ok := agenda.Next(); ok; p, ok = agenda.Next() {
 				if p.Activity.Actor != "" {

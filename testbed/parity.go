@@ -199,17 +199,17 @@ func (h *homeRun) run() twosample.Run {
 	return r
 }
 
-// script is what an event must have in common in both worlds.
-type script struct {
+// scripted is what an event must have in common in both worlds.
+type scripted struct {
 	unit, activity, trigger, actor string
 	at                             int64
 }
 
-func scriptOf(e *dataset.Event) script {
-	return script{e.Unit, e.Activity, e.Trigger, e.Actor, e.TScript}
+func scriptOf(e *dataset.Event) scripted {
+	return scripted{e.Unit, e.Activity, e.Trigger, e.Actor, e.TScript}
 }
 
-func (s script) String() string {
+func (s scripted) String() string {
 	return fmt.Sprintf("%s %s at %.3f s (trigger %s, actor %q)", s.unit, s.activity, float64(s.at)/1e9, s.trigger, s.actor)
 }
 

@@ -41,9 +41,9 @@ func TestHTTP2IsTheModels(t *testing.T) {
 	p := everything()
 	h := newHome(t, 1500, p)
 	host := h.host(0, p)
-	for k, script := range [][]int{{420, 14_000}, {980, 60_000, 300, 100, 700, 16_384}, {16_384, 5000, 9000, 1}, {4096, 4096, 1, 4097}} {
+	for k, exchange := range [][]int{{420, 14_000}, {980, 60_000, 300, 100, 700, 16_384}, {16_384, 5000, 9000, 1}, {4096, 4096, 1, 4097}} {
 		var messages []devices.Message
-		for i, size := range script {
+		for i, size := range exchange {
 			if i%2 == 0 {
 				messages = append(messages, up(size))
 			} else {
@@ -55,8 +55,8 @@ func TestHTTP2IsTheModels(t *testing.T) {
 		model := wire.NewHTTP2()
 		path := string(wire.AppendHTTP2Path(nil, [wire.HTTPTokenSize]byte{}))
 		var want [2][]int
-		for i := 0; i < len(script); i += 2 {
-			for _, w := range model.Exchange("i.cloud.example", path, script[i], script[i+1], 0) {
+		for i := 0; i < len(exchange); i += 2 {
+			for _, w := range model.Exchange("i.cloud.example", path, exchange[i], exchange[i+1], 0) {
 				end := 1
 				if w.Up {
 					end = 0
@@ -68,11 +68,11 @@ func TestHTTP2IsTheModels(t *testing.T) {
 		}
 		// The size of its table of headers, which the client repeats to the server, comes with the first request where the
 		// settings have overtaken that: over no distance, as here, they may.
-		if d := sum(got[0]) - sum(want[0]); d != 0 && (d != table || len(script) > 2) {
-			t.Errorf("%v: up %v, want %v", script, got[0], want[0])
+		if d := sum(got[0]) - sum(want[0]); d != 0 && (d != table || len(exchange) > 2) {
+			t.Errorf("%v: up %v, want %v", exchange, got[0], want[0])
 		}
 		if sum(got[1]) != sum(want[1]) {
-			t.Errorf("%v: down %v, want %v", script, got[1], want[1])
+			t.Errorf("%v: down %v, want %v", exchange, got[1], want[1])
 		}
 	}
 }

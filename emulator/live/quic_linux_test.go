@@ -47,9 +47,9 @@ func TestQUICIsTheModels(t *testing.T) {
 	p := everything()
 	h := newHome(t, 1420, p)
 	host := h.host(0, p)
-	for k, script := range [][]int{{500, 200}, {16, 20_000, 3000, 40}, {60_000, 9000}} {
+	for k, exchange := range [][]int{{500, 200}, {16, 20_000, 3000, 40}, {60_000, 9000}} {
 		var messages []devices.Message
-		for i, size := range script {
+		for i, size := range exchange {
 			m := up(size)
 			if i%2 == 1 {
 				m = down(size)
@@ -61,14 +61,14 @@ func TestQUICIsTheModels(t *testing.T) {
 		got := quicSizes(h.frames(), int64(k))
 		var want [2][]int
 		var offset [2]int
-		for i, size := range script {
+		for i, size := range exchange {
 			dir := [2]int8{devices.Up, devices.Down}[i%2]
 			want[i%2] = append(want[i%2], stream(dir, offset[i%2], size)...)
 			offset[i%2] += size
 		}
 		for end, data := range got[packet.RoleData] {
 			if extra := sum(data) - sum(want[end]); max(extra, -extra) > wire.QUICDatagram+100 || max(len(data)-len(want[end]), len(want[end])-len(data)) > 2 {
-				t.Errorf("%v: data %v, want %v", script, data, want[end])
+				t.Errorf("%v: data %v, want %v", exchange, data, want[end])
 			}
 		}
 		shake := got[packet.RoleTLSHandshake]
@@ -84,7 +84,7 @@ func TestQUICIsTheModels(t *testing.T) {
 			switch role {
 			case packet.RoleData, packet.RoleTLSHandshake, packet.RoleClose, packet.RoleAck:
 			default:
-				t.Errorf("%v: %s %v", script, role, sizes)
+				t.Errorf("%v: %s %v", exchange, role, sizes)
 			}
 			for _, n := range slices.Concat(sizes[0], sizes[1]) {
 				if n > wire.QUICDatagram {
