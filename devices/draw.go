@@ -45,7 +45,7 @@ func (d *Draws) Quantile(q []int64) int64 {
 		return 0
 	}
 	i := d.N(int64(len(q) - 1))
-	return d.In(Range{q[i], q[i+1]})
+	return d.In(Range{Min: q[i], Max: q[i+1]})
 }
 
 // Chain says how each value of a distribution depends on the one before it. Its n states share the steps between the
@@ -77,7 +77,7 @@ func (d *Draws) Follow(q []int64, next Chain, state *int) int64 {
 	steps := int64(len(q) - 1)
 	lo, hi := int64(*state)*steps/n, (int64(*state)+1)*steps/n
 	i := lo + d.N(hi-lo)
-	return d.In(Range{q[i], q[i+1]})
+	return d.In(Range{Min: q[i], Max: q[i+1]})
 }
 
 // Chance is true with a probability of ppm parts per million. 0 and a million draw nothing.

@@ -34,7 +34,7 @@ func TestDrawsStayInside(t *testing.T) {
 	d := devices.NewDraws(9, "test")
 	seen := make(map[int64]bool)
 	for range 1000 {
-		n := d.In(devices.Range{-2, 2})
+		n := d.In(devices.Range{Min: -2, Max: 2})
 		if n < -2 || n > 2 {
 			t.Fatalf("%d is outside of -2 to 2", n)
 		}
@@ -43,7 +43,7 @@ func TestDrawsStayInside(t *testing.T) {
 	if len(seen) != 5 {
 		t.Errorf("drew only %v", seen)
 	}
-	if d.Chance(0) || !d.Chance(1_000_000) || d.N(0) != 0 || d.In(devices.Range{4, 4}) != 4 {
+	if d.Chance(0) || !d.Chance(1_000_000) || d.N(0) != 0 || d.In(devices.Range{Min: 4, Max: 4}) != 4 {
 		t.Error("a certain draw was not certain")
 	}
 }

@@ -372,10 +372,10 @@ func (r *profileReader) origin(m strictyaml.Map) (o Origin) {
 
 func durations(n strictyaml.Node, lo, hi time.Duration) Range {
 	a, b := n.DurationRange(lo, hi)
-	return Range{a, b}
+	return Range{Min: a, Max: b}
 }
 
 func integers(n strictyaml.Node, lo, hi int64) Range {
 	a, b := n.IntRange(lo, hi)
-	return Range{a, b}
+	return Range{Min: a, Max: b}
 }

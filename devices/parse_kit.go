@@ -34,7 +34,7 @@ func (r *profileReader) kit(n strictyaml.Node) (k Kit) {
 	k.Radio = Radio(m.Need("radio").Enum(string(RadioZigbee), string(RadioBLE)))
 	k.Sensor = Sensor(m.Need("sensor").Enum(Sensors()...))
 	k.OUI = readOUI(m.Need("oui"))
-	k.Units = Range{1, 1}
+	k.Units = Range{Min: 1, Max: 1}
 	if m.Has("units") {
 		k.Units = integers(m.Opt("units"), 1, maxKits)
 	}

@@ -31,7 +31,7 @@ func (r *profileReader) items(nodes []strictyaml.Node, svc *Service, op Op, dept
 
 func (r *profileReader) item(n strictyaml.Node, svc *Service, op Op, depth int) (it Item) {
 	m := n.Map("up", "down", "up_frame", "down_frame", "wait", "repeat", "messages", "variants", "stream")
-	it.Repeat = Range{1, 1}
+	it.Repeat = Range{Min: 1, Max: 1}
 	if m.Has("repeat") {
 		it.Repeat = integers(m.Opt("repeat"), 1, 100_000)
 	}
@@ -87,11 +87,11 @@ func (r *profileReader) item(n strictyaml.Node, svc *Service, op Op, depth int) 
 			}
 			over := int64(svc.Overhead(r.p.Stack))
 			f := integers(m.Opt(what), lo+over, 14+1500)
-			it.Size = Range{max(0, f.Min-over), max(0, f.Max-over)}
+			it.Size = Range{Min: max(0, f.Min-over), Max: max(0, f.Max-over)}
 		} else {
 			it.Size = integers(m.Opt(what), lo, hi)
 		}
-		if svc.Transport == TransportMQTT && it.Size != (Range{MQTTPing, MQTTPing}) && it.Size.Max > 0 && it.Size.Min < MQTTPublish {
+		if svc.Transport == TransportMQTT && it.Size != (Range{Min: MQTTPing, Max: MQTTPing}) && it.Size.Max > 0 && it.Size.Min < MQTTPublish {
 			m.Opt(what).Errorf("2 for a ping, 5 or more for a PUBLISH", "no MQTT message has %d bytes", max(it.Size.Min, MQTTPing+1))
 		}
 	}
@@ -172,9 +172,9 @@ func (r *profileReader) stream(n strictyaml.Node, svc *Service) *Stream {
 	case m.Has("chunk"):
 		x.Chunk = integers(m.Opt("chunk"), max(lo, 2*minOpening), hi)
 	case svc.Connected():
-		x.Chunk = Range{maxMessage, maxMessage}
+		x.Chunk = Range{Min: maxMessage, Max: maxMessage}
 	default:
-		x.Chunk = Range{1200, 1200}
+		x.Chunk = Range{Min: 1200, Max: 1200}
 	}
 	return x
 }

@@ -88,7 +88,7 @@ func (r *profileReader) when(m strictyaml.Map, a *Routine) {
 	}
 	if person {
 		a.PerDay = m.Need("per_day").Decimal(0, 100_000)
-		a.Refractory = Range{int64(time.Second), int64(time.Second)}
+		a.Refractory = Range{Min: int64(time.Second), Max: int64(time.Second)}
 		if m.Has("refractory") {
 			a.Refractory = durations(m.Opt("refractory"), 0, maxPeriod)
 		}
@@ -225,7 +225,7 @@ func (r *profileReader) step(n strictyaml.Node, a *Routine) (s Step) {
 	}
 	s.After = durations(m.Opt("after"), 0, maxWait)
 	s.Gap = durations(m.Opt("gap"), 0, maxWait)
-	s.Repeat, s.Chance = Range{1, 1}, strictyaml.Micro
+	s.Repeat, s.Chance = Range{Min: 1, Max: 1}, strictyaml.Micro
 	if m.Has("repeat") {
 		s.Repeat = integers(m.Opt("repeat"), 1, 1000)
 	}
@@ -294,7 +294,7 @@ func checkOp(m strictyaml.Map, s *Step, svc *Service) {
 // dialogue reads a step's messages and checks how they begin.
 func (r *profileReader) dialogue(m strictyaml.Map, s *Step, svc *Service) {
 	if s.Op == OpPing && !m.Has("messages") {
-		s.Messages = []Item{{Dir: Up, Size: Range{56, 56}, Repeat: Range{1, 1}}}
+		s.Messages = []Item{{Dir: Up, Size: Range{Min: 56, Max: 56}, Repeat: Range{Min: 1, Max: 1}}}
 		return
 	}
 	n := m.Need("messages")

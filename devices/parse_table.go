@@ -57,7 +57,7 @@ func spread(n strictyaml.Node, lo, hi time.Duration) (Range, []int64) {
 		return durations(n, lo, hi), nil
 	}
 	q := table(n, lo, hi)
-	return Range{q[0], q[len(q)-1]}, q
+	return Range{Min: q[0], Max: q[len(q)-1]}, q
 }
 
 // table reads 2 quantiles or more, in equal steps of probability, in rising order.

@@ -265,7 +265,7 @@ func (c *source) tick() {
 		c.at = math.MaxInt64
 		return
 	}
-	late := c.when.In(Range{-c.routine.Jitter, c.routine.Jitter})
+	late := c.when.In(Range{Min: -c.routine.Jitter, Max: c.routine.Jitter})
 	if len(c.routine.Jitters) > 0 {
 		late = c.when.Follow(c.routine.Jitters, c.routine.JitterNext, &c.state)
 	}

@@ -137,7 +137,7 @@ func TestStatesDisturbNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	q := *p
-	q.States = []devices.State{{Name: devices.StateStandby, Lasts: devices.Range{1e9, 5e9}, Next: devices.StateSleeping}, {Name: devices.StateSleeping, Lasts: devices.Range{1e9, 5e9}, Next: devices.StateStandby}}
+	q.States = []devices.State{{Name: devices.StateStandby, Lasts: devices.Range{Min: 1e9, Max: 5e9}, Next: devices.StateSleeping}, {Name: devices.StateSleeping, Lasts: devices.Range{Min: 1e9, Max: 5e9}, Next: devices.StateStandby}}
 	o := devices.ScriptOptions{Duration: int64(24 * time.Hour), Density: 5}
 	var with []string
 	changes := 0

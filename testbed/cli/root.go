@@ -98,7 +98,7 @@ func isInput(err error) bool {
 	if ce, ok := errors.AsType[*codeError](err); ok {
 		return ce.code == exitUsage
 	}
-	_, config := errors.AsType[devices.ConfigErrors](err)
+	_, config := errors.AsType[strictyaml.ConfigErrors](err)
 	return config || errors.Is(err, fs.ErrNotExist)
 }
 
