@@ -6,19 +6,19 @@ import (
 	"slices"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/draw"
 )
 
 // addresses draws addresses of one home, none twice.
 type addresses struct {
 	seed  uint64
-	d     *devices.Draws
+	d     *draw.Stream
 	taken map[netip.Addr]bool
 	macs  map[[6]byte]bool
 }
 
 func newAddresses(seed uint64) *addresses {
-	return &addresses{seed: seed, d: devices.NewDraws(seed, "addresses"), taken: make(map[netip.Addr]bool), macs: make(map[[6]byte]bool)}
+	return &addresses{seed: seed, d: draw.New(seed, "addresses"), taken: make(map[netip.Addr]bool), macs: make(map[[6]byte]bool)}
 }
 
 // routerPrefixes are of makers of home routers: TP-Link, Netgear, ASUS, ZTE.
@@ -66,7 +66,7 @@ func (a *addresses) internet() netip.Addr {
 
 // drawNetwork draws everything that is no device.
 func (h *Home) drawNetwork(a *addresses) {
-	d := devices.NewDraws(h.Seed, "network")
+	d := draw.New(h.Seed, "network")
 	x := byte(d.N(255))
 	h.LAN = netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 168, x, 0}), 24)
 	h.GatewayLAN = netip.AddrFrom4([4]byte{192, 168, x, 1})
@@ -88,12 +88,12 @@ const (
 )
 
 // cloudsAnywhere is where clouds are unless a scenario says so.
-func cloudsAnywhere() devices.Range { return devices.Range{Min: nearest, Max: farthest} }
+func cloudsAnywhere() draw.Range { return draw.Range{Min: nearest, Max: farthest} }
 
 // cloud draws the addresses and the distance of a cloud, and spreads its hosts over them.
-func (a *addresses) cloud(h *Home, name string, hosts []string, distance devices.Range) []Cloud {
+func (a *addresses) cloud(h *Home, name string, hosts []string, distance draw.Range) []Cloud {
 	slices.Sort(hosts)
-	d := devices.NewDraws(a.seed, "cloud:"+name)
+	d := draw.New(a.seed, "cloud:"+name)
 	extra := d.In(distance)
 	pool := []netip.Addr{h.NTP}
 	if name != poolCloud {

@@ -7,7 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/draw"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 )
 
 // Draw picks home number home of the scenario. Equal arguments give equal homes.
@@ -16,7 +18,7 @@ func (s *Scenario) Draw(seed uint64, home int) (*Home, error) {
 		return nil, fmt.Errorf("home %d: homes count from 0", home)
 	}
 	h := &Home{Index: home, WiFi: s.WiFi, Router: s.Router, steady: s.Household.Steady, activities: s.Activities()}
-	h.Seed = devices.NewDraws(seed, fmt.Sprintf("home:%d", home)).Uint64()
+	h.Seed = draw.New(seed, fmt.Sprintf("home:%d", home)).Uint64()
 	h.drawWAN(s.WAN)
 	a := newAddresses(h.Seed)
 	h.drawNetwork(a)
@@ -52,13 +54,13 @@ type resident struct {
 
 // present draws which devices the home has. Where too few came up, the absent ones are asked again in a drawn order.
 func (s *Scenario) present(seed uint64) []resident {
-	d := devices.NewDraws(seed, "presence")
+	d := draw.New(seed, "presence")
 	here := make([]bool, len(s.Devices))
 	order := make([]int, len(s.Devices))
 	units := make([]int64, len(s.Devices))
 	count := [2]int{} // IoT devices; phones and tablets
 	kind := func(i int) int {
-		if s.Devices[i].Profile.Kind == devices.KindIoT {
+		if s.Devices[i].Profile.Kind == profile.KindIoT {
 			return 0
 		}
 		return 1
@@ -111,26 +113,26 @@ func (h *Home) move(r resident, a *addresses, s *Scenario) error {
 	p := r.entry.Profile
 	h.Profiles = append(h.Profiles, p)
 	for n := int64(1); n <= r.units; n++ {
-		u := devices.Specimen{Index: int32(len(h.Specimens)), Name: UnitName(p.Device, n), Profile: p, Options: make(map[string]any)}
-		if slices.ContainsFunc(h.Specimens, func(o devices.Specimen) bool { return o.Name == u.Name }) {
+		u := script.Specimen{Index: int32(len(h.Specimens)), Name: UnitName(p.Device, n), Profile: p, Options: make(map[string]any)}
+		if slices.ContainsFunc(h.Specimens, func(o script.Specimen) bool { return o.Name == u.Name }) {
 			return fmt.Errorf("two devices of the home are called %q: rename the profile", u.Name)
 		}
-		d := devices.NewDraws(h.Seed, "unit:"+u.Name)
+		d := draw.New(h.Seed, "unit:"+u.Name)
 		u.Seed = d.Uint64()
-		u.Drift = d.In(devices.Range{Min: -maxDrift, Max: maxDrift})
+		u.Drift = d.In(draw.Range{Min: -maxDrift, Max: maxDrift})
 		q := habits()
 		i := d.N(int64(len(q) - 1))
 		u.Habit = float64(q[i]+d.N(q[i+1]-q[i])) / 1000
 		if s.Household.Steady {
 			u.Habit = 1
 		}
-		if s.PhoneUse > 0 && p.Kind != devices.KindIoT {
+		if s.PhoneUse > 0 && p.Kind != profile.KindIoT {
 			u.Habit *= s.PhoneUse
 		}
 		if r.entry.Mode != "" {
 			u.Options["mode"] = r.entry.Mode
 		}
-		u.Kits, u.PAN = devices.DrawKits(p, u.Seed)
+		u.Kits, u.PAN = script.DrawKits(p, u.Seed)
 		u.MAC = a.mac(p.OUI)
 		var err error
 		if u.Addr, err = a.onLAN(h.LAN); err != nil {
@@ -152,9 +154,9 @@ func (h *Home) drawOwners() {
 			}
 		}
 	}
-	next := devices.NewDraws(h.Seed, "owners").N(people)
+	next := draw.New(h.Seed, "owners").N(people)
 	for _, u := range h.Specimens {
-		if u.Profile.Kind != devices.KindIoT {
+		if u.Profile.Kind != profile.KindIoT {
 			u.Options["owner"] = fmt.Sprintf("resident-%d", 1+next%people)
 			next++
 		}
@@ -162,7 +164,7 @@ func (h *Home) drawOwners() {
 }
 
 func (h *Home) drawWAN(w WAN) {
-	d := devices.NewDraws(h.Seed, "wan")
+	d := draw.New(h.Seed, "wan")
 	h.WAN = Link{
 		UpRate: d.In(w.UpRate), DownRate: d.In(w.DownRate), Delay: d.In(w.Delay), Jitter: d.In(w.Jitter),
 		Loss: d.In(w.Loss), Queue: d.In(w.Queue), Unsolicited: d.In(w.Unsolicited), Grant: d.In(w.Grant),
@@ -207,7 +209,7 @@ func (h *Home) varied() map[string]any {
 
 // drawClouds gives every host that the home's devices know an address. A cloud has about half as many addresses as
 // hosts, so hosts share them; its distance is its own.
-func (h *Home) drawClouds(a *addresses, distance devices.Range) {
+func (h *Home) drawClouds(a *addresses, distance draw.Range) {
 	hosts := make(map[string][]string) // by cloud
 	seen := make(map[string]bool)
 	var clouds []string

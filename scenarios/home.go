@@ -4,7 +4,8 @@ import (
 	"net/netip"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 )
 
 // Home is one home of a scenario, as drawn. It is read-only.
@@ -12,8 +13,8 @@ type Home struct {
 	Index int
 	Seed  uint64 // of everything that is drawn for this home only
 
-	Specimens []devices.Specimen // its devices; Index is the position
-	Profiles  []*devices.Profile // of the specimens, each once
+	Specimens []script.Specimen  // its devices; Index is the position
+	Profiles  []*profile.Profile // of the specimens, each once
 	Clouds    []Cloud            // one for each host that its devices know, sorted by host
 	WAN       Link               // its internet connection
 	WiFi      WiFi               // its radio
@@ -31,7 +32,7 @@ type Home struct {
 	DNS        netip.Addr
 	NTP        netip.Addr // what the cloud "ntp-pool" is
 
-	People *devices.People // nil: they act at one rate around the clock
+	People *script.People // nil: they act at one rate around the clock
 
 	clock      int64          // ns since midnight at script time 0
 	people     map[string]any // what Varied says of them
@@ -85,30 +86,30 @@ func (h *Home) Medium() Medium {
 }
 
 // Agenda draws what the home does in a run: density is the factor on people's acts, as in Household.
-func (h *Home) Agenda(duration time.Duration, density float64) *devices.Agenda {
-	return devices.Merge(h.Scripts(duration, density))
+func (h *Home) Agenda(duration time.Duration, density float64) *script.Agenda {
+	return script.Merge(h.Scripts(duration, density))
 }
 
 // Scripts draws the scripts that Agenda merges, one for each specimen.
-func (h *Home) Scripts(duration time.Duration, density float64) []*devices.Script {
+func (h *Home) Scripts(duration time.Duration, density float64) []*script.Script {
 	phone, peer := h.Peer()
-	o := devices.ScriptOptions{Duration: int64(duration), Density: density, Peer: peer, People: h.People, Clock: h.clock, Steady: h.steady}
+	o := script.Options{Duration: int64(duration), Density: density, Peer: peer, People: h.People, Clock: h.clock, Steady: h.steady}
 	o.PeerOwner, _ = phone.Options["owner"].(string)
-	scripts := make([]*devices.Script, len(h.Specimens))
+	scripts := make([]*script.Script, len(h.Specimens))
 	for i, s := range h.Specimens {
-		scripts[i] = devices.NewScript(s, o)
+		scripts[i] = script.New(s, o)
 	}
 	return scripts
 }
 
 // Peer returns the phone or tablet from which devices are watched on the LAN: the first one, if there is any.
-func (h *Home) Peer() (devices.Specimen, bool) {
+func (h *Home) Peer() (script.Specimen, bool) {
 	for _, s := range h.Specimens {
-		if s.Profile.Kind != devices.KindIoT {
+		if s.Profile.Kind != profile.KindIoT {
 			return s, true
 		}
 	}
-	return devices.Specimen{}, false
+	return script.Specimen{}, false
 }
 
 // Lookup returns the address of a host on the internet.

@@ -9,8 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
 )
 
 func drawHome(tb testing.TB, s *Scenario, seed uint64, home int) *Home {
@@ -64,7 +63,7 @@ func TestHomesDiffer(t *testing.T) {
 		iot, phones := 0, 0
 		for _, p := range h.Profiles {
 			names = append(names, p.Device)
-			if p.Kind == devices.KindIoT {
+			if p.Kind == profile.KindIoT {
 				iot++
 			} else {
 				phones++
@@ -208,7 +207,7 @@ func TestTwoUnits(t *testing.T) {
 func TestActivities(t *testing.T) {
 	s := load(t, "iot-napt")
 	want := drawHome(t, s, 1, 0).Activities()
-	if want[0] != ActivityNone || want[1] != devices.ActivityBoot {
+	if want[0] != ActivityNone || want[1] != profile.ActivityBoot {
 		t.Errorf("%v", want)
 	}
 	for i := range 20 {
@@ -243,7 +242,7 @@ func TestPeer(t *testing.T) {
 	if _, ok := drawHome(t, load(t, "iot-napt"), 1, 0).Peer(); ok {
 		t.Error("a phone in a home without phones")
 	}
-	if p, ok := drawHome(t, load(t, "single-360-camera-lan"), 1, 0).Peer(); !ok || p.Profile.Kind != devices.KindPhone {
+	if p, ok := drawHome(t, load(t, "single-360-camera-lan"), 1, 0).Peer(); !ok || p.Profile.Kind != profile.KindPhone {
 		t.Error("nobody to watch on the LAN")
 	}
 }

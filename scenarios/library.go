@@ -8,7 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
+	"glasshouse/devices/profile"
 	"glasshouse/devices/strictyaml"
 )
 
@@ -29,9 +30,9 @@ func Names() []string {
 		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
 	}
 	slices.Sort(names)
-	for _, d := range devices.Names() {
+	for _, d := range catalogue.Names() {
 		names = append(names, singlePrefix+d)
-		if p, err := devices.Load(d); err == nil { // a broken profile shows when it is loaded
+		if p, err := catalogue.Load(d); err == nil { // a broken profile shows when it is loaded
 			for _, mode := range p.Modes {
 				names = append(names, singlePrefix+d+"-"+mode)
 			}
@@ -84,11 +85,11 @@ func Load(nameOrFile string) (*Scenario, error) {
 // singleText writes the scenario of one device alone. A mode that needs a phone on the LAN gets one.
 func singleText(name, single string) ([]byte, error) {
 	device, mode := single, ""
-	if !slices.Contains(devices.Names(), single) {
+	if !slices.Contains(catalogue.Names(), single) {
 		i := strings.LastIndexByte(single, '-')
 		device, mode = single[:i], single[i+1:]
 	}
-	p, err := devices.Load(device)
+	p, err := catalogue.Load(device)
 	if err != nil {
 		return nil, err
 	}
@@ -111,16 +112,16 @@ func singleText(name, single string) ([]byte, error) {
 }
 
 // peerFor returns the catalogue's first phone where a mode of a device needs one, or "".
-func peerFor(p *devices.Profile, mode string) (string, error) {
-	if !slices.ContainsFunc(p.Activities, func(r devices.Routine) bool { return r.Peer && r.Mode == mode }) {
+func peerFor(p *profile.Profile, mode string) (string, error) {
+	if !slices.ContainsFunc(p.Activities, func(r profile.Routine) bool { return r.Peer && r.Mode == mode }) {
 		return "", nil
 	}
-	for _, name := range devices.Names() {
-		phone, err := devices.Load(name)
+	for _, name := range catalogue.Names() {
+		phone, err := catalogue.Load(name)
 		if err != nil {
 			return "", err
 		}
-		if phone.Kind == devices.KindPhone {
+		if phone.Kind == profile.KindPhone {
 			return name, nil
 		}
 	}

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
+	"glasshouse/devices/draw"
+	"glasshouse/devices/profile"
 	"glasshouse/devices/strictyaml"
 )
 
@@ -25,20 +27,20 @@ var defaultStart = time.Date(2026, time.January, 5, 0, 0, 0, 0, time.UTC)
 // Parse reads a scenario. file is its name in messages, and paths of device profiles are relative to its directory. The
 // error is strictyaml.ConfigErrors with all that is wrong, in the profiles too.
 func Parse(file string, src []byte) (*Scenario, error) {
-	return parse(file, src, func(name string) (*devices.Profile, string, error) {
+	return parse(file, src, func(name string) (*profile.Profile, string, error) {
 		if strictyaml.IsFile(name) && !filepath.IsAbs(name) {
 			name = filepath.Join(filepath.Dir(file), name)
 			if abs, err := filepath.Abs(name); err == nil {
 				name = abs
 			}
 		}
-		p, err := devices.Resolve(name)
+		p, err := catalogue.Resolve(name)
 		return p, name, err
 	})
 }
 
 // resolver finds a device's profile, and the name under which it is found from anywhere.
-type resolver func(nameOrPath string) (*devices.Profile, string, error)
+type resolver func(nameOrPath string) (*profile.Profile, string, error)
 
 func parse(file string, src []byte, resolve resolver) (*Scenario, error) {
 	doc, root := strictyaml.Parse(file, src)
@@ -119,7 +121,7 @@ func (r *reader) start(n strictyaml.Node) {
 
 func (r *reader) entry(n strictyaml.Node) (e Entry) {
 	m := n.Map("device", "units", "present", "mode")
-	e.Units, e.Present = devices.Range{Min: 1, Max: 1}, strictyaml.Micro
+	e.Units, e.Present = draw.Range{Min: 1, Max: 1}, strictyaml.Micro
 	if m.Has("units") {
 		e.Units.Min, e.Units.Max = m.Opt("units").IntRange(1, maxUnits)
 	}
@@ -166,7 +168,7 @@ func (r *reader) unresolved(at strictyaml.Node, name string, err error) {
 	case strictyaml.IsFile(name):
 		at.Errorf("a device of the catalogue, or the path of a profile", "%v", err)
 	default:
-		at.Errorf(strictyaml.OneOf(name, devices.Names())+" (or the path of a profile)", "no device %q in the catalogue", name)
+		at.Errorf(strictyaml.OneOf(name, catalogue.Names())+" (or the path of a profile)", "no device %q in the catalogue", name)
 	}
 }
 
@@ -178,7 +180,7 @@ func (r *reader) household(n strictyaml.Node) {
 		switch {
 		case e.Profile == nil:
 			known = false // what it counts as cannot be told, so the numbers are not compared
-		case e.Profile.Kind == devices.KindIoT:
+		case e.Profile.Kind == profile.KindIoT:
 			models++
 		default:
 			phones++
@@ -298,10 +300,10 @@ func (r *reader) router(n strictyaml.Node) {
 	}
 }
 
-func one(n int64) devices.Range { return devices.Range{Min: n, Max: n} }
+func one(n int64) draw.Range { return draw.Range{Min: n, Max: n} }
 
 // percent reads a percentage, or a range of them, in parts per million.
-func percent(n strictyaml.Node) devices.Range {
+func percent(n strictyaml.Node) draw.Range {
 	lo, hi := n.DecimalRange(0, 100)
-	return devices.Range{Min: lo / 100, Max: hi / 100}
+	return draw.Range{Min: lo / 100, Max: hi / 100}
 }

@@ -6,7 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/draw"
+	"glasshouse/devices/script"
 )
 
 const minute = int64(time.Minute)
@@ -26,13 +27,13 @@ func (h *Home) drawPeople(hh Household, start time.Time) {
 	if hh.Residents.Max == 0 {
 		return
 	}
-	d := devices.NewDraws(h.Seed, "people")
-	p := &devices.People{}
+	d := draw.New(h.Seed, "people")
+	p := &script.People{}
 	n := d.In(hh.Residents)
 	listed := make([]map[string]any, 0, n)
 	for i := range n {
 		r := drawHabits(d, i)
-		person, out := r.days(devices.NewDraws(h.Seed, "days:"+r.name))
+		person, out := r.days(draw.New(h.Seed, "days:"+r.name))
 		p.Persons = append(p.Persons, person)
 		listed = append(listed, map[string]any{
 			"name": r.name, "works": r.works, "wake": clockOf(r.wake), "leave": clockOf(r.leave), "back": clockOf(r.back), "bed": clockOf(r.bed),
@@ -41,14 +42,14 @@ func (h *Home) drawPeople(hh Household, start time.Time) {
 	}
 	evenings := 0
 	if hh.Guests > 0 {
-		var guest devices.Person
-		guest, evenings = guests(devices.NewDraws(h.Seed, "guests"), hh.Guests)
+		var guest script.Person
+		guest, evenings = guests(draw.New(h.Seed, "guests"), hh.Guests)
 		p.Persons = append(p.Persons, guest)
 	}
 	monday := (int64(start.Weekday()) + 6) % 7
 	p.Start = monday*24*60*minute + int64(start.Sub(start.Truncate(24*time.Hour)))
 	h.People = p
-	h.people = map[string]any{"residents": listed, "guest_evenings": evenings, "plan_days": devices.PlanDays}
+	h.people = map[string]any{"residents": listed, "guest_evenings": evenings, "plan_days": script.PlanDays}
 }
 
 func clockOf(at int64) string {
@@ -57,12 +58,12 @@ func clockOf(at int64) string {
 }
 
 // at returns a time of the day in the middle of two, in minutes.
-func between(d *devices.Draws, from, to int64) int64 {
-	return d.In(devices.Range{Min: from * minute, Max: to * minute})
+func between(d *draw.Stream, from, to int64) int64 {
+	return d.In(draw.Range{Min: from * minute, Max: to * minute})
 }
 
 // drawHabits draws a resident. Of three, two go out to work or to school.
-func drawHabits(d *devices.Draws, i int64) habitsOf {
+func drawHabits(d *draw.Stream, i int64) habitsOf {
 	const third, tenth = 333_333, 100_000
 	r := habitsOf{
 		name: fmt.Sprintf("resident-%d", 1+i), works: d.Chance(2 * third), wake: between(d, 6*60, 8*60), bed: between(d, 22*60, 23*60+20),
@@ -71,52 +72,52 @@ func drawHabits(d *devices.Draws, i int64) habitsOf {
 	r.leave = r.wake + between(d, 40, 80)
 	r.back = between(d, 15*60+30, 18*60)
 	if i > 0 { // somebody stays
-		r.evenings = d.In(devices.Range{Min: 0, Max: 2 * tenth})
+		r.evenings = d.In(draw.Range{Min: 0, Max: 2 * tenth})
 	}
 	return r
 }
 
 // days draws a person's plan, and counts the days on which they go out.
-func (r *habitsOf) days(d *devices.Draws) (p devices.Person, out int) {
-	p = devices.Person{Name: r.name, Plan: []devices.Change{{At: 0, Is: devices.Asleep}}}
-	for day := range int64(devices.PlanDays) {
+func (r *habitsOf) days(d *draw.Stream) (p script.Person, out int) {
+	p = script.Person{Name: r.name, Plan: []script.Change{{At: 0, Is: script.Asleep}}}
+	for day := range int64(script.PlanDays) {
 		base := day * 24 * 60 * minute
-		add := func(at int64, is devices.Presence) { p.Plan = append(p.Plan, devices.Change{At: base + at, Is: is}) }
+		add := func(at int64, is script.Presence) { p.Plan = append(p.Plan, script.Change{At: base + at, Is: is}) }
 		about := func(at, within int64) int64 { return at + between(d, -within, within) }
 		weekend := day%7 >= 5
 		wake := about(r.wake, 15)
 		if weekend {
 			wake += r.lateBy
 		}
-		add(wake, devices.Awake)
+		add(wake, script.Awake)
 		left := len(p.Plan)
 		switch {
 		case weekend && d.Chance(r.trip), !weekend && !r.works && d.Chance(r.errands):
 			leave := wake + between(d, 60, 180)
-			add(leave, devices.Away)
-			add(leave+between(d, 60, 240), devices.Awake)
+			add(leave, script.Away)
+			add(leave+between(d, 60, 240), script.Awake)
 		case !weekend && r.works:
-			add(max(about(r.leave, 10), wake+10*minute), devices.Away)
-			add(about(r.back, 25), devices.Awake) // at the latest at 18:25
+			add(max(about(r.leave, 10), wake+10*minute), script.Away)
+			add(about(r.back, 25), script.Awake) // at the latest at 18:25
 		}
 		bed := about(r.bed, 20)
 		if d.Chance(r.evenings) {
-			add(between(d, 18*60+40, 20*60), devices.Away)
-			add(between(d, 21*60+30, 23*60), devices.Awake)
+			add(between(d, 18*60+40, 20*60), script.Away)
+			add(between(d, 21*60+30, 23*60), script.Awake)
 			bed = max(bed, (23*60+5)*minute)
 		}
 		if len(p.Plan) > left {
 			out++
 		}
-		add(bed, devices.Asleep)
+		add(bed, script.Asleep)
 	}
 	return p, out
 }
 
 // guests draws the evenings on which somebody visits: a chance in parts per million, twice that on Fridays and Saturdays.
-func guests(d *devices.Draws, chance int64) (p devices.Person, evenings int) {
-	p = devices.Person{Name: "guest-1", Guest: true, Plan: []devices.Change{{At: 0, Is: devices.Away}}}
-	for day := range int64(devices.PlanDays) {
+func guests(d *draw.Stream, chance int64) (p script.Person, evenings int) {
+	p = script.Person{Name: "guest-1", Guest: true, Plan: []script.Change{{At: 0, Is: script.Away}}}
+	for day := range int64(script.PlanDays) {
 		c := chance
 		if w := day % 7; w == 4 || w == 5 {
 			c = min(2*c, 1_000_000)
@@ -127,8 +128,8 @@ func guests(d *devices.Draws, chance int64) (p devices.Person, evenings int) {
 		}
 		evenings++
 		base := day * 24 * 60 * minute
-		p.Plan = append(p.Plan, devices.Change{At: base + come, Is: devices.Awake}, devices.Change{At: base + go_, Is: devices.Away})
+		p.Plan = append(p.Plan, script.Change{At: base + come, Is: script.Awake}, script.Change{At: base + go_, Is: script.Away})
 	}
-	slices.SortFunc(p.Plan, func(a, b devices.Change) int { return cmp.Compare(a.At, b.At) })
+	slices.SortFunc(p.Plan, func(a, b script.Change) int { return cmp.Compare(a.At, b.At) })
 	return p, evenings
 }

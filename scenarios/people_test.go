@@ -4,7 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 )
 
 // Every plan is in order, covers all days, and is what homes differ in. When built-in scenarios begin, somebody is at home.
@@ -22,9 +23,9 @@ func TestPlans(t *testing.T) {
 				residents++
 			}
 			last := int64(-1)
-			now := devices.Away
+			now := script.Away
 			for _, c := range p.Plan {
-				if c.At <= last || c.At >= devices.PlanDays*int64(24*time.Hour) {
+				if c.At <= last || c.At >= script.PlanDays*int64(24*time.Hour) {
 					t.Errorf("home %d, %s: %v after %v", home, p.Name, time.Duration(c.At), time.Duration(last))
 				}
 				last = c.At
@@ -35,7 +36,7 @@ func TestPlans(t *testing.T) {
 			if p.Plan[0].At != 0 {
 				t.Errorf("home %d, %s: nothing is said of the start", home, p.Name)
 			}
-			awake = awake || now == devices.Awake
+			awake = awake || now == script.Awake
 		}
 		sizes[residents]++
 		if !awake {
@@ -46,7 +47,7 @@ func TestPlans(t *testing.T) {
 		}
 		for _, u := range h.Specimens {
 			owner, _ := u.Options["owner"].(string)
-			if u.Profile.Kind != devices.KindIoT && !func() bool {
+			if u.Profile.Kind != profile.KindIoT && !func() bool {
 				for _, p := range h.People.Persons {
 					if p.Name == owner && !p.Guest {
 						return true

@@ -12,7 +12,8 @@ import (
 	"encoding/hex"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/draw"
+	"glasshouse/devices/profile"
 	"glasshouse/devices/strictyaml"
 )
 
@@ -52,11 +53,11 @@ type Scenario struct {
 
 // Entry is a model of device that homes can have.
 type Entry struct {
-	Device  string        // name in the catalogue, or path of a profile
-	Units   devices.Range // how many a home has, if it has any
-	Present int64         // parts per million of homes that have it
-	Mode    string        // of the profile's modes; "" = the unit lives in all of them
-	Profile *devices.Profile
+	Device  string     // name in the catalogue, or path of a profile
+	Units   draw.Range // how many a home has, if it has any
+	Present int64      // parts per million of homes that have it
+	Mode    string     // of the profile's modes; "" = the unit lives in all of them
+	Profile *profile.Profile
 }
 
 // MaxDensity is how much more often than in life people may act.
@@ -69,21 +70,21 @@ type Household struct {
 	AtLeast       int     // models of IoT device in a home
 	PhonesAtLeast int     // models of phone or tablet in a home
 
-	Residents devices.Range // people who live in a home, and whose days decide when they act; 0 = no routine
-	Guests    int64         // parts per million of evenings with a guest; twice that on Fridays and Saturdays
+	Residents draw.Range // people who live in a home, and whose days decide when they act; 0 = no routine
+	Guests    int64      // parts per million of evenings with a guest; twice that on Fridays and Saturdays
 }
 
 // WAN is the range of internet connections that homes have.
 type WAN struct {
-	UpRate      devices.Range // bit/s
-	DownRate    devices.Range // bit/s
-	Delay       devices.Range // ns, one way
-	Jitter      devices.Range // ns, at most, above Delay
-	Loss        devices.Range // parts per million, each way
-	Queue       devices.Range // bytes, each way
-	Grant       devices.Range // ns from one grant of the way up to the next; 0 = it may be used at any time
-	Clouds      devices.Range // ns that a cloud's distance adds to the round trip; one draw a cloud
-	Unsolicited devices.Range // millionths of packets an hour that nobody asked for
+	UpRate      draw.Range // bit/s
+	DownRate    draw.Range // bit/s
+	Delay       draw.Range // ns, one way
+	Jitter      draw.Range // ns, at most, above Delay
+	Loss        draw.Range // parts per million, each way
+	Queue       draw.Range // bytes, each way
+	Grant       draw.Range // ns from one grant of the way up to the next; 0 = it may be used at any time
+	Clouds      draw.Range // ns that a cloud's distance adds to the round trip; one draw a cloud
+	Unsolicited draw.Range // millionths of packets an hour that nobody asked for
 }
 
 // WiFi is the home's radio.
@@ -119,8 +120,8 @@ func (s *Scenario) Digest() string {
 }
 
 // Profiles returns the models of device, in the order of the scenario, each once.
-func (s *Scenario) Profiles() []*devices.Profile {
-	var all []*devices.Profile
+func (s *Scenario) Profiles() []*profile.Profile {
+	var all []*profile.Profile
 	seen := make(map[string]bool)
 	for _, e := range s.Devices {
 		if !seen[e.Profile.Device] {
@@ -137,8 +138,8 @@ const ActivityNone = "none"
 // Activities returns the vocabulary of activities in an order that all homes of the scenario share: "none" at 0, "boot" at
 // 1, then as the profiles name them.
 func (s *Scenario) Activities() []string {
-	names := []string{ActivityNone, devices.ActivityBoot}
-	seen := map[string]bool{ActivityNone: true, devices.ActivityBoot: true}
+	names := []string{ActivityNone, profile.ActivityBoot}
+	seen := map[string]bool{ActivityNone: true, profile.ActivityBoot: true}
 	for _, p := range s.Profiles() {
 		for _, n := range p.ActivityNames() {
 			if !seen[n] {

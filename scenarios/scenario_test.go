@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
+	"glasshouse/devices/profile"
 	"glasshouse/devices/strictyaml"
 )
 
@@ -127,7 +127,7 @@ func TestOwnDevice(t *testing.T) {
 	var digests []string
 	for range 2 {
 		dir := t.TempDir()
-		src, err := devices.Source("tplink-plug")
+		src, err := catalogue.Source("tplink-plug")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -204,8 +204,8 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(src)
 	}
-	catalogueOnly := func(name string) (*devices.Profile, string, error) {
-		p, err := devices.Load(name)
+	catalogueOnly := func(name string) (*profile.Profile, string, error) {
+		p, err := catalogue.Load(name)
 		return p, name, err
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/draw"
 	"glasshouse/devices/strictyaml"
 )
 
@@ -69,7 +69,7 @@ func (s *Scenario) text(device func(Entry) string) string {
 	return b.String()
 }
 
-func span(r devices.Range, f func(int64) string) string {
+func span(r draw.Range, f func(int64) string) string {
 	if r.Min == r.Max {
 		return f(r.Min)
 	}

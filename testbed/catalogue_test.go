@@ -8,7 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
+	"glasshouse/devices/profile"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 )
@@ -22,12 +23,12 @@ type target struct {
 
 func targets(t *testing.T) []target {
 	t.Helper()
-	refs, err := devices.References()
+	refs, err := catalogue.References()
 	if err != nil {
 		t.Fatal(err)
 	}
 	known := func(key string) bool {
-		return slices.ContainsFunc(refs, func(r devices.Reference) bool { return r.Key == key })
+		return slices.ContainsFunc(refs, func(r profile.Reference) bool { return r.Key == key })
 	}
 	b, err := os.ReadFile("testdata/targets.tsv")
 	if err != nil {
@@ -42,7 +43,7 @@ func targets(t *testing.T) []target {
 		if len(f) != 5 || f[4] == "" {
 			t.Fatalf("targets.tsv:%d: want device, what, low, high, source", i+1)
 		}
-		cited := devices.Cited(f[4])
+		cited := profile.Cited(f[4])
 		if len(cited) == 0 || slices.ContainsFunc(cited, func(key string) bool { return !known(key) }) {
 			t.Errorf("targets.tsv:%d: %q cites no source, or an unknown one", i+1, f[4])
 		}
@@ -204,7 +205,7 @@ func checkScript(t *testing.T, x target, events []dataset.Event, activity string
 	last := int64(-1)
 	for _, e := range events {
 		switch {
-		case e.Trigger == devices.TriggerState:
+		case e.Trigger == profile.TriggerState:
 			last = -1
 		case e.Activity == activity:
 			if last >= 0 {
@@ -239,14 +240,14 @@ func TestMeasuredPeriodsHaveTargets(t *testing.T) {
 	for _, x := range targets(t) {
 		has[x.device+" "+x.what] = true
 	}
-	for _, name := range devices.Names() {
-		p, err := devices.Load(name)
+	for _, name := range catalogue.Names() {
+		p, err := catalogue.Load(name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i := range p.Activities {
 			r := &p.Activities[i]
-			measured := r.Basis == devices.BasisMeasured && r.Every.Max > 0 && !slices.Contains(r.Assumed, "every")
+			measured := r.Basis == profile.BasisMeasured && r.Every.Max > 0 && !slices.Contains(r.Assumed, "every")
 			if measured && !has[name+" period:"+r.Name] && !has[name+" script:"+r.Name] {
 				t.Errorf("%s: the period of %s is measured (%s), and targets.tsv has none", name, r.Name, r.Source)
 			}

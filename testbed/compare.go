@@ -11,13 +11,12 @@ import (
 	"strconv"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"glasshouse/classifier/twosample"
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
 	"glasshouse/devices/learn"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
+	"golang.org/x/sync/errgroup"
 )
 
 // CompareOptions say what is compared: a profile's emulation, and a trace of a real device.
@@ -185,7 +184,7 @@ func liveHome(ctx context.Context, o CompareOptions, i int, delay, duration time
 		}
 	}
 	air := ""
-	if p, err := devices.Resolve(profile); err != nil {
+	if p, err := catalogue.Resolve(profile); err != nil {
 		return nil, err
 	} else if len(p.WiFi.Doze) > 0 || len(p.Stack.Acks) > 0 || len(p.WiFi.Pace) > 0 { // its way through the air is part of what was measured
 		air = "wifi: {delay: 0s, jitter: 0s, loss: 0, power_save: false}\n"

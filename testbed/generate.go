@@ -9,12 +9,11 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"glasshouse/devices"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/wire"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
+	"golang.org/x/sync/errgroup"
 )
 
 // GenerateOptions say which homes to live in the virtual world. Equal scenarios, seeds, homes, durations and kinds of output
@@ -96,7 +95,7 @@ func (o *GenerateOptions) inOrder(homes []int, density float64) []int {
 }
 
 // planSize is roughly how many packets a plan makes: two for a message, and one more for each thousand bytes.
-func planSize(a *devices.Agenda) int {
+func planSize(a *script.Agenda) int {
 	n := 0
 	for p, ok := a.Next(); ok; p, ok = a.Next() {
 		for i := range p.Activity.Exchanges {

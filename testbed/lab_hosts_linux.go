@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/live"
 )
 
@@ -59,11 +60,11 @@ func (l *lab) introducePhone() error {
 	ports := make(map[uint16]bool)
 	for i := range l.home.Specimens {
 		for _, s := range l.home.Specimens[i].Profile.Services {
-			if s.Host != devices.HostPeer || s.WAN() {
+			if s.Host != profile.HostPeer || s.WAN() {
 				continue
 			}
 			l.hosts[i].SetPeer(l.hosts[phone.Index])
-			if s.Transport == devices.TransportLAN {
+			if s.Transport == profile.TransportLAN {
 				ports[s.Port] = true
 			}
 		}
@@ -76,7 +77,7 @@ func (l *lab) introducePhone() error {
 	return nil
 }
 
-func (l *lab) hostConfig(ns *live.Namespace, s *devices.Specimen) live.HostConfig {
+func (l *lab) hostConfig(ns *live.Namespace, s *script.Specimen) live.HostConfig {
 	return live.HostConfig{
 		NS: ns, Specimen: s, Registry: l.flows, Clock: l.wall, Authority: l.authority, Sessions: l.sessions,
 		Activity: l.names.activity, NTP: l.home.NTP, Log: slog.Default(),

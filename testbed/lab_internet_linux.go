@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
 	"glasshouse/emulator/live"
 	"glasshouse/emulator/packet"
 )
@@ -75,9 +75,9 @@ func (l *lab) cloudConfig() live.CloudConfig {
 			case !s.WAN():
 			case s.Stream():
 				streams[s.Port] = true
-			case s.Transport == devices.TransportUDP:
+			case s.Transport == profile.TransportUDP:
 				datagrams[netip.AddrPortFrom(c.Names[s.Host], s.Port)] = true
-			case s.Transport == devices.TransportQUIC:
+			case s.Transport == profile.TransportQUIC:
 				quic[netip.AddrPortFrom(c.Names[s.Host], s.Port)] = true
 			}
 		}

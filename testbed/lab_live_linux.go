@@ -14,7 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/live"
 	"glasshouse/emulator/packet"
@@ -142,7 +142,7 @@ func (l *lab) resolver(namespace string) netip.Addr {
 func (l *lab) live(ctx context.Context) error {
 	end := l.order.Duration.Nanoseconds()
 	agenda := l.home.Agenda(l.order.Duration, l.density())
-	l.pan = pan.New(l.home.Specimens, func(radio devices.Radio, at int64, frame []byte) { l.files.Air(string(radio), at, frame) })
+	l.pan = pan.New(l.home.Specimens, func(radio profile.Radio, at int64, frame []byte) { l.files.Air(string(radio), at, frame) })
 	var ticking sync.WaitGroup
 	ticking.Go(func() { l.tick(ctx, end) })
 	inside, cancel := context.WithCancel(ctx)

@@ -6,7 +6,8 @@ import (
 	"net/netip"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/pan"
@@ -75,7 +76,7 @@ type virtualLab struct {
 	ownUnit int32
 	owned   bool
 
-	agenda *devices.Agenda
+	agenda *script.Agenda
 	air    *pan.Air
 	open   map[int64]*dataset.Event
 	n      Counts
@@ -231,7 +232,7 @@ func (l *virtualLab) live(ctx context.Context) (cut bool) {
 	end := l.o.Duration.Nanoseconds()
 	l.agenda = l.o.Home.Agenda(l.o.Duration, l.o.Density)
 	if l.o.Options.Captures && l.o.Options.LAN { // nobody else hears it
-		l.air = pan.New(l.o.Home.Specimens, func(radio devices.Radio, at int64, frame []byte) { l.files.Air(string(radio), at, frame) })
+		l.air = pan.New(l.o.Home.Specimens, func(radio profile.Radio, at int64, frame []byte) { l.files.Air(string(radio), at, frame) })
 	}
 	l.next()
 	l.net.Poll(routerName(l.o.Home))
@@ -276,7 +277,7 @@ func (l *virtualLab) next() {
 	}), 0)
 }
 
-func (l *virtualLab) begin(p *devices.Planned, now int64) {
+func (l *virtualLab) begin(p *script.Planned, now int64) {
 	s, a := &l.o.Home.Specimens[p.Unit], &p.Activity
 	e := &dataset.Event{
 		Event: p.Event, Device: s.Profile.Device, Unit: s.Name, Activity: a.Name, Trigger: a.Trigger, Actor: a.Actor, Kit: a.Kit,

@@ -3,7 +3,7 @@ package testbed
 import (
 	"slices"
 
-	"glasshouse/devices"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
@@ -25,7 +25,7 @@ type labeller struct {
 	ids        map[string]uint16
 }
 
-func newLabeller(specimens []devices.Specimen, activities []string) *labeller {
+func newLabeller(specimens []script.Specimen, activities []string) *labeller {
 	l := &labeller{activities: activities, ids: make(map[string]uint16)}
 	for i, a := range activities {
 		l.ids[a] = uint16(i)
@@ -89,10 +89,10 @@ func (l *labeller) vocabulary() map[string][]string {
 
 // scenarioVocabulary lists the values that each label column can take in any home of a scenario.
 func scenarioVocabulary(sc *scenarios.Scenario) map[string][]string {
-	var all []devices.Specimen
+	var all []script.Specimen
 	for _, e := range sc.Devices {
 		for n := int64(1); n <= e.Units.Max; n++ {
-			all = append(all, devices.Specimen{Name: scenarios.UnitName(e.Profile.Device, n), Profile: e.Profile})
+			all = append(all, script.Specimen{Name: scenarios.UnitName(e.Profile.Device, n), Profile: e.Profile})
 		}
 	}
 	return newLabeller(all, sc.Activities()).vocabulary()

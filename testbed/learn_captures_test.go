@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
 	"glasshouse/devices/learn"
 	"glasshouse/testbed"
 	"glasshouse/testbed/frames"
@@ -33,7 +33,7 @@ func learnFrom(t *testing.T, file []byte, o testbed.TraceOptions, name string) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := devices.ParseProfile("x.yaml", r.YAML); err != nil {
+	if _, err := catalogue.Parse("x.yaml", r.YAML); err != nil {
 		t.Fatalf("%v\n%s", err, r.YAML)
 	}
 	return r

@@ -6,8 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
 	"glasshouse/devices/learn"
+	"glasshouse/devices/profile"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 )
@@ -42,19 +43,19 @@ func learned(t *testing.T, device string, duration time.Duration) (profile strin
 func TestLearnFindsTheProfileAgain(t *testing.T) {
 	for _, c := range []struct {
 		device    string
-		transport devices.Transport
+		transport profile.Transport
 		up, down  int64
 		period    time.Duration
 	}{
-		{"dlink-camera", devices.TransportTLS12, 157, 125, 55 * time.Second},
-		{"hue-bridge", devices.TransportTLS13, 10, 6, 120 * time.Second},
-		{"microseven-camera", devices.TransportTCP, 87, 18, 30 * time.Second},
-		{"mi-rice-cooker", devices.TransportUDP, 32, 32, 15200 * time.Millisecond},
+		{"dlink-camera", profile.TransportTLS12, 157, 125, 55 * time.Second},
+		{"hue-bridge", profile.TransportTLS13, 10, 6, 120 * time.Second},
+		{"microseven-camera", profile.TransportTCP, 87, 18, 30 * time.Second},
+		{"mi-rice-cooker", profile.TransportUDP, 32, 32, 15200 * time.Millisecond},
 	} {
 		t.Run(c.device, func(t *testing.T) {
 			t.Parallel()
 			file, _, _ := learned(t, c.device, 8*time.Hour)
-			p, err := devices.LoadFile(file)
+			p, err := catalogue.LoadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -75,7 +76,7 @@ func TestLearnFindsTheProfileAgain(t *testing.T) {
 			if d := got - c.period; d < -300*time.Millisecond || d > 300*time.Millisecond {
 				t.Errorf("a period of %s, want about %s", got, c.period)
 			}
-			want, err := devices.Load(c.device)
+			want, err := catalogue.Load(c.device)
 			if err != nil {
 				t.Fatal(err)
 			}

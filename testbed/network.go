@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
 	"glasshouse/gateway/accesspoint"
 )
 
@@ -28,6 +28,6 @@ var (
 const tunnelPort = 51820
 
 // paceOf is how a device's radio paces its frames.
-func paceOf(p *devices.Profile) accesspoint.Pace {
+func paceOf(p *profile.Profile) accesspoint.Pace {
 	return accesspoint.Pace{Quantiles: p.WiFi.Pace, Next: p.WiFi.PaceNext}
 }

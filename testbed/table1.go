@@ -10,12 +10,13 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/mix"
+	"golang.org/x/sync/errgroup"
 )
 
 // Table1Row is a row of the paper's table 1: percent of a device's packets, in the order of mix.Columns. A tilde in the paper
@@ -47,12 +48,12 @@ const table1Prefix = "table1-"
 
 // subject tells whether a device of a row's home is what the row is about: its phone is only there to watch from, unless
 // the row is about phones.
-func subject(row string, s *devices.Specimen) bool {
+func subject(row string, s *script.Specimen) bool {
 	switch row {
 	case "noise-mobile":
-		return s.Profile.Kind == devices.KindPhone
+		return s.Profile.Kind == profile.KindPhone
 	case "noise-tablet":
-		return s.Profile.Kind == devices.KindTablet
+		return s.Profile.Kind == profile.KindTablet
 	}
 	return strings.HasPrefix(row, s.Profile.Device)
 }
@@ -131,7 +132,7 @@ func ReproduceTable1(ctx context.Context, o Table1Options) (*Table1, error) {
 		}
 	}
 	var err error
-	t.Catalogue, err = devices.CatalogueDigest()
+	t.Catalogue, err = catalogue.Digest()
 	return t, err
 }
 

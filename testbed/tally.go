@@ -3,7 +3,7 @@ package testbed
 import (
 	"sync"
 
-	"glasshouse/devices"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/testbed/dataset"
 )
@@ -87,7 +87,7 @@ func (t *tally) counts() Counts {
 }
 
 // scripted notes an event that the script holds.
-func (t *tally) scripted(event int64, s *devices.Specimen, act *devices.Activity) {
+func (t *tally) scripted(event int64, s *script.Specimen, act *script.Activity) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.open == nil {

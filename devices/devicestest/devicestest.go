@@ -8,16 +8,16 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
+	"glasshouse/devices/profile"
 )
 
 // All returns the profiles of the catalogue.
-func All(tb testing.TB) []*devices.Profile {
+func All(tb testing.TB) []*profile.Profile {
 	tb.Helper()
-	var all []*devices.Profile
-	for _, name := range devices.Names() {
-		p, err := devices.Load(name)
+	var all []*profile.Profile
+	for _, name := range catalogue.Names() {
+		p, err := catalogue.Load(name)
 		if err != nil {
 			tb.Fatal(err)
 		}

@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
+	"glasshouse/devices/draw"
+	"glasshouse/devices/profile"
 )
 
 const second = int64(time.Second)
@@ -76,11 +78,11 @@ func TestHeartbeatIsLearned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := devices.ParseProfile("lamp.yaml", r.YAML)
+	p, err := catalogue.Parse("lamp.yaml", r.YAML)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, r.YAML)
 	}
-	if refs, err := devices.Citations(p); err != nil || len(refs) != 1 || refs[0].File != "a test" {
+	if refs, err := catalogue.Citations(p); err != nil || len(refs) != 1 || refs[0].File != "a test" {
 		t.Errorf("the profile cites %v (%v), want the capture", refs, err)
 	}
 	s := p.Services[0]
@@ -101,10 +103,10 @@ func TestHeartbeatIsLearned(t *testing.T) {
 		}
 	}
 	m := beat.Steps[0].Messages
-	if len(m) != 2 || m[0].Dir != devices.Up || m[0].Size != (devices.Range{Min: 31, Max: 31}) || m[1].Dir != devices.Down || m[1].Size.Min != 31 {
+	if len(m) != 2 || m[0].Dir != profile.Up || m[0].Size != (draw.Range{Min: 31, Max: 31}) || m[1].Dir != profile.Down || m[1].Size.Min != 31 {
 		t.Errorf("%+v", m)
 	}
-	if p.Routine("reopen") == nil || p.Routine("reopen").Steps[0].Op != devices.OpReconnect {
+	if p.Routine("reopen") == nil || p.Routine("reopen").Steps[0].Op != profile.OpReconnect {
 		t.Errorf("four openings were not learned:\n%s", r.YAML)
 	}
 	if r.Explained < 0.99 {
@@ -184,7 +186,7 @@ func FuzzLearn(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, err := devices.ParseProfile("learned.yaml", r.YAML); err != nil {
+		if _, err := catalogue.Parse("learned.yaml", r.YAML); err != nil {
 			t.Fatalf("%v\n%s", err, r.YAML)
 		}
 	})

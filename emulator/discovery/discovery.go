@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
-
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/wire"
 )
 
@@ -32,14 +32,14 @@ const (
 
 // New makes what a device asks (OpQuery) or announces (OpAnnounce) by a service: the same in both worlds. addr is
 // the device's own address on the family that the service uses.
-func New(op devices.Op, s *devices.Service, spec *devices.Specimen, addr netip.Addr) Message {
+func New(op profile.Op, s *profile.Service, spec *script.Specimen, addr netip.Addr) Message {
 	id := identity(spec)
-	if s.Transport == devices.TransportSSDP {
+	if s.Transport == profile.TransportSSDP {
 		d := Message{To: netip.AddrPortFrom(wire.GroupSSDP(), wire.PortSSDP), Hops: ssdpHops}
 		if Offers(spec.Profile, s.Transport) {
 			d.Own = wire.PortSSDP
 		}
-		if op == devices.OpAnnounce {
+		if op == profile.OpAnnounce {
 			d.Payload = wire.AppendSSDPNotify(nil, s.Host, id, addr)
 			return d
 		}
@@ -47,10 +47,10 @@ func New(op devices.Op, s *devices.Service, spec *devices.Specimen, addr netip.A
 		return d
 	}
 	d := Message{To: netip.AddrPortFrom(wire.GroupMDNS(), wire.PortMDNS), Own: wire.PortMDNS, Hops: mdnsHops}
-	if s.Transport == devices.TransportMDNS6 {
+	if s.Transport == profile.TransportMDNS6 {
 		d.To = netip.AddrPortFrom(wire.GroupMDNS6(), wire.PortMDNS)
 	}
-	if op == devices.OpAnnounce {
+	if op == profile.OpAnnounce {
 		const port = 8009
 		d.Payload = wire.AppendMDNSAnswer(nil, s.Host, id, "host-"+id[:12], port, "id="+id, addr)
 		return d
@@ -60,11 +60,11 @@ func New(op devices.Op, s *devices.Service, spec *devices.Specimen, addr netip.A
 }
 
 // identity is what a device calls itself in discovery: it tells neither model nor unit.
-func identity(spec *devices.Specimen) string { return fmt.Sprintf("%016x%x", spec.Seed, spec.MAC[3:]) }
+func identity(spec *script.Specimen) string { return fmt.Sprintf("%016x%x", spec.Seed, spec.MAC[3:]) }
 
 // Offers tells whether a device answers those who look for something by a kind of discovery.
-func Offers(p *devices.Profile, t devices.Transport) bool {
-	return slices.ContainsFunc(p.Services, func(s devices.Service) bool { return s.Transport == t && s.Answers })
+func Offers(p *profile.Profile, t profile.Transport) bool {
+	return slices.ContainsFunc(p.Services, func(s profile.Service) bool { return s.Transport == t && s.Answers })
 }
 
 // Answer is what a device says to a question for something that it offers.
@@ -86,8 +86,8 @@ const (
 
 // Answers returns what a device says to a message that it hears by a kind of discovery: an answer for each service that it offers
 // and is asked for. from is where the message comes from, addr the device's own address.
-func Answers(t devices.Transport, heard []byte, from netip.AddrPort, spec *devices.Specimen, addr netip.Addr) (all []Answer) {
-	if t == devices.TransportSSDP {
+func Answers(t profile.Transport, heard []byte, from netip.AddrPort, spec *script.Specimen, addr netip.Addr) (all []Answer) {
+	if t == profile.TransportSSDP {
 		target, within, ok := wire.ParseSSDPSearch(heard)
 		for i := range spec.Profile.Services {
 			s := &spec.Profile.Services[i]
@@ -113,7 +113,7 @@ func Answers(t devices.Transport, heard []byte, from netip.AddrPort, spec *devic
 	}
 	for i := range spec.Profile.Services {
 		if s := &spec.Profile.Services[i]; s.Transport == t && s.Answers && asked(s.Host) {
-			all = append(all, Answer{New(devices.OpAnnounce, s, spec, addr), s.Name, mdnsAfter, mdnsWithin, true})
+			all = append(all, Answer{New(profile.OpAnnounce, s, spec, addr), s.Name, mdnsAfter, mdnsWithin, true})
 		}
 	}
 	return all
@@ -121,16 +121,16 @@ func Answers(t devices.Transport, heard []byte, from netip.AddrPort, spec *devic
 
 // Groups returns the groups of a family that a device listens to for as long as it lives, the newest first, as Linux lists them;
 // those that every host is in are not among them.
-func Groups(p *devices.Profile, six bool) []netip.Addr {
+func Groups(p *profile.Profile, six bool) []netip.Addr {
 	var all []netip.Addr
 	for i := range p.Services {
 		var g netip.Addr
 		switch p.Services[i].Transport {
-		case devices.TransportMDNS:
+		case profile.TransportMDNS:
 			g = wire.GroupMDNS()
-		case devices.TransportMDNS6:
+		case profile.TransportMDNS6:
 			g = wire.GroupMDNS6()
-		case devices.TransportSSDP:
+		case profile.TransportSSDP:
 			g = wire.GroupSSDP()
 		default:
 			continue

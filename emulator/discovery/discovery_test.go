@@ -6,15 +6,15 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
-
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/wire"
 )
 
 func TestAnswersAreForWhatIsAskedAndOffered(t *testing.T) {
-	const cast, dial, mdns, ssdp = "_googlecast._tcp.local", "urn:dial-multiscreen-org:service:dial:1", devices.TransportMDNS, devices.TransportSSDP
+	const cast, dial, mdns, ssdp = "_googlecast._tcp.local", "urn:dial-multiscreen-org:service:dial:1", profile.TransportMDNS, profile.TransportSSDP
 	own, asker := netip.MustParseAddr("192.168.3.9"), netip.MustParseAddrPort("192.168.3.4:5353")
-	spec := &devices.Specimen{Seed: 7, MAC: [6]byte{2, 1, 1, 4, 5, 6}, Profile: &devices.Profile{Services: []devices.Service{
+	spec := &script.Specimen{Seed: 7, MAC: [6]byte{2, 1, 1, 4, 5, 6}, Profile: &profile.Profile{Services: []profile.Service{
 		{Name: "cast", Host: cast, Transport: mdns, Answers: true},
 		{Name: "told", Host: "_hap._tcp.local", Transport: mdns},
 		{Name: "dial", Host: dial, Transport: ssdp, Answers: true},
@@ -23,7 +23,7 @@ func TestAnswersAreForWhatIsAskedAndOffered(t *testing.T) {
 	search := func(target string) string { return string(wire.AppendSSDPSearch(nil, target)) }
 	for _, c := range []struct {
 		name  string
-		by    devices.Transport
+		by    profile.Transport
 		heard string
 		from  string
 		want  string // service
@@ -35,7 +35,7 @@ func TestAnswersAreForWhatIsAskedAndOffered(t *testing.T) {
 		{"an answer", mdns, string(wire.AppendMDNSAnswer(nil, cast, "a", "b", 1, "c", own)), "", ""},
 		{"from another port", mdns, query(cast), "192.168.3.4:40000", ""},
 		{"no message", mdns, "\x00\x01", "", ""},
-		{"by the other group", devices.TransportMDNS6, query(cast), "", ""},
+		{"by the other group", profile.TransportMDNS6, query(cast), "", ""},
 		{"a search", ssdp, search(dial), "192.168.3.4:40000", "dial"},
 		{"for all", ssdp, search("ssdp:all"), "192.168.3.4:40000", "dial"},
 		{"for another", ssdp, search("upnp:rootdevice"), "192.168.3.4:40000", ""},
@@ -76,13 +76,13 @@ func FuzzAnswers(f *testing.F) {
 	f.Add(wire.AppendMDNSQuery(nil, "_a._tcp.local"))
 	f.Add(wire.AppendSSDPSearch(nil, "ssdp:all"))
 	f.Add([]byte("M-SEARCH * HTTP/1.1\r\nMAN: \"ssdp:discover\"\r\nMX: 999999999999999999999\r\n\r\n"))
-	spec := &devices.Specimen{Profile: &devices.Profile{Services: []devices.Service{
-		{Name: "a", Host: "_a._tcp.local", Transport: devices.TransportMDNS, Answers: true},
-		{Name: "b", Host: "upnp:rootdevice", Transport: devices.TransportSSDP, Answers: true},
+	spec := &script.Specimen{Profile: &profile.Profile{Services: []profile.Service{
+		{Name: "a", Host: "_a._tcp.local", Transport: profile.TransportMDNS, Answers: true},
+		{Name: "b", Host: "upnp:rootdevice", Transport: profile.TransportSSDP, Answers: true},
 	}}}
 	own := netip.MustParseAddr("192.168.3.9")
 	f.Fuzz(func(t *testing.T, heard []byte) {
-		for _, by := range []devices.Transport{devices.TransportMDNS, devices.TransportSSDP} {
+		for _, by := range []profile.Transport{profile.TransportMDNS, profile.TransportSSDP} {
 			for _, a := range Answers(by, heard, netip.AddrPortFrom(own, 5353), spec, own) {
 				if a.After < 0 || a.Within < 0 || a.Within > 5e9 || len(a.Payload) == 0 {
 					t.Fatalf("%+v", a)

@@ -5,7 +5,8 @@ import (
 	"net"
 	"testing"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 )
 
 // What a stack that keeps its writes apart writes to, on the LAN as to the cloud: the connection that asks the kernel for it.
@@ -26,7 +27,7 @@ func TestSocketsOfStacksThatKeepWritesApart(t *testing.T) {
 	}
 	defer far.Close()
 	for _, want := range []bool{false, true} {
-		h := &Host{c: HostConfig{Specimen: &devices.Specimen{Profile: &devices.Profile{Stack: devices.Stack{Apart: want}}}}}
+		h := &Host{c: HostConfig{Specimen: &script.Specimen{Profile: &profile.Profile{Stack: profile.Stack{Apart: want}}}}}
 		s := h.socket(near)
 		if _, is := s.(apart); is != want {
 			t.Errorf("apart %v: %T", want, s)

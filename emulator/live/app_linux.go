@@ -10,7 +10,8 @@ import (
 	"syscall"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 )
@@ -23,7 +24,7 @@ func (h *Host) serveApps() error {
 	ports := make(map[uint16]bool)
 	for i := range p.Services {
 		s := &p.Services[i]
-		if s.Transport != devices.TransportApp || ports[s.Port] {
+		if s.Transport != profile.TransportApp || ports[s.Port] {
 			continue
 		}
 		ports[s.Port] = true
@@ -78,7 +79,7 @@ func (h *Host) serveApp(conn net.Conn) error {
 }
 
 // called performs a dialogue that the household's phone opens with the device.
-func (h *Host) called(ctx context.Context, s *devices.Service, x *devices.Exchange, tag packet.Tag) error {
+func (h *Host) called(ctx context.Context, s *profile.Service, x *script.Exchange, tag packet.Tag) error {
 	if h.peer == nil {
 		return errNoPhone
 	}
@@ -86,7 +87,7 @@ func (h *Host) called(ctx context.Context, s *devices.Service, x *devices.Exchan
 }
 
 // call is the phone's part of it: it opens, walks its end, and takes leave when the device does.
-func (h *Host) call(ctx context.Context, to netip.AddrPort, x *devices.Exchange, tag packet.Tag) error {
+func (h *Host) call(ctx context.Context, to netip.AddrPort, x *script.Exchange, tag packet.Tag) error {
 	raw, flow, err := h.dial(ctx, packet.ProtoTCP, to, tag, true)
 	if err != nil {
 		return err

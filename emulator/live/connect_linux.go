@@ -10,13 +10,12 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
 	"glasshouse/emulator/wire"
+	"golang.org/x/sys/unix"
 )
 
 const errAddrInUse = unix.EADDRINUSE
@@ -37,7 +36,7 @@ type connection struct {
 }
 
 // connect resolves, dials and secures. role is RoleTCPHandshake, or RoleReconnect for a connection that is opened again.
-func (h *Host) connect(ctx context.Context, s *devices.Service, tag packet.Tag, role packet.Role) (*connection, error) {
+func (h *Host) connect(ctx context.Context, s *profile.Service, tag packet.Tag, role packet.Role) (*connection, error) {
 	addr, err := h.resolve(ctx, s.Host, tag.As(roleOr(role, packet.RoleData)), false)
 	if err != nil {
 		return nil, err
@@ -60,7 +59,7 @@ func (h *Host) connect(ctx context.Context, s *devices.Service, tag packet.Tag, 
 	c.stop = context.AfterFunc(ctx, func() { _ = raw.Close() })
 	if v := tlsVersion(s.Transport); v != 0 {
 		config := h.c.Authority.clientConfig(s.Host, v)
-		if s.Transport == devices.TransportH2 {
+		if s.Transport == profile.TransportH2 {
 			config.NextProtos = []string{protoH2}
 		}
 		sec := tls.Client(c.tcp, config)
@@ -84,9 +83,9 @@ func (h *Host) connect(ctx context.Context, s *devices.Service, tag packet.Tag, 
 		c.named = true
 		h.c.Sessions.greeting(flow.Key()).session <- c.sess
 	}
-	if s.Transport == devices.TransportMQTT {
+	if s.Transport == profile.TransportMQTT {
 		c.sess.mqtt = true
-		c.sess.subscribes = s.Login.Down > devices.MQTTConnack
+		c.sess.subscribes = s.Login.Down > profile.MQTTConnack
 		c.noise.mqtt = wire.NewMQTTEnd(c.noise.rng, true, c.sess.subscribes, mqttName(c.token))
 	}
 	return c, nil
@@ -99,11 +98,11 @@ func roleOr(role, usual packet.Role) packet.Role {
 	return usual
 }
 
-func tlsVersion(t devices.Transport) uint16 {
+func tlsVersion(t profile.Transport) uint16 {
 	switch t {
-	case devices.TransportTLS12:
+	case profile.TransportTLS12:
 		return tls.VersionTLS12
-	case devices.TransportTLS13, devices.TransportH2:
+	case profile.TransportTLS13, profile.TransportH2:
 		return tls.VersionTLS13
 	default:
 		return 0
@@ -114,7 +113,7 @@ func tlsVersion(t devices.Transport) uint16 {
 func (c *connection) walk(ctx context.Context, j *job) error {
 	c.tcp.SetTag(j.tag)
 	if !c.named {
-		if len(j.messages) == 0 || j.messages[0].Dir != devices.Up || j.messages[0].Size < tokenSize {
+		if len(j.messages) == 0 || j.messages[0].Dir != profile.Up || j.messages[0].Size < tokenSize {
 			return fmt.Errorf("a connection must begin with a message up of %d bytes or more", tokenSize)
 		}
 		c.named = true

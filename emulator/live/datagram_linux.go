@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
 )
@@ -21,7 +21,7 @@ type udpSocket struct {
 	wg    sync.WaitGroup
 }
 
-func (h *Host) openUDP(ctx context.Context, s *devices.Service, tag packet.Tag) (*udpSocket, error) {
+func (h *Host) openUDP(ctx context.Context, s *profile.Service, tag packet.Tag) (*udpSocket, error) {
 	addr, err := h.far(ctx, s, tag)
 	if err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func (u *udpSocket) walk(ctx context.Context, j *job) error {
 	s.register(j)
 	defer time.AfterFunc(5*time.Second, func() { s.unregister(j) }) // late datagrams still find it
 	u.conn.SetTag(j.tag)
-	if len(j.messages) > 0 && j.messages[0].Dir == devices.Down && !s.push(u.flow.Key(), j) {
+	if len(j.messages) > 0 && j.messages[0].Dir == profile.Down && !s.push(u.flow.Key(), j) {
 		return errors.New("the far end of the flow is not there to push")
 	}
 	return walkDatagrams(ctx, u.host.c.Clock, s, packet.Up, j, u.noise, func(p []byte) error {

@@ -11,7 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
@@ -72,7 +73,7 @@ var (
 )
 
 // newHome makes a home whose clouds serve the profiles' services. The devices' MTU is what DHCP tells them.
-func newHome(t *testing.T, mtu int, profiles ...*devices.Profile) *home {
+func newHome(t *testing.T, mtu int, profiles ...*profile.Profile) *home {
 	t.Helper()
 	needNamespaces(t)
 	h := &home{t: t, registry: truth.NewRegistry(), sessions: sessions(t)}
@@ -113,7 +114,7 @@ func newHome(t *testing.T, mtu int, profiles ...*devices.Profile) *home {
 }
 
 // serve gives a service's host an address and has the cloud listen there.
-func (h *home) serve(s *devices.Service) {
+func (h *home) serve(s *profile.Service) {
 	if !s.WAN() {
 		return
 	}
@@ -127,9 +128,9 @@ func (h *home) serve(s *devices.Service) {
 		if !slices.Contains(h.config.Streams, s.Port) {
 			h.config.Streams = append(h.config.Streams, s.Port)
 		}
-	case s.Transport == devices.TransportQUIC:
+	case s.Transport == profile.TransportQUIC:
 		h.config.QUIC = append(h.config.QUIC, netip.AddrPortFrom(addr, s.Port))
-	case s.Transport == devices.TransportUDP:
+	case s.Transport == profile.TransportUDP:
 		if at := netip.AddrPortFrom(addr, s.Port); !slices.Contains(h.config.Datagrams, at) {
 			h.config.Datagrams = append(h.config.Datagrams, at)
 		}
@@ -152,7 +153,7 @@ func addrOf(i int) netip.Addr { return netip.AddrFrom4([4]byte{192, 168, 77, byt
 func activityNumber(name string) uint16 { return uint16(1 + len(name)) }
 
 // host makes unit i of a model and boots it.
-func (h *home) host(i int, p *devices.Profile) *Host {
+func (h *home) host(i int, p *profile.Profile) *Host {
 	h.t.Helper()
 	host := h.unbooted(i, p)
 	ctx, cancel := context.WithTimeout(h.ctx, 20*time.Second)
@@ -161,7 +162,7 @@ func (h *home) host(i int, p *devices.Profile) *Host {
 	return host
 }
 
-func (h *home) unbooted(i int, p *devices.Profile) *Host {
+func (h *home) unbooted(i int, p *profile.Profile) *Host {
 	h.t.Helper()
 	ns := must(NewNamespace(fmt.Sprintf("device-%d", i)))(h.t)
 	h.onClose(func() { _ = ns.Close() })
@@ -169,7 +170,7 @@ func (h *home) unbooted(i int, p *devices.Profile) *Host {
 	h.onClose(func() { _ = tap.Close() })
 	h.plug(macOf(i), tap)
 	host := must(NewHost(HostConfig{
-		NS: ns, Specimen: &devices.Specimen{Index: int32(i), Name: p.Device, Profile: p, MAC: macOf(i), Addr: addrOf(i), Seed: uint64(i) + 7},
+		NS: ns, Specimen: &script.Specimen{Index: int32(i), Name: p.Device, Profile: p, MAC: macOf(i), Addr: addrOf(i), Seed: uint64(i) + 7},
 		Registry: h.registry, Clock: h.clock, Authority: h.config.Authority, Sessions: h.sessions,
 		Activity: activityNumber, NTP: ntpAddr, Log: slog.Default(),
 	}))(h.t)
@@ -180,18 +181,18 @@ func (h *home) unbooted(i int, p *devices.Profile) *Host {
 // boot opens the unit's lasting connections, as event.
 func (h *home) boot(host *Host, event int64) {
 	h.t.Helper()
-	act := devices.Activity{Name: devices.ActivityBoot, At: h.clock.Now()}
+	act := script.Activity{Name: profile.ActivityBoot, At: h.clock.Now()}
 	p := host.c.Specimen.Profile
 	for i := range p.Services {
 		if s := &p.Services[i]; s.Lasting {
-			act.Exchanges = append(act.Exchanges, devices.Exchange{Op: devices.OpConnect, Service: s.Name, Messages: devices.LoginMessages(s, host.draw)})
+			act.Exchanges = append(act.Exchanges, script.Exchange{Op: profile.OpConnect, Service: s.Name, Messages: script.LoginMessages(s, host.draw)})
 		}
 	}
 	h.perform(host, act, event)
 }
 
 // perform does an activity, which must succeed, and waits for its end.
-func (h *home) perform(host *Host, act devices.Activity, event int64) {
+func (h *home) perform(host *Host, act script.Activity, event int64) {
 	h.t.Helper()
 	done := make(chan string, 2)
 	host.Perform(h.ctx, act, event, func(outcome string, _ int64) { done <- outcome })
@@ -206,12 +207,12 @@ func (h *home) perform(host *Host, act devices.Activity, event int64) {
 }
 
 // say is a dialogue on a service, now.
-func (h *home) say(name, service string, fresh bool, messages ...devices.Message) devices.Activity {
-	return devices.Activity{Name: name, At: h.clock.Now(), Exchanges: []devices.Exchange{{Service: service, Fresh: fresh, Messages: messages}}}
+func (h *home) say(name, service string, fresh bool, messages ...script.Message) script.Activity {
+	return script.Activity{Name: name, At: h.clock.Now(), Exchanges: []script.Exchange{{Service: service, Fresh: fresh, Messages: messages}}}
 }
 
-func up(size int) devices.Message   { return devices.Message{Dir: devices.Up, Size: size} }
-func down(size int) devices.Message { return devices.Message{Dir: devices.Down, Size: size, Wait: 1e6} }
+func up(size int) script.Message   { return script.Message{Dir: profile.Up, Size: size} }
+func down(size int) script.Message { return script.Message{Dir: profile.Down, Size: size, Wait: 1e6} }
 
 // plug puts an interface on the switch.
 func (h *home) plug(mac [6]byte, tap *Interface) {

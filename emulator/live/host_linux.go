@@ -13,18 +13,18 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
+	"golang.org/x/sys/unix"
 )
 
 // HostConfig says which device a host is, and whom it knows.
 type HostConfig struct {
 	NS        *Namespace
-	Specimen  *devices.Specimen
+	Specimen  *script.Specimen
 	Registry  *truth.Registry
 	Clock     clockwork
 	Authority *Authority
@@ -51,7 +51,7 @@ type Host struct {
 	boot     packet.Tag       // the event under which connections are opened again
 	seeds    *rand.Rand
 
-	discoveries map[devices.Transport]*groupSocket // set by Boot
+	discoveries map[profile.Transport]*groupSocket // set by Boot
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -89,7 +89,7 @@ func NewHost(c HostConfig) (*Host, error) {
 	h := &Host{
 		c: c, name: c.Specimen.Name, ready: make(chan struct{}), seeds: seeds,
 		nextPort: uint16(policy.FirstEphemeral + seeds.IntN(policy.LastEphemeral-policy.FirstEphemeral)), echoID: uint16(seeds.Uint32()),
-		names: make(map[string]cachedName), lines: make(map[string]*line), discoveries: make(map[devices.Transport]*groupSocket),
+		names: make(map[string]cachedName), lines: make(map[string]*line), discoveries: make(map[profile.Transport]*groupSocket),
 	}
 	h.boot.Event = packet.EventNone
 	h.ctx, h.cancel = context.WithCancel(context.Background())
@@ -149,9 +149,9 @@ func (h *Host) SetPeer(phone *Host) { h.peer = phone }
 
 // Perform does an activity at its scripted time. It returns at once; done is called when the last exchange is over, with
 // "ok" or "failed" and the script time. When ctx ends, or the host is closed, so do the exchanges, and done is not called.
-func (h *Host) Perform(ctx context.Context, act devices.Activity, event int64, done func(outcome string, at int64)) {
+func (h *Host) Perform(ctx context.Context, act script.Activity, event int64, done func(outcome string, at int64)) {
 	tag := packet.Tag{Event: event, Activity: h.c.Activity(act.Name), Role: packet.RoleData}
-	if act.Name == devices.ActivityBoot {
+	if act.Name == profile.ActivityBoot {
 		h.mu.Lock()
 		h.boot = tag
 		h.mu.Unlock()
@@ -189,7 +189,7 @@ func (h *Host) Perform(ctx context.Context, act devices.Activity, event int64, d
 }
 
 // begin starts one exchange and answers on result when it is over.
-func (h *Host) begin(ctx context.Context, x *devices.Exchange, at int64, tag packet.Tag, result chan<- error) {
+func (h *Host) begin(ctx context.Context, x *script.Exchange, at int64, tag packet.Tag, result chan<- error) {
 	s := h.c.Specimen.Profile.Service(x.Service)
 	if s == nil {
 		result <- fmt.Errorf("the profile has no service %q", x.Service)
@@ -203,7 +203,7 @@ func (h *Host) begin(ctx context.Context, x *devices.Exchange, at int64, tag pac
 }
 
 // once performs an exchange that has no lasting connection.
-func (h *Host) once(ctx context.Context, s *devices.Service, x *devices.Exchange, at int64, tag packet.Tag) error {
+func (h *Host) once(ctx context.Context, s *profile.Service, x *script.Exchange, at int64, tag packet.Tag) error {
 	select {
 	case <-h.ready:
 	case <-ctx.Done():
@@ -213,38 +213,38 @@ func (h *Host) once(ctx context.Context, s *devices.Service, x *devices.Exchange
 		return err
 	}
 	switch x.Op {
-	case devices.OpResolve:
+	case profile.OpResolve:
 		_, err := h.resolve(ctx, s.Host, tag, true)
 		return err
-	case devices.OpTimeSync:
+	case profile.OpTimeSync:
 		return h.timeSync(ctx, tag)
-	case devices.OpPing:
+	case profile.OpPing:
 		return h.ping(ctx, s, x, tag)
-	case devices.OpQuery, devices.OpAnnounce:
+	case profile.OpQuery, profile.OpAnnounce:
 		return h.discover(x.Op, s)
-	case devices.OpARP:
+	case profile.OpARP:
 		return h.askRouter()
-	case devices.OpScan:
+	case profile.OpScan:
 		return h.scan(ctx)
-	case devices.OpDialogue, devices.OpConnect, devices.OpReconnect, devices.OpDisconnect:
+	case profile.OpDialogue, profile.OpConnect, profile.OpReconnect, profile.OpDisconnect:
 	}
 	switch s.Transport {
-	case devices.TransportNTP:
+	case profile.TransportNTP:
 		return h.timeSync(ctx, tag)
-	case devices.TransportICMP:
+	case profile.TransportICMP:
 		return h.ping(ctx, s, x, tag)
-	case devices.TransportHTTP:
+	case profile.TransportHTTP:
 		return h.http(ctx, s, x, tag)
-	case devices.TransportH2:
+	case profile.TransportH2:
 		return h.http2(ctx, s, x, tag)
-	case devices.TransportQUIC:
+	case profile.TransportQUIC:
 		return h.quic(ctx, s, x, tag)
-	case devices.TransportApp:
+	case profile.TransportApp:
 		return h.called(ctx, s, x, tag)
-	case devices.TransportUDP, devices.TransportLAN:
+	case profile.TransportUDP, profile.TransportLAN:
 		return h.datagrams(ctx, s, x, at, tag)
-	case devices.TransportTLS12, devices.TransportTLS13, devices.TransportTCP, devices.TransportMQTT, devices.TransportMDNS,
-		devices.TransportMDNS6, devices.TransportSSDP, devices.TransportARP:
+	case profile.TransportTLS12, profile.TransportTLS13, profile.TransportTCP, profile.TransportMQTT, profile.TransportMDNS,
+		profile.TransportMDNS6, profile.TransportSSDP, profile.TransportARP:
 	}
 	c, err := h.connect(ctx, s, tag, packet.RoleTCPHandshake)
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
@@ -31,7 +32,7 @@ func http2Only() *http.Protocols {
 
 // http2 performs an exchange of requests and responses over HTTP/2, on one connection. Messages are bodies; net/http frames
 // them. The path is the session's token.
-func (h *Host) http2(ctx context.Context, s *devices.Service, x *devices.Exchange, tag packet.Tag) error {
+func (h *Host) http2(ctx context.Context, s *profile.Service, x *script.Exchange, tag packet.Tag) error {
 	c, err := h.connect(ctx, s, tag, packet.RoleTCPHandshake)
 	if err != nil {
 		return err

@@ -3,7 +3,7 @@ package live
 import (
 	"testing"
 
-	"glasshouse/devices"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
 	"glasshouse/emulator/wire"
@@ -42,7 +42,7 @@ func TestHTTP2IsTheModels(t *testing.T) {
 	h := newHome(t, 1500, p)
 	host := h.host(0, p)
 	for k, exchange := range [][]int{{420, 14_000}, {980, 60_000, 300, 100, 700, 16_384}, {16_384, 5000, 9000, 1}, {4096, 4096, 1, 4097}} {
-		var messages []devices.Message
+		var messages []script.Message
 		for i, size := range exchange {
 			if i%2 == 0 {
 				messages = append(messages, up(size))

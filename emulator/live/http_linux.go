@@ -9,7 +9,8 @@ import (
 	"net/http"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
@@ -17,7 +18,7 @@ import (
 )
 
 // http performs an exchange of requests and responses in the clear, on one connection. The path is the session's token.
-func (h *Host) http(ctx context.Context, s *devices.Service, x *devices.Exchange, tag packet.Tag) error {
+func (h *Host) http(ctx context.Context, s *profile.Service, x *script.Exchange, tag packet.Tag) error {
 	c, err := h.connect(ctx, s, tag, packet.RoleTCPHandshake)
 	if err != nil {
 		return err
@@ -28,7 +29,7 @@ func (h *Host) http(ctx context.Context, s *devices.Service, x *devices.Exchange
 	r := bufio.NewReader(c.conn)
 	for i := range j.messages {
 		m := &j.messages[i]
-		if m.Dir == devices.Up {
+		if m.Dir == profile.Up {
 			if err := h.c.Clock.Sleep(ctx, h.c.Clock.Now()+m.Wait); err != nil {
 				return err
 			}
@@ -70,7 +71,7 @@ func (cl *Cloud) serveHTTP(r *bufio.Reader, announced *truth.StreamConn) error {
 			j = <-sess.jobs
 			announced.SetTag(j.tag)
 		}
-		for next < len(j.messages) && j.messages[next].Dir != devices.Down {
+		for next < len(j.messages) && j.messages[next].Dir != profile.Down {
 			next++
 		}
 		if next == len(j.messages) {

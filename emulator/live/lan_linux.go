@@ -8,13 +8,12 @@ import (
 	"net/netip"
 	"os"
 
+	"glasshouse/devices/profile"
+	"glasshouse/emulator/discovery"
+	"glasshouse/emulator/wire"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
-
-	"glasshouse/devices"
-	"glasshouse/emulator/discovery"
-	"glasshouse/emulator/wire"
 )
 
 // groupSocket is a device's socket for a kind of service on the LAN. It has joined the group, so its kernel reports that, and
@@ -44,7 +43,7 @@ func (h *Host) listen() error {
 }
 
 // hear reads what others say by a kind of groupSocket until the host is closed, and answers who looks for what the device offers.
-func (h *Host) hear(t devices.Transport, d *groupSocket) {
+func (h *Host) hear(t profile.Transport, d *groupSocket) {
 	offers := discovery.Offers(h.c.Specimen.Profile, t)
 	said := make(map[string]int64) // until when an answer about a service is not said again, ns
 	buf := make([]byte, 2048)
@@ -80,15 +79,15 @@ func (h *Host) hear(t devices.Transport, d *groupSocket) {
 }
 
 // addrOf returns the device's address on the family that a kind of groupSocket uses.
-func (h *Host) addrOf(t devices.Transport) netip.Addr {
-	if t == devices.TransportMDNS6 {
+func (h *Host) addrOf(t profile.Transport) netip.Addr {
+	if t == profile.TransportMDNS6 {
 		return wire.LinkLocal(h.c.Specimen.MAC)
 	}
 	return h.lease.prefix.Addr()
 }
 
-func (h *Host) joinGroup(s *devices.Service) (*groupSocket, error) {
-	x := discovery.New(devices.OpQuery, s, h.c.Specimen, h.lease.prefix.Addr())
+func (h *Host) joinGroup(s *profile.Service) (*groupSocket, error) {
+	x := discovery.New(profile.OpQuery, s, h.c.Specimen, h.lease.prefix.Addr())
 	d := &groupSocket{group: x.To}
 	network, six := "udp4", x.To.Addr().Is6()
 	if six {
@@ -125,7 +124,7 @@ func first(errs ...error) error {
 }
 
 // discover sends what a device asks or announces to everybody on the LAN.
-func (h *Host) discover(op devices.Op, s *devices.Service) error {
+func (h *Host) discover(op profile.Op, s *profile.Service) error {
 	d := h.discoveries[s.Transport]
 	if d == nil {
 		return fmt.Errorf("%s listens to no group of %s", h.name, s.Transport)

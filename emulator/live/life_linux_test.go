@@ -11,11 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
+	"go.uber.org/goleak"
 )
 
 // roles counts the frames of an event by their role.
@@ -36,7 +36,7 @@ func (h *home) restart() {
 	h.openCloud()
 }
 
-func only(p *devices.Profile, names ...string) *devices.Profile {
+func only(p *profile.Profile, names ...string) *profile.Profile {
 	q := *p
 	q.Services = nil
 	for _, name := range names {
@@ -78,7 +78,7 @@ func TestPendingExchangeFails(t *testing.T) {
 	host := h.host(0, p)
 	h.boot(host, 1)
 	broken := make(chan string, 1)
-	act := h.say("talk", "old", false, up(12), devices.Message{Dir: devices.Down, Size: 20, Wait: 20e9})
+	act := h.say("talk", "old", false, up(12), script.Message{Dir: profile.Down, Size: 20, Wait: 20e9})
 	host.Perform(h.ctx, act, 2, func(outcome string, _ int64) { broken <- outcome })
 	time.Sleep(200 * time.Millisecond)
 	h.restart()
@@ -107,11 +107,11 @@ func TestCloseLeavesNothing(t *testing.T) {
 		h.boot(host, 1)
 		for i, s := range []string{"old", "new", "bare", "media"} { // under way, and waiting behind it
 			for range 2 {
-				host.Perform(h.ctx, h.say("talk", s, false, up(20), devices.Message{Dir: devices.Down, Size: 20, Wait: 3600e9}), int64(i+2), func(string, int64) {})
+				host.Perform(h.ctx, h.say("talk", s, false, up(20), script.Message{Dir: profile.Down, Size: 20, Wait: 3600e9}), int64(i+2), func(string, int64) {})
 			}
 		}
 		for _, s := range []string{"call", "once", "web"} {
-			host.Perform(h.ctx, h.say("talk", s, true, up(200), devices.Message{Dir: devices.Down, Size: 200, Wait: 3600e9}), 9, func(string, int64) {})
+			host.Perform(h.ctx, h.say("talk", s, true, up(200), script.Message{Dir: profile.Down, Size: 200, Wait: 3600e9}), 9, func(string, int64) {})
 		}
 		later := h.say("talk", "once", true, up(20))
 		later.At += 3600e9
@@ -208,7 +208,7 @@ func TestBulk(t *testing.T) {
 	h.mu.Lock()
 	h.quiet = true
 	h.mu.Unlock()
-	for i, act := range []devices.Activity{h.say("bulk", "bare", false, up(16), down(size)), h.say("bulk", "bare", false, up(size), down(16))} {
+	for i, act := range []script.Activity{h.say("bulk", "bare", false, up(16), down(size)), h.say("bulk", "bare", false, up(size), down(16))} {
 		var m [2]runtime.MemStats
 		runtime.ReadMemStats(&m[0])
 		began := time.Now()

@@ -6,7 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 )
@@ -15,7 +16,7 @@ import (
 // other on it. When it breaks it is opened again, under the event of the boot. All but queue and done belong to run.
 type line struct {
 	host  *Host
-	s     *devices.Service
+	s     *profile.Service
 	queue chan errand
 	done  chan struct{}
 	once  sync.Once
@@ -29,13 +30,13 @@ type line struct {
 
 type errand struct {
 	ctx    context.Context
-	x      *devices.Exchange
+	x      *script.Exchange
 	at     int64
 	tag    packet.Tag
 	result chan<- error
 }
 
-func newLine(h *Host, s *devices.Service) *line {
+func newLine(h *Host, s *profile.Service) *line {
 	l := &line{host: h, s: s, queue: make(chan errand, 1024), done: make(chan struct{}), pause: policy.ReconnectFirst}
 	h.wg.Go(l.run)
 	return l
@@ -43,7 +44,7 @@ func newLine(h *Host, s *devices.Service) *line {
 
 var errStopped = errors.New("the host has stopped")
 
-func (l *line) enqueue(ctx context.Context, x *devices.Exchange, at int64, tag packet.Tag, result chan<- error) {
+func (l *line) enqueue(ctx context.Context, x *script.Exchange, at int64, tag packet.Tag, result chan<- error) {
 	select {
 	case l.queue <- errand{ctx, x, at, tag, result}:
 	default:
@@ -122,18 +123,18 @@ func (l *line) perform(e errand) error {
 	case <-e.ctx.Done():
 		return errStopped
 	}
-	if e.x.Op == devices.OpConnect {
+	if e.x.Op == profile.OpConnect {
 		if err := l.host.c.Clock.Sleep(e.ctx, e.at); err != nil {
 			return err
 		}
 		return l.open(e.ctx, e.tag, packet.RoleTCPHandshake, e.x.Messages)
 	}
-	if e.x.Op == devices.OpReconnect || e.x.Op == devices.OpDisconnect {
+	if e.x.Op == profile.OpReconnect || e.x.Op == profile.OpDisconnect {
 		if err := l.host.c.Clock.Sleep(e.ctx, e.at); err != nil {
 			return err
 		}
 		l.close()
-		if e.x.Op == devices.OpDisconnect {
+		if e.x.Op == profile.OpDisconnect {
 			return nil
 		}
 		return l.open(e.ctx, e.tag, packet.RoleReconnect, e.x.Messages)
@@ -174,7 +175,7 @@ func (l *line) stream(e errand) error {
 }
 
 // open brings the line up if it is down. first is what is said on it at first; nil: what the service's log-in says.
-func (l *line) open(ctx context.Context, tag packet.Tag, role packet.Role, first []devices.Message) error {
+func (l *line) open(ctx context.Context, tag packet.Tag, role packet.Role, first []script.Message) error {
 	l.wanted = true
 	if !l.s.Stream() {
 		return l.openDatagrams(ctx, tag)
@@ -203,7 +204,7 @@ func (l *line) openDatagrams(ctx context.Context, tag packet.Tag) error {
 	}
 	u.host.c.Sessions.expect(u.flow.Key())
 	l.udp = u
-	if m := devices.LoginMessages(l.s, l.host.draw); m != nil {
+	if m := script.LoginMessages(l.s, l.host.draw); m != nil {
 		return u.walk(ctx, newJob(m, l.host.c.Clock.Now(), tag))
 	}
 	return nil
@@ -211,7 +212,7 @@ func (l *line) openDatagrams(ctx context.Context, tag packet.Tag) error {
 
 // login opens the connection and says its first messages. The connection outlives the exchange that opens it: it ends
 // with the host.
-func (l *line) login(ctx context.Context, tag packet.Tag, role packet.Role, first []devices.Message) error {
+func (l *line) login(ctx context.Context, tag packet.Tag, role packet.Role, first []script.Message) error {
 	if !l.was {
 		role = packet.RoleTCPHandshake
 	}
@@ -220,7 +221,7 @@ func (l *line) login(ctx context.Context, tag packet.Tag, role packet.Role, firs
 		return err
 	}
 	if first == nil {
-		first = devices.LoginMessages(l.s, l.host.draw)
+		first = script.LoginMessages(l.s, l.host.draw)
 	}
 	if first != nil {
 		if err := c.walk(ctx, newJob(first, l.host.c.Clock.Now(), tag.As(roleOr(role, packet.RoleData)))); err != nil {

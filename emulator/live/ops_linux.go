@@ -10,15 +10,15 @@ import (
 
 	"github.com/beevik/ntp"
 	"github.com/miekg/dns"
-	"golang.org/x/net/icmp"
-	"golang.org/x/net/ipv4"
-	"golang.org/x/sys/unix"
-
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
 	"glasshouse/emulator/wire"
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/sys/unix"
 )
 
 const errRefused = unix.ECONNREFUSED
@@ -78,11 +78,11 @@ func (h *Host) resolve(ctx context.Context, host string, tag packet.Tag, force b
 }
 
 // far returns the address that a datagram service talks to.
-func (h *Host) far(ctx context.Context, s *devices.Service, tag packet.Tag) (netip.Addr, error) {
-	if s.Transport != devices.TransportLAN {
+func (h *Host) far(ctx context.Context, s *profile.Service, tag packet.Tag) (netip.Addr, error) {
+	if s.Transport != profile.TransportLAN {
 		return h.resolve(ctx, s.Host, tag.As(packet.RoleData), false)
 	}
-	if s.Host == devices.HostPeer {
+	if s.Host == profile.HostPeer {
 		if h.peer == nil {
 			return netip.Addr{}, errNoPhone
 		}
@@ -100,7 +100,7 @@ func broadcast(p netip.Prefix) netip.Addr {
 }
 
 // datagrams performs an exchange on a UDP socket of its own.
-func (h *Host) datagrams(ctx context.Context, s *devices.Service, x *devices.Exchange, at int64, tag packet.Tag) error {
+func (h *Host) datagrams(ctx context.Context, s *profile.Service, x *script.Exchange, at int64, tag packet.Tag) error {
 	u, err := h.openUDP(ctx, s, tag)
 	if err != nil {
 		return err
@@ -133,7 +133,7 @@ func (h *Host) timeSync(ctx context.Context, tag packet.Tag) error {
 }
 
 // ping sends an echo request for each message up, and waits for each answer.
-func (h *Host) ping(ctx context.Context, s *devices.Service, x *devices.Exchange, tag packet.Tag) error {
+func (h *Host) ping(ctx context.Context, s *profile.Service, x *script.Exchange, tag packet.Tag) error {
 	addr, err := h.resolve(ctx, s.Host, tag, false)
 	if err != nil {
 		return err
@@ -158,7 +158,7 @@ func (h *Host) ping(ctx context.Context, s *devices.Service, x *devices.Exchange
 	buf := make([]byte, 2048)
 	answered := 0
 	for seq, m := range x.Messages {
-		if m.Dir != devices.Up {
+		if m.Dir != profile.Up {
 			continue
 		}
 		if err := h.c.Clock.Sleep(ctx, h.c.Clock.Now()+m.Wait); err != nil {

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go"
-
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 )
@@ -66,7 +66,7 @@ func (d *datagramSocket) SetReadBuffer(n int) error  { return d.conn.SetReadBuff
 func (d *datagramSocket) SetWriteBuffer(n int) error { return d.conn.SetWriteBuffer(n) }
 
 // quic performs an exchange on one stream of a connection of its own.
-func (h *Host) quic(ctx context.Context, s *devices.Service, x *devices.Exchange, tag packet.Tag) error {
+func (h *Host) quic(ctx context.Context, s *profile.Service, x *script.Exchange, tag packet.Tag) error {
 	addr, err := h.resolve(ctx, s.Host, tag.As(packet.RoleData), false)
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func (h *Host) quic(ctx context.Context, s *devices.Service, x *devices.Exchange
 		_ = udp.Close()
 		h.c.Registry.Close(flow, h.c.Clock.Now())
 	})
-	conn, err := quic.Dial(ctx, socket, to, quicTLS(h.c.Authority.clientConfig(s.Host, tlsVersion(devices.TransportTLS13))),
+	conn, err := quic.Dial(ctx, socket, to, quicTLS(h.c.Authority.clientConfig(s.Host, tlsVersion(profile.TransportTLS13))),
 		quicConfig(func(context.Context) *quicRoles { return roles }))
 	if err != nil {
 		return fmt.Errorf("reaching %s: %w", s.Name, err)

@@ -4,7 +4,8 @@ import (
 	"slices"
 	"testing"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/wire"
 )
@@ -22,7 +23,7 @@ func quicSizes(frames []frame, event int64) map[packet.Role][2][]int {
 
 // stream returns the datagrams that carry so many bytes of a stream from an offset on, as the virtual world makes them.
 func stream(dir int8, offset, size int) (list []int) {
-	over := wire.QUICOverhead(dir == devices.Up)
+	over := wire.QUICOverhead(dir == profile.Up)
 	for size > 0 {
 		head := 2
 		switch {
@@ -48,7 +49,7 @@ func TestQUICIsTheModels(t *testing.T) {
 	h := newHome(t, 1420, p)
 	host := h.host(0, p)
 	for k, exchange := range [][]int{{500, 200}, {16, 20_000, 3000, 40}, {60_000, 9000}} {
-		var messages []devices.Message
+		var messages []script.Message
 		for i, size := range exchange {
 			m := up(size)
 			if i%2 == 1 {
@@ -62,7 +63,7 @@ func TestQUICIsTheModels(t *testing.T) {
 		var want [2][]int
 		var offset [2]int
 		for i, size := range exchange {
-			dir := [2]int8{devices.Up, devices.Down}[i%2]
+			dir := [2]int8{profile.Up, profile.Down}[i%2]
 			want[i%2] = append(want[i%2], stream(dir, offset[i%2], size)...)
 			offset[i%2] += size
 		}

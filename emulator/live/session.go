@@ -9,7 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"glasshouse/devices"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
 )
@@ -19,7 +19,7 @@ const tokenSize = 16
 
 // job is one exchange on its way: both ends hold it and walk its messages.
 type job struct {
-	messages []devices.Message
+	messages []script.Message
 	start    int64 // script time at which the first message may be sent, ns
 	tag      packet.Tag
 
@@ -35,7 +35,7 @@ type progress struct {
 	note   chan struct{}
 }
 
-func newJob(messages []devices.Message, start int64, tag packet.Tag) *job {
+func newJob(messages []script.Message, start int64, tag packet.Tag) *job {
 	j := &job{messages: messages, start: start, tag: tag}
 	for i := range j.got {
 		j.got[i].note = make(chan struct{}, 1)

@@ -5,41 +5,44 @@ import (
 	"slices"
 	"testing"
 
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
+	"glasshouse/devices/draw"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
 )
 
 // everything is a device that speaks every transport.
-func everything() *devices.Profile {
-	latency := devices.Range{Min: 1e6, Max: 1e6}
-	login := devices.Login{Up: 100, Down: 80}
-	one := devices.Range{Min: 1, Max: 1}
-	greeting := devices.Login{Messages: []devices.Item{
-		{Dir: devices.Down, Size: devices.Range{Min: 29, Max: 29}, Repeat: one},
-		{Dir: devices.Up, Size: devices.Range{Min: 8, Max: 8}, Repeat: one},
-		{Dir: devices.Down, Size: devices.Range{Min: 45, Max: 45}, Repeat: one},
+func everything() *profile.Profile {
+	latency := draw.Range{Min: 1e6, Max: 1e6}
+	login := profile.Login{Up: 100, Down: 80}
+	one := draw.Range{Min: 1, Max: 1}
+	greeting := profile.Login{Messages: []profile.Item{
+		{Dir: profile.Down, Size: draw.Range{Min: 29, Max: 29}, Repeat: one},
+		{Dir: profile.Up, Size: draw.Range{Min: 8, Max: 8}, Repeat: one},
+		{Dir: profile.Down, Size: draw.Range{Min: 45, Max: 45}, Repeat: one},
 	}}
-	return &devices.Profile{
-		Device: "kitchen-scale", Stack: devices.Stack{TTL: 64, MSS: 1460},
-		Services: []devices.Service{
-			{Name: "old", Host: "a.cloud.example", Port: 443, Transport: devices.TransportTLS12, Lasting: true, Login: login, Latency: latency},
-			{Name: "new", Host: "b.cloud.example", Port: 8443, Transport: devices.TransportTLS13, Lasting: true, Login: login, Latency: latency},
-			{Name: "bare", Host: "c.cloud.example", Port: 9000, Transport: devices.TransportTCP, Lasting: true, Login: login, Latency: latency},
-			{Name: "greeter", Host: "l.cloud.example", Port: 9001, Transport: devices.TransportTCP, Lasting: true, Login: greeting, Latency: latency},
-			{Name: "greeter12", Host: "m.cloud.example", Port: 9002, Transport: devices.TransportTLS12, Lasting: true, Login: greeting, Latency: latency},
-			{Name: "media", Host: "d.cloud.example", Port: 7000, Transport: devices.TransportUDP, Lasting: true, Login: login, Latency: latency},
-			{Name: "call", Host: "e.cloud.example", Port: 7001, Transport: devices.TransportUDP, Latency: latency},
-			{Name: "once", Host: "f.cloud.example", Port: 443, Transport: devices.TransportTLS12, Latency: latency},
-			{Name: "once13", Host: "f.cloud.example", Port: 8443, Transport: devices.TransportTLS13, Latency: latency},
-			{Name: "web", Host: "g.cloud.example", Port: 80, Transport: devices.TransportHTTP, Latency: latency},
-			{Name: "pages", Host: "i.cloud.example", Port: 443, Transport: devices.TransportH2, Latency: latency},
-			{Name: "broker", Host: "j.cloud.example", Port: 1883, Transport: devices.TransportMQTT, Lasting: true, Login: devices.Login{Up: 90, Down: 60}, Latency: latency},
-			{Name: "swift", Host: "k.cloud.example", Port: 443, Transport: devices.TransportQUIC, Latency: latency},
-			{Name: "time", Host: "time.cloud.example", Port: 123, Transport: devices.TransportNTP},
-			{Name: "echo", Host: "h.cloud.example", Transport: devices.TransportICMP},
-			{Name: "view", Host: devices.HostPeer, Port: 6000, Transport: devices.TransportLAN, Latency: latency},
-			{Name: "shout", Host: devices.HostBroadcast, Port: 6001, Transport: devices.TransportLAN},
+	return &profile.Profile{
+		Device: "kitchen-scale", Stack: profile.Stack{TTL: 64, MSS: 1460},
+		Services: []profile.Service{
+			{Name: "old", Host: "a.cloud.example", Port: 443, Transport: profile.TransportTLS12, Lasting: true, Login: login, Latency: latency},
+			{Name: "new", Host: "b.cloud.example", Port: 8443, Transport: profile.TransportTLS13, Lasting: true, Login: login, Latency: latency},
+			{Name: "bare", Host: "c.cloud.example", Port: 9000, Transport: profile.TransportTCP, Lasting: true, Login: login, Latency: latency},
+			{Name: "greeter", Host: "l.cloud.example", Port: 9001, Transport: profile.TransportTCP, Lasting: true, Login: greeting, Latency: latency},
+			{Name: "greeter12", Host: "m.cloud.example", Port: 9002, Transport: profile.TransportTLS12, Lasting: true, Login: greeting, Latency: latency},
+			{Name: "media", Host: "d.cloud.example", Port: 7000, Transport: profile.TransportUDP, Lasting: true, Login: login, Latency: latency},
+			{Name: "call", Host: "e.cloud.example", Port: 7001, Transport: profile.TransportUDP, Latency: latency},
+			{Name: "once", Host: "f.cloud.example", Port: 443, Transport: profile.TransportTLS12, Latency: latency},
+			{Name: "once13", Host: "f.cloud.example", Port: 8443, Transport: profile.TransportTLS13, Latency: latency},
+			{Name: "web", Host: "g.cloud.example", Port: 80, Transport: profile.TransportHTTP, Latency: latency},
+			{Name: "pages", Host: "i.cloud.example", Port: 443, Transport: profile.TransportH2, Latency: latency},
+			{Name: "broker", Host: "j.cloud.example", Port: 1883, Transport: profile.TransportMQTT, Lasting: true, Login: profile.Login{Up: 90, Down: 60}, Latency: latency},
+			{Name: "swift", Host: "k.cloud.example", Port: 443, Transport: profile.TransportQUIC, Latency: latency},
+			{Name: "time", Host: "time.cloud.example", Port: 123, Transport: profile.TransportNTP},
+			{Name: "echo", Host: "h.cloud.example", Transport: profile.TransportICMP},
+			{Name: "view", Host: profile.HostPeer, Port: 6000, Transport: profile.TransportLAN, Latency: latency},
+			{Name: "shout", Host: profile.HostBroadcast, Port: 6001, Transport: profile.TransportLAN},
 		},
 	}
 }
@@ -52,13 +55,13 @@ func TestEveryTransportIsAttributed(t *testing.T) {
 	host := h.host(0, p)
 	h.boot(host, 1)
 	event := int64(1)
-	do := func(act devices.Activity) { t.Helper(); event++; h.perform(host, act, event) }
+	do := func(act script.Activity) { t.Helper(); event++; h.perform(host, act, event) }
 	for _, service := range []string{"old", "new", "bare", "greeter", "greeter12", "media", "broker"} {
 		do(h.say("talk", service, false, up(40), down(300), up(1200), down(1400)))
 	}
-	do(h.say("push", "media", false, down(200), up(60)))                                  // the far end speaks first
-	do(devices.Activity{Name: "reopen", At: h.clock.Now(), Exchanges: []devices.Exchange{ // as scripted: not what the profile's log-in says
-		{Op: devices.OpReconnect, Service: "greeter", Messages: []devices.Message{down(70), up(20), down(40)}},
+	do(h.say("push", "media", false, down(200), up(60)))                                // the far end speaks first
+	do(script.Activity{Name: "reopen", At: h.clock.Now(), Exchanges: []script.Exchange{ // as scripted: not what the profile's log-in says
+		{Op: profile.OpReconnect, Service: "greeter", Messages: []script.Message{down(70), up(20), down(40)}},
 	}})
 	do(h.say("talk", "greeter", false, up(40), down(300)))
 	do(h.say("push", "old", false, down(200), up(60)))
@@ -71,10 +74,10 @@ func TestEveryTransportIsAttributed(t *testing.T) {
 	do(h.say("browse", "pages", true, up(300), down(50_000), up(16_000), down(120)))
 	do(h.say("upload", "swift", true, up(300), down(50_000), up(100_000)))
 	do(h.say("ping", "broker", false, up(2), down(2), up(130), down(100_000)))
-	do(devices.Activity{Name: "ask", At: h.clock.Now(), Exchanges: []devices.Exchange{
-		{Op: devices.OpResolve, Service: "web"},
-		{Op: devices.OpTimeSync, Service: "time"},
-		{Op: devices.OpPing, Service: "echo", Messages: []devices.Message{up(56), up(56)}},
+	do(script.Activity{Name: "ask", At: h.clock.Now(), Exchanges: []script.Exchange{
+		{Op: profile.OpResolve, Service: "web"},
+		{Op: profile.OpTimeSync, Service: "time"},
+		{Op: profile.OpPing, Service: "echo", Messages: []script.Message{up(56), up(56)}},
 	}})
 
 	events := make(map[int64][2]int)
@@ -225,9 +228,9 @@ func TestLANStaysOnTheLAN(t *testing.T) {
 
 // The paper's heartbeats: Echo Dot 95 bytes, Google Home 135 and 104.
 func TestHeartbeatFrames(t *testing.T) {
-	var profiles []*devices.Profile
+	var profiles []*profile.Profile
 	for _, name := range []string{"echo-dot", "google-home"} {
-		profiles = append(profiles, must(devices.Load(name))(t))
+		profiles = append(profiles, must(catalogue.Load(name))(t))
 	}
 	h := newHome(t, 1500, profiles...)
 	want := [][]int{{95}, {135, 104}}
@@ -240,7 +243,7 @@ func TestHeartbeatFrames(t *testing.T) {
 		first := h.clock.Now() + 100e6
 		done := make(chan string, beats)
 		for b := range int64(beats) {
-			act := devices.Activity{Name: "heartbeat", At: first + b*every, Exchanges: []devices.Exchange{exchange}}
+			act := script.Activity{Name: "heartbeat", At: first + b*every, Exchanges: []script.Exchange{exchange}}
 			host.Perform(h.ctx, act, int64(1000*i)+1+b, func(outcome string, _ int64) { done <- outcome })
 		}
 		for range beats {
@@ -272,16 +275,16 @@ func TestHeartbeatFrames(t *testing.T) {
 }
 
 // heartbeat draws the exchange of a profile's heartbeat.
-func heartbeat(t *testing.T, p *devices.Profile) devices.Exchange {
+func heartbeat(t *testing.T, p *profile.Profile) script.Exchange {
 	t.Helper()
-	s := devices.NewScript(devices.Specimen{Profile: p, Seed: 1}, devices.ScriptOptions{Duration: int64(3600e9)})
+	s := script.New(script.Specimen{Profile: p, Seed: 1}, script.Options{Duration: int64(3600e9)})
 	for a, ok := s.Next(); ok; a, ok = s.Next() {
 		if a.Name == "heartbeat" {
 			return a.Exchanges[0]
 		}
 	}
 	t.Fatalf("%s has no heartbeat", p.Device)
-	return devices.Exchange{}
+	return script.Exchange{}
 }
 
 // What a device with segments of its own writes is never joined, however much waits.
@@ -291,7 +294,7 @@ func TestApart(t *testing.T) {
 	h := newHome(t, 1500, p)
 	host := h.host(0, p)
 	h.boot(host, 1)
-	var m []devices.Message
+	var m []script.Message
 	for range 60 {
 		m = append(m, up(1413))
 	}

@@ -12,11 +12,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"pgregory.net/rapid"
-
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
+	"pgregory.net/rapid"
 )
 
 // bubble is a clock inside testing/synctest.
@@ -44,11 +44,11 @@ func sessions(t *testing.T) *Sessions {
 	return s
 }
 
-func dialogue(t *rapid.T, least int) []devices.Message {
-	messages := make([]devices.Message, rapid.IntRange(1, 20).Draw(t, "messages"))
+func dialogue(t *rapid.T, least int) []script.Message {
+	messages := make([]script.Message, rapid.IntRange(1, 20).Draw(t, "messages"))
 	for i := range messages {
-		messages[i] = devices.Message{
-			Dir: rapid.SampledFrom([]int8{devices.Up, devices.Down}).Draw(t, "dir"), Size: rapid.IntRange(least, 1300).Draw(t, "size"),
+		messages[i] = script.Message{
+			Dir: rapid.SampledFrom([]int8{profile.Up, profile.Down}).Draw(t, "dir"), Size: rapid.IntRange(least, 1300).Draw(t, "size"),
 			Wait: int64(rapid.IntRange(0, 300).Draw(t, "wait ms")) * 1e6,
 		}
 	}
@@ -90,7 +90,7 @@ func TestBothEndsWalkAStream(t *testing.T) {
 			at := time.Second
 			for _, m := range messages {
 				c := up
-				if m.Dir == devices.Down {
+				if m.Dir == profile.Down {
 					c = down
 				}
 				at += time.Duration(m.Wait)
@@ -125,7 +125,7 @@ func TestPatienceIsForProgress(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			clock := bubble{time.Now()}
 			a, b := net.Pipe()
-			j := newJob([]devices.Message{{Dir: devices.Up, Size: 1 << 20}, {Dir: devices.Down, Size: 1 << 20}}, 0, packet.Tag{})
+			j := newJob([]script.Message{{Dir: profile.Up, Size: 1 << 20}, {Dir: profile.Down, Size: 1 << 20}}, 0, packet.Tag{})
 			errs := make([]error, 2)
 			var wg sync.WaitGroup
 			for i, end := range []net.Conn{slow{a, c.each}, slow{b, c.each}} {
@@ -191,7 +191,7 @@ func TestBothEndsWalkDatagramsUnderLoss(t *testing.T) {
 
 func TestStrangeDatagramsNameNoJob(t *testing.T) {
 	s := sessions(t)
-	j := newJob(make([]devices.Message, 3), 0, packet.Tag{})
+	j := newJob(make([]script.Message, 3), 0, packet.Tag{})
 	s.register(j)
 	r := rand.New(rand.NewPCG(5, 5))
 	p := make([]byte, 40)

@@ -4,7 +4,9 @@ import (
 	"crypto/cipher"
 	"encoding/binary"
 
-	"glasshouse/devices"
+	"glasshouse/devices/draw"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 )
 
 // An advertisement as link type 256 has it (Bluetooth Core, volume 6, part B, 2.1 and 2.3), in little endian:
@@ -42,24 +44,24 @@ const (
 func advChannels() [3]byte { return [3]byte{0, 12, 39} }
 
 // product numbers are MiBeacon's.
-func productOf(s devices.Sensor) uint16 {
+func productOf(s profile.Sensor) uint16 {
 	switch s {
-	case devices.SensorDoor:
+	case profile.SensorDoor:
 		return 0x098b // MCCGQ02HL
-	case devices.SensorMotion:
+	case profile.SensorMotion:
 		return 0x0a8d // RTCGQ02LM
-	case devices.SensorButton:
+	case profile.SensorButton:
 		return 0x0153 // YLKG07YL
-	case devices.SensorTemperature:
+	case profile.SensorTemperature:
 	}
 	return 0x01aa // LYWSDCGQ
 }
 
 // beacon is a kit's Bluetooth side.
 type beacon struct {
-	unit      *devices.KitUnit
+	unit      *script.KitUnit
 	irk, bind cipher.Block
-	d         *devices.Draws // of addresses
+	d         *draw.Stream // of addresses
 	addr      [6]byte
 	until     int64 // when its address changes, ns
 	counter   uint32
@@ -67,8 +69,8 @@ type beacon struct {
 	signal    int8   // dBm, in the mean
 }
 
-func newBeacon(u *devices.KitUnit) beacon {
-	d := devices.NewDraws(u.Seed, "address")
+func newBeacon(u *script.KitUnit) beacon {
+	d := draw.New(u.Seed, "address")
 	return beacon{
 		unit: u, irk: newAES(u.IRK), bind: newAES(u.BindKey), d: d, until: -d.N(rotation), // as if it had run before
 		counter: uint32(d.N(1 << 16)), signal: -int8(50 + d.N(30)),

@@ -3,7 +3,9 @@ package pan
 import (
 	"crypto/cipher"
 
-	"glasshouse/devices"
+	"glasshouse/devices/draw"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 )
 
 // LeadTime is how long before its activity's start an event is heard on the air at most, ns: Event is called that much before.
@@ -19,7 +21,7 @@ const (
 
 // Air is what a home's hubs and kits send; nil where there are none. It is used from one goroutine at a time.
 type Air struct {
-	emit  func(radio devices.Radio, at int64, frame []byte)
+	emit  func(radio profile.Radio, at int64, frame []byte)
 	nets  []*network // by unit; nil of a device that is no hub
 	queue []item     // a binary heap by (at, seq)
 	seq   uint64
@@ -28,25 +30,25 @@ type Air struct {
 
 // network is a hub with its kits.
 type network struct {
-	pan  *devices.PAN
+	pan  *script.PAN
 	key  cipher.Block
 	hub  node
-	when *devices.Draws // of the air's small delays, drawn in the order of time
-	lead *devices.Draws // of events, drawn in the order of the script: when Event is called does not matter
+	when *draw.Stream // of the air's small delays, drawn in the order of time
+	lead *draw.Stream // of events, drawn in the order of the script: when Event is called does not matter
 	kits []kit
 }
 
 // kit is a unit with what it sends by.
 type kit struct {
-	unit   *devices.KitUnit
-	d      *devices.Draws // of its times and readings
-	node   node           // of Zigbee
-	beacon beacon         // of Bluetooth
-	open   bool           // a door
-	told   bool           // a beacon tells of an event, until its next beat after telling
-	until  int64          // its event's last repetition
-	tenths int64          // degrees Celsius, tenths
-	humid  int64          // relative humidity, tenths of a percent
+	unit   *script.KitUnit
+	d      *draw.Stream // of its times and readings
+	node   node         // of Zigbee
+	beacon beacon       // of Bluetooth
+	open   bool         // a door
+	told   bool         // a beacon tells of an event, until its next beat after telling
+	until  int64        // its event's last repetition
+	tenths int64        // degrees Celsius, tenths
+	humid  int64        // relative humidity, tenths of a percent
 }
 
 // item is something that is due.
@@ -57,7 +59,7 @@ type item struct {
 	net   *network
 	kit   int
 	left  int // repetitions
-	radio devices.Radio
+	radio profile.Radio
 	raw   []byte
 }
 
@@ -74,7 +76,7 @@ const (
 
 // New returns the air of a home. emit gets each frame with the radio that hears it and its script time, in their order; a frame
 // is emit's to keep. It is nil where no unit is a hub.
-func New(specimens []devices.Specimen, emit func(radio devices.Radio, at int64, frame []byte)) *Air {
+func New(specimens []script.Specimen, emit func(radio profile.Radio, at int64, frame []byte)) *Air {
 	a := &Air{emit: emit, nets: make([]*network, len(specimens))}
 	hubs := 0
 	for i := range specimens {
@@ -83,14 +85,14 @@ func New(specimens []devices.Specimen, emit func(radio devices.Radio, at int64, 
 			continue
 		}
 		hubs++
-		n := &network{pan: s.PAN, key: newAES(s.PAN.NetworkKey), when: devices.NewDraws(s.Seed, "air"), lead: devices.NewDraws(s.Seed, "lead")}
+		n := &network{pan: s.PAN, key: newAES(s.PAN.NetworkKey), when: draw.New(s.Seed, "air"), lead: draw.New(s.Seed, "lead")}
 		n.hub = newNode(n.when, 0, s.PAN.EUI64)
 		a.nets[i] = n
 		zigbee := false
 		for j := range s.Kits {
 			n.kits = append(n.kits, newKit(&s.Kits[j]))
 			k := &n.kits[j]
-			zigbee = zigbee || k.unit.Kit.Radio == devices.RadioZigbee
+			zigbee = zigbee || k.unit.Kit.Radio == profile.RadioZigbee
 			a.push(item{at: k.d.N(k.unit.Kit.Every.Max), what: taskBeat, net: n, kit: j})
 		}
 		if zigbee {
@@ -104,8 +106,8 @@ func New(specimens []devices.Specimen, emit func(radio devices.Radio, at int64, 
 }
 
 // Radios returns the radios that a home's kits use: which captures it has.
-func Radios(specimens []devices.Specimen) (radios []devices.Radio) {
-	for _, r := range []devices.Radio{devices.RadioZigbee, devices.RadioBLE} {
+func Radios(specimens []script.Specimen) (radios []profile.Radio) {
+	for _, r := range []profile.Radio{profile.RadioZigbee, profile.RadioBLE} {
 		if uses(specimens, r) {
 			radios = append(radios, r)
 		}
@@ -113,7 +115,7 @@ func Radios(specimens []devices.Specimen) (radios []devices.Radio) {
 	return radios
 }
 
-func uses(specimens []devices.Specimen, r devices.Radio) bool {
+func uses(specimens []script.Specimen, r profile.Radio) bool {
 	for i := range specimens {
 		for j := range specimens[i].Kits {
 			if specimens[i].Kits[j].Kit.Radio == r {
@@ -124,10 +126,10 @@ func uses(specimens []devices.Specimen, r devices.Radio) bool {
 	return false
 }
 
-func newKit(u *devices.KitUnit) kit {
-	d := devices.NewDraws(u.Seed, "air")
+func newKit(u *script.KitUnit) kit {
+	d := draw.New(u.Seed, "air")
 	k := kit{unit: u, d: d, tenths: 190 + d.N(50), humid: 350 + d.N(250)}
-	if u.Kit.Radio == devices.RadioBLE {
+	if u.Kit.Radio == profile.RadioBLE {
 		k.beacon = newBeacon(u)
 		k.idle()
 	} else {
@@ -137,7 +139,7 @@ func newKit(u *devices.KitUnit) kit {
 }
 
 // Event tells the air of an activity that a kit reported. An activity of no kit is none of it.
-func (a *Air) Event(p *devices.Planned) {
+func (a *Air) Event(p *script.Planned) {
 	if a == nil || p.Activity.Kit == "" || a.nets[p.Unit] == nil {
 		return
 	}
@@ -155,9 +157,9 @@ func (a *Air) Event(p *devices.Planned) {
 
 // reportTimes returns when a kit's reports have reached the hub: the script's times of the messages that they become. A door
 // reports with each message up, anything else once.
-func reportTimes(s devices.Sensor, a *devices.Activity) []int64 {
+func reportTimes(s profile.Sensor, a *script.Activity) []int64 {
 	times := []int64{a.At}
-	if s != devices.SensorDoor || len(a.Exchanges) == 0 {
+	if s != profile.SensorDoor || len(a.Exchanges) == 0 {
 		return times
 	}
 	x := &a.Exchanges[0]
@@ -165,7 +167,7 @@ func reportTimes(s devices.Sensor, a *devices.Activity) []int64 {
 	for i := range x.Messages {
 		m := &x.Messages[i]
 		at += m.Wait
-		if m.Dir != devices.Up {
+		if m.Dir != profile.Up {
 			continue
 		}
 		if !first {
@@ -198,7 +200,7 @@ func (a *Air) Advance(now int64) {
 				a.push(item{at: x.at + repeatEvery, what: taskRepeat, net: x.net, kit: x.kit, left: x.left - 1})
 			}
 		case taskStatus:
-			a.emit(devices.RadioZigbee, x.at, x.net.hub.neighbours(x.net.pan.PANID, x.net.key))
+			a.emit(profile.RadioZigbee, x.at, x.net.hub.neighbours(x.net.pan.PANID, x.net.key))
 			a.push(item{at: x.at + linkStatusEvery + x.net.when.N(10_000_000), what: taskStatus, net: x.net})
 		case taskRaw:
 			a.emit(x.radio, x.at, x.raw)
@@ -211,11 +213,11 @@ func (a *Air) Advance(now int64) {
 // beat is what a kit sends unasked: a battery's state, or an advertisement.
 func (a *Air) beat(n *network, i int, at int64) {
 	k := &n.kits[i]
-	if k.unit.Kit.Radio == devices.RadioBLE {
-		if k.unit.Kit.Sensor == devices.SensorTemperature {
+	if k.unit.Kit.Radio == profile.RadioBLE {
+		if k.unit.Kit.Sensor == profile.SensorTemperature {
 			k.drift()
 		}
-		if at > k.until && (k.told || k.unit.Kit.Sensor == devices.SensorTemperature) {
+		if at > k.until && (k.told || k.unit.Kit.Sensor == profile.SensorTemperature) {
 			k.told = false
 			k.idle()
 		}
@@ -230,7 +232,7 @@ func (a *Air) beat(n *network, i int, at int64) {
 // report is a kit's event.
 func (a *Air) report(x *item) {
 	n, k := x.net, &x.net.kits[x.kit]
-	if k.unit.Kit.Radio == devices.RadioBLE {
+	if k.unit.Kit.Radio == profile.RadioBLE {
 		k.announce()
 		k.told, k.until = true, x.at+(repeats-1)*repeatEvery
 		a.advertise(n, k, x.at)
@@ -249,8 +251,8 @@ func (a *Air) send(n *network, kit int, at int64, frame []byte) {
 
 // acknowledged puts a frame on the air, which the hub acknowledges.
 func (a *Air) acknowledged(n *network, at int64, frame []byte) {
-	a.emit(devices.RadioZigbee, at, frame)
-	a.push(item{at: at + airtime(frame) + turnaround, what: taskRaw, net: n, radio: devices.RadioZigbee, raw: ackOf(frame)})
+	a.emit(profile.RadioZigbee, at, frame)
+	a.push(item{at: at + airtime(frame) + turnaround, what: taskRaw, net: n, radio: profile.RadioZigbee, raw: ackOf(frame)})
 }
 
 // advertise puts an advertisement on the air: on three channels, of which the hub listens on one.
@@ -258,7 +260,7 @@ func (a *Air) advertise(n *network, k *kit, at int64) {
 	channel := at / scan % 3
 	signal := k.beacon.signal + int8(n.when.N(2*fade+1)-fade)
 	frame := k.beacon.advertisement(at, int(channel), signal)
-	a.push(item{at: at + channel*bleGap, what: taskRaw, net: n, radio: devices.RadioBLE, raw: frame})
+	a.push(item{at: at + channel*bleGap, what: taskRaw, net: n, radio: profile.RadioBLE, raw: frame})
 }
 
 // drift moves a reading a little.
@@ -269,7 +271,7 @@ func (k *kit) drift() {
 
 // idle sets what a Bluetooth kit tells between events.
 func (k *kit) idle() {
-	if k.unit.Kit.Sensor == devices.SensorTemperature {
+	if k.unit.Kit.Sensor == profile.SensorTemperature {
 		k.beacon.set(objectTemperature, byte(k.tenths), byte(k.tenths>>8), byte(k.humid), byte(k.humid>>8))
 		return
 	}
@@ -279,14 +281,14 @@ func (k *kit) idle() {
 // announce sets what a Bluetooth kit tells of an event.
 func (k *kit) announce() {
 	switch k.unit.Kit.Sensor {
-	case devices.SensorDoor:
+	case profile.SensorDoor:
 		k.open = !k.open
 		k.beacon.set(objectDoor, closed(k.open))
-	case devices.SensorMotion:
+	case profile.SensorMotion:
 		k.beacon.set(objectMotion, byte(1+k.d.N(200)), 0, 0) // of so many lux
-	case devices.SensorButton:
+	case profile.SensorButton:
 		k.beacon.set(objectButton, 0, 0, 0) // one short press
-	case devices.SensorTemperature:
+	case profile.SensorTemperature:
 		k.drift()
 		k.idle()
 	}
@@ -303,13 +305,13 @@ func closed(open bool) byte {
 func (k *kit) reading() (cluster uint16, zcl []byte) {
 	const boolean, bitmap, signed16 = 0x10, 0x18, 0x29
 	switch k.unit.Kit.Sensor {
-	case devices.SensorMotion:
+	case profile.SensorMotion:
 		return clusterOccupancy, k.node.attribute(0, bitmap, 1)
-	case devices.SensorTemperature:
+	case profile.SensorTemperature:
 		k.drift()
 		return clusterTemperature, k.node.attribute(0, signed16, byte(k.tenths*10), byte(k.tenths*10>>8))
-	case devices.SensorDoor:
-	case devices.SensorButton:
+	case profile.SensorDoor:
+	case profile.SensorButton:
 	}
 	k.open = !k.open
 	return clusterOnOff, k.node.attribute(0, boolean, 1-closed(k.open))

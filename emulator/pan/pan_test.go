@@ -10,7 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 )
 
 func unhex(t *testing.T, s string) []byte {
@@ -61,27 +63,27 @@ func TestAddressHash(t *testing.T) {
 }
 
 // hub is a hub of the catalogue with its kits drawn.
-func hub(t *testing.T, seed uint64) devices.Specimen {
+func hub(t *testing.T, seed uint64) script.Specimen {
 	t.Helper()
-	p, err := devices.Load("xiaomi-hub")
+	p, err := catalogue.Load("xiaomi-hub")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := devices.Specimen{Name: "xiaomi-hub", Profile: p, Seed: seed}
-	s.Kits, s.PAN = devices.DrawKits(p, seed)
+	s := script.Specimen{Name: "xiaomi-hub", Profile: p, Seed: seed}
+	s.Kits, s.PAN = script.DrawKits(p, seed)
 	return s
 }
 
 type heard struct {
-	radio devices.Radio
+	radio profile.Radio
 	at    int64
 	frame []byte
 }
 
 // listen lives a hub and its kits.
-func listen(s devices.Specimen, duration int64, density float64) (all []heard, agenda []devices.Planned) {
-	a := New([]devices.Specimen{s}, func(radio devices.Radio, at int64, frame []byte) { all = append(all, heard{radio, at, frame}) })
-	script := devices.Merge([]*devices.Script{devices.NewScript(s, devices.ScriptOptions{Duration: duration, Density: density})})
+func listen(s script.Specimen, duration int64, density float64) (all []heard, agenda []script.Planned) {
+	a := New([]script.Specimen{s}, func(radio profile.Radio, at int64, frame []byte) { all = append(all, heard{radio, at, frame}) })
+	script := script.Merge([]*script.Script{script.New(s, script.Options{Duration: duration, Density: density})})
 	for p, ok := script.Next(); ok; p, ok = script.Next() {
 		a.Advance(p.Activity.At - 250e6)
 		a.Event(&p)
@@ -120,11 +122,11 @@ func TestEventsAreOnTheAir(t *testing.T) {
 	const hour = int64(3600e9)
 	s := hub(t, 3)
 	all, agenda := listen(s, 2*hour, 10)
-	kits := make(map[string]*devices.KitUnit)
+	kits := make(map[string]*script.KitUnit)
 	for i := range s.Kits {
 		kits[s.Kits[i].Name] = &s.Kits[i]
 	}
-	seen := make(map[devices.Sensor]int)
+	seen := make(map[profile.Sensor]int)
 	for _, p := range agenda {
 		if p.Activity.Kit == "" {
 			continue
@@ -138,7 +140,7 @@ func TestEventsAreOnTheAir(t *testing.T) {
 			if x.at < p.Activity.At-LeadTime || x.at >= p.Activity.At+2*bleGap {
 				continue
 			}
-			if u.Kit.Radio == devices.RadioZigbee {
+			if u.Kit.Radio == profile.RadioZigbee {
 				found = found || len(x.frame) > 20 && x.radio == u.Kit.Radio && uint16(x.frame[7])|uint16(x.frame[8])<<8 == u.NwkAddr
 			} else if x.radio == u.Kit.Radio {
 				found = found || Resolve(u.IRK, advertiser(x.frame))
@@ -169,13 +171,13 @@ func TestAddressesRotate(t *testing.T) {
 	all, _ := listen(s, 2*hour, 1)
 	from := make(map[string]map[[6]byte][2]int64)
 	for _, x := range all {
-		if x.radio != devices.RadioBLE {
+		if x.radio != profile.RadioBLE {
 			continue
 		}
 		addr, owners := advertiser(x.frame), 0
 		for i := range s.Kits {
 			u := &s.Kits[i]
-			if u.Kit.Radio != devices.RadioBLE || !Resolve(u.IRK, addr) {
+			if u.Kit.Radio != profile.RadioBLE || !Resolve(u.IRK, addr) {
 				continue
 			}
 			owners++
@@ -224,7 +226,7 @@ func TestCRC(t *testing.T) {
 	}
 	n := 0
 	for _, x := range all {
-		if x.radio != devices.RadioBLE || n == 50 {
+		if x.radio != profile.RadioBLE || n == 50 {
 			continue
 		}
 		n++

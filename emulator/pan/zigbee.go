@@ -4,7 +4,7 @@ import (
 	"crypto/cipher"
 	"encoding/binary"
 
-	"glasshouse/devices"
+	"glasshouse/devices/draw"
 )
 
 // A frame of Zigbee PRO (R22), its numbers in little endian:
@@ -56,7 +56,7 @@ type node struct {
 	counter          uint32
 }
 
-func newNode(d *devices.Draws, addr uint16, eui [8]byte) node {
+func newNode(d *draw.Stream, addr uint16, eui [8]byte) node {
 	x := d.Uint64()
 	return node{
 		addr: addr, eui: eui, mac: uint8(x), nwk: uint8(x >> 8), aps: uint8(x >> 16), z: uint8(x >> 24),

@@ -5,7 +5,7 @@ package unsolicited
 import (
 	"net/netip"
 
-	"glasshouse/devices"
+	"glasshouse/devices/draw"
 )
 
 // Packet is one that nobody asked for: a TCP SYN, or a UDP datagram of random bytes.
@@ -20,14 +20,14 @@ type Packet struct {
 // Source draws a home's unsolicited packets, from addresses all over the internet, at exponential intervals. It depends on the seed
 // alone. It is used from one goroutine.
 type Source struct {
-	d    *devices.Draws
+	d    *draw.Stream
 	mean int64 // ns
 	at   int64
 }
 
 // New returns a source for a rate in millionths of packets per hour; 0 = none.
 func New(seed uint64, rate int64) *Source {
-	s := &Source{d: devices.NewDraws(seed, "strangers")}
+	s := &Source{d: draw.New(seed, "strangers")}
 	if rate > 0 {
 		s.mean = int64(3600e15) / rate
 	}

@@ -3,13 +3,14 @@ package virtual
 import (
 	"slices"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 )
 
 // called is a dialogue that the household's phone opens with the device, over TCP on the LAN. In the session the phone is the
 // client, so that the script's directions, which are the device's, are turned round.
-func (h *Host) called(s *devices.Service, x *devices.Exchange, t packet.Tag, done func(error)) {
+func (h *Host) called(s *profile.Service, x *script.Exchange, t packet.Tag, done func(error)) {
 	if !h.n.c.HasPeer || h.n.c.Peer.Index == h.spec.Index {
 		done(errNoPhone)
 		return

@@ -4,7 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/virtual/feistel"
@@ -14,7 +15,7 @@ import (
 // earlier ones will not come.
 type datagrams struct {
 	n        *Net
-	messages []devices.Message
+	messages []script.Message
 	tag      packet.Tag
 	handle   uint32
 	socket   *socket
@@ -124,9 +125,9 @@ func (s *socket) receive(payload []byte) {
 var errNoPhone = errors.New("there is no phone on the LAN")
 
 // openUDP opens a datagram socket to a service.
-func (h *Host) openUDP(s *devices.Service, t packet.Tag, done func(*socket, error)) {
+func (h *Host) openUDP(s *profile.Service, t packet.Tag, done func(*socket, error)) {
 	switch {
-	case s.Transport != devices.TransportLAN:
+	case s.Transport != profile.TransportLAN:
 		h.resolve(s.Host, t.As(packet.RoleData), false, func(addr uint32, err error) {
 			if err != nil {
 				done(nil, err)
@@ -134,7 +135,7 @@ func (h *Host) openUDP(s *devices.Service, t packet.Tag, done func(*socket, erro
 			}
 			done(h.socket(addr, s.Port), nil)
 		})
-	case s.Host != devices.HostPeer:
+	case s.Host != profile.HostPeer:
 		done(h.socket(h.n.broadcast(), s.Port), nil)
 	case !h.n.c.HasPeer || h.n.c.Peer.Index == h.spec.Index:
 		done(nil, errNoPhone)
@@ -150,7 +151,7 @@ const jobLife = int64(10e9)
 
 // walk does an exchange on the flow; the far end walks it, too, from its first datagram on, or at once where it is to send
 // first and has heard from the device before.
-func (s *socket) walk(m []devices.Message, at int64, t packet.Tag, done func(error)) {
+func (s *socket) walk(m []script.Message, at int64, t packet.Tag, done func(error)) {
 	n := s.h.n
 	n.handles++
 	d := &datagrams{n: n, messages: m, tag: t, handle: n.handles, socket: s, done: done}
@@ -276,7 +277,7 @@ func (w *walker) step() {
 	}
 }
 
-func (w *walker) send(m *devices.Message) {
+func (w *walker) send(m *script.Message) {
 	var b [headSize]byte
 	d, s := w.d, w.d.socket
 	head := b[:min(headSize, m.Size)]

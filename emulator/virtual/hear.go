@@ -3,7 +3,7 @@ package virtual
 import (
 	"net/netip"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
 	"glasshouse/emulator/discovery"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/wire"
@@ -17,10 +17,10 @@ type ears struct {
 	said              map[string]int64 // until when an answer about a service is not said again, ns
 }
 
-func newEars(p *devices.Profile) *ears {
+func newEars(p *profile.Profile) *ears {
 	e := &ears{
-		mdns: discovery.Offers(p, devices.TransportMDNS), mdns6: discovery.Offers(p, devices.TransportMDNS6),
-		ssdp: discovery.Offers(p, devices.TransportSSDP), said: make(map[string]int64),
+		mdns: discovery.Offers(p, profile.TransportMDNS), mdns6: discovery.Offers(p, profile.TransportMDNS6),
+		ssdp: discovery.Offers(p, profile.TransportSSDP), said: make(map[string]int64),
 	}
 	if e.mdns || e.mdns6 || e.ssdp {
 		return e
@@ -38,9 +38,9 @@ func (h *Host) hear(ip []byte) {
 	from := netip.AddrPortFrom(head.SourceAddr(), u.SourcePort())
 	switch port := u.DestinationPort(); {
 	case h.ears.mdns && port == wire.PortMDNS && group == wire.GroupMDNS():
-		h.answer(devices.TransportMDNS, u.Payload(), from)
+		h.answer(profile.TransportMDNS, u.Payload(), from)
 	case h.ears.ssdp && port == wire.PortSSDP && group == wire.GroupSSDP():
-		h.answer(devices.TransportSSDP, u.Payload(), from)
+		h.answer(profile.TransportSSDP, u.Payload(), from)
 	}
 }
 
@@ -52,11 +52,11 @@ func (h *Host) hear6(ip []byte) {
 		return
 	}
 	if u := packet.UDP(ip[packet.IPv6Size:]); u.DestinationPort() == wire.PortMDNS {
-		h.answer(devices.TransportMDNS6, u.Payload(), netip.AddrPortFrom(head.SourceAddr(), u.SourcePort()))
+		h.answer(profile.TransportMDNS6, u.Payload(), netip.AddrPortFrom(head.SourceAddr(), u.SourcePort()))
 	}
 }
 
-func (h *Host) answer(t devices.Transport, heard []byte, from netip.AddrPort) {
+func (h *Host) answer(t profile.Transport, heard []byte, from netip.AddrPort) {
 	now := h.n.clock.Now()
 	for _, a := range discovery.Answers(t, heard, from, h.spec, h.addrOf(t)) {
 		if a.Once && now < h.ears.said[a.Service] {

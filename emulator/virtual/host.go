@@ -4,7 +4,8 @@ import (
 	"errors"
 	"fmt"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
@@ -15,7 +16,7 @@ import (
 type Host struct {
 	n        *Net
 	index    int
-	spec     *devices.Specimen
+	spec     *script.Specimen
 	unit     int32
 	addr     uint32
 	mac      [6]byte
@@ -207,9 +208,9 @@ var errNoService = errors.New("the profile has no such service")
 
 // Perform does an activity whose time is near. done is called when its last exchange is over, with "ok" or "failed" and the
 // script time; it is not called if the run ends first.
-func (h *Host) Perform(act *devices.Activity, event int64, done func(outcome string, at int64)) {
+func (h *Host) Perform(act *script.Activity, event int64, done func(outcome string, at int64)) {
 	t := packet.Tag{Event: event, Activity: h.n.c.Activity(act.Name), Role: packet.RoleData}
-	if act.Name == devices.ActivityBoot {
+	if act.Name == profile.ActivityBoot {
 		h.boot = t
 	}
 	left, outcome := len(act.Exchanges), "ok"
@@ -231,7 +232,7 @@ func (h *Host) Perform(act *devices.Activity, event int64, done func(outcome str
 }
 
 // begin starts one exchange.
-func (h *Host) begin(x *devices.Exchange, at int64, t packet.Tag, done func(error)) {
+func (h *Host) begin(x *script.Exchange, at int64, t packet.Tag, done func(error)) {
 	s := h.spec.Profile.Service(x.Service)
 	if s == nil {
 		done(fmt.Errorf("%w: %q", errNoService, x.Service))
@@ -245,25 +246,25 @@ func (h *Host) begin(x *devices.Exchange, at int64, t packet.Tag, done func(erro
 }
 
 // once performs an exchange that has no lasting connection.
-func (h *Host) once(s *devices.Service, x *devices.Exchange, at int64, t packet.Tag, done func(error)) {
+func (h *Host) once(s *profile.Service, x *script.Exchange, at int64, t packet.Tag, done func(error)) {
 	switch {
 	case s.Multicast():
 		h.discoverLAN(s, x.Op, t, done)
-	case x.Op == devices.OpScan:
+	case x.Op == profile.OpScan:
 		h.scan(done)
-	case s.Transport == devices.TransportARP:
+	case s.Transport == profile.TransportARP:
 		h.askRouter(done)
-	case x.Op == devices.OpResolve:
+	case x.Op == profile.OpResolve:
 		h.resolve(s.Host, t, true, func(_ uint32, err error) { done(err) })
-	case x.Op == devices.OpTimeSync, s.Transport == devices.TransportNTP:
+	case x.Op == profile.OpTimeSync, s.Transport == profile.TransportNTP:
 		h.timeSync(t, done)
-	case x.Op == devices.OpPing, s.Transport == devices.TransportICMP:
+	case x.Op == profile.OpPing, s.Transport == profile.TransportICMP:
 		h.ping(s, x, t, done)
-	case s.Transport == devices.TransportQUIC:
+	case s.Transport == profile.TransportQUIC:
 		h.quic(s, x, t, done)
-	case s.Transport == devices.TransportApp:
+	case s.Transport == profile.TransportApp:
 		h.called(s, x, t, done)
-	case s.Transport == devices.TransportUDP, s.Transport == devices.TransportLAN:
+	case s.Transport == profile.TransportUDP, s.Transport == profile.TransportLAN:
 		h.openUDP(s, t, func(u *socket, err error) {
 			if err != nil {
 				done(err)
@@ -289,7 +290,7 @@ func (h *Host) once(s *devices.Service, x *devices.Exchange, at int64, t packet.
 }
 
 // connect resolves and connects. role is RoleTCPHandshake, or RoleReconnect for a connection that is opened again.
-func (h *Host) connect(s *devices.Service, t packet.Tag, role packet.Role, done func(*session, error), lost func()) {
+func (h *Host) connect(s *profile.Service, t packet.Tag, role packet.Role, done func(*session, error), lost func()) {
 	h.resolve(s.Host, t.As(roleOr(role, packet.RoleData)), false, func(addr uint32, err error) {
 		if err != nil {
 			done(nil, err)

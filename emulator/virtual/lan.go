@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
 	"glasshouse/emulator/discovery"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/wire"
@@ -29,7 +29,7 @@ const (
 )
 
 // discoverLAN sends what a device asks or announces to everybody.
-func (h *Host) discoverLAN(s *devices.Service, op devices.Op, t packet.Tag, done func(error)) {
+func (h *Host) discoverLAN(s *profile.Service, op profile.Op, t packet.Tag, done func(error)) {
 	h.sayLAN(discovery.New(op, s, h.spec, h.addrOf(s.Transport)), t.Lineage(h.unit))
 	done(nil)
 }
@@ -91,8 +91,8 @@ func (h *Host) scan(done func(error)) {
 }
 
 // addrOf returns the device's address on the family that a kind of discovery uses.
-func (h *Host) addrOf(t devices.Transport) netip.Addr {
-	if t == devices.TransportMDNS6 {
+func (h *Host) addrOf(t profile.Transport) netip.Addr {
+	if t == profile.TransportMDNS6 {
 		return h.linkLocal()
 	}
 	return h.spec.Addr

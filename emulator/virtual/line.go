@@ -1,7 +1,8 @@
 package virtual
 
 import (
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 )
@@ -10,7 +11,7 @@ import (
 // other on it. When it breaks it is opened again, under the event of the boot.
 type line struct {
 	host   *Host
-	svc    *devices.Service
+	svc    *profile.Service
 	queue  []errand
 	busy   bool     // with the first of them, or with opening
 	conn   *session // of streams; nil while down
@@ -22,7 +23,7 @@ type line struct {
 }
 
 type errand struct {
-	x    *devices.Exchange
+	x    *script.Exchange
 	at   int64
 	tag  packet.Tag
 	done func(error)
@@ -47,14 +48,14 @@ func (l *line) next() {
 		l.next()
 	}
 	switch {
-	case e.x.Op == devices.OpConnect:
+	case e.x.Op == profile.OpConnect:
 		l.host.n.at(e.at+l.host.n.latency.Sleep(), func() { l.open(e.tag, packet.RoleTCPHandshake, e.x.Messages, 1, over) })
-	case e.x.Op == devices.OpReconnect:
+	case e.x.Op == profile.OpReconnect:
 		l.host.n.at(e.at+l.host.n.latency.Sleep(), func() {
 			l.close()
 			l.open(e.tag, packet.RoleReconnect, e.x.Messages, 1, over)
 		})
-	case e.x.Op == devices.OpDisconnect:
+	case e.x.Op == profile.OpDisconnect:
 		l.host.n.at(e.at+l.host.n.latency.Sleep(), func() {
 			l.close()
 			over(nil)
@@ -96,7 +97,7 @@ func (l *line) close() {
 }
 
 // open brings the line up if it is down. first is what is said on it at first; nil: what the service's log-in says.
-func (l *line) open(t packet.Tag, role packet.Role, first []devices.Message, try int, done func(error)) {
+func (l *line) open(t packet.Tag, role packet.Role, first []script.Message, try int, done func(error)) {
 	l.wanted = true
 	l.again++
 	if !l.svc.Stream() {
@@ -128,7 +129,7 @@ func (l *line) openUDP(t packet.Tag, done func(error)) {
 		}
 		u.lasting = true
 		l.udp = u
-		if m := devices.LoginMessages(l.svc, l.host.stack.draws.Uint64); m != nil {
+		if m := script.LoginMessages(l.svc, l.host.stack.draws.Uint64); m != nil {
 			u.walk(m, l.host.n.clock.Now(), t, done)
 			return
 		}
@@ -137,7 +138,7 @@ func (l *line) openUDP(t packet.Tag, done func(error)) {
 }
 
 // login opens the connection and says its first messages.
-func (l *line) login(t packet.Tag, role packet.Role, first []devices.Message, done func(error)) {
+func (l *line) login(t packet.Tag, role packet.Role, first []script.Message, done func(error)) {
 	if !l.was {
 		role = packet.RoleTCPHandshake
 	}
@@ -153,7 +154,7 @@ func (l *line) login(t packet.Tag, role packet.Role, first []devices.Message, do
 			done(err)
 		}
 		if first == nil {
-			first = devices.LoginMessages(l.svc, l.host.stack.draws.Uint64)
+			first = script.LoginMessages(l.svc, l.host.stack.draws.Uint64)
 		}
 		if first != nil {
 			c.perform(&job{messages: first, start: l.host.n.clock.Now(), tag: t.As(roleOr(role, packet.RoleData)), done: up})

@@ -1,7 +1,8 @@
 package virtual
 
 import (
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/wire"
 )
@@ -10,8 +11,8 @@ import (
 const plainWrite = 1 << 16
 
 // wireSize is what a message takes on the stream, bytes.
-func (s *session) wireSize(m *devices.Message) int64 {
-	if s.svc.Transport == devices.TransportHTTP {
+func (s *session) wireSize(m *script.Message) int64 {
+	if s.svc.Transport == profile.TransportHTTP {
 		if m.Dir == packet.Up {
 			return int64(len(s.request(m)))
 		}
@@ -25,14 +26,14 @@ func (s *session) wireSize(m *devices.Message) int64 {
 }
 
 // send writes a message as its transport has it.
-func (d *side) send(m *devices.Message, t packet.Tag) {
+func (d *side) send(m *script.Message, t packet.Tag) {
 	switch {
 	case d.mqtt != nil:
 		d.sendMQTT(m.Size, t)
-	case d.s.svc.Transport == devices.TransportHTTP && m.Dir == packet.Up:
+	case d.s.svc.Transport == profile.TransportHTTP && m.Dir == packet.Up:
 		b := d.s.request(m)
 		d.e.write(len(b), t, b)
-	case d.s.svc.Transport == devices.TransportHTTP:
+	case d.s.svc.Transport == profile.TransportHTTP:
 		head, body := wire.AppendHTTPResponse(nil, m.Size)
 		d.plain(len(head)+body, t, head)
 	case d.s.version == 0:
@@ -86,7 +87,7 @@ func (d *side) sendRecord(n int, t packet.Tag) {
 
 // request is the text of a request in the clear, whose path names the session. It is the same whenever it is asked for, so
 // that both ends know how long it is.
-func (s *session) request(m *devices.Message) []byte {
+func (s *session) request(m *script.Message) []byte {
 	if s.askedOf == m.Size && s.asked != nil {
 		return s.asked
 	}

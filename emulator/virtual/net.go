@@ -3,7 +3,8 @@ package virtual
 import (
 	"net/netip"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/virtual/latency"
@@ -16,18 +17,18 @@ type Config struct {
 	Pool      *packet.Pool
 	Noise     *packet.Noise
 	Seed      uint64
-	Specimens []devices.Specimen
+	Specimens []script.Specimen
 	Names     map[string]netip.Addr // of hosts on the internet
 	DNS, NTP  netip.Addr
 	LAN       netip.Prefix
 	Router    netip.Addr // the gateway's address on the LAN
 	RouterMAC [6]byte
-	RouterARP int64            // ns for which the router trusts an address that it has learned by ARP; 0 = Linux's
-	Outside   netip.Addr       // the gateway's own address towards the internet: its WAN address, or its end of a tunnel
-	MTU       int              // of the LAN, bytes
-	EpochNs   int64            // UTC epoch of script time 0, ns: what time servers tell
-	Lease     int64            // of addresses, ns
-	Peer      devices.Specimen // the household's phone, from which devices are watched on the LAN
+	RouterARP int64           // ns for which the router trusts an address that it has learned by ARP; 0 = Linux's
+	Outside   netip.Addr      // the gateway's own address towards the internet: its WAN address, or its end of a tunnel
+	MTU       int             // of the LAN, bytes
+	EpochNs   int64           // UTC epoch of script time 0, ns: what time servers tell
+	Lease     int64           // of addresses, ns
+	Peer      script.Specimen // the household's phone, from which devices are watched on the LAN
 	HasPeer   bool
 	Activity  func(name string) uint16
 	// Fill is how many bytes of a frame are really written, headers included; 0 = all. Checksums are right in any case.
@@ -101,7 +102,7 @@ func NewNet(c Config) (*Net, error) {
 	for i := range c.Specimens {
 		for k := range c.Specimens[i].Profile.Services {
 			s := &c.Specimens[i].Profile.Services[k]
-			if tlsVersion(s.Transport) == 0 && s.Transport != devices.TransportQUIC || n.chains[s.Host] != nil {
+			if tlsVersion(s.Transport) == 0 && s.Transport != profile.TransportQUIC || n.chains[s.Host] != nil {
 				continue
 			}
 			chain, err := c.Chains.Of(s.Host)

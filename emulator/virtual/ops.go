@@ -5,8 +5,8 @@ import (
 	"net/netip"
 
 	"github.com/miekg/dns"
-
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/wire"
@@ -101,7 +101,7 @@ func (h *Host) timeSync(t packet.Tag, done func(error)) {
 }
 
 // ping sends an echo request for each message up, and waits for each answer.
-func (h *Host) ping(s *devices.Service, x *devices.Exchange, t packet.Tag, done func(error)) {
+func (h *Host) ping(s *profile.Service, x *script.Exchange, t packet.Tag, done func(error)) {
 	h.resolve(s.Host, t, false, func(addr uint32, err error) {
 		if err != nil {
 			done(err)
@@ -121,7 +121,7 @@ type pinger struct {
 	to       uint32
 	id       uint16
 	tag      packet.Tag
-	messages []devices.Message
+	messages []script.Message
 	seq      int
 	waits    bool
 	answers  int

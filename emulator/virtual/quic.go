@@ -1,7 +1,8 @@
 package virtual
 
 import (
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/wire"
@@ -11,10 +12,10 @@ import (
 type quicConn struct {
 	n        *Net
 	h        *Host
-	svc      *devices.Service
+	svc      *profile.Service
 	wire     *wire.QUIC
 	tag      packet.Tag
-	messages []devices.Message
+	messages []script.Message
 	socket   *socket
 	seen     u32Pair // the server's address, and the one that it sees
 	ports    [2]uint16
@@ -68,7 +69,7 @@ const (
 )
 
 // quic performs an exchange on a connection of its own.
-func (h *Host) quic(s *devices.Service, x *devices.Exchange, t packet.Tag, done func(error)) {
+func (h *Host) quic(s *profile.Service, x *script.Exchange, t packet.Tag, done func(error)) {
 	h.resolve(s.Host, t.As(packet.RoleData), false, func(addr uint32, err error) {
 		if err != nil {
 			done(err)

@@ -5,11 +5,11 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/wire"
+	"pgregory.net/rapid"
 )
 
 // watch notes the sizes of QUIC's datagrams by role, up and down.
@@ -37,7 +37,7 @@ func TestQUICIsQuicGos(t *testing.T) {
 	l := newLAN(t, 7, 0, "one")
 	seen := l.watch()
 	outcome := ""
-	a := activity(1e9, "swift", true, devices.Message{Dir: devices.Up, Size: 500}, devices.Message{Dir: devices.Down, Size: 20_000, Wait: 30e6})
+	a := activity(1e9, "swift", true, script.Message{Dir: profile.Up, Size: 500}, script.Message{Dir: profile.Down, Size: 20_000, Wait: 30e6})
 	l.net.Host(0).Perform(&a, 0, func(o string, _ int64) { outcome = o })
 	l.clock.Run(int64(5 * time.Second))
 	if outcome != "ok" {
@@ -76,10 +76,10 @@ func TestQUICUnderLoss(outer *testing.T) {
 	rapid.Check(outer, func(t *rapid.T) {
 		l := newLAN(outer, rapid.Uint64().Draw(t, "seed"), rapid.IntRange(0, 150).Draw(t, "loss"), "one")
 		seen := l.watch()
-		var m []devices.Message
-		dir := devices.Up
+		var m []script.Message
+		dir := profile.Up
 		for range rapid.IntRange(1, 6).Draw(t, "messages") {
-			m = append(m, devices.Message{Dir: dir, Size: rapid.IntRange(16, 60_000).Draw(t, "size"), Wait: rapid.Int64Range(0, 40e6).Draw(t, "wait")})
+			m = append(m, script.Message{Dir: dir, Size: rapid.IntRange(16, 60_000).Draw(t, "size"), Wait: rapid.Int64Range(0, 40e6).Draw(t, "wait")})
 			if rapid.Bool().Draw(t, "turn") {
 				dir = -dir
 			}
@@ -105,7 +105,7 @@ func TestQUICUnderLoss(outer *testing.T) {
 func TestQUICAllocatesNothingPerPacket(t *testing.T) {
 	l := newLAN(t, 3, 0, "one")
 	l.check = false
-	a := activity(1e9, "swift", true, devices.Message{Dir: devices.Up, Size: 100}, devices.Message{Dir: devices.Down, Size: 1 << 28})
+	a := activity(1e9, "swift", true, script.Message{Dir: profile.Up, Size: 100}, script.Message{Dir: profile.Down, Size: 1 << 28})
 	l.net.Host(0).Perform(&a, 0, func(string, int64) {})
 	l.clock.Run(int64(1350 * time.Millisecond))
 	before := l.seen

@@ -3,7 +3,8 @@ package virtual
 import (
 	"errors"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/wire"
@@ -11,7 +12,7 @@ import (
 
 // job is one exchange on its way: both ends of a connection walk its messages.
 type job struct {
-	messages []devices.Message
+	messages []script.Message
 	start    int64 // script time at which the first message may be sent, ns
 	tag      packet.Tag
 	done     func(err error) // at the device
@@ -22,7 +23,7 @@ type job struct {
 type session struct {
 	n       *Net
 	h       *Host
-	svc     *devices.Service
+	svc     *profile.Service
 	version uint16          // of TLS; 0 = none
 	open    packet.Tag      // under which it is opened
 	flights [][]byte        // of the TLS handshake, the client's and the server's in turn
@@ -68,12 +69,12 @@ type side struct {
 }
 
 // newSession begins to connect from a device. opening's role is that of the handshake's bytes.
-func newSession(h *Host, svc *devices.Service, remote uint32, opening packet.Tag, opened func(error), lost func()) *session {
+func newSession(h *Host, svc *profile.Service, remote uint32, opening packet.Tag, opened func(error), lost func()) *session {
 	s := &session{n: h.n, h: h, svc: svc, version: tlsVersion(svc.Transport), open: opening, opened: opened, lost: lost}
 	s.client, s.server = side{s: s, dir: packet.Up}, side{s: s, dir: packet.Down}
 	if v := s.version; v != 0 {
 		id, alpn := h.stack.draws.Uint64(), ""
-		if svc.Transport == devices.TransportH2 {
+		if svc.Transport == profile.TransportH2 {
 			alpn = "h2"
 		}
 		s.flights = [][]byte{
@@ -85,15 +86,15 @@ func newSession(h *Host, svc *devices.Service, remote uint32, opening packet.Tag
 			s.flights = append(s.flights, f)
 		}
 	}
-	if svc.Transport == devices.TransportMQTT {
-		subscribes := svc.Login.Down > devices.MQTTConnack
+	if svc.Transport == profile.TransportMQTT {
+		subscribes := svc.Login.Down > profile.MQTTConnack
 		name := string(wire.AppendText(nil, h.stack.draws, mqttNameSize))
 		s.client.mqtt = wire.NewMQTTEnd(h.stack.draws, true, subscribes, name)
 		s.server.mqtt = wire.NewMQTTEnd(h.stack.draws, false, subscribes, "")
 	}
 	key := h.key(remote, svc.Port)
 	s.client.e = h.stack.endpoint(key, h.unit, packet.Up, opening, &s.client)
-	if svc.Transport == devices.TransportApp {
+	if svc.Transport == profile.TransportApp {
 		s.n.calls[connKey{local: key.remote, remote: key.local, ports: key.ports>>16 | key.ports<<16}] = s
 	} else {
 		s.n.cloud.expect(key, s)
@@ -105,11 +106,11 @@ func newSession(h *Host, svc *devices.Service, remote uint32, opening packet.Tag
 // mqttNameSize is the length of a client's name: the live world's.
 const mqttNameSize = 22
 
-func tlsVersion(t devices.Transport) uint16 {
+func tlsVersion(t profile.Transport) uint16 {
 	switch t {
-	case devices.TransportTLS12:
+	case profile.TransportTLS12:
 		return wire.TLS12
-	case devices.TransportTLS13, devices.TransportH2:
+	case profile.TransportTLS13, profile.TransportH2:
 		return wire.TLS13
 	default:
 		return 0
@@ -139,7 +140,7 @@ func (d *side) piece() int {
 	switch {
 	case d.s.version != 0:
 		return pieceTLS
-	case d.s.svc.Transport != devices.TransportHTTP:
+	case d.s.svc.Transport != profile.TransportHTTP:
 		return pieceRaw
 	case d.e.win.read > d.begin:
 		return pieceBody
@@ -228,7 +229,7 @@ func (d *side) sleep(until int64) {
 // perform gives both ends a job; the device's end tells when it is done.
 func (s *session) perform(j *job) {
 	now := s.n.clock.Now()
-	if s.svc.Transport == devices.TransportH2 {
+	if s.svc.Transport == profile.TransportH2 {
 		j.steps = s.steps(j)
 	}
 	for _, d := range []*side{&s.server, &s.client} {
@@ -262,7 +263,7 @@ func (d *side) walk(now int64) {
 			}
 			if d.dir == packet.Up {
 				j.done(nil)
-			} else if d.s.svc.Transport == devices.TransportApp { // the device has said all
+			} else if d.s.svc.Transport == profile.TransportApp { // the device has said all
 				d.end()
 			}
 			continue

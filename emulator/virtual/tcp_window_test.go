@@ -4,7 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 )
 
@@ -214,10 +215,10 @@ func TestAReaderOpensTheWindow(t *testing.T) {
 func TestLongTransfersUnderLoss(t *testing.T) {
 	for seed := range uint64(30) {
 		for _, loss := range []int{5, 20} {
-			for _, dir := range []int8{devices.Up, devices.Down} {
+			for _, dir := range []int8{profile.Up, profile.Down} {
 				l := newLAN(t, seed, loss, "one")
 				l.check = false
-				a := activity(1e9, "raw", true, devices.Message{Dir: devices.Up, Size: 100}, devices.Message{Dir: dir, Size: 3 << 20})
+				a := activity(1e9, "raw", true, script.Message{Dir: profile.Up, Size: 100}, script.Message{Dir: dir, Size: 3 << 20})
 				outcome := ""
 				l.net.Host(0).Perform(&a, 0, func(o string, _ int64) { outcome = o })
 				l.clock.Run(int64(5 * time.Minute))

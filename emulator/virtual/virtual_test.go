@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
 )
@@ -63,11 +65,11 @@ func newLANOf(tb testing.TB, profile string, seed uint64, loss int, profiles ...
 		Behind: func(_ uint8, seen netip.AddrPort) (netip.AddrPort, bool) { return seen, true },
 	}
 	for i, name := range profiles {
-		p, err := devices.ParseProfile(name+".yaml", []byte(profile))
+		p, err := catalogue.Parse(name+".yaml", []byte(profile))
 		if err != nil {
 			tb.Fatal(err)
 		}
-		c.Specimens = append(c.Specimens, devices.Specimen{
+		c.Specimens = append(c.Specimens, script.Specimen{
 			Index: int32(i), Name: name, Profile: p, MAC: [6]byte{2, 1, 0, 0, 0, byte(i)}, Seed: seed + uint64(i),
 			Addr: netip.AddrFrom4([4]byte{192, 168, 7, byte(20 + i)}),
 		})
@@ -173,8 +175,8 @@ activities:
     steps: [{service: secure, messages: [{up: 50}]}]
 `
 
-func activity(at int64, service string, fresh bool, m ...devices.Message) devices.Activity {
-	return devices.Activity{Name: "test", At: at, Exchanges: []devices.Exchange{{Op: devices.OpDialogue, Service: service, Fresh: fresh, Messages: m}}}
+func activity(at int64, service string, fresh bool, m ...script.Message) script.Activity {
+	return script.Activity{Name: "test", At: at, Exchanges: []script.Exchange{{Op: profile.OpDialogue, Service: service, Fresh: fresh, Messages: m}}}
 }
 
 // Every transport comes through, in order, with and without loss, and each packet has right checksums and its device's lineage.
@@ -182,30 +184,30 @@ func TestTransports(t *testing.T) {
 	for _, loss := range []int{0, 10, 50} {
 		t.Run(fmt.Sprint(loss), func(t *testing.T) {
 			l := newLAN(t, 7, loss, "one", "two")
-			up, down := devices.Up, devices.Down
+			up, down := profile.Up, profile.Down
 			done := map[string]string{}
-			perform := func(unit int, name string, a devices.Activity) {
+			perform := func(unit int, name string, a script.Activity) {
 				l.net.Host(unit).Perform(&a, int64(len(done)), func(outcome string, _ int64) { done[name] = outcome })
 				done[name] = "under way"
 			}
 			for unit := range 2 {
 				s := fmt.Sprint(unit)
 				at := int64(time.Second) * int64(1+unit)
-				perform(unit, "secure"+s, activity(at, "secure", false, devices.Message{Dir: up, Size: 700}, devices.Message{Dir: down, Size: 300_000, Wait: 5e6}, devices.Message{Dir: up, Size: 40_000, Wait: 1e6}))
-				perform(unit, "push"+s, activity(at+20e9, "secure", false, devices.Message{Dir: down, Size: 900}, devices.Message{Dir: up, Size: 60, Wait: 1e6}))
-				perform(unit, "old"+s, activity(at, "old", true, devices.Message{Dir: up, Size: 20_000}, devices.Message{Dir: down, Size: 50_000}))
-				perform(unit, "raw"+s, activity(at, "raw", true, devices.Message{Dir: up, Size: 90_000}, devices.Message{Dir: down, Size: 17}))
-				perform(unit, "web"+s, activity(at, "web", true, devices.Message{Dir: up, Size: 300}, devices.Message{Dir: down, Size: 200_000}))
-				perform(unit, "pages"+s, activity(at, "pages", true, devices.Message{Dir: up, Size: 500}, devices.Message{Dir: down, Size: 90_000, Wait: 30e6}, devices.Message{Dir: up, Size: 16_000, Wait: 2e9}, devices.Message{Dir: down, Size: 200}))
-				perform(unit, "broker"+s, activity(at, "broker", false, devices.Message{Dir: up, Size: 2}, devices.Message{Dir: down, Size: 2}, devices.Message{Dir: up, Size: 130}, devices.Message{Dir: down, Size: 70_000}))
-				perform(unit, "swift"+s, activity(at, "swift", true, devices.Message{Dir: up, Size: 500}, devices.Message{Dir: down, Size: 300_000, Wait: 30e6}, devices.Message{Dir: up, Size: 40_000, Wait: 2e9}))
+				perform(unit, "secure"+s, activity(at, "secure", false, script.Message{Dir: up, Size: 700}, script.Message{Dir: down, Size: 300_000, Wait: 5e6}, script.Message{Dir: up, Size: 40_000, Wait: 1e6}))
+				perform(unit, "push"+s, activity(at+20e9, "secure", false, script.Message{Dir: down, Size: 900}, script.Message{Dir: up, Size: 60, Wait: 1e6}))
+				perform(unit, "old"+s, activity(at, "old", true, script.Message{Dir: up, Size: 20_000}, script.Message{Dir: down, Size: 50_000}))
+				perform(unit, "raw"+s, activity(at, "raw", true, script.Message{Dir: up, Size: 90_000}, script.Message{Dir: down, Size: 17}))
+				perform(unit, "web"+s, activity(at, "web", true, script.Message{Dir: up, Size: 300}, script.Message{Dir: down, Size: 200_000}))
+				perform(unit, "pages"+s, activity(at, "pages", true, script.Message{Dir: up, Size: 500}, script.Message{Dir: down, Size: 90_000, Wait: 30e6}, script.Message{Dir: up, Size: 16_000, Wait: 2e9}, script.Message{Dir: down, Size: 200}))
+				perform(unit, "broker"+s, activity(at, "broker", false, script.Message{Dir: up, Size: 2}, script.Message{Dir: down, Size: 2}, script.Message{Dir: up, Size: 130}, script.Message{Dir: down, Size: 70_000}))
+				perform(unit, "swift"+s, activity(at, "swift", true, script.Message{Dir: up, Size: 500}, script.Message{Dir: down, Size: 300_000, Wait: 30e6}, script.Message{Dir: up, Size: 40_000, Wait: 2e9}))
 				for _, g := range []string{"greeter", "greeter12"} { // the first message is the far end's; then as ever
-					a := activity(at, g, false, devices.Message{Dir: up, Size: 45}, devices.Message{Dir: down, Size: 45, Wait: 1e6})
-					again := devices.Exchange{Op: devices.OpReconnect, Service: g, Offset: 60e9, Messages: []devices.Message{{Dir: down, Size: 20, Wait: 1e9}, {Dir: up, Size: 16, Wait: 1e9}}}
+					a := activity(at, g, false, script.Message{Dir: up, Size: 45}, script.Message{Dir: down, Size: 45, Wait: 1e6})
+					again := script.Exchange{Op: profile.OpReconnect, Service: g, Offset: 60e9, Messages: []script.Message{{Dir: down, Size: 20, Wait: 1e9}, {Dir: up, Size: 16, Wait: 1e9}}}
 					a.Exchanges = append(a.Exchanges, again)
 					perform(unit, g+s, a)
 				}
-				perform(unit, "dgram"+s, activity(at, "dgram", false, devices.Message{Dir: up, Size: 100}, devices.Message{Dir: down, Size: 1200}))
+				perform(unit, "dgram"+s, activity(at, "dgram", false, script.Message{Dir: up, Size: 100}, script.Message{Dir: down, Size: 1200}))
 			}
 			l.clock.Run(int64(5 * time.Minute))
 			for name, outcome := range done {
@@ -237,7 +239,7 @@ func TestFinishedIsNoAnswer(t *testing.T) {
 		l := newLAN(t, 7, 0, "one")
 		const wait = int64(time.Second)
 		start, end := int64(time.Second), int64(0)
-		a := activity(start, service, true, devices.Message{Dir: devices.Up, Size: 100}, devices.Message{Dir: devices.Down, Size: 17, Wait: wait})
+		a := activity(start, service, true, script.Message{Dir: profile.Up, Size: 100}, script.Message{Dir: profile.Down, Size: 17, Wait: wait})
 		l.net.Host(0).Perform(&a, 0, func(outcome string, _ int64) {
 			if end = l.clock.Now(); outcome != "ok" {
 				t.Errorf("%s: %s", service, outcome)
@@ -254,7 +256,7 @@ func TestFinishedIsNoAnswer(t *testing.T) {
 func TestNoAllocationPerPacket(t *testing.T) {
 	l := newLAN(t, 3, 0, "one")
 	l.check = false
-	a := activity(1e9, "secure", false, devices.Message{Dir: devices.Up, Size: 100}, devices.Message{Dir: devices.Down, Size: 1 << 30})
+	a := activity(1e9, "secure", false, script.Message{Dir: profile.Up, Size: 100}, script.Message{Dir: profile.Down, Size: 1 << 30})
 	l.net.Host(0).Perform(&a, 0, func(string, int64) {})
 	l.clock.Run(int64(3 * time.Second))
 	before := l.seen
@@ -271,7 +273,7 @@ func TestNoAllocationPerPacket(t *testing.T) {
 // A head names its message, whatever the key, and looks like neither RTP nor an ISO 8602 unit of data.
 func TestHeads(t *testing.T) {
 	l := newLAN(t, 5, 0, "one")
-	d := &datagrams{n: l.net, messages: make([]devices.Message, 1<<16)}
+	d := &datagrams{n: l.net, messages: make([]script.Message, 1<<16)}
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 20000 {
 		d.handle = r.Uint32()
@@ -342,9 +344,9 @@ func TestApart(t *testing.T) {
 				sizes[k.payload]++
 			}
 		}
-		m := make([]devices.Message, 200)
+		m := make([]script.Message, 200)
 		for i := range m {
-			m[i] = devices.Message{Dir: devices.Up, Size: 1413}
+			m[i] = script.Message{Dir: profile.Up, Size: 1413}
 		}
 		outcome := ""
 		a := activity(1e9, "raw", true, m...)

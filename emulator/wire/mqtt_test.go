@@ -11,9 +11,8 @@ import (
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
+	"glasshouse/devices/profile"
 	"pgregory.net/rapid"
-
-	"glasshouse/devices"
 )
 
 // welcome lets everybody do everything.
@@ -129,21 +128,21 @@ func TestMQTTEndsKeepTheirSizes(t *testing.T) {
 	for _, subscribes := range []bool{false, true} {
 		for _, device := range []bool{false, true} {
 			e, r := NewMQTTEnd(pcg(3), device, subscribes, name), pcg(4)
-			first, second := 224, devices.MQTTSubscribe
+			first, second := 224, profile.MQTTSubscribe
 			if !device {
-				first, second = devices.MQTTConnack, devices.MQTTSuback+300
+				first, second = profile.MQTTConnack, profile.MQTTSuback+300
 			}
 			sizes := []int{first}
 			if subscribes {
 				sizes = append(sizes, second)
 			}
 			kinds := map[byte]int{}
-			for size := devices.MQTTPublish; size < 16_500; size++ {
+			for size := profile.MQTTPublish; size < 16_500; size++ {
 				if size < 300 || size > 16_300 {
 					sizes = append(sizes, size)
 				}
 			}
-			sizes = append(sizes, devices.MQTTPing, 2097156)
+			sizes = append(sizes, profile.MQTTPing, 2097156)
 			for _, size := range sizes {
 				b := e.AppendMessage([]byte("before"), r, size)[6:]
 				if len(b) != size {

@@ -6,8 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
 )
@@ -64,7 +63,7 @@ func completeScenario(more bool) cobra.CompletionFunc {
 }
 
 func completeDevice(more bool) cobra.CompletionFunc {
-	return complete(devices.Names, more, "yaml", "yml")
+	return complete(catalogue.Names, more, "yaml", "yml")
 }
 
 // completeDatasets completes directories: datasets, and those that may hold some.

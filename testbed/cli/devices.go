@@ -7,8 +7,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
+	"glasshouse/devices/draw"
+	"glasshouse/devices/profile"
 	"glasshouse/testbed/plain"
 )
 
@@ -30,8 +31,8 @@ func newDevicesList() *cobra.Command {
 				Class    string `json:"class"`
 			}
 			var items []item
-			for _, name := range devices.Names() {
-				p, err := devices.Load(name)
+			for _, name := range catalogue.Names() {
+				p, err := catalogue.Load(name)
 				if err != nil {
 					return err
 				}
@@ -59,23 +60,23 @@ func newDevicesShow() *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeDevice(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := devices.Resolve(args[0])
+			p, err := catalogue.Resolve(args[0])
 			if err != nil {
 				return usage(err)
 			}
-			refs, err := devices.Citations(p)
+			refs, err := catalogue.Citations(p)
 			if err != nil {
 				return err
 			}
 			switch {
 			case asJSON:
 				return writeJSON(cmd.OutOrStdout(), struct {
-					*devices.Profile
-					Basis     map[devices.Basis]int `json:"basis"`
-					Citations []devices.Reference   `json:"citations"`
-				}{p, p.Bases(), append([]devices.Reference{}, refs...)})
+					*profile.Profile
+					Basis     map[profile.Basis]int `json:"basis"`
+					Citations []profile.Reference   `json:"citations"`
+				}{p, p.Bases(), append([]profile.Reference{}, refs...)})
 			case source:
-				b, err := devices.Source(args[0])
+				b, err := catalogue.Source(args[0])
 				if err != nil {
 					return usage(err)
 				}
@@ -96,16 +97,16 @@ func newDevicesShow() *cobra.Command {
 func newDevicesValidate() *cobra.Command {
 	return newValidate("validate PROFILE...", "Check device profiles and report all errors",
 		"  glasshouse devices validate mine.yaml", "device", func(name string) error {
-			_, err := devices.Resolve(name)
+			_, err := catalogue.Resolve(name)
 			return err
 		})
 }
 
 func newDevicesSchema() *cobra.Command {
-	return newSchema("device profiles", "  glasshouse devices schema > device.schema.json", devices.Schema)
+	return newSchema("device profiles", "  glasshouse devices schema > device.schema.json", profile.Schema)
 }
 
-func showDevice(w io.Writer, p *devices.Profile) error {
+func showDevice(w io.Writer, p *profile.Profile) error {
 	t := plain.NewTable(w)
 	fmt.Fprintf(t, "%s: %s\n%s, %s, class %s\n\n", p.Device, p.About, p.Kind, p.Category, p.Class)
 	fmt.Fprint(t, "service\thost\tport\ttransport\tbasis\tsource\n")
@@ -135,22 +136,22 @@ func showDevice(w io.Writer, p *devices.Profile) error {
 		return err
 	}
 	n := p.Bases()
-	total := n[devices.BasisMeasured] + n[devices.BasisPaper] + n[devices.BasisAssumed]
-	share := func(b devices.Basis) float64 { return 100 * float64(n[b]) / float64(total) }
+	total := n[profile.BasisMeasured] + n[profile.BasisPaper] + n[profile.BasisAssumed]
+	share := func(b profile.Basis) float64 { return 100 * float64(n[b]) / float64(total) }
 	_, err := fmt.Fprintf(w, "\nof %d quantities %.0f %% are measured, %.0f %% are the paper's, %.0f %% assumed\n",
-		total, share(devices.BasisMeasured), share(devices.BasisPaper), share(devices.BasisAssumed))
+		total, share(profile.BasisMeasured), share(profile.BasisPaper), share(profile.BasisAssumed))
 	return err
 }
 
 // basis says where an entry's numbers come from.
-func basis(o *devices.Origin) string {
+func basis(o *profile.Origin) string {
 	if len(o.Assumed) == 0 {
 		return string(o.Basis)
 	}
 	return fmt.Sprintf("%s (not: %s)", o.Basis, strings.Join(o.Assumed, ", "))
 }
 
-func lasts(s *devices.State) string {
+func lasts(s *profile.State) string {
 	if s.Lasts.Max == 0 {
 		return "until something ends it"
 	}
@@ -158,7 +159,7 @@ func lasts(s *devices.State) string {
 }
 
 // around says in which states an activity can happen, and which it brings.
-func around(r *devices.Routine) string {
+func around(r *profile.Routine) string {
 	s := ""
 	if len(r.During) > 0 {
 		s = " while " + strings.Join(r.During, " or ")
@@ -172,7 +173,7 @@ func around(r *devices.Routine) string {
 	return s
 }
 
-func span(r devices.Range) string {
+func span(r draw.Range) string {
 	low, high := time.Duration(r.Min), time.Duration(r.Max)
 	if low == high {
 		return low.String()
@@ -180,11 +181,11 @@ func span(r devices.Range) string {
 	return fmt.Sprintf("%s to %s", low, high)
 }
 
-func when(r *devices.Routine) string {
+func when(r *profile.Routine) string {
 	if r.Person() {
 		return fmt.Sprintf("%g a day", float64(r.PerDay)/1e6)
 	}
-	if r.Trigger == devices.TriggerBoot {
+	if r.Trigger == profile.TriggerBoot {
 		return "at boot"
 	}
 	if r.Daily {

@@ -6,8 +6,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
 	"glasshouse/devices/learn"
 	"glasshouse/testbed"
 	"glasshouse/testbed/report"
@@ -35,7 +34,7 @@ give the emulation away are named. The floor is the same test of the capture's f
 			if err != nil {
 				return err
 			}
-			if _, err := devices.Resolve(args[0]); err != nil {
+			if _, err := catalogue.Resolve(args[0]); err != nil {
 				return usage(err)
 			}
 			t, err := testbed.ReadTrace(args[1], o)

@@ -10,8 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
 	"glasshouse/devices/learn"
 	"glasshouse/testbed"
 	"glasshouse/testbed/frames"
@@ -73,7 +72,7 @@ The profile goes to stdout, or to the file of -o; what the learner is not sure o
 			if err != nil {
 				return usage(fmt.Errorf("%s: %w", args[0], err))
 			}
-			if _, err := devices.ParseProfile(name+".yaml", r.YAML); err != nil {
+			if _, err := catalogue.Parse(name+".yaml", r.YAML); err != nil {
 				return fmt.Errorf("the learned profile is not valid, which is a mistake of the learner's: %w", err)
 			}
 			if out != "" {

@@ -5,12 +5,12 @@ import (
 	"io"
 	"strings"
 
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
 	"glasshouse/testbed/plain"
 )
 
 // writeCitations prints the sources that a profile cites: key, title, and where one finds it.
-func writeCitations(w io.Writer, refs []devices.Reference) error {
+func writeCitations(w io.Writer, refs []profile.Reference) error {
 	if len(refs) == 0 {
 		return nil
 	}
@@ -36,7 +36,7 @@ func writeCitations(w io.Writer, refs []devices.Reference) error {
 }
 
 // at says which file of which commit a source is.
-func at(r *devices.Reference) string {
+func at(r *profile.Reference) string {
 	if r.Commit == "" {
 		return r.File
 	}

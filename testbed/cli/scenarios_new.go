@@ -10,8 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
 	"glasshouse/devices/strictyaml"
 	"glasshouse/scenarios"
 )
@@ -38,7 +37,7 @@ func newScenariosNew() *cobra.Command {
 	f.StringArrayVar(&o.devices, "device", nil, "a built-in device or the path of a profile; several times for several (default: echo-dot)")
 	f.StringVar(&o.path, "path", string(scenarios.PathNAPT), "napt or vpn")
 	f.StringVarP(&o.out, "out", "o", "", "file to write; it must not exist (default: standard output)")
-	completeFlag(cmd, "device", devices.Names())
+	completeFlag(cmd, "device", catalogue.Names())
 	completeFlag(cmd, "path", paths())
 	return cmd
 }

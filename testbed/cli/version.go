@@ -6,8 +6,7 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
-
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
 	"glasshouse/testbed"
 )
 
@@ -50,7 +49,7 @@ func version() (*versionInfo, error) {
 		v.Commit = commit(b.Settings)
 	}
 	var err error
-	v.Catalogue, err = devices.CatalogueDigest()
+	v.Catalogue, err = catalogue.Digest()
 	return v, err
 }
 

@@ -19,7 +19,8 @@ import (
 	"strings"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
+	"glasshouse/devices/profile"
 	"glasshouse/devices/strictyaml"
 	"glasshouse/testbed/frames"
 )
@@ -40,7 +41,7 @@ type Home struct {
 // Capture is what is captured of one device.
 type Capture struct {
 	File    string // path
-	Profile *devices.Profile
+	Profile *profile.Profile
 	Device  string // name in the catalogue, or path of a profile
 	MAC     [6]byte
 	Addr    netip.Addr    // instead of MAC
@@ -163,7 +164,7 @@ func capture(n strictyaml.Node, dir string, together, own bool) (c Capture) {
 			c.Device = filepath.Join(dir, c.Device)
 		}
 		var err error
-		if c.Profile, err = devices.Resolve(c.Device); err != nil {
+		if c.Profile, err = catalogue.Resolve(c.Device); err != nil {
 			at.Errorf("a device of the catalogue, or the path of a profile", "%v", err)
 		}
 	}

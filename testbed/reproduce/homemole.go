@@ -20,7 +20,8 @@ import (
 	"glasshouse/classifier/score"
 	"glasshouse/classifier/train"
 	"glasshouse/classifier/tree"
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
+	"glasshouse/devices/draw"
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
@@ -90,7 +91,7 @@ func RunHomeMole(ctx context.Context, o HomeMoleOptions) (*HomeMole, error) {
 	began := o.Now()
 	r := &HomeMole{Options: o, Made: testbed.Versions()}
 	var err error
-	if r.Profiles, err = devices.CatalogueDigest(); err != nil {
+	if r.Profiles, err = catalogue.Digest(); err != nil {
 		return nil, err
 	}
 	if err := claim(&o, r.Profiles); err != nil {
@@ -232,7 +233,7 @@ func environment(env string, path scenarios.Path) ([]*scenarios.Scenario, error)
 		one.Household.AtLeast, one.Household.PhonesAtLeast = 1, 0
 		one.Devices = slices.DeleteFunc(slices.Clone(together.Devices), func(e scenarios.Entry) bool { return e.Profile.Device != p.Device })
 		for i := range one.Devices {
-			one.Devices[i].Present, one.Devices[i].Units = 1e6, devices.Range{Min: 1, Max: 1}
+			one.Devices[i].Present, one.Devices[i].Units = 1e6, draw.Range{Min: 1, Max: 1}
 		}
 		out = append(out, &one)
 	}

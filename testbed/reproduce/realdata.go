@@ -16,7 +16,7 @@ import (
 	"glasshouse/classifier/score"
 	"glasshouse/classifier/train"
 	"glasshouse/classifier/tree"
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
 	"glasshouse/devices/strictyaml"
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
@@ -88,7 +88,7 @@ func RunRealData(ctx context.Context, o RealDataOptions) (*RealData, error) {
 	}
 	r := &RealData{Options: o}
 	var err error
-	if r.Profiles, err = devices.CatalogueDigest(); err != nil {
+	if r.Profiles, err = catalogue.Digest(); err != nil {
 		return nil, err
 	}
 	if err := o.claim(r.Profiles); err != nil {

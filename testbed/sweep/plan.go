@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"slices"
 
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
+	"glasshouse/devices/draw"
+	"glasshouse/devices/profile"
 	"glasshouse/devices/strictyaml"
 	"glasshouse/scenarios"
 )
@@ -29,8 +31,8 @@ type cast struct {
 func newCast(sc *scenarios.Scenario, targets []string) (*cast, error) {
 	c := &cast{base: sc}
 	for _, e := range sc.Devices {
-		e.Present, e.Units = always, devices.Range{Min: 1, Max: 1}
-		iot := e.Profile.Kind == devices.KindIoT
+		e.Present, e.Units = always, draw.Range{Min: 1, Max: 1}
+		iot := e.Profile.Kind == profile.KindIoT
 		switch {
 		case !iot:
 			c.phones = append(c.phones, e)
@@ -54,18 +56,18 @@ func newCast(sc *scenarios.Scenario, targets []string) (*cast, error) {
 	if len(c.targets) > 200 {
 		return nil, errors.New("more than 200 targets")
 	}
-	for _, name := range devices.Names() {
-		p, err := devices.Load(name)
+	for _, name := range catalogue.Names() {
+		p, err := catalogue.Load(name)
 		if err != nil {
 			return nil, err
 		}
-		e := scenarios.Entry{Device: name, Units: devices.Range{Min: 1, Max: 1}, Present: always, Profile: p}
+		e := scenarios.Entry{Device: name, Units: draw.Range{Min: 1, Max: 1}, Present: always, Profile: p}
 		has := func(list []scenarios.Entry) bool {
 			return slices.ContainsFunc(list, func(o scenarios.Entry) bool { return o.Profile.Device == p.Device })
 		}
 		switch {
-		case p.Kind != devices.KindIoT:
-			if !slices.ContainsFunc(sc.Devices, func(o scenarios.Entry) bool { return o.Profile.Kind != devices.KindIoT }) {
+		case p.Kind != profile.KindIoT:
+			if !slices.ContainsFunc(sc.Devices, func(o scenarios.Entry) bool { return o.Profile.Kind != profile.KindIoT }) {
 				c.phones = append(c.phones, e)
 			}
 		case !has(c.targets) && !has(c.others):
@@ -81,7 +83,7 @@ func newCast(sc *scenarios.Scenario, targets []string) (*cast, error) {
 func iotOf(sc *scenarios.Scenario) []string {
 	var names []string
 	for _, p := range sc.Profiles() {
-		if p.Kind == devices.KindIoT {
+		if p.Kind == profile.KindIoT {
 			names = append(names, p.Device)
 		}
 	}
@@ -93,7 +95,7 @@ func iotOf(sc *scenarios.Scenario) []string {
 func (c *cast) setting() Setting {
 	phones := int64(0)
 	for _, e := range c.base.Devices {
-		if e.Profile.Kind != devices.KindIoT {
+		if e.Profile.Kind != profile.KindIoT {
 			phones += e.Present * (e.Units.Min + e.Units.Max) / 2
 		}
 	}
@@ -117,9 +119,9 @@ func (c *cast) classes() []string {
 // unit, of the same habits and script, whoever else is there.
 func (c *cast) family(s Setting, seed uint64, home int) []*scenarios.Scenario {
 	n := (len(c.targets) + s.Devices) / s.Devices // enough for one more than the targets
-	targets := shuffled(c.targets, devices.NewDraws(seed, fmt.Sprintf("sweep:targets:%d", home)))
-	others := shuffled(c.others, devices.NewDraws(seed, fmt.Sprintf("sweep:others:%d", home)))
-	phones := shuffled(c.phones, devices.NewDraws(seed, fmt.Sprintf("sweep:phones:%d", home)))
+	targets := shuffled(c.targets, draw.New(seed, fmt.Sprintf("sweep:targets:%d", home)))
+	others := shuffled(c.others, draw.New(seed, fmt.Sprintf("sweep:others:%d", home)))
+	phones := shuffled(c.phones, draw.New(seed, fmt.Sprintf("sweep:phones:%d", home)))
 	homes := make([]*scenarios.Scenario, n)
 	next := 0
 	for i := range homes {
@@ -136,10 +138,10 @@ func (c *cast) family(s Setting, seed uint64, home int) []*scenarios.Scenario {
 		sc.Path = s.Path
 		sc.PhoneUse = float64(s.intensity) / micro
 		if s.loss != nil {
-			sc.WAN.Loss = devices.Range{Min: int64(*s.loss), Max: int64(*s.loss)}
+			sc.WAN.Loss = draw.Range{Min: int64(*s.loss), Max: int64(*s.loss)}
 		}
 		if s.delay != nil {
-			sc.WAN.Delay = devices.Range{Min: int64(*s.delay), Max: int64(*s.delay)}
+			sc.WAN.Delay = draw.Range{Min: int64(*s.delay), Max: int64(*s.delay)}
 		}
 		homes[i] = &sc
 	}
@@ -147,7 +149,7 @@ func (c *cast) family(s Setting, seed uint64, home int) []*scenarios.Scenario {
 }
 
 // shuffled returns the entries in a drawn order.
-func shuffled(list []scenarios.Entry, d *devices.Draws) []scenarios.Entry {
+func shuffled(list []scenarios.Entry, d *draw.Stream) []scenarios.Entry {
 	out := slices.Clone(list)
 	for i := len(out) - 1; i > 0; i-- {
 		j := int(d.N(int64(i + 1)))
@@ -162,7 +164,7 @@ func take(list []scenarios.Entry, from, n int) []scenarios.Entry {
 	for i := range min(n, len(list)) {
 		e := list[(from+i)%len(list)]
 		units := int64(1 + (n-1-i)/len(list))
-		e.Units = devices.Range{Min: units, Max: units}
+		e.Units = draw.Range{Min: units, Max: units}
 		out = append(out, e)
 	}
 	return out

@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
-
-	"glasshouse/devices"
+	"glasshouse/devices/profile"
+	"glasshouse/devices/script"
 	"glasshouse/scenarios"
+	"pgregory.net/rapid"
 )
 
 func castOf(t *testing.T, scenario string, targets ...string) *cast {
@@ -42,7 +42,7 @@ func TestFamiliesHaveWhatTheSettingSays(t *testing.T) {
 			}
 			n, phones := 0, 0
 			for _, u := range h.Specimens {
-				if u.Profile.Kind != devices.KindIoT {
+				if u.Profile.Kind != profile.KindIoT {
 					phones++
 					continue
 				}
@@ -78,7 +78,7 @@ func TestTargetsDoTheSameWhoeverElseIsThere(t *testing.T) {
 		Seed  uint64
 		Habit float64
 		Drift int64
-		Acts  []devices.Activity
+		Acts  []script.Activity
 	}
 	lives := func(s Setting) map[string]life {
 		out := make(map[string]life)
@@ -134,7 +134,7 @@ func TestPhonesAreUsedAsOftenAsTheIntensitySays(t *testing.T) {
 			}
 			for i, x := range h.Scripts(24*time.Hour, 1) {
 				for a, ok := x.Next(); ok; a, ok = x.Next() {
-					if h.Specimens[i].Profile.Kind != devices.KindIoT && a.Trigger == devices.TriggerTouch {
+					if h.Specimens[i].Profile.Kind != profile.KindIoT && a.Trigger == profile.TriggerTouch {
 						n++
 					}
 				}

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"glasshouse/devices"
+	"glasshouse/devices/catalogue"
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
 	"glasshouse/testbed/program"
@@ -94,7 +94,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	for i := range w.points {
 		w.cost = append(w.cost, w.points[i].cost(c))
 	}
-	if w.catalogue, err = devices.CatalogueDigest(); err != nil {
+	if w.catalogue, err = catalogue.Digest(); err != nil {
 		return nil, err
 	}
 	if w.programs, err = contestants(&w.o); err != nil {

@@ -1,7 +1,0 @@
-package devices
-
-// Span and Stretch are for the tests in package script_test.
-var (
-	Span    = span
-	Stretch = stretch
-)

@@ -1,0 +1,7 @@
+package script
+
+// Span and Stretch are for the tests in package script_test.
+var (
+	Span    = span
+	Stretch = stretch
+)
