@@ -240,3 +240,8 @@ func OneGoroutine(c Clock) bool {
 	_, ok := c.(*Virtual)
 	return ok
 }
+
+// At calls f at a moment, or now if it has passed.
+func (v *Virtual) At(at int64, f func()) {
+	v.Schedule(max(at, v.now), Func(func(int64, uint64) { f() }), 0)
+}

@@ -9,6 +9,8 @@ import (
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/virtual/latency"
+	"glasshouse/emulator/virtual/session"
+	"glasshouse/emulator/virtual/tcp"
 	"glasshouse/emulator/wire"
 )
 
@@ -16,18 +18,18 @@ import (
 type cloud struct {
 	n       *Net
 	stack   stack
-	reader  *latency.Worker      // the internet's, of what its servers send
-	pending map[connKey]*session // that a SYN may come for, by the device's end of the connection
-	quic    map[wire.QUICID]*quicConn
+	reader  *latency.Worker              // the internet's, of what its servers send
+	pending map[tcp.Key]*session.Session // that a SYN may come for, by the device's end of the connection
+	quic    map[wire.QUICID]*quicServer
 	sending packet.Packet // is handed to the path just now
 }
 
 func newCloud(n *Net) *cloud {
-	c := &cloud{n: n, reader: n.latency.NewWorker(), pending: make(map[connKey]*session), quic: make(map[wire.QUICID]*quicConn)}
-	c.stack = stack{
-		n: n, ttl: 64, mss: min(n.c.MTU-packet.IPv4Size-packet.TCPSize, policy.MSS), ts: true, conns: make(map[connKey]*endpoint),
-		draws: newDraws(n.c.Seed, 0x636c6f75), out: c.transmit,
-	}
+	c := &cloud{n: n, reader: n.latency.NewWorker(), pending: make(map[tcp.Key]*session.Session), quic: make(map[wire.QUICID]*quicServer)}
+	d := newDraws(n.c.Seed, 0x636c6f75)
+	c.stack = stack{n: n, ttl: 64, draws: d, send: c.transmit}
+	mss := min(n.c.MTU-packet.IPv4Size-packet.TCPSize, policy.MSS)
+	c.stack.tcp = tcp.NewStack(&n.ip, tcp.Config{TTL: c.stack.ttl, MSS: mss, Timestamps: true}, d.PCG, c.transmit)
 	return c
 }
 
@@ -49,16 +51,13 @@ func (c *cloud) transmit(ip []byte, l packet.Lineage) {
 	c.n.c.ToHome(p)
 }
 
-// expect says that a device is about to connect.
-func (c *cloud) expect(k connKey, s *session) { c.pending[k] = s }
-
 // Receive takes an IP packet that has come to the internet at p.At, and owns it.
 func (n *Net) Receive(p *packet.Packet) {
 	n.latency.Arriving(p.At)
 	ip := p.Data
 	n.cloud.receive(ip, p.Lineage)
 	n.latency.Arrived()
-	n.pool.Put(ip)
+	n.ip.Pool.Put(ip)
 }
 
 func (c *cloud) receive(ip []byte, l packet.Lineage) {
@@ -72,12 +71,12 @@ func (c *cloud) receive(ip []byte, l packet.Lineage) {
 		sport, dport, payload := u.SourcePort(), u.DestinationPort(), u.Payload()
 		switch {
 		case dport == wire.PortDNS && dst == u32(c.n.c.DNS):
-			c.answerName(payload, src, dst, sport, l)
+			c.answerName(payload, udp{dst, src, dport, sport}, l)
 		case dport == wire.PortNTP && dst == u32(c.n.c.NTP):
-			c.answerTime(payload, src, dst, sport, l)
-		case len(c.quic) > 0 && c.receiveQUIC(payload, src, dst, sport, dport, l):
+			c.answerTime(payload, udp{dst, src, dport, sport}, l)
+		case len(c.quic) > 0 && c.receiveQUIC(payload, udp{dst, src, dport, sport}, l):
 		default:
-			c.n.arriveFar(payload, u32Pair{src, dst}, sport, dport, nil)
+			c.n.serveDatagram(payload, server{n: c.n, from: udp{dst, src, dport, sport}})
 		}
 	case packet.ProtoICMP:
 		c.echo(ip, src, dst, l)
@@ -85,45 +84,45 @@ func (c *cloud) receive(ip []byte, l packet.Lineage) {
 }
 
 func (c *cloud) receiveTCP(ip []byte, src, dst uint32, l packet.Lineage) {
-	seg, ok := parseTCP(ip[packet.IPv4Size:])
+	seg, ok := tcp.Parse(ip[packet.IPv4Size:])
 	if !ok {
 		return
 	}
 	ports := packet.TCP(ip[packet.IPv4Size:]).Ports()
-	k := connKey{local: dst, remote: src, ports: ports<<16 | ports>>16}
-	switch e := c.stack.find(k); {
+	k := tcp.Key{Local: dst, Remote: src, Ports: ports<<16 | ports>>16}
+	switch e := c.stack.tcp.Find(k); {
 	case e == nil:
-	case e.unit != l.Unit, e.settled && seg.flags&(packet.FlagSYN|packet.FlagACK) == packet.FlagSYN:
-		c.stack.forget(e) // the translation has given the port to another, or the device has: the old connection is over
+	case e.Unit() != l.Unit, e.Settled() && seg.Opens():
+		c.stack.tcp.Forget(e) // the translation has given the port to another, or the device has: the old connection is over
 	default:
-		e.input(&seg)
+		e.Input(&seg, c.n.latency.Now())
 		return
 	}
-	if seg.flags&(packet.FlagSYN|packet.FlagACK) == packet.FlagSYN {
+	if seg.Opens() {
 		if s := c.caller(k); s != nil {
-			if s.h.unit != l.Unit {
+			if s.Unit() != l.Unit {
 				c.n.Faults.Misdelivered++
 			}
-			s.accept(&c.stack, s.h.unit, k, &seg)
+			s.Accept(c.stack.tcp, s.Unit(), k, &seg)
 			return
 		}
 	}
-	c.stack.refuse(ip, &seg, l)
+	c.stack.tcp.Refuse(ip, &seg, l)
 }
 
 // caller finds the session that a SYN is for, behind the address that the server sees.
-func (c *cloud) caller(k connKey) *session {
-	lan, ok := c.n.c.Behind(packet.ProtoTCP, netip.AddrPortFrom(addrOf(k.remote), uint16(k.ports)))
+func (c *cloud) caller(k tcp.Key) *session.Session {
+	lan, ok := c.n.c.Behind(packet.ProtoTCP, netip.AddrPortFrom(addrOf(k.Remote), uint16(k.Ports)))
 	if !ok {
 		return nil
 	}
-	key := connKey{local: u32(lan.Addr()), remote: k.local, ports: uint32(lan.Port())<<16 | k.ports>>16}
+	key := tcp.Key{Local: u32(lan.Addr()), Remote: k.Local, Ports: uint32(lan.Port())<<16 | k.Ports>>16}
 	s := c.pending[key]
 	delete(c.pending, key)
 	return s
 }
 
-func (c *cloud) answerName(q []byte, src, dst uint32, sport uint16, l packet.Lineage) {
+func (c *cloud) answerName(q []byte, to udp, l packet.Lineage) {
 	m := new(dns.Msg)
 	if m.Unpack(q) != nil || len(m.Question) != 1 {
 		return
@@ -133,22 +132,22 @@ func (c *cloud) answerName(q []byte, src, dst uint32, sport uint16, l packet.Lin
 	if a, ok := c.n.resolver[host]; ok {
 		addr = addrOf(a)
 	}
-	c.reply(l, src, dst, wire.PortDNS, sport, wire.AppendDNSAnswer(nil, id, host, addr, policy.NameTTL))
+	c.reply(l, to, wire.AppendDNSAnswer(nil, id, host, addr, policy.NameTTL))
 }
 
-func (c *cloud) answerTime(q []byte, src, dst uint32, sport uint16, l packet.Lineage) {
+func (c *cloud) answerTime(q []byte, to udp, l packet.Lineage) {
 	if len(q) < wire.NTPSize {
 		return
 	}
 	now := c.n.c.EpochNs + c.n.clock.Now()
-	c.reply(l, src, dst, wire.PortNTP, sport, wire.AppendNTPAnswer(nil, q, now, now+30_000))
+	c.reply(l, to, wire.AppendNTPAnswer(nil, q, now, now+30_000))
 }
 
 // reply sends a server's answer after the time it takes, under what the question belonged to.
-func (c *cloud) reply(l packet.Lineage, to, from uint32, port, toPort uint16, payload []byte) {
+func (c *cloud) reply(l packet.Lineage, to udp, payload []byte) {
 	l.LANFrame, l.Row = 0, 0
-	c.n.at(c.n.clock.Now()+c.n.latency.Wake(), func() {
-		c.stack.datagram(from, to, port, toPort, uint16(c.stack.draws.Uint64()), payload, l)
+	c.n.clock.At(c.n.clock.Now()+c.n.latency.Wake(), func() {
+		c.stack.datagram(to, uint16(c.stack.draws.Uint64()), payload, l)
 	})
 }
 
@@ -157,7 +156,7 @@ func (c *cloud) echo(ip []byte, src, dst uint32, l packet.Lineage) {
 	if m, ok := packet.ParseICMP(ip[packet.IPv4Size:]); !ok || m.Type() != packet.ICMPEcho {
 		return
 	}
-	b := c.n.pool.Get()[packet.EthernetHeader : packet.EthernetHeader+len(ip)]
+	b := c.n.ip.Pool.Get()[packet.EthernetHeader : packet.EthernetHeader+len(ip)]
 	copy(b, ip)
 	m := packet.ICMP(b[packet.IPv4Size:])
 	m[0] = packet.ICMPEchoReply

@@ -1,6 +1,8 @@
 package virtual
 
 import (
+	"net/netip"
+
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/wire"
 )
@@ -13,7 +15,7 @@ const dhcpAgain = int64(1e9)
 // lease is what an exchange of a device is about.
 func (n *Net) lease(h *Host, xid uint32) *wire.DHCPLease {
 	return &wire.DHCPLease{
-		XID: xid, MAC: h.mac, Prefix: prefixOf(h.spec.Addr, n.c.LAN.Bits()), Server: n.c.Router, Router: n.c.Router, DNS: n.c.DNS,
+		XID: xid, MAC: h.mac, Prefix: netip.PrefixFrom(h.spec.Addr, n.c.LAN.Bits()), Server: n.c.Router, Router: n.c.Router, DNS: n.c.DNS,
 		MTU: uint16(n.c.MTU), Lease: uint32(n.c.Lease / 1e9),
 	}
 }
@@ -21,9 +23,9 @@ func (n *Net) lease(h *Host, xid uint32) *wire.DHCPLease {
 // Boot makes the device ask for its address from a moment on.
 func (h *Host) Boot(at int64) {
 	if h.spec.Profile.Stack.IPv6 {
-		h.n.at(at, h.start6)
+		h.n.clock.At(at, h.start6)
 	}
-	h.n.at(at, func() { h.discover(uint32(h.stack.draws.Uint64())) })
+	h.n.clock.At(at, func() { h.discover(uint32(h.stack.draws.Uint64())) })
 }
 
 func (h *Host) discover(xid uint32) {
@@ -32,7 +34,7 @@ func (h *Host) discover(xid uint32) {
 	}
 	h.lease = &leaseState{xid: xid}
 	h.sayDHCP(wire.AppendDHCPDiscover(nil, h.n.lease(h, xid)), false)
-	h.n.at(h.n.clock.Now()+dhcpAgain, func() { h.discover(xid) })
+	h.n.clock.At(h.n.clock.Now()+dhcpAgain, func() { h.discover(xid) })
 }
 
 // leaseState is how far a device's exchange has come.
@@ -48,7 +50,7 @@ func (h *Host) sayDHCP(b []byte, renewal bool) {
 	if renewal {
 		src, dst = h.addr, u32(h.n.c.Router)
 	}
-	h.stack.datagram(src, dst, dhcpClient, dhcpServer, h.leased, b, h.own())
+	h.stack.datagram(udp{src, dst, dhcpClient, dhcpServer}, h.leased, b, h.own())
 }
 
 // receiveLease takes a server's message.
@@ -61,10 +63,10 @@ func (h *Host) receiveLease(b []byte) {
 	switch {
 	case !ack && !h.lease.offered:
 		h.lease.offered = true
-		h.n.at(h.n.clock.Now()+h.n.latency.Wake(), func() { h.sayDHCP(wire.AppendDHCPRequest(nil, h.n.lease(h, h.lease.xid)), false) })
+		h.n.clock.At(h.n.clock.Now()+h.n.latency.Wake(), func() { h.sayDHCP(wire.AppendDHCPRequest(nil, h.n.lease(h, h.lease.xid)), false) })
 	case ack && (!h.online || h.lease.renews):
 		h.lease.renews = false
-		h.n.at(h.n.clock.Now()+h.n.c.Lease/2, h.renew)
+		h.n.clock.At(h.n.clock.Now()+h.n.c.Lease/2, h.renew)
 		if !h.online {
 			h.online = true
 			h.join()
@@ -81,7 +83,7 @@ func (h *Host) receiveLease(b []byte) {
 func (h *Host) renew() {
 	h.lease.renews = true
 	h.sayDHCP(wire.AppendDHCPRenewal(nil, h.n.lease(h, h.lease.xid)), true)
-	h.n.at(h.n.clock.Now()+60*dhcpAgain, func() {
+	h.n.clock.At(h.n.clock.Now()+60*dhcpAgain, func() {
 		if h.lease.renews {
 			h.renew()
 		}
@@ -140,8 +142,8 @@ func (r *router) serveLease(ip []byte) {
 	if src := packet.IPv4(ip).Source32(); src != 0 {
 		dst = src
 	}
-	r.n.at(r.n.clock.Now()+r.n.latency.Wake(), func() {
-		r.inside.datagram(r.inside.addr, dst, dhcpServer, dhcpClient, uint16(r.inside.draws.Uint64()), answer, packet.Lineage{
+	r.n.clock.At(r.n.clock.Now()+r.n.latency.Wake(), func() {
+		r.inside.datagram(udp{r.inside.addr, dst, dhcpServer, dhcpClient}, uint16(r.inside.draws.Uint64()), answer, packet.Lineage{
 			Unit: packet.UnitGateway, Event: packet.EventNone, Role: packet.RoleData,
 		})
 	})
@@ -150,7 +152,7 @@ func (r *router) serveLease(ip []byte) {
 // toLAN sends what the gateway itself has to say on the LAN.
 func (r *router) toLAN(ip []byte, l packet.Lineage) {
 	if dst := packet.IPv4(ip).Destination32(); dst != 0xffffffff {
-		r.near.send(dst, ip, l)
+		r.near.Send(dst, ip, l)
 		return
 	}
 	r.frame(ip, broadcastMAC, packet.EtherTypeIPv4, l)

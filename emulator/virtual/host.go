@@ -6,10 +6,12 @@ import (
 
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
-	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/virtual/latency"
+	"glasshouse/emulator/virtual/neighbour"
+	"glasshouse/emulator/virtual/session"
+	"glasshouse/emulator/virtual/tcp"
 )
 
 // Host is one device: it performs activities. It belongs to its Net's clock.
@@ -25,9 +27,9 @@ type Host struct {
 	nextPort uint16
 	echoID   uint16
 	names    map[string]cachedName
-	lines    map[string]*line
+	lasting  map[string]*lasting
 	sockets  map[socketKey]*socket
-	near     neighbours
+	near     *neighbour.Table
 	online   bool
 	waiting  []func()   // for the address
 	boot     packet.Tag // under which connections are opened again
@@ -58,23 +60,27 @@ func newHost(n *Net, i int) *Host {
 	d := newDraws(spec.Seed, 0x686f7374)
 	h := &Host{
 		n: n, reader: n.latency.NewWorker(), index: i, spec: spec, unit: spec.Index, addr: u32(spec.Addr), mac: spec.MAC,
-		names: make(map[string]cachedName), lines: make(map[string]*line), sockets: make(map[socketKey]*socket),
-		nextPort: uint16(policy.FirstEphemeral + d.n(policy.LastEphemeral-policy.FirstEphemeral)), echoID: uint16(d.Uint64()), leased: uint16(d.Uint64()),
+		names: make(map[string]cachedName), lasting: make(map[string]*lasting), sockets: make(map[socketKey]*socket),
+		nextPort: uint16(policy.FirstEphemeral + d.N(policy.LastEphemeral-policy.FirstEphemeral)),
+		echoID:   uint16(d.Uint64()), leased: uint16(d.Uint64()),
 	}
 	h.boot = packet.Tag{Event: packet.EventNone}
 	mss := min(n.c.MTU-packet.IPv4Size-packet.TCPSize, policy.MSS)
 	if p.Stack.MSS > 0 {
 		mss = min(mss, p.Stack.MSS)
 	}
-	h.stack = stack{
-		n: n, addr: h.addr, ttl: byte(max(p.Stack.TTL, 1)), mss: mss, ts: p.Stack.TCPTimestamps, keepalive: p.Stack.Keepalive, apart: p.Stack.Apart,
-		conns: make(map[connKey]*endpoint), draws: d, out: h.transmit,
-	}
+	h.stack = stack{n: n, addr: h.addr, ttl: byte(max(p.Stack.TTL, 1)), draws: d, send: h.transmit}
+	h.stack.tcp = tcp.NewStack(&n.ip, tcp.Config{
+		TTL: h.stack.ttl, MSS: mss, Timestamps: p.Stack.TCPTimestamps, Keepalive: p.Stack.Keepalive, Apart: p.Stack.Apart,
+	}, d.PCG, h.transmit)
 	h.ears = newEars(p)
-	h.near = newNeighbours(n, h.addr, h.mac, h.frame, p.Stack.ARP)
+	h.near = neighbour.New(neighbour.Config{
+		Clock: n.clock, Pool: n.c.Pool, Rand: newDraws(n.c.Seed^uint64(h.addr), arpStream), Addr: h.addr, MAC: h.mac,
+		Reachable: p.Stack.ARP, Send: h.frame,
+	})
 	for k := range p.Services {
 		if s := &p.Services[k]; s.Lasting {
-			h.lines[s.Name] = &line{host: h, svc: s, pause: int64(policy.ReconnectFirst)}
+			h.lasting[s.Name] = &lasting{host: h, svc: s, pause: int64(policy.ReconnectFirst)}
 		}
 	}
 	return h
@@ -83,14 +89,11 @@ func newHost(n *Net, i int) *Host {
 // transmit sends an IP packet to whoever is next on its way.
 func (h *Host) transmit(ip []byte, l packet.Lineage) {
 	dst := packet.IPv4(ip).Destination32()
-	switch {
-	case dst == 0xffffffff || dst == h.n.broadcast():
+	if dst == 0xffffffff || dst == h.n.broadcast() {
 		h.frame(ip, broadcastMAC, packet.EtherTypeIPv4, l)
-	case h.n.onLAN(dst):
-		h.near.send(dst, ip, l)
-	default:
-		h.near.send(u32(h.n.c.Router), ip, l)
+		return
 	}
+	h.near.Send(h.n.nextHop(dst), ip, l)
 }
 
 // frame puts the Ethernet header before what it sends and hands it to the radio. A device's frames leave one after the other.
@@ -109,7 +112,7 @@ func (h *Host) Receive(f []byte) {
 	b := packet.Ethernet(f).Payload()
 	switch kind := packet.Ethernet(f).EtherType(); {
 	case kind == packet.EtherTypeARP:
-		h.near.receive(b)
+		h.near.Receive(b)
 	case kind == packet.EtherTypeIPv6 && h.ears != nil:
 		h.hear6(b)
 	case kind != packet.EtherTypeIPv4 || len(b) < packet.IPv4Size:
@@ -120,30 +123,30 @@ func (h *Host) Receive(f []byte) {
 	default:
 		h.receiveOther(b)
 	}
-	h.n.pool.Put(f)
+	h.n.ip.Pool.Put(f)
 }
 
 func (h *Host) receiveIP(ip []byte) {
 	src := packet.IPv4(ip).Source32()
 	switch packet.IPv4(ip).Protocol() {
 	case packet.ProtoTCP:
-		seg, ok := parseTCP(ip[packet.IPv4Size:])
+		seg, ok := tcp.Parse(ip[packet.IPv4Size:])
 		if !ok {
 			return
 		}
-		k := connKey{local: h.addr, remote: src, ports: packet.TCP(ip[packet.IPv4Size:]).Ports()}
-		k.ports = k.ports<<16 | k.ports>>16
-		if e := h.stack.find(k); e != nil {
-			h.near.confirm(src)
-			e.input(&seg)
+		k := tcp.Key{Local: h.addr, Remote: src, Ports: packet.TCP(ip[packet.IPv4Size:]).Ports()}
+		k.Ports = k.Ports<<16 | k.Ports>>16
+		if e := h.stack.tcp.Find(k); e != nil {
+			h.near.Confirm(h.n.nextHop(src))
+			e.Input(&seg, h.n.latency.Now())
 			return
 		}
-		if s := h.n.calls[k]; s != nil && seg.flags&(packet.FlagSYN|packet.FlagACK) == packet.FlagSYN {
+		if s := h.n.calls[k]; s != nil && seg.Opens() {
 			delete(h.n.calls, k)
-			s.accept(&h.stack, h.unit, k, &seg)
+			s.Accept(h.stack.tcp, h.unit, k, &seg)
 			return
 		}
-		h.stack.refuse(ip, &seg, h.own())
+		h.stack.tcp.Refuse(ip, &seg, h.own())
 	case packet.ProtoUDP:
 		h.receiveUDP(ip, src)
 	case packet.ProtoICMP:
@@ -168,12 +171,13 @@ func (h *Host) receiveUDP(ip []byte, src uint32) {
 		s.receive(payload)
 		return
 	}
-	h.n.arriveFar(payload, u32Pair{src, h.addr}, sport, dport, h) // the phone's end of what it views on the LAN
+	h.n.serveDatagram(payload, server{n: h.n, host: h, from: udp{h.addr, src, dport, sport}}) // the phone's end of what it views on the LAN
 }
 
 // receiveOther takes what is for everybody: before it has an address, a lease comes so.
 func (h *Host) receiveOther(ip []byte) {
-	if u, ok := packet.ParseUDP(ip[packet.IPv4Size:]); ok && packet.IPv4(ip).Protocol() == packet.ProtoUDP && u.DestinationPort() == dhcpClient {
+	u, ok := packet.ParseUDP(ip[packet.IPv4Size:])
+	if ok && packet.IPv4(ip).Protocol() == packet.ProtoUDP && u.DestinationPort() == dhcpClient {
 		h.receiveLease(u.Payload())
 		return
 	}
@@ -195,10 +199,10 @@ func (h *Host) port() uint16 {
 }
 
 // key names a new connection.
-func (h *Host) key(remote uint32, rport uint16) connKey {
+func (h *Host) key(remote uint32, rport uint16) tcp.Key {
 	for {
-		k := connKey{local: h.addr, remote: remote, ports: uint32(h.port())<<16 | uint32(rport)}
-		if h.stack.conns[k] == nil {
+		k := tcp.Key{Local: h.addr, Remote: remote, Ports: uint32(h.port())<<16 | uint32(rport)}
+		if !h.stack.tcp.Used(k) {
 			return k
 		}
 	}
@@ -223,7 +227,7 @@ func (h *Host) Perform(act *script.Activity, event int64, done func(outcome stri
 		}
 	}
 	if left == 0 {
-		h.n.at(act.At, func() { over(nil) })
+		h.n.clock.At(act.At, func() { over(nil) })
 	}
 	for i := range act.Exchanges {
 		x := &act.Exchanges[i]
@@ -238,11 +242,11 @@ func (h *Host) begin(x *script.Exchange, at int64, t packet.Tag, done func(error
 		done(fmt.Errorf("%w: %q", errNoService, x.Service))
 		return
 	}
-	if l := h.lines[s.Name]; l != nil && !x.Fresh && x.Op.OnLine() {
-		l.enqueue(errand{x, at, t, done})
+	if l := h.lasting[s.Name]; l != nil && !x.Fresh && x.Op.OnLine() {
+		l.enqueue(task{x, at, t, done})
 		return
 	}
-	h.whenOnline(func() { h.n.at(at+h.n.latency.Sleep(), func() { h.once(s, x, at, t, done) }) })
+	h.whenOnline(func() { h.n.clock.At(at+h.n.latency.Sleep(), func() { h.once(s, x, at, t, done) }) })
 }
 
 // once performs an exchange that has no lasting connection.
@@ -270,42 +274,23 @@ func (h *Host) once(s *profile.Service, x *script.Exchange, at int64, t packet.T
 				done(err)
 				return
 			}
-			u.walk(x.Messages, at, t, func(err error) {
-				u.close()
+			u.flow.Walk(x.Messages, at, t, func(err error) {
+				u.Close()
 				done(err)
 			})
 		})
 	default:
-		h.connect(s, t, packet.RoleTCPHandshake, func(c *session, err error) {
+		h.connect(connection{service: s, tag: t, role: packet.RoleTCPHandshake, lost: func() {}}, func(c *session.Session, err error) {
 			if err != nil {
 				done(err)
 				return
 			}
-			c.perform(&job{messages: x.Messages, start: h.n.clock.Now(), tag: t, done: func(err error) {
-				c.close()
+			c.Perform(&session.Job{Messages: x.Messages, Start: h.n.clock.Now(), Tag: t, Done: func(err error) {
+				c.Close()
 				done(err)
 			}})
-		}, func() {})
+		})
 	}
-}
-
-// connect resolves and connects. role is RoleTCPHandshake, or RoleReconnect for a connection that is opened again.
-func (h *Host) connect(s *profile.Service, t packet.Tag, role packet.Role, done func(*session, error), lost func()) {
-	h.resolve(s.Host, t.As(roleOr(role, packet.RoleData)), false, func(addr uint32, err error) {
-		if err != nil {
-			done(nil, err)
-			return
-		}
-		var c *session
-		c = newSession(h, s, addr, t.As(roleOr(role, packet.RoleTLSHandshake)), func(err error) { done(c, err) }, lost)
-	})
-}
-
-func roleOr(role, usual packet.Role) packet.Role {
-	if role == packet.RoleReconnect {
-		return role
-	}
-	return usual
 }
 
 // whenOnline calls f once the host has its address.
@@ -315,9 +300,4 @@ func (h *Host) whenOnline(f func()) {
 		return
 	}
 	h.waiting = append(h.waiting, f)
-}
-
-// at calls f at a moment, or now if it has passed.
-func (n *Net) at(at int64, f func()) {
-	n.clock.Schedule(max(at, n.clock.Now()), clock.Func(func(int64, uint64) { f() }), 0)
 }

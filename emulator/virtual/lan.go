@@ -45,14 +45,14 @@ func (h *Host) sayLAN(d discovery.Message, l packet.Lineage) {
 		u := packet.UDP(append(make([]byte, packet.UDPSize, packet.UDPSize+len(d.Payload)), d.Payload...))
 		u.Encode(from, d.To.Port())
 		u.SetChecksum(packet.Sum(packet.PseudoHeader6(addr.As16(), d.To.Addr().As16(), packet.ProtoUDP, len(u)), u))
-		h.send6(addr, d.To.Addr(), packet.ProtoUDP, byte(d.Hops), u, false, l)
+		h.send6(ipv6{src: addr, dst: d.To.Addr(), proto: packet.ProtoUDP, hops: byte(d.Hops), payload: u}, l)
 		return
 	}
 	total := packet.IPv4Size + packet.UDPSize + len(d.Payload)
-	b := h.n.pool.Get()[packet.EthernetHeader : packet.EthernetHeader+total]
+	b := h.n.ip.Pool.Get()[packet.EthernetHeader : packet.EthernetHeader+total]
 	copy(b[packet.IPv4Size+packet.UDPSize:], d.Payload)
 	dst := u32(d.To.Addr())
-	putUDP(b[packet.IPv4Size:], h.addr, dst, from, d.To.Port())
+	putUDP(b[packet.IPv4Size:], udp{h.addr, dst, from, d.To.Port()})
 	packet.IPv4(b).Encode(&packet.IPv4Fields{
 		TotalLength: total, Protocol: packet.ProtoUDP, TTL: byte(d.Hops), ID: uint16(h.stack.draws.Uint64()), Source: h.addr, Destination: dst,
 		DontFragment: true,
@@ -61,17 +61,12 @@ func (h *Host) sayLAN(d discovery.Message, l packet.Lineage) {
 		h.frame(b, wire.GroupMAC(d.To.Addr()), packet.EtherTypeIPv4, l)
 		return
 	}
-	h.near.send(dst, b, l)
+	h.near.Send(dst, b, l)
 }
 
 // askRouter asks by ARP whether the router is still there: the machine itself where it is known.
 func (h *Host) askRouter(done func(error)) {
-	to := u32(h.n.c.Router)
-	if e := h.near.m[to]; e != nil && e.known {
-		h.near.message(1, e.mac, e.mac, to)
-	} else {
-		h.near.message(1, broadcastMAC, [6]byte{}, to)
-	}
+	h.near.Query(u32(h.n.c.Router))
 	done(nil)
 }
 
@@ -80,12 +75,12 @@ func (h *Host) scan(done func(error)) {
 	targets := discovery.Neighbours(h.n.c.LAN, h.spec.Addr)
 	var next func()
 	next = func() {
-		h.near.message(1, broadcastMAC, [6]byte{}, u32(targets[0]))
+		h.near.QueryAll(u32(targets[0]))
 		if targets = targets[1:]; len(targets) == 0 {
 			done(nil)
 			return
 		}
-		h.n.at(h.n.clock.Now()+discovery.ScanPace, next)
+		h.n.clock.At(h.n.clock.Now()+discovery.ScanPace, next)
 	}
 	next()
 }
@@ -100,18 +95,26 @@ func (h *Host) addrOf(t profile.Transport) netip.Addr {
 
 func (h *Host) linkLocal() netip.Addr { return wire.LinkLocal(h.mac) }
 
-// send6 sends an IPv6 packet to a group.
-func (h *Host) send6(src, dst netip.Addr, proto, hops byte, payload []byte, alert bool, l packet.Lineage) {
-	b := h.n.pool.Get()[packet.EthernetHeader:packet.EthernetHeader]
-	b = wire.AppendIPv6(b, src, dst, proto, hops, len(payload), alert)
-	h.frame(append(b, payload...), wire.GroupMAC(dst), packet.EtherTypeIPv6, l)
+// ipv6 is an IPv6 packet to a group.
+type ipv6 struct {
+	src, dst    netip.Addr
+	proto, hops byte
+	alert       bool // it has the router alert option
+	payload     []byte
+}
+
+// send6 sends an IPv6 packet to its group.
+func (h *Host) send6(p ipv6, l packet.Lineage) {
+	b := h.n.ip.Pool.Get()[packet.EthernetHeader:packet.EthernetHeader]
+	b = wire.AppendIPv6(b, p.src, p.dst, p.proto, p.hops, len(p.payload), p.alert)
+	h.frame(append(b, p.payload...), wire.GroupMAC(p.dst), packet.EtherTypeIPv6, l)
 }
 
 // sendIGMP sends an IGMP message with the router alert option.
 func sendIGMP(n *Net, src, dst uint32, message []byte, out func(ip []byte)) {
 	const head = packet.IPv4Size + alertSize
 	total := head + len(message)
-	b := n.pool.Get()[packet.EthernetHeader : packet.EthernetHeader+total]
+	b := n.ip.Pool.Get()[packet.EthernetHeader : packet.EthernetHeader+total]
 	packet.IPv4(b).Encode(&packet.IPv4Fields{
 		TotalLength: total, Protocol: packet.ProtoIGMP, TTL: 1, Source: src, Destination: dst, DontFragment: true,
 	})
@@ -136,7 +139,7 @@ func (h *Host) join() {
 		return
 	}
 	h.report(true, groups)
-	h.n.at(h.n.clock.Now()+h.stack.draws.n(reportAgain), func() { h.report(true, groups) })
+	h.n.clock.At(h.n.clock.Now()+h.stack.draws.N(reportAgain), func() { h.report(true, groups) })
 }
 
 func (h *Host) report(joins bool, groups []netip.Addr) {
@@ -152,7 +155,7 @@ func (h *Host) receiveIGMP(m []byte) {
 		return
 	}
 	h.answering = true
-	h.n.at(h.n.clock.Now()+h.stack.draws.n(int64(m[1])*1e8), func() {
+	h.n.clock.At(h.n.clock.Now()+h.stack.draws.N(int64(m[1])*1e8), func() {
 		h.answering = false
 		h.report(false, groups)
 	})
@@ -165,33 +168,36 @@ func (h *Host) start6() {
 	groups := append(discovery.Groups(h.spec.Profile, true), node)
 	draws, now := h.stack.draws, h.n.clock.Now()
 	mld := func(src netip.Addr, groups []netip.Addr) {
-		h.send6(src, allMLD, wire.ProtoICMP6, 1, wire.AppendMLDReport(nil, src, allMLD, true, groups), true, h.own())
+		m := wire.AppendMLDReport(nil, src, allMLD, true, groups)
+		h.send6(ipv6{src: src, dst: allMLD, proto: wire.ProtoICMP6, hops: 1, alert: true, payload: m}, h.own())
 	}
 	none := netip.IPv6Unspecified()
-	h.n.at(now+draws.n(reportAgain), func() { mld(none, groups[len(groups)-1:]) })
-	probed := now + draws.n(routerDelay)
-	h.n.at(probed, func() {
-		m := binary.BigEndian.AppendUint64(nil, draws.Uint64())
-		h.send6(none, node, wire.ProtoICMP6, 255, wire.AppendAddressProbe(nil, none, node, own, [6]byte(m)), false, h.own())
+	h.n.clock.At(now+draws.N(reportAgain), func() { mld(none, groups[len(groups)-1:]) })
+	probed := now + draws.N(routerDelay)
+	h.n.clock.At(probed, func() {
+		nonce := binary.BigEndian.AppendUint64(nil, draws.Uint64())
+		m := wire.AppendAddressProbe(nil, none, node, own, [6]byte(nonce))
+		h.send6(ipv6{src: none, dst: node, proto: wire.ProtoICMP6, hops: 255, payload: m}, h.own())
 	})
 	ready := probed + addressProbe
-	h.n.at(ready, func() {
+	h.n.clock.At(ready, func() {
 		mld(own, groups)
 		h.solicit(own, 0)
 	})
-	h.n.at(ready+draws.n(reportAgain), func() { mld(own, groups) })
+	h.n.clock.At(ready+draws.N(reportAgain), func() { mld(own, groups) })
 }
 
 // solicit looks for routers, more and more seldom: there is none.
 func (h *Host) solicit(own netip.Addr, last int64) {
-	h.send6(own, allRouters, wire.ProtoICMP6, 255, wire.AppendRouterSolicitation(nil, own, allRouters, h.mac), false, h.own())
+	m := wire.AppendRouterSolicitation(nil, own, allRouters, h.mac)
+	h.send6(ipv6{src: own, dst: allRouters, proto: wire.ProtoICMP6, hops: 255, payload: m}, h.own())
 	next := 2 * last
 	if last == 0 {
 		next = routerInterval
 	}
 	next = min(next, routerLongest)
-	next += next/10 - h.stack.draws.n(next/5+1) // a tenth either way (RFC 8415, section 15)
-	h.n.at(h.n.clock.Now()+next, func() { h.solicit(own, next) })
+	next += next/10 - h.stack.draws.N(next/5+1) // a tenth either way (RFC 8415, section 15)
+	h.n.clock.At(h.n.clock.Now()+next, func() { h.solicit(own, next) })
 }
 
 // QueryGroups makes the router ask who listens to what, from a moment on.
@@ -203,9 +209,10 @@ func (n *Net) QueryGroups(every int64) {
 	turn = func() {
 		r := n.router
 		sendIGMP(n, u32(n.c.Router), u32(allHosts), wire.AppendIGMPQuery(nil), func(ip []byte) {
-			r.frame(ip, wire.GroupMAC(allHosts), packet.EtherTypeIPv4, packet.Lineage{Unit: packet.UnitGateway, Event: packet.EventNone, Role: packet.RoleData})
+			l := packet.Lineage{Unit: packet.UnitGateway, Event: packet.EventNone, Role: packet.RoleData}
+			r.frame(ip, wire.GroupMAC(allHosts), packet.EtherTypeIPv4, l)
 		})
-		n.at(n.clock.Now()+every, turn)
+		n.clock.At(n.clock.Now()+every, turn)
 	}
-	n.at(every, turn)
+	n.clock.At(every, turn)
 }

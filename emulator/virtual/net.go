@@ -1,13 +1,18 @@
 package virtual
 
 import (
+	"math/bits"
+	"math/rand/v2"
 	"net/netip"
 
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/virtual/datagram"
 	"glasshouse/emulator/virtual/latency"
+	"glasshouse/emulator/virtual/session"
+	"glasshouse/emulator/virtual/tcp"
 	"glasshouse/emulator/wire"
 )
 
@@ -40,7 +45,7 @@ type Config struct {
 
 	// Whoever is handed a packet owns its bytes, and must not keep p.
 	FromStation func(i int, p *packet.Packet) // a frame that leaves a device's radio at p.At
-	FromRouter  func(p *packet.Packet)        // a frame that the gateway sends to the LAN at p.At; p.Lineage.Row is the WAN packet it carries, or 0
+	FromRouter  func(p *packet.Packet)        // a frame that the gateway sends to the LAN at p.At; p.Lineage.Row: of the WAN packet it carries
 	ToWAN       func(p *packet.Packet)        // an IP packet that the gateway sends to the internet at p.At
 	ToHome      func(p *packet.Packet)        // an IP packet that the internet sends to the home at p.At
 	// Behind tells who in the home is behind the address that a server sees.
@@ -49,29 +54,23 @@ type Config struct {
 
 // Net is a home's devices, its gateway's kernel, and its internet. It belongs to its clock's goroutine.
 type Net struct {
-	c        Config
-	clock    *clock.Virtual
-	pool     *packet.Pool
-	noise    *packet.Noise
-	late     draws // of the slowness of programs and kernels
-	latency  *latency.Model
-	hosts    []*Host
-	byAddr   map[uint32]*Host
-	near     [256]*Host // of byAddr, by the address' last byte
-	lan      uint32     // the LAN's first address
-	lanMask  uint32
-	router   *router
-	cloud    *cloud
-	chains   map[string]*wire.Chain
-	segs     [][]sent // of endpoints that are no more, for others
-	fills    int
-	unsummed bool
-	jobs     map[uint32]*datagrams
-	calls    map[connKey]*session // of the phone on the LAN, that a SYN may come for, by the device's end
-	handles  uint32
-	headKey  [2]uint64
-	Faults   Faults
-	resolver map[string]uint32
+	c         Config
+	clock     *clock.Virtual
+	ip        tcp.Network // what its stacks share
+	late      draws       // of the slowness of programs and kernels
+	latency   *latency.Model
+	hosts     []*Host
+	byAddr    map[uint32]*Host
+	near      [256]*Host // of byAddr, by the address' last byte
+	lan       uint32     // the LAN's first address
+	lanMask   uint32
+	router    *router
+	cloud     *cloud
+	chains    map[string]*wire.Chain
+	datagrams *datagram.Table
+	calls     map[tcp.Key]*session.Session // of the phone on the LAN, that a SYN may come for, by the device's end
+	Faults    Faults
+	resolver  map[string]uint32
 }
 
 // Faults count what must not happen: any of them makes a run invalid.
@@ -83,16 +82,17 @@ type Faults struct {
 // NewNet wires a home up. Nothing happens before the clock runs.
 func NewNet(c Config) (*Net, error) {
 	n := &Net{
-		c: c, clock: c.Clock, pool: c.Pool, noise: c.Noise, late: newDraws(c.Seed, 0x6c617465), byAddr: make(map[uint32]*Host),
-		chains: make(map[string]*wire.Chain), jobs: make(map[uint32]*datagrams), calls: make(map[connKey]*session), resolver: make(map[string]uint32), fills: c.Fill, unsummed: c.Unsummed,
+		c: c, clock: c.Clock, late: newDraws(c.Seed, 0x6c617465), byAddr: make(map[uint32]*Host),
+		chains: make(map[string]*wire.Chain), calls: make(map[tcp.Key]*session.Session), resolver: make(map[string]uint32),
+		ip: tcp.Network{Clock: c.Clock, Pool: c.Pool, Noise: c.Noise, Fill: c.Fill, NoChecksums: c.Unsummed},
 	}
 	n.latency = latency.New(c.Clock, n.late.PCG)
 	n.setLAN(c.LAN)
-	if n.fills == 0 {
-		n.fills = packet.MaxSize
+	if n.ip.Fill == 0 {
+		n.ip.Fill = packet.MaxSize
 	}
 	keys := newDraws(c.Seed, 0x68656164)
-	n.headKey = [2]uint64{keys.Uint64(), keys.Uint64()}
+	n.datagrams = datagram.NewTable(c.Clock, n.latency, c.Noise, [2]uint64{keys.Uint64(), keys.Uint64()})
 	for name, a := range c.Names {
 		n.resolver[name] = u32(a)
 	}
@@ -102,7 +102,7 @@ func NewNet(c Config) (*Net, error) {
 	for i := range c.Specimens {
 		for k := range c.Specimens[i].Profile.Services {
 			s := &c.Specimens[i].Profile.Services[k]
-			if tlsVersion(s.Transport) == 0 && s.Transport != profile.TransportQUIC || n.chains[s.Host] != nil {
+			if session.TLSVersion(s.Transport) == 0 && s.Transport != profile.TransportQUIC || n.chains[s.Host] != nil {
 				continue
 			}
 			chain, err := c.Chains.Of(s.Host)
@@ -129,6 +129,19 @@ func (n *Net) Latency() *latency.Model { return n.latency }
 // Host returns the device at a place in the home.
 func (n *Net) Host(i int) *Host { return n.hosts[i] }
 
+// nextHop is who on the LAN is next on the way to an address.
+func (n *Net) nextHop(dst uint32) uint32 {
+	if n.onLAN(dst) {
+		return dst
+	}
+	return u32(n.c.Router)
+}
+
+// broadcast is the LAN's broadcast address.
+func (n *Net) broadcast() uint32 { return n.lan | ^n.lanMask }
+
+func (n *Net) onLAN(a uint32) bool { return a&n.lanMask == n.lan }
+
 // setLAN notes the LAN's addresses.
 func (n *Net) setLAN(lan netip.Prefix) {
 	n.lan, n.lanMask = u32(lan.Masked().Addr()), ^(1<<(32-lan.Bits()) - 1)
@@ -142,139 +155,19 @@ func (n *Net) hostOf(addr uint32) *Host {
 	return n.byAddr[addr]
 }
 
-// leastFill is how many bytes of a payload are always written: an observer looks at 8, and a receiver of QUIC as far.
-const leastFill = 16
+// draws is a stream of random numbers.
+type draws struct{ *rand.PCG }
 
-// room says how many bytes may be written behind the first at bytes of an IP packet.
-func (n *Net) room(at int) int { return max(n.fills-packet.EthernetHeader-at, leastFill) }
+// arpStream is the second seed of the draws of a machine's neighbour table.
+const arpStream = 0x617270
 
-// stack is the network stack of a machine.
-type stack struct {
-	n         *Net
-	addr      uint32
-	ttl       byte
-	mss       int
-	ts        bool
-	keepalive int64
-	apart     bool // what is written at once leaves in segments of its own
-	out       func(ip []byte, l packet.Lineage)
-	conns     map[connKey]*endpoint
-	recent    [recentConns]*endpoint // found last, by their ports
-	draws     draws
-}
+func newDraws(seed1, seed2 uint64) draws { return draws{rand.NewPCG(seed1, seed2)} }
 
-// recentConns is a power of two. Packets of few connections follow each other.
-const recentConns = 64
-
-func (s *stack) send(ip []byte, l packet.Lineage) { s.out(ip, l) }
-
-func (s *stack) find(k connKey) *endpoint {
-	r := &s.recent[k.place()]
-	if *r != nil && (*r).key == k {
-		return *r
+// N returns a number from 0 to k-1.
+func (d draws) N(k int64) int64 {
+	if k < 1 {
+		return 0
 	}
-	e := s.conns[k]
-	if e != nil {
-		*r = e
-	}
-	return e
-}
-
-// place is where a connection is among the recent ones: the port that tells them apart is the device's.
-func (k connKey) place() uint32 { return (k.ports ^ k.ports>>16) % recentConns }
-
-func (s *stack) forget(e *endpoint) {
-	if r := &s.recent[e.key.place()]; *r == e {
-		*r = nil
-	}
-	if s.conns[e.key] == e {
-		delete(s.conns, e.key)
-	}
-	e.state = stateClosed
-	if cap(e.segs) > 0 { // nothing looks at what a closed endpoint has in flight
-		s.n.segs = append(s.n.segs, e.segs[:0])
-		e.segs, e.head, e.sackedN, e.lostN = nil, 0, 0, 0
-	}
-}
-
-// endpoint makes an end of a connection between two addresses.
-func (s *stack) endpoint(key connKey, unit int32, dir int8, open packet.Tag, app application) *endpoint {
-	e := &endpoint{
-		st: s, app: app, unit: unit, dir: dir, open: open, key: key, mss: s.mss, ts: s.ts,
-		tsOffset: uint32(s.draws.Uint64()), ipID: uint16(s.draws.Uint64()),
-	}
-	e.isn = uint32(s.draws.Uint64())
-	e.out.noise, e.out.place = s.n.noise, s.draws.Uint64()
-	if k := len(s.n.segs); k > 0 {
-		e.segs, s.n.segs = s.n.segs[k-1], s.n.segs[:k-1]
-	}
-	e.rcvMSS = defaultRcvMSS
-	s.conns[key] = e
-	s.recent[key.place()] = e
-	return e
-}
-
-// refuse answers a segment that belongs to no connection (RFC 9293, section 3.5.2).
-func (s *stack) refuse(ip []byte, seg *segment, l packet.Lineage) {
-	if seg.flags&packet.FlagRST != 0 {
-		return
-	}
-	b := s.n.pool.Get()[packet.EthernetHeader : packet.EthernetHeader+packet.IPv4Size+packet.TCPSize]
-	t, in := packet.TCP(b[packet.IPv4Size:]), packet.TCP(ip[packet.IPv4Size:])
-	seq, ack, flags := uint32(0), uint32(0), packet.FlagRST
-	if seg.flags&packet.FlagACK != 0 {
-		seq = seg.ack
-	} else {
-		ack = seg.seq + uint32(seg.payload)
-		if seg.flags&(packet.FlagSYN|packet.FlagFIN) != 0 {
-			ack++
-		}
-		flags |= packet.FlagACK
-	}
-	t.Encode(&packet.TCPFields{
-		SourcePort: in.DestinationPort(), DestinationPort: in.SourcePort(), Sequence: seq, Acknowledgment: ack, DataOffset: packet.TCPSize, Flags: flags,
-	})
-	src, dst := packet.IPv4(ip).Destination32(), packet.IPv4(ip).Source32()
-	t.SetChecksum(packet.Sum(packet.PseudoHeader4(src, dst, packet.ProtoTCP, len(t)), t))
-	packet.IPv4(b).Encode(&packet.IPv4Fields{
-		TotalLength: len(b), Protocol: packet.ProtoTCP, TTL: s.ttl, Source: src, Destination: dst, DontFragment: true,
-	})
-	l.Role = packet.RoleClose
-	l.LANFrame, l.Row = 0, 0
-	s.send(b, l)
-}
-
-// datagram sends a UDP payload; fill writes it.
-func (s *stack) datagram(src, dst uint32, sport, dport uint16, id uint16, payload []byte, l packet.Lineage) {
-	total := packet.IPv4Size + packet.UDPSize + len(payload)
-	b := s.n.pool.Get()[packet.EthernetHeader : packet.EthernetHeader+total]
-	copy(b[packet.IPv4Size+packet.UDPSize:], payload)
-	putUDP(b[packet.IPv4Size:], src, dst, sport, dport)
-	packet.IPv4(b).Encode(&packet.IPv4Fields{
-		TotalLength: total, Protocol: packet.ProtoUDP, TTL: s.ttl, ID: id, Source: src, Destination: dst, DontFragment: true,
-	})
-	s.send(b, l)
-}
-
-// noisy sends a UDP payload of size bytes: head, then noise from a place.
-func (s *stack) noisy(src, dst uint32, sport, dport uint16, id uint16, head []byte, size int, place uint64, l packet.Lineage) {
-	total := packet.IPv4Size + packet.UDPSize + size
-	b := s.n.pool.Get()[packet.EthernetHeader : packet.EthernetHeader+total]
-	u := packet.UDP(b[packet.IPv4Size:])
-	at := packet.IPv4Size + packet.UDPSize + len(head)
-	rest := size - len(head)
-	copy(b[at:], s.n.noise.Window(place, min(rest, s.n.room(at))))
-	copy(b[packet.IPv4Size+packet.UDPSize:], head)
-	u.Encode(sport, dport)
-	if !s.n.unsummed {
-		sum := s.n.noise.Sum(place, rest)
-		if len(head)%2 != 0 { // the noise begins at an odd place
-			sum = sum<<8 | sum>>8
-		}
-		u.SetChecksum(packet.Sum(packet.PseudoHeader4(src, dst, packet.ProtoUDP, len(u))+uint64(sum), u[:packet.UDPSize+len(head)]))
-	}
-	packet.IPv4(b).Encode(&packet.IPv4Fields{
-		TotalLength: total, Protocol: packet.ProtoUDP, TTL: s.ttl, ID: id, Source: src, Destination: dst, DontFragment: true,
-	})
-	s.send(b, l)
+	hi, _ := bits.Mul64(d.Uint64(), uint64(k))
+	return int64(hi)
 }

@@ -2,9 +2,9 @@ package virtual
 
 import (
 	"errors"
-	"net/netip"
 
 	"github.com/miekg/dns"
+
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
@@ -32,8 +32,8 @@ func (h *Host) ask(remote uint32, port uint16, question []byte, t packet.Tag, tr
 		}
 		over = true
 		answer := append([]byte(nil), b...)
-		h.n.at(h.n.clock.Now()+h.n.latency.Wake()+h.n.latency.OpenSocket(), func() {
-			s.close()
+		h.n.clock.At(h.n.clock.Now()+h.n.latency.Wake()+h.n.latency.OpenSocket(), func() {
+			s.Close()
 			done(answer)
 		})
 	}
@@ -43,11 +43,11 @@ func (h *Host) ask(remote uint32, port uint16, question []byte, t packet.Tag, tr
 		case over:
 		case left == 0:
 			over = true
-			s.close()
+			s.Close()
 			done(nil)
 		default:
-			s.send(question, t)
-			h.n.at(h.n.clock.Now()+int64(policy.ResolveTimeout), func() { try(left - 1) })
+			s.Send(question, t.Lineage(h.unit))
+			h.n.clock.At(h.n.clock.Now()+int64(policy.ResolveTimeout), func() { try(left - 1) })
 		}
 	}
 	try(tries)
@@ -134,7 +134,7 @@ func (p *pinger) next() {
 		p.seq++
 	}
 	if p.seq == len(p.messages) {
-		p.socket.close()
+		p.socket.Close()
 		if p.answers == 0 {
 			p.done(errNoAnswer)
 			return
@@ -149,25 +149,26 @@ func (p *pinger) next() {
 		p.request(m.Size)
 		return
 	}
-	n.at(n.clock.Now()+m.Wait+n.latency.Sleep(), func() { p.request(m.Size) })
+	n.clock.At(n.clock.Now()+m.Wait+n.latency.Sleep(), func() { p.request(m.Size) })
 }
 
 // request sends one echo request (RFC 792).
 func (p *pinger) request(size int) {
 	n := p.h.n
 	size = min(size, 1400)
-	b := n.pool.Get()[packet.EthernetHeader : packet.EthernetHeader+packet.IPv4Size+packet.ICMPSize+size]
+	b := n.ip.Pool.Get()[packet.EthernetHeader : packet.EthernetHeader+packet.IPv4Size+packet.ICMPSize+size]
 	m := packet.ICMP(b[packet.IPv4Size:])
-	copy(m.Payload(), n.noise.Window(p.h.stack.draws.Uint64(), size))
+	copy(m.Payload(), n.ip.Noise.Window(p.h.stack.draws.Uint64(), size))
 	m.EncodeEcho(packet.ICMPEcho, p.id, uint16(p.seq))
 	packet.IPv4(b).Encode(&packet.IPv4Fields{
-		TotalLength: len(b), Protocol: packet.ProtoICMP, TTL: p.h.stack.ttl, ID: p.socket.id, Source: p.h.addr, Destination: p.to, DontFragment: true,
+		TotalLength: len(b), Protocol: packet.ProtoICMP, TTL: p.h.stack.ttl, ID: p.socket.id,
+		Source: p.h.addr, Destination: p.to, DontFragment: true,
 	})
 	p.socket.id++
 	p.waits = true
 	at := p.seq
 	p.h.stack.send(b, p.tag.Lineage(p.h.unit))
-	n.at(n.clock.Now()+int64(policy.DatagramTimeout), func() {
+	n.clock.At(n.clock.Now()+int64(policy.DatagramTimeout), func() {
 		if p.waits && p.seq == at {
 			p.waits = false
 			p.next()
@@ -179,13 +180,6 @@ func (p *pinger) answered(m []byte) {
 	if p.waits && int(packet.ICMP(m).SequenceNumber()) == p.seq {
 		p.waits = false
 		p.answers++
-		p.h.n.at(p.h.n.clock.Now()+p.h.n.latency.Wake(), p.next)
+		p.h.n.clock.At(p.h.n.clock.Now()+p.h.n.latency.Wake(), p.next)
 	}
 }
-
-// broadcast is the LAN's broadcast address.
-func (n *Net) broadcast() uint32 { return n.lan | ^n.lanMask }
-
-func prefixOf(a netip.Addr, bits int) netip.Prefix { return netip.PrefixFrom(a, bits) }
-
-func (n *Net) onLAN(a uint32) bool { return a&n.lanMask == n.lan }

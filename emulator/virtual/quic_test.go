@@ -1,22 +1,24 @@
 package virtual
 
 import (
+	"encoding/binary"
 	"slices"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/wire"
-	"pgregory.net/rapid"
 )
 
 // watch notes the sizes of QUIC's datagrams by role, up and down.
 func (l *lan) watch() map[packet.Role]*[2][]int {
 	seen := make(map[packet.Role]*[2][]int)
 	note := func(end int, p *packet.Packet) {
-		if u := p.Data[packet.IPv4Size:]; p.Data[9] != packet.ProtoUDP || be16(u) != 443 && be16(u[2:]) != 443 {
+		if u := p.Data[packet.IPv4Size:]; p.Data[9] != packet.ProtoUDP || binary.BigEndian.Uint16(u) != 443 && binary.BigEndian.Uint16(u[2:]) != 443 {
 			return
 		}
 		if seen[p.Lineage.Role] == nil {

@@ -6,6 +6,7 @@ import (
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/virtual/latency"
+	"glasshouse/emulator/virtual/neighbour"
 	"glasshouse/emulator/wire"
 )
 
@@ -15,7 +16,7 @@ type router struct {
 	reader  *latency.Worker // the access point's, of the gateway's interface
 	n       *Net
 	mac     [6]byte
-	near    neighbours
+	near    *neighbour.Table
 	leaving *latency.Worker // that of its way out
 	outside stack
 	inside  stack
@@ -26,12 +27,16 @@ type router struct {
 }
 
 func newRouter(n *Net) *router {
-	r := &router{n: n, reader: n.latency.NewWorker(), leaving: n.latency.NewWorker(), mac: n.c.RouterMAC, socks: make(map[socketKey]func([]byte))}
+	r := &router{n: n, reader: n.latency.NewWorker(), leaving: n.latency.NewWorker(), mac: n.c.RouterMAC}
+	r.socks = make(map[socketKey]func([]byte))
 	d := newDraws(n.c.Seed, 0x726f7574)
-	r.port = uint16(policy.FirstEphemeral + d.n(policy.LastEphemeral-policy.FirstEphemeral))
-	r.outside = stack{n: n, addr: u32(n.c.Outside), ttl: 64, draws: d, out: r.toWAN}
-	r.inside = stack{n: n, addr: u32(n.c.Router), ttl: 64, draws: d, out: r.toLAN}
-	r.near = newNeighbours(n, u32(n.c.Router), n.c.RouterMAC, r.frame, n.c.RouterARP)
+	r.port = uint16(policy.FirstEphemeral + d.N(policy.LastEphemeral-policy.FirstEphemeral))
+	r.outside = stack{n: n, addr: u32(n.c.Outside), ttl: 64, draws: d, send: r.toWAN}
+	r.inside = stack{n: n, addr: u32(n.c.Router), ttl: 64, draws: d, send: r.toLAN}
+	r.near = neighbour.New(neighbour.Config{
+		Clock: n.clock, Pool: n.c.Pool, Rand: newDraws(n.c.Seed^uint64(r.inside.addr), arpStream), Addr: r.inside.addr, MAC: n.c.RouterMAC,
+		Reachable: n.c.RouterARP, Send: r.frame,
+	})
 	return r
 }
 
@@ -54,9 +59,9 @@ func (n *Net) FromLAN(p *packet.Packet) {
 	kind := packet.Ethernet(f).EtherType()
 	if kind != packet.EtherTypeIPv4 || len(b) < packet.IPv4Size {
 		if kind == packet.EtherTypeARP {
-			r.near.receive(b)
+			r.near.Receive(b)
 		}
-		n.pool.Put(f)
+		n.ip.Pool.Put(f)
 		return
 	}
 	h := packet.IPv4(b)
@@ -69,7 +74,7 @@ func (n *Net) FromLAN(p *packet.Packet) {
 		n.c.ToWAN(p)
 		return
 	}
-	n.pool.Put(f)
+	n.ip.Pool.Put(f)
 }
 
 // Routed tells whether a frame for the gateway will be forwarded to the WAN.
@@ -90,7 +95,7 @@ func (n *Net) FromWAN(p *packet.Packet) {
 	dst := packet.IPv4(ip).Destination32()
 	if dst == r.outside.addr {
 		r.receive(ip)
-		n.pool.Put(ip)
+		n.ip.Pool.Put(ip)
 		return
 	}
 	h := n.hostOf(dst)
@@ -98,7 +103,7 @@ func (n *Net) FromWAN(p *packet.Packet) {
 		n.Faults.Misdelivered++
 	}
 	forward(ip)
-	r.near.send(dst, ip, p.Lineage)
+	r.near.Send(dst, ip, p.Lineage)
 }
 
 func (r *router) toWAN(ip []byte, l packet.Lineage) {
@@ -123,7 +128,7 @@ func (r *router) ask(to netip.Addr, port uint16, question []byte, then func()) {
 	r.port++
 	r.ids++
 	k := socketKey{u32(to), r.port, port, packet.ProtoUDP}
-	r.outside.datagram(r.outside.addr, k.remote, k.port, port, r.ids, question, packet.Lineage{
+	r.outside.datagram(udp{r.outside.addr, k.remote, k.port, port}, r.ids, question, packet.Lineage{
 		Unit: packet.UnitGateway, Event: packet.EventNone, Role: packet.RoleData,
 	})
 	over := false
@@ -134,8 +139,8 @@ func (r *router) ask(to netip.Addr, port uint16, question []byte, then func()) {
 			then()
 		}
 	}
-	r.socks[k] = func([]byte) { r.n.at(r.n.clock.Now()+r.n.latency.Wake()+r.n.latency.OpenSocket(), end) }
-	r.n.at(r.n.clock.Now()+int64(policy.ResolveTimeout), end)
+	r.socks[k] = func([]byte) { r.n.clock.At(r.n.clock.Now()+r.n.latency.Wake()+r.n.latency.OpenSocket(), end) }
+	r.n.clock.At(r.n.clock.Now()+int64(policy.ResolveTimeout), end)
 }
 
 // Poll makes the router ask a name and the time, as routers do after they came up, from a moment on.
@@ -149,7 +154,7 @@ func (n *Net) Poll(name string) {
 		if at > int64(policy.NTPFirstPoll) {
 			poll = min(2*poll, int64(policy.NTPLastPoll))
 		}
-		n.at(at+poll+n.latency.Sleep(), func() { turn(at + poll) })
+		n.clock.At(at+poll+n.latency.Sleep(), func() { turn(at + poll) })
 	}
-	n.at(int64(policy.RouterStart), func() { turn(int64(policy.RouterStart)) })
+	n.clock.At(int64(policy.RouterStart), func() { turn(int64(policy.RouterStart)) })
 }

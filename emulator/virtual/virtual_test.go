@@ -14,6 +14,7 @@ import (
 	"glasshouse/devices/script"
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/virtual/tcp"
 )
 
 // lan is a home whose radio is a wire, and whose way to the internet has a delay and loses packets; nothing is translated.
@@ -134,7 +135,7 @@ func newLANOf(tb testing.TB, profile string, seed uint64, loss int, profiles ...
 
 // verify checks the checksums of a packet.
 func (l *lan) verify(ip []byte) {
-	if packet.Fold(packet.Sum(0, ip[:packet.IPv4Size])) != 0xffff || int(be16(ip[2:])) != len(ip) {
+	if packet.Fold(packet.Sum(0, ip[:packet.IPv4Size])) != 0xffff || int(binary.BigEndian.Uint16(ip[2:])) != len(ip) {
 		l.t.Fatalf("the IP header % x is wrong", ip[:packet.IPv4Size])
 	}
 	switch proto := ip[9]; proto {
@@ -219,14 +220,14 @@ func TestTransports(t *testing.T) {
 				t.Errorf("%+v, packets by unit %v", l.net.Faults, l.units)
 			}
 			for i := range 2 {
-				if n := len(l.net.Host(i).stack.conns); n > 4 { // the lasting ones
+				if n := l.net.Host(i).stack.tcp.Len(); n > 4 { // the lasting ones
 					t.Errorf("device %d still has %d connections", i, n)
 				}
 			}
 			if n := len(l.net.cloud.quic); n > 0 {
 				t.Errorf("the cloud still knows %d QUIC connections", n)
 			}
-			if n := len(l.net.jobs); n > 0 {
+			if n := l.net.datagrams.Len(); n > 0 {
 				t.Errorf("%d exchanges of datagrams are still known", n)
 			}
 		})
@@ -270,78 +271,14 @@ func TestNoAllocationPerPacket(t *testing.T) {
 	}
 }
 
-// A head names its message, whatever the key, and looks like neither RTP nor an ISO 8602 unit of data.
-func TestHeads(t *testing.T) {
-	l := newLAN(t, 5, 0, "one")
-	d := &datagrams{n: l.net, messages: make([]script.Message, 1<<16)}
-	r := rand.New(rand.NewPCG(1, 2))
-	for range 20000 {
-		d.handle = r.Uint32()
-		l.net.jobs[d.handle] = d
-		index := r.IntN(len(d.messages))
-		var b [headSize]byte
-		l.net.head(b[:], d.handle, index)
-		if got, i := l.net.named(b[:]); got != d || i != index {
-			t.Fatalf("message %d of %d is read as %d", index, d.handle, i)
-		}
-		if b[0]>>6 != 0 || b[1]>>4 == 4 {
-			t.Fatalf("% x", b)
-		}
-		delete(l.net.jobs, d.handle)
-		if got, _ := l.net.named(b[:]); got != nil {
-			t.Fatal("a message of an exchange that is over was named")
-		}
-	}
-}
-
-// What is read of a stream is what its checksum says, however it is cut.
-func TestStreamSums(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 9))
-	s := &stream{noise: packet.NewNoise(1, 1), place: r.Uint64()}
-	for range 200 {
-		c := s.grow(20+r.IntN(3000), packet.Tag{})
-		c.size = int8(copy(c.head[:], "0123456789abc"[:r.IntN(14)]))
-	}
-	whole := make([]byte, s.end)
-	for off := int64(0); off < s.end; off += 1000 {
-		n := int(min(1000, s.end-off))
-		s.read(off, n, whole[off:], n)
-	}
-	for range 3000 {
-		off := r.Int64N(s.end - 1)
-		n := 1 + int(r.Int64N(min(1460, s.end-off)))
-		b := make([]byte, n)
-		s.read(off, n, b, n)
-		sum := s.sum(off, n)
-		if string(b) != string(whole[off:off+int64(n)]) {
-			t.Fatalf("%d bytes at %d differ from those read before", n, off)
-		}
-		if want := packet.Fold(packet.Sum(0, b)); sum != want && (sum%0xffff != 0 || want%0xffff != 0) {
-			t.Fatalf("%d bytes at %d: sum %04x, want %04x", n, off, sum, want)
-		}
-	}
-}
-
-func FuzzParseTCP(f *testing.F) {
-	b := make([]byte, 40)
-	b[12] = 0xa0
-	f.Add(b)
-	f.Add(append(binary.BigEndian.AppendUint32(nil, 1), make([]byte, 20)...))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if s, ok := parseTCP(b); ok && (s.payload < 0 || s.payload > len(b)-packet.TCPSize || s.sacks > len(s.sack)) {
-			t.Errorf("%+v of %d bytes", s, len(b))
-		}
-	})
-}
-
 // What a device with segments of its own writes is never joined, however much waits; what was lost is sent again as it was.
 func TestApart(t *testing.T) {
 	for _, loss := range []int{0, 20} {
 		l := newLANOf(t, strings.Replace(testProfile, "stack: {", "stack: {apart: true, ", 1), 7, loss, "one")
 		sizes := make(map[int]int)
 		l.look = func(p *packet.Packet) {
-			if k := parsed(p.Data); p.Lineage.Unit == 0 && k.payload > 200 && be32(p.Data[12:])>>16 == 0xc0a8 {
-				sizes[k.payload]++
+			if k := parsed(p.Data); p.Lineage.Unit == 0 && k.Payload() > 200 && be32(p.Data[12:])>>16 == 0xc0a8 {
+				sizes[k.Payload()]++
 			}
 		}
 		m := make([]script.Message, 200)
@@ -358,10 +295,10 @@ func TestApart(t *testing.T) {
 	}
 }
 
-func parsed(ip []byte) segment {
+func parsed(ip []byte) tcp.Segment {
 	if ip[9] != packet.ProtoTCP {
-		return segment{}
+		return tcp.Segment{}
 	}
-	s, _ := parseTCP(ip[packet.IPv4Size:])
+	s, _ := tcp.Parse(ip[packet.IPv4Size:])
 	return s
 }
