@@ -75,7 +75,8 @@ func (h *Host) serveApp(conn net.Conn) error {
 	if err := discard(conn, j.messages[0].Size-tokenSize, policy.StreamTimeout, buf); err != nil {
 		return err
 	}
-	return walkStream(h.ctx, h.c.Clock, h.socket(conn), packet.Up, newJob(j.messages[1:], h.c.Clock.Now(), j.tag), n, buf)
+	end := Stream{Clock: h.c.Clock, Conn: h.socket(conn), Dir: packet.Up, Noise: n, Buffer: buf}
+	return end.Walk(h.ctx, newJob(j.messages[1:], h.c.Clock.Now(), j.tag))
 }
 
 // called performs a dialogue that the household's phone opens with the device.
@@ -105,7 +106,8 @@ func (h *Host) call(ctx context.Context, to netip.AddrPort, x *script.Exchange, 
 	j := newJob(x.Messages, h.c.Clock.Now(), tag)
 	conn := &named{Conn: h.socket(raw), token: token, offer: func() { sess.jobs <- j }}
 	buf := make([]byte, noiseSize)
-	if err := walkStream(ctx, h.c.Clock, conn, packet.Down, j, newNoise(h.draw()), buf); err != nil {
+	end := Stream{Clock: h.c.Clock, Conn: conn, Dir: packet.Down, Noise: newNoise(h.draw()), Buffer: buf}
+	if err := end.Walk(ctx, j); err != nil {
 		return err
 	}
 	_ = raw.SetReadDeadline(time.Now().Add(policy.StreamTimeout))

@@ -79,9 +79,6 @@ func (a *Authority) leaf(host string) (*tls.Certificate, error) {
 	return c, nil
 }
 
-// protoH2 is the name of HTTP/2 in TLS (RFC 9113, section 3.1).
-const protoH2 = "h2"
-
 // serverConfig serves any host by its SNI, in TLS 1.2 or 1.3 as the client asks, and HTTP/2 to those that offer it. Tickets are off at both ends, so that a
 // handshake is always a full one and record counts are exact.
 func (a *Authority) serverConfig() *tls.Config {

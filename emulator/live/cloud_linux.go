@@ -18,7 +18,6 @@ import (
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
-	"glasshouse/emulator/wire"
 )
 
 // CloudConfig says what the internet of a home serves.
@@ -216,8 +215,9 @@ func (cl *Cloud) speakFirst(conn net.Conn, announced *truth.StreamConn, g *greet
 // talk walks the jobs of a session.
 func (cl *Cloud) talk(conn net.Conn, announced *truth.StreamConn, sess *session, n *noise, read int) error {
 	buf := make([]byte, noiseSize)
+	end := Stream{Clock: cl.c.Clock, Conn: conn, Dir: packet.Down, Noise: n, Buffer: buf}
 	if sess.mqtt {
-		n.mqtt = wire.NewMQTTEnd(n.rng, false, sess.subscribes, "")
+		n.SpeakMQTT(false, sess.subscribes, "")
 	}
 	for first := true; ; first = false {
 		select {
@@ -226,7 +226,7 @@ func (cl *Cloud) talk(conn net.Conn, announced *truth.StreamConn, sess *session,
 				j = newJob(j.messages, max(j.start, cl.c.Clock.Now()), j.tag)
 			}
 			announced.SetTag(j.tag)
-			if err := cl.walk(conn, j, n, buf, read); err != nil {
+			if err := cl.walk(&end, j, read); err != nil {
 				return err
 			}
 			read = 0
@@ -241,13 +241,12 @@ func (cl *Cloud) talk(conn net.Conn, announced *truth.StreamConn, sess *session,
 }
 
 // walk walks a job at the server. read bytes of its first message were read already.
-func (cl *Cloud) walk(conn net.Conn, j *job, n *noise, buf []byte, read int) error {
-	if read > 0 {
-		if err := discard(conn, j.messages[0].Size-read, policy.StreamTimeout, buf); err != nil {
-			return err
-		}
-		rest := newJob(j.messages[1:], cl.c.Clock.Now(), j.tag)
-		return walkStream(cl.ctx, cl.c.Clock, conn, packet.Down, rest, n, buf)
+func (cl *Cloud) walk(end *Stream, j *job, read int) error {
+	if read == 0 {
+		return end.Walk(cl.ctx, j)
 	}
-	return walkStream(cl.ctx, cl.c.Clock, conn, packet.Down, j, n, buf)
+	if err := discard(end.Conn, j.messages[0].Size-read, policy.StreamTimeout, end.Buffer); err != nil {
+		return err
+	}
+	return end.Walk(cl.ctx, newJob(j.messages[1:], cl.c.Clock.Now(), j.tag))
 }

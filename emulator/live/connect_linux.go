@@ -10,12 +10,12 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"glasshouse/devices/profile"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
-	"glasshouse/emulator/wire"
-	"golang.org/x/sys/unix"
 )
 
 const errAddrInUse = unix.EADDRINUSE
@@ -86,7 +86,7 @@ func (h *Host) connect(ctx context.Context, s *profile.Service, tag packet.Tag, 
 	if s.Transport == profile.TransportMQTT {
 		c.sess.mqtt = true
 		c.sess.subscribes = s.Login.Down > profile.MQTTConnack
-		c.noise.mqtt = wire.NewMQTTEnd(c.noise.rng, true, c.sess.subscribes, mqttName(c.token))
+		c.noise.SpeakMQTT(true, c.sess.subscribes, mqttName(c.token))
 	}
 	return c, nil
 }
@@ -117,18 +117,23 @@ func (c *connection) walk(ctx context.Context, j *job) error {
 			return fmt.Errorf("a connection must begin with a message up of %d bytes or more", tokenSize)
 		}
 		c.named = true
-		if c.noise.mqtt != nil { // the token is the client's name
+		if c.noise.MQTT() { // the token is the client's name
 			c.sess.jobs <- j
-			return walkStream(ctx, c.host.c.Clock, c.conn, packet.Up, j, c.noise, c.buf)
+			return c.end(c.conn).Walk(ctx, j)
 		}
-		return walkStream(ctx, c.host.c.Clock, &named{Conn: c.conn, token: c.token, offer: func() { c.sess.jobs <- j }}, packet.Up, j, c.noise, c.buf)
+		return c.end(&named{Conn: c.conn, token: c.token, offer: func() { c.sess.jobs <- j }}).Walk(ctx, j)
 	}
 	select {
 	case c.sess.jobs <- j:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	return walkStream(ctx, c.host.c.Clock, c.conn, packet.Up, j, c.noise, c.buf)
+	return c.end(c.conn).Walk(ctx, j)
+}
+
+// end is the device's end of the stream.
+func (c *connection) end(conn net.Conn) *Stream {
+	return &Stream{Clock: c.host.c.Clock, Conn: conn, Dir: packet.Up, Noise: c.noise, Buffer: c.buf}
 }
 
 // named puts the session's token at the head of the first bytes written.

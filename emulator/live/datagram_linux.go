@@ -46,27 +46,28 @@ func (u *udpSocket) receive() {
 			return
 		}
 		if j, i := u.host.c.Sessions.parse(buf[:n]); j != nil {
-			j.got[0].arrived(i)
+			j.Arrived(packet.Down, i)
 		}
 	}
 }
 
-// walk does a job on the flow; the far end walks it, too, from its first datagram on.
+// walk does a job on the flow; the server walks it, too, from its first datagram on.
 func (u *udpSocket) walk(ctx context.Context, j *job) error {
 	s := u.host.c.Sessions
 	s.register(j)
 	defer time.AfterFunc(5*time.Second, func() { s.unregister(j) }) // late datagrams still find it
 	u.conn.SetTag(j.tag)
 	if len(j.messages) > 0 && j.messages[0].Dir == profile.Down && !s.push(u.flow.Key(), j) {
-		return errors.New("the far end of the flow is not there to push")
+		return errors.New("the server has not heard from the device: it cannot send first")
 	}
-	return walkDatagrams(ctx, u.host.c.Clock, s, packet.Up, j, u.noise, func(p []byte) error {
+	end := Datagrams{Clock: u.host.c.Clock, Sessions: s, Dir: packet.Up, Noise: u.noise, Send: func(p []byte) error {
 		_, err := u.conn.Write(p)
 		if errors.Is(err, errRefused) {
 			return nil
 		}
 		return err
-	})
+	}}
+	return end.Walk(ctx, j)
 }
 
 func (u *udpSocket) close() {

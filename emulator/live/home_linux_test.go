@@ -76,7 +76,7 @@ var (
 func newHome(t *testing.T, mtu int, profiles ...*profile.Profile) *home {
 	t.Helper()
 	needNamespaces(t)
-	h := &home{t: t, registry: truth.NewRegistry(), sessions: sessions(t)}
+	h := &home{t: t, registry: truth.NewRegistry(), sessions: must(NewSessions())(t)}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	t.Cleanup(h.close)
 	h.clock = must(clock.NewWall(time.Now()))(t)

@@ -13,12 +13,13 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
-	"golang.org/x/sys/unix"
 )
 
 // HostConfig says which device a host is, and whom it knows.
@@ -126,7 +127,7 @@ func (h *Host) Boot(ctx context.Context) error {
 		return err
 	}
 	h.lease = l
-	if err := first(h.listen(), h.serveApps()); err != nil {
+	if err := errors.Join(h.listen(), h.serveApps()); err != nil {
 		return err
 	}
 	close(h.ready)

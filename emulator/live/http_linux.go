@@ -3,7 +3,6 @@ package live
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,7 +12,6 @@ import (
 	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
-	"glasshouse/emulator/truth"
 	"glasshouse/emulator/wire"
 )
 
@@ -50,41 +48,4 @@ func (h *Host) http(ctx context.Context, s *profile.Service, x *script.Exchange,
 		}
 	}
 	return nil
-}
-
-// serveHTTP answers requests whose path names the session; sizes are the job's.
-func (cl *Cloud) serveHTTP(r *bufio.Reader, announced *truth.StreamConn) error {
-	var j *job
-	next := 0
-	n := newNoise(uint64(cl.c.Clock.Now()))
-	var buf [256]byte
-	for {
-		req, err := http.ReadRequest(r)
-		if err != nil {
-			return err
-		}
-		if j == nil {
-			sess := cl.c.Sessions.find(wire.ParseHTTPToken(req.URL.Path))
-			if sess == nil {
-				return errors.New("the path names no session")
-			}
-			j = <-sess.jobs
-			announced.SetTag(j.tag)
-		}
-		for next < len(j.messages) && j.messages[next].Dir != profile.Down {
-			next++
-		}
-		if next == len(j.messages) {
-			return errors.New("a request beyond the exchange")
-		}
-		m := &j.messages[next]
-		next++
-		if err := cl.c.Clock.Sleep(cl.ctx, cl.c.Clock.Now()+m.Wait); err != nil {
-			return err
-		}
-		head, body := wire.AppendHTTPResponse(buf[:0], m.Size)
-		if err := n.write(announced, string(head), body); err != nil {
-			return err
-		}
-	}
 }

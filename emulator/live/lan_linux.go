@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"glasshouse/devices/profile"
 	"glasshouse/emulator/discovery"
 	"glasshouse/emulator/wire"
+
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
@@ -107,20 +109,11 @@ func (h *Host) joinGroup(s *profile.Service) (*groupSocket, error) {
 		group := &net.UDPAddr{IP: x.To.Addr().AsSlice()}
 		if six {
 			p := ipv6.NewPacketConn(d.conn)
-			return first(p.JoinGroup(wlan, group), p.SetMulticastInterface(wlan), p.SetMulticastHopLimit(x.Hops), p.SetMulticastLoopback(false))
+			return errors.Join(p.JoinGroup(wlan, group), p.SetMulticastInterface(wlan), p.SetMulticastHopLimit(x.Hops), p.SetMulticastLoopback(false))
 		}
 		p := ipv4.NewPacketConn(d.conn)
-		return first(p.JoinGroup(wlan, group), p.SetMulticastInterface(wlan), p.SetMulticastTTL(x.Hops), p.SetMulticastLoopback(false))
+		return errors.Join(p.JoinGroup(wlan, group), p.SetMulticastInterface(wlan), p.SetMulticastTTL(x.Hops), p.SetMulticastLoopback(false))
 	})
-}
-
-func first(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // discover sends what a device asks or announces to everybody on the LAN.
@@ -140,14 +133,6 @@ func (h *Host) start6() error {
 		return nil
 	}
 	return err
-}
-
-// TrustNeighbours sets for how long a namespace's kernel trusts an address that it has learned by ARP, ns; 0 leaves it.
-func (n *Namespace) TrustNeighbours(iface string, ns int64) error {
-	if ns <= 0 {
-		return nil
-	}
-	return n.Sysctl("net.ipv4.neigh."+iface+".base_reachable_time_ms", fmt.Sprint(ns/1e6))
 }
 
 // ARP's frame (RFC 826): Ethernet header, then hardware and protocol, operation, sender, target.
@@ -229,55 +214,18 @@ func (s *packetSocket) close()                  { _ = unix.Close(s.fd) }
 
 // routerMAC returns the router's MAC address, if the kernel knows it.
 func (h *Host) routerMAC() net.HardwareAddr {
-	link, err := h.c.NS.nl.LinkByName("wlan0")
-	if err != nil {
-		return nil
-	}
-	list, err := h.c.NS.nl.NeighList(link.Attrs().Index, unix.AF_INET)
-	if err != nil {
-		return nil
-	}
-	for i := range list {
-		if list[i].IP.Equal(h.lease.router.AsSlice()) && len(list[i].HardwareAddr) == 6 {
-			return list[i].HardwareAddr
-		}
-	}
-	return nil
+	return h.c.NS.Neighbour("wlan0", h.lease.router)
 }
 
-// QueryGroups asks on the LAN who listens to which group, as an IGMP querier does, until ctx ends.
-func QueryGroups(ctx context.Context, ns *Namespace, clock clockwork, own netip.Addr, every int64) error {
-	if every <= 0 {
-		return nil
-	}
-	var c net.PacketConn
-	err := ns.Do(func() (err error) {
-		c, err = (&net.ListenConfig{}).ListenPacket(ctx, "ip4:"+fmt.Sprint(wire.ProtoIGMP), own.String())
-		return err
-	})
+// ServeLAN answers on a UDP port of this host, for devices of the same home: the phone's end of what it views locally.
+func (h *Host) ServeLAN(port uint16) error {
+	at := netip.AddrPortFrom(h.lease.prefix.Addr(), port)
+	conn, err := h.c.NS.ListenUDP(at)
 	if err != nil {
-		return fmt.Errorf("opening a socket for IGMP: %w", err)
+		return fmt.Errorf("%s: serving UDP port %d: %w", h.name, port, err)
 	}
-	defer c.Close()
-	raw, err := c.(*net.IPConn).SyscallConn()
-	if err != nil {
-		return err
-	}
-	var set error
-	err = raw.Control(func(fd uintptr) {
-		set = first(
-			unix.SetsockoptInet4Addr(int(fd), unix.IPPROTO_IP, unix.IP_MULTICAST_IF, own.As4()),
-			unix.SetsockoptString(int(fd), unix.IPPROTO_IP, unix.IP_OPTIONS, "\x94\x04\x00\x00"), // router alert
-			unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TOS, 0xc0),
-		)
-	})
-	if err := first(err, set); err != nil {
-		return fmt.Errorf("setting up a socket for IGMP: %w", err)
-	}
-	for at := every; clock.Sleep(ctx, at) == nil; at += every {
-		if _, err := c.WriteTo(wire.AppendIGMPQuery(nil), &net.IPAddr{IP: net.IPv4allsys}); err != nil {
-			return fmt.Errorf("asking who listens: %w", err)
-		}
-	}
+	context.AfterFunc(h.ctx, func() { _ = conn.Close() })
+	f := NewServer(h.ctx, ServerConfig{Conn: conn, Sessions: h.c.Sessions, Clock: h.c.Clock, Group: &h.wg})
+	h.wg.Go(f.Run)
 	return nil
 }

@@ -7,15 +7,15 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
-	"sync"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
-	"go.uber.org/goleak"
 )
 
 // roles counts the frames of an event by their role.
@@ -258,48 +258,20 @@ func TestLossIsAttributed(t *testing.T) {
 	h.frames()
 }
 
-// A translated port may be another device's later: the far end of datagrams follows the flow, not the port. Flows that
-// are over leave nothing behind.
-func TestFarEndFollowsTheFlow(t *testing.T) {
+// Flows that are over leave nothing behind.
+func TestLastingFlowsAreForgotten(t *testing.T) {
 	p := only(everything(), "media", "call")
 	h := newHome(t, 1500, p)
-	seen := netip.MustParseAddrPort("192.168.77.250:5000") // as a NAPT would show them
-	now := make(chan netip.AddrPort, 1)                    // who is behind it
-	var flows []*truth.Flow
-	at := netip.AddrPortFrom(h.config.Names["d.cloud.example"], 7000)
-	for i := range 2 {
-		flows = append(flows, h.registry.Open(truth.KeyOf(packet.ProtoUDP, netip.AddrPortFrom(addrOf(i), 4000), at), int32(i), packet.Tag{}, false))
-		h.sessions.expect(flows[i].Key())
-	}
-	f := &farUDP{ctx: h.ctx, sessions: h.sessions, clock: h.clock, wg: new(sync.WaitGroup), walking: make(map[uint32]bool)}
-	f.flow = func(netip.AddrPort) *truth.Flow {
-		lan := <-now
-		return h.registry.Find(truth.KeyOf(packet.ProtoUDP, lan, at))
-	}
-	for i := range 2 {
-		if h.sessions.push(flows[i].Key(), newJob(nil, 0, packet.Tag{})) {
-			t.Errorf("device %d: the far end sends before it heard", i)
-		}
-		now <- netip.AddrPortFrom(addrOf(i), 4000)
-		f.answer(newJob(nil, 0, packet.Tag{}), seen)
-		j := newJob(nil, 0, packet.Tag{})
-		j.handle = uint32(i + 1)
-		if !h.sessions.push(flows[i].Key(), j) {
-			t.Errorf("device %d: its far end does not send", i)
-		}
-		f.wg.Wait()
-		h.sessions.unexpect(flows[i].Key())
-	}
 	host := h.host(0, p)
 	h.boot(host, 1)
 	for range 5 {
 		h.perform(host, h.say("talk", "call", true, up(40), down(40)), 2)
 	}
-	if n := len(h.sessions.pushers); n != 1 {
+	if n := h.sessions.Lasting(); n != 1 {
 		t.Errorf("%d flows are remembered, one lasts", n)
 	}
 	_ = host.Close()
-	if n := len(h.sessions.pushers); n != 0 {
+	if n := h.sessions.Lasting(); n != 0 {
 		t.Errorf("%d flows are remembered, none lasts", n)
 	}
 }

@@ -3,6 +3,7 @@ package live
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -199,7 +200,7 @@ func (n *Namespace) AddRoute(iface string, to netip.Prefix, via netip.Addr) erro
 	if err != nil {
 		return fmt.Errorf("finding %s in %s: %w", iface, n.name, err)
 	}
-	_, dst, err := netParse(to)
+	_, dst, err := parseCIDR(to)
 	if err != nil {
 		return err
 	}
@@ -221,7 +222,7 @@ func (n *Namespace) AddLocal(p netip.Prefix) error {
 	if err != nil {
 		return err
 	}
-	_, dst, err := netParse(p)
+	_, dst, err := parseCIDR(p)
 	if err != nil {
 		return err
 	}
@@ -271,3 +272,43 @@ func (n *Namespace) Close() error {
 	n.nl.Close()
 	return n.ns.Close()
 }
+
+// TrustNeighbours sets for how long a namespace's kernel trusts an address that it has learned by ARP, ns; 0 leaves it.
+func (n *Namespace) TrustNeighbours(iface string, ns int64) error {
+	if ns <= 0 {
+		return nil
+	}
+	return n.Sysctl("net.ipv4.neigh."+iface+".base_reachable_time_ms", fmt.Sprint(ns/1e6))
+}
+
+// Netlink is a handle into the namespace, for what has no method here. It works from any thread.
+func (n *Namespace) Netlink() *netlink.Handle { return n.nl }
+
+// Neighbour returns the hardware address that the kernel knows of a machine behind an interface; nil: it knows none.
+func (n *Namespace) Neighbour(iface string, addr netip.Addr) net.HardwareAddr {
+	link, err := n.nl.LinkByName(iface)
+	if err != nil {
+		return nil
+	}
+	list, err := n.nl.NeighList(link.Attrs().Index, unix.AF_INET)
+	if err != nil {
+		return nil
+	}
+	for i := range list {
+		if list[i].IP.Equal(addr.AsSlice()) && len(list[i].HardwareAddr) == 6 {
+			return list[i].HardwareAddr
+		}
+	}
+	return nil
+}
+
+// ListenUDP opens a UDP socket in the namespace.
+func (n *Namespace) ListenUDP(at netip.AddrPort) (conn *net.UDPConn, err error) {
+	err = n.Do(func() error {
+		conn, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(at))
+		return err
+	})
+	return conn, err
+}
+
+func parseCIDR(p netip.Prefix) (net.IP, *net.IPNet, error) { return net.ParseCIDR(p.Masked().String()) }

@@ -92,7 +92,7 @@ func TestInterfacesAreSilentAndClosedOnExec(t *testing.T) {
 			t.Errorf("%s stays open across exec", link)
 		}
 	}
-	link := must(n.nl.LinkByName("wlan0"))(t).Attrs()
+	link := must(n.Netlink().LinkByName("wlan0"))(t).Attrs()
 	if link.MTU != 1400 || link.TxQLen != queueLength || [6]byte(link.HardwareAddr) != macOf(1) {
 		t.Errorf("wlan0: %+v", link)
 	}
@@ -111,11 +111,11 @@ func TestLease(t *testing.T) {
 	if l.prefix != netip.PrefixFrom(addrOf(0), 24) || l.router != homeGateway || l.dns != dnsAddr || l.mtu != 1420 {
 		t.Errorf("%+v", l)
 	}
-	link := must(host.c.NS.nl.LinkByName("wlan0"))(t)
+	link := must(host.c.NS.Netlink().LinkByName("wlan0"))(t)
 	if link.Attrs().MTU != 1420 {
 		t.Errorf("the MTU is %d", link.Attrs().MTU)
 	}
-	routes := must(host.c.NS.nl.RouteList(link, netlink.FAMILY_V4))(t)
+	routes := must(host.c.NS.Netlink().RouteList(link, netlink.FAMILY_V4))(t)
 	if len(routes) != 2 {
 		t.Errorf("routes: %v", routes)
 	}

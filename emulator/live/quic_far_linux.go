@@ -36,13 +36,13 @@ type quicClient struct {
 }
 
 func (cl *Cloud) listenQUIC(at netip.AddrPort) error {
-	conn, err := listenUDP(cl.c.NS, at)
+	conn, err := cl.c.NS.ListenUDP(at)
 	if err != nil {
 		return fmt.Errorf("serving QUIC at %s: %w", at, err)
 	}
 	f := &farQUIC{cl: cl, here: at, peers: make(map[netip.AddrPort]*quicClient)}
 	socket := &datagramSocket{
-		conn:     conn,
+		Conn:     conn,
 		read:     func(b []byte) (int, net.Addr, error) { return conn.ReadFrom(b) },
 		write:    func(b []byte, to net.Addr) (int, error) { return conn.WriteTo(b, to) },
 		announce: f.announce,
@@ -147,7 +147,11 @@ func (f *farQUIC) serve(conn *quic.Conn) error {
 	if sess == nil {
 		return errors.New("the token names no session")
 	}
-	if err := f.cl.walk(quicStream{stream, conn}, <-sess.jobs, newNoise(uint64(token[1])<<8|uint64(token[2])), make([]byte, noiseSize), tokenSize); err != nil {
+	end := Stream{
+		Clock: f.cl.c.Clock, Conn: quicStream{stream, conn}, Dir: packet.Down, Noise: newNoise(uint64(token[1])<<8 | uint64(token[2])),
+		Buffer: make([]byte, noiseSize),
+	}
+	if err := f.cl.walk(&end, <-sess.jobs, tokenSize); err != nil {
 		return err
 	}
 	close(sess.finished)

@@ -1,16 +1,20 @@
 package live
 
 import (
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
+	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
 )
 
@@ -25,7 +29,7 @@ type job struct {
 
 	// Of datagrams only.
 	handle uint32
-	got    [2]progress // newest message that arrived: 0 at the device, 1 at the far end
+	got    [2]progress // newest message that arrived: 0 at the device, 1 at the server
 }
 
 // progress is the index of the newest message that has arrived at an end. Datagrams may be lost: a later one tells that
@@ -43,6 +47,15 @@ func newJob(messages []script.Message, start int64, tag packet.Tag) *job {
 	return j
 }
 
+// Arrived notes that a message has arrived at an end, that of a direction's datagrams: Up at the server, Down at the device.
+func (j *job) Arrived(dir int8, index int) {
+	end := 0
+	if dir == packet.Up {
+		end = 1
+	}
+	j.got[end].arrived(index)
+}
+
 func (p *progress) arrived(index int) {
 	for {
 		old := p.newest.Load()
@@ -56,18 +69,33 @@ func (p *progress) arrived(index int) {
 	}
 }
 
-// session is what both ends of a TCP connection share: the device hands its jobs to the far end.
+// session is what both ends of a TCP connection share: the device hands its jobs to the server.
 type session struct {
 	jobs   chan *job
 	closed chan struct{}
 	once   sync.Once
 
-	finished   chan struct{} // of QUIC: closed when the far end has done its part
+	finished   chan struct{} // of QUIC: closed when the server has done its part
 	mqtt       bool          // messages are MQTT's packets
 	subscribes bool          // of MQTT: the device does, at log-in
 }
 
+// close says that the device is about to close the connection.
 func (s *session) close() { s.once.Do(func() { close(s.closed) }) }
+
+// await returns when the server has done its part, too: a connection that is closed forgets what is on its way.
+func (s *session) await(ctx context.Context) error {
+	t := time.NewTimer(policy.StreamTimeout)
+	defer t.Stop()
+	select {
+	case <-s.finished:
+		return nil
+	case <-t.C:
+		return errors.New("the server has not received all")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // Sessions joins the two ends of connections and datagram flows, in memory: nothing that travels tells the plan. Safe for
 // concurrent use.
@@ -76,8 +104,8 @@ type Sessions struct {
 	streams map[[tokenSize]byte]*session
 	jobs    map[uint32]*job
 	handles uint32
-	pushers map[truth.Key]func(*job) // far ends of lasting datagram flows; nil until they have heard from the device
-	greeted map[truth.Key]*greeting  // connections on which the far end speaks first: it must not wait for a token
+	pushers map[truth.Key]func(*job) // servers of lasting datagram flows; nil until they have heard from the device
+	greeted map[truth.Key]*greeting  // connections on which the server speaks first: it must not wait for a token
 	block   cipher.Block             // makes a datagram's head look random
 }
 
@@ -121,14 +149,14 @@ func (s *Sessions) forget(token [tokenSize]byte) {
 	s.mu.Unlock()
 }
 
-// greeting is of a connection on which the far end speaks first.
+// greeting is of a connection on which the server speaks first.
 type greeting struct {
 	secure  bool // once TLS is set up
 	seed    uint64
 	session chan *session // the device hands it over when it is connected
 }
 
-// greet says, before the first packet, that the far end of a connection speaks first, until ungreet.
+// greet says, before the first packet, that the server of a connection speaks first, until ungreet.
 func (s *Sessions) greet(k truth.Key, secure bool, seed uint64) {
 	s.mu.Lock()
 	s.greeted[k] = &greeting{secure: secure, seed: seed, session: make(chan *session, 1)}
@@ -157,7 +185,7 @@ func (s *Sessions) register(j *job) {
 	s.mu.Unlock()
 }
 
-// expect says that the far end of a lasting flow may be asked to send first, until unexpect.
+// expect says that the server of a lasting flow may be asked to send first, until unexpect.
 func (s *Sessions) expect(k truth.Key) {
 	s.mu.Lock()
 	s.pushers[k] = nil
@@ -170,7 +198,7 @@ func (s *Sessions) unexpect(k truth.Key) {
 	s.mu.Unlock()
 }
 
-// pusher remembers how the far end of a flow starts to walk a job by itself, if it may be asked to.
+// pusher remembers how the server of a flow starts to walk a job by itself, if it may be asked to.
 func (s *Sessions) pusher(k truth.Key, f func(*job)) {
 	s.mu.Lock()
 	if _, ok := s.pushers[k]; ok {
@@ -179,7 +207,7 @@ func (s *Sessions) pusher(k truth.Key, f func(*job)) {
 	s.mu.Unlock()
 }
 
-// push starts a job at the far end of a flow; false where that end has not heard from the device yet.
+// push starts a job at the server of a flow; false where that end has not heard from the device yet.
 func (s *Sessions) push(k truth.Key, j *job) bool {
 	s.mu.Lock()
 	f := s.pushers[k]
@@ -195,6 +223,13 @@ func (s *Sessions) unregister(j *job) {
 	s.mu.Lock()
 	delete(s.jobs, j.handle)
 	s.mu.Unlock()
+}
+
+// Lasting is how many lasting flows are open.
+func (s *Sessions) Lasting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.pushers)
 }
 
 // head writes the name of message index of a job, as 16 bytes that look random but for what plainDatagram asks.

@@ -1,10 +1,7 @@
-//go:build linux
-
 package live
 
 import (
 	"context"
-	"io"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -12,11 +9,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
-	"pgregory.net/rapid"
 )
 
 // bubble is a clock inside testing/synctest.
@@ -81,8 +79,12 @@ func TestBothEndsWalkAStream(t *testing.T) {
 			j := newJob(messages, int64(time.Second), packet.Tag{})
 			var wg sync.WaitGroup
 			errs := make([]error, 2)
-			wg.Go(func() { errs[0] = walkStream(t.Context(), clock, up, packet.Up, j, newNoise(1), make([]byte, 512)) })
-			wg.Go(func() { errs[1] = walkStream(t.Context(), clock, down, packet.Down, j, newNoise(2), make([]byte, 512)) })
+			wg.Go(func() {
+				errs[0] = (&Stream{Clock: clock, Conn: up, Dir: packet.Up, Noise: newNoise(1), Buffer: make([]byte, 512)}).Walk(t.Context(), j)
+			})
+			wg.Go(func() {
+				errs[1] = (&Stream{Clock: clock, Conn: down, Dir: packet.Down, Noise: newNoise(2), Buffer: make([]byte, 512)}).Walk(t.Context(), j)
+			})
 			wg.Wait()
 			if errs[0] != nil || errs[1] != nil {
 				t.Fatal(errs)
@@ -130,7 +132,7 @@ func TestPatienceIsForProgress(t *testing.T) {
 			var wg sync.WaitGroup
 			for i, end := range []net.Conn{slow{a, c.each}, slow{b, c.each}} {
 				wg.Go(func() {
-					errs[i] = walkStream(t.Context(), clock, end, []int8{packet.Up, packet.Down}[i], j, newNoise(1), make([]byte, noiseSize))
+					errs[i] = (&Stream{Clock: clock, Conn: end, Dir: []int8{packet.Up, packet.Down}[i], Noise: newNoise(1), Buffer: make([]byte, noiseSize)}).Walk(t.Context(), j)
 					if errs[i] != nil {
 						_ = end.Close()
 					}
@@ -175,12 +177,14 @@ func TestBothEndsWalkDatagramsUnderLoss(t *testing.T) {
 			}
 			var wg sync.WaitGroup
 			wg.Go(func() {
-				if err := walkDatagrams(t.Context(), clock, s, packet.Up, j, newNoise(1), send(1)); err != nil {
+				end := Datagrams{Clock: clock, Sessions: s, Dir: packet.Up, Noise: newNoise(1), Send: send(1)}
+				if err := end.Walk(t.Context(), j); err != nil {
 					t.Error(err)
 				}
 			})
 			wg.Go(func() {
-				if err := walkDatagrams(t.Context(), clock, s, packet.Down, j, newNoise(2), send(0)); err != nil {
+				end := Datagrams{Clock: clock, Sessions: s, Dir: packet.Down, Noise: newNoise(2), Send: send(0)}
+				if err := end.Walk(t.Context(), j); err != nil {
 					t.Error(err)
 				}
 			})
@@ -225,35 +229,4 @@ func TestTokensAreNeitherTLSNorHTTP(t *testing.T) {
 			t.Fatal("a forgotten session is found")
 		}
 	}
-}
-
-func TestNTPAnswers(t *testing.T) {
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		serveNTP(conn)
-	}()
-	c, err := net.Dial("udp4", conn.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := make([]byte, 48)
-	q[0] = 0x23
-	copy(q[40:], "12345678")
-	if _, err := c.Write(q); err != nil {
-		t.Fatal(err)
-	}
-	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
-	a := make([]byte, 100)
-	n, err := io.ReadAtLeast(c, a, 48)
-	if err != nil || n != 48 || a[0] != 0x24 || string(a[24:32]) != "12345678" {
-		t.Errorf("%x %v", a[:n], err)
-	}
-	_ = c.Close()
-	_ = conn.Close()
-	<-done
 }
