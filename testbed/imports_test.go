@@ -74,7 +74,7 @@ func forbidden(from, to string) string {
 			return "the command line is in testbed/cli"
 		}
 	case below(to, "github.com/vishvananda"):
-		if from != "glasshouse/testbed" && from != "glasshouse/emulator/live" {
+		if from != "glasshouse/testbed" && !below(from, "glasshouse/emulator/live") {
 			return "namespaces are made by the lab and the live world"
 		}
 	}

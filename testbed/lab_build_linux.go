@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"glasshouse/emulator/clock"
-	"glasshouse/emulator/live"
+	"glasshouse/emulator/live/netns"
 	"glasshouse/emulator/policy"
 )
 
@@ -45,8 +45,8 @@ func (l *lab) clocks() (err error) {
 	return nil
 }
 
-func (l *lab) namespace(name string) (*live.Namespace, error) {
-	ns, err := live.NewNamespace(name)
+func (l *lab) namespace(name string) (*netns.Namespace, error) {
+	ns, err := netns.New(name)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,7 @@ import (
 	"net"
 	"net/netip"
 
-	"glasshouse/emulator/live"
+	"glasshouse/emulator/live/router"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
@@ -66,7 +66,7 @@ func (l *lab) buildGateway(ctx context.Context) error {
 	l.onClose(closeFunc(l.ap.Close))
 	l.read(wlan0, l.fromGateway)
 	l.read(eth0, l.trace.FromEth0)
-	dhcp, err := live.ServeDHCP(gw, "wlan0", live.DHCPConfig{
+	dhcp, err := router.ServeDHCP(gw, "wlan0", router.DHCPConfig{
 		Server: h.GatewayLAN, Prefix: h.LAN, Leases: h.Leases(), Router: h.GatewayLAN, DNS: h.DNS, MTU: l.lanMTU(),
 		Lease: leaseTime,
 	})

@@ -8,6 +8,7 @@ import (
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
 	"glasshouse/emulator/live"
+	"glasshouse/emulator/live/netns"
 )
 
 func (l *lab) buildHosts(ctx context.Context) error {
@@ -77,7 +78,7 @@ func (l *lab) introducePhone() error {
 	return nil
 }
 
-func (l *lab) hostConfig(ns *live.Namespace, s *script.Specimen) live.HostConfig {
+func (l *lab) hostConfig(ns *netns.Namespace, s *script.Specimen) live.HostConfig {
 	return live.HostConfig{
 		NS: ns, Specimen: s, Registry: l.flows, Clock: l.wall, Authority: l.authority, Sessions: l.sessions,
 		Activity: l.names.activity, NTP: l.home.NTP, Log: slog.Default(),

@@ -6,7 +6,10 @@ import (
 	"net/netip"
 
 	"glasshouse/devices/profile"
-	"glasshouse/emulator/live"
+	"glasshouse/emulator/live/cloud"
+	"glasshouse/emulator/live/exchange"
+	"glasshouse/emulator/live/router"
+	"glasshouse/emulator/live/transport"
 	"glasshouse/emulator/packet"
 )
 
@@ -45,13 +48,13 @@ func (l *lab) buildInternet(ctx context.Context) error {
 	toISP := l.sink(isp0)
 	l.wan.toISP = func(p *packet.Packet) { toISP(p.Data) }
 	l.read(isp0, l.trace.FromISP)
-	if l.authority, err = live.NewAuthority(); err != nil {
+	if l.authority, err = transport.NewAuthority(); err != nil {
 		return err
 	}
-	if l.sessions, err = live.NewSessions(); err != nil {
+	if l.sessions, err = exchange.NewSessions(); err != nil {
 		return err
 	}
-	cloud, err := live.NewCloud(l.cloudConfig())
+	cloud, err := cloud.New(l.cloudConfig())
 	if err != nil {
 		return err
 	}
@@ -60,8 +63,8 @@ func (l *lab) buildInternet(ctx context.Context) error {
 }
 
 // cloudConfig lists what the home's devices will ask of the internet.
-func (l *lab) cloudConfig() live.CloudConfig {
-	c := live.CloudConfig{
+func (l *lab) cloudConfig() cloud.Config {
+	c := cloud.Config{
 		NS: l.inet, Names: make(map[string]netip.Addr), DNS: l.home.DNS, NTP: l.home.NTP, Registry: l.flows,
 		Sessions: l.sessions, Authority: l.authority, Clock: l.wall, Peer: l.peer, Log: slog.Default(),
 	}
@@ -94,8 +97,8 @@ func (l *lab) cloudConfig() live.CloudConfig {
 	return c
 }
 
-func (l *lab) routerConfig() live.RouterConfig {
-	c := live.RouterConfig{NS: l.gw, Clock: l.wall, DNS: l.home.DNS, NTP: l.home.NTP}
+func (l *lab) routerConfig() router.Config {
+	c := router.Config{NS: l.gw, Clock: l.wall, DNS: l.home.DNS, NTP: l.home.NTP}
 	if len(l.home.Clouds) > 0 {
 		c.Name = l.home.Clouds[0].Host
 	}
@@ -107,8 +110,8 @@ func (l *lab) routerConfig() live.RouterConfig {
 	return c
 }
 
-func (l *lab) unsolicitedConfig() live.UnsolicitedConfig {
-	return live.UnsolicitedConfig{
+func (l *lab) unsolicitedConfig() cloud.UnsolicitedConfig {
+	return cloud.UnsolicitedConfig{
 		NS: l.inet, Clock: l.wall, Target: l.home.WANAddr, Rate: l.home.WAN.Unsolicited, Seed: l.home.Seed,
 	}
 }

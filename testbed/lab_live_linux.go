@@ -17,6 +17,11 @@ import (
 	"glasshouse/devices/profile"
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/live"
+	"glasshouse/emulator/live/cloud"
+	"glasshouse/emulator/live/exchange"
+	"glasshouse/emulator/live/netns"
+	"glasshouse/emulator/live/router"
+	"glasshouse/emulator/live/transport"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/pan"
 	"glasshouse/emulator/truth"
@@ -48,11 +53,11 @@ type lab struct {
 	pan   *pan.Air // under airMu; nil where no unit is a hub
 	ap    *accesspoint.AccessPoint
 
-	start     time.Time                  // wall time of script time 0
-	spaces    map[string]*live.Namespace // by the names that `glasshouse shell` knows
-	gw, inet  *live.Namespace
-	authority *live.Authority
-	sessions  *live.Sessions
+	start     time.Time                   // wall time of script time 0
+	spaces    map[string]*netns.Namespace // by the names that `glasshouse shell` knows
+	gw, inet  *netns.Namespace
+	authority *transport.Authority
+	sessions  *exchange.Sessions
 	hosts     []*live.Host
 	taps      []func([]byte) // each device's interface
 	tally     tally
@@ -67,7 +72,7 @@ type lab struct {
 // runLab is the body of the lab process: build, live, finish.
 func runLab(ctx context.Context, o order, out *reporter, shell net.Listener) (*Result, error) {
 	began := time.Now()
-	l := &lab{order: o, out: out, spaces: make(map[string]*live.Namespace)}
+	l := &lab{order: o, out: out, spaces: make(map[string]*netns.Namespace)}
 	if err := l.load(); err != nil {
 		return nil, err
 	}
@@ -147,10 +152,10 @@ func (l *lab) live(ctx context.Context) error {
 	ticking.Go(func() { l.tick(ctx, end) })
 	inside, cancel := context.WithCancel(ctx)
 	defer cancel()
-	l.readers.Go(func() { live.RunRouter(inside, l.routerConfig()) })
-	l.readers.Go(func() { live.SendUnsolicited(inside, l.unsolicitedConfig()) })
+	l.readers.Go(func() { router.Run(inside, l.routerConfig()) })
+	l.readers.Go(func() { cloud.SendUnsolicited(inside, l.unsolicitedConfig()) })
 	l.readers.Go(func() {
-		if err := live.QueryGroups(inside, l.gw, l.wall, l.home.GatewayLAN, l.home.Router.IGMPQuery); err != nil {
+		if err := router.QueryGroups(inside, l.gw, l.wall, l.home.GatewayLAN, l.home.Router.IGMPQuery); err != nil {
 			slog.Warn("the router does not ask for groups", "error", err)
 		}
 	})

@@ -8,12 +8,13 @@ import (
 	"net"
 	"net/netip"
 
-	"glasshouse/emulator/live"
+	"golang.org/x/crypto/curve25519"
+	"golang.zx2c4.com/wireguard/ipc"
+
+	"glasshouse/emulator/live/netns"
 	"glasshouse/emulator/packet"
 	"glasshouse/gateway/tunnel"
 	"glasshouse/gateway/tunnel/outer"
-	"golang.org/x/crypto/curve25519"
-	"golang.zx2c4.com/wireguard/ipc"
 )
 
 // buildTunnel makes both ends of the WireGuard tunnel: the client on the gateway, the server in the internet, which is up
@@ -81,7 +82,7 @@ func (l *lab) buildTunnel(context.Context) error {
 	return nil
 }
 
-func (l *lab) tunnelDevice(ns *live.Namespace, name string, addr netip.Addr) (*live.Interface, error) {
+func (l *lab) tunnelDevice(ns *netns.Namespace, name string, addr netip.Addr) (*netns.Interface, error) {
 	tun, err := ns.AddTUN(name, mtuTunnel)
 	if err != nil {
 		return nil, err
@@ -104,7 +105,7 @@ func (l *lab) serveUAPI(name string, t *tunnel.Tunnel) error {
 	return nil
 }
 
-func listenIn(ns *live.Namespace, at netip.Addr) func(port uint16) (*net.UDPConn, error) {
+func listenIn(ns *netns.Namespace, at netip.Addr) func(port uint16) (*net.UDPConn, error) {
 	return func(port uint16) (conn *net.UDPConn, err error) {
 		err = ns.Do(func() error {
 			conn, err = net.ListenUDP("udp4", &net.UDPAddr{IP: at.AsSlice(), Port: int(port)})

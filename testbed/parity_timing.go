@@ -68,8 +68,8 @@ func newTimings() *timings { return &timings{} }
 // triggerTimer marks the events that a device's own timer begins.
 const triggerTimer = "timer"
 
-// exchange is one event's talk with one remote end, as the tap sees it.
-type exchange struct {
+// remoteExchange is one event's exchange with one remote end, as the tap sees it.
+type remoteExchange struct {
 	event      int64
 	remote     string
 	port, here uint16
@@ -83,7 +83,7 @@ func (t *timings) add(side int, h *homeRun) {
 			script[e.Event] = e.TScript
 		}
 	}
-	asked := make(map[exchange]int64)
+	asked := make(map[remoteExchange]int64)
 	start := h.d.Manifest.StartNs
 	last := int64(-1)
 	for i := range h.rows {
@@ -104,7 +104,7 @@ func (t *timings) add(side int, h *homeRun) {
 			delete(script, r.Event)
 			put(timeLate, float64(r.TsNs-start-at)/1e6)
 		}
-		x := exchange{r.Event, r.RemoteAddr, r.RemotePort, r.LocalPort}
+		x := remoteExchange{r.Event, r.RemoteAddr, r.RemotePort, r.LocalPort}
 		if r.Dir == packet.Up {
 			asked[x] = r.TsNs
 		} else if at, ok := asked[x]; ok {

@@ -12,6 +12,8 @@ import (
 
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
+	"glasshouse/emulator/live/exchange"
+	"glasshouse/emulator/live/transport"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 )
@@ -28,7 +30,7 @@ func (h *Host) serveApps() error {
 			continue
 		}
 		ports[s.Port] = true
-		lc := net.ListenConfig{KeepAlive: -1, Control: func(_, _ string, c syscall.RawConn) error { return usualCongestion(c) }}
+		lc := net.ListenConfig{KeepAlive: -1, Control: func(_, _ string, c syscall.RawConn) error { return transport.SetCongestionControl(c) }}
 		lc.SetMultipathTCP(false)
 		var ln net.Listener
 		if err := h.c.NS.Do(func() (err error) {
@@ -59,24 +61,24 @@ func (h *Host) serveApps() error {
 func (h *Host) serveApp(conn net.Conn) error {
 	defer conn.Close()
 	defer context.AfterFunc(h.ctx, func() { _ = conn.Close() })()
-	var token [tokenSize]byte
+	var token [exchange.TokenSize]byte
 	if err := conn.SetReadDeadline(time.Now().Add(policy.StreamTimeout)); err != nil {
 		return err
 	}
 	if _, err := io.ReadFull(conn, token[:]); err != nil {
 		return err
 	}
-	sess := h.c.Sessions.find(token)
+	sess := h.c.Sessions.Find(token)
 	if sess == nil {
 		return errors.New("the token names no session")
 	}
-	j := <-sess.jobs // there before the token was sent
-	n, buf := newNoise(h.draw()), make([]byte, noiseSize)
-	if err := discard(conn, j.messages[0].Size-tokenSize, policy.StreamTimeout, buf); err != nil {
+	j := <-sess.Jobs // there before the token was sent
+	n, buf := exchange.NewNoise(h.draw()), make([]byte, exchange.MaxWrite)
+	if err := exchange.Discard(conn, j.Messages[0].Size-exchange.TokenSize, policy.StreamTimeout, buf); err != nil {
 		return err
 	}
-	end := Stream{Clock: h.c.Clock, Conn: h.socket(conn), Dir: packet.Up, Noise: n, Buffer: buf}
-	return end.Walk(h.ctx, newJob(j.messages[1:], h.c.Clock.Now(), j.tag))
+	end := exchange.Stream{Clock: h.c.Clock, Conn: h.socket(conn), Dir: packet.Up, Noise: n, Buffer: buf}
+	return end.Walk(h.ctx, exchange.NewJob(j.Messages[1:], h.c.Clock.Now(), j.Tag))
 }
 
 // called performs a dialogue that the household's phone opens with the device.
@@ -98,15 +100,15 @@ func (h *Host) call(ctx context.Context, to netip.AddrPort, x *script.Exchange, 
 		h.c.Registry.Close(flow, h.c.Clock.Now())
 	}()
 	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
-	sess, token, err := h.c.Sessions.open()
+	sess, token, err := h.c.Sessions.Open()
 	if err != nil {
 		return err
 	}
-	defer h.c.Sessions.forget(token)
-	j := newJob(x.Messages, h.c.Clock.Now(), tag)
-	conn := &named{Conn: h.socket(raw), token: token, offer: func() { sess.jobs <- j }}
-	buf := make([]byte, noiseSize)
-	end := Stream{Clock: h.c.Clock, Conn: conn, Dir: packet.Down, Noise: newNoise(h.draw()), Buffer: buf}
+	defer h.c.Sessions.Forget(token)
+	j := exchange.NewJob(x.Messages, h.c.Clock.Now(), tag)
+	conn := &named{Conn: h.socket(raw), token: token, offer: func() { sess.Jobs <- j }}
+	buf := make([]byte, exchange.MaxWrite)
+	end := exchange.Stream{Clock: h.c.Clock, Conn: conn, Dir: packet.Down, Noise: exchange.NewNoise(h.draw()), Buffer: buf}
 	if err := end.Walk(ctx, j); err != nil {
 		return err
 	}

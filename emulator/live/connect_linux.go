@@ -13,6 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"glasshouse/devices/profile"
+	"glasshouse/emulator/live/exchange"
+	"glasshouse/emulator/live/transport"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
@@ -27,10 +29,10 @@ type connection struct {
 	tcp   *truth.StreamConn
 	conn  net.Conn // tcp, or TLS over it
 	flow  *truth.Flow
-	sess  *session
-	token [tokenSize]byte
+	sess  *exchange.Session
+	token [exchange.TokenSize]byte
 	named bool // the token has been sent
-	noise *noise
+	noise *exchange.Noise
 	buf   []byte
 	stop  func() bool
 }
@@ -46,21 +48,21 @@ func (h *Host) connect(ctx context.Context, s *profile.Service, tag packet.Tag, 
 	before := func(truth.Key) {}
 	if greets {
 		seed := h.draw()
-		before = func(k truth.Key) { h.c.Sessions.greet(k, tlsVersion(s.Transport) != 0, seed) }
+		before = func(k truth.Key) { h.c.Sessions.Greet(k, tlsVersion(s.Transport) != 0, seed) }
 	}
 	dialled, flow, err := h.dialAnd(ctx, packet.ProtoTCP, netip.AddrPortFrom(addr, s.Port), opening, false, before)
 	if err != nil {
 		return nil, err
 	}
 	raw := dialled.(*net.TCPConn)
-	c := &connection{host: h, raw: raw, flow: flow, noise: newNoise(h.draw()), buf: make([]byte, noiseSize)}
+	c := &connection{host: h, raw: raw, flow: flow, noise: exchange.NewNoise(h.draw()), buf: make([]byte, exchange.MaxWrite)}
 	c.tcp = truth.NewStreamConn(h.socket(raw), flow, packet.Up, opening)
 	c.conn = c.tcp
 	c.stop = context.AfterFunc(ctx, func() { _ = raw.Close() })
 	if v := tlsVersion(s.Transport); v != 0 {
-		config := h.c.Authority.clientConfig(s.Host, v)
+		config := h.c.Authority.ClientConfig(s.Host, v)
 		if s.Transport == profile.TransportH2 {
-			config.NextProtos = []string{protoH2}
+			config.NextProtos = []string{transport.ProtocolHTTP2}
 		}
 		sec := tls.Client(c.tcp, config)
 		if err := raw.SetDeadline(time.Now().Add(policy.StreamTimeout)); err != nil {
@@ -75,18 +77,18 @@ func (h *Host) connect(ctx context.Context, s *profile.Service, tag packet.Tag, 
 		c.conn = sec
 	}
 	c.tcp.SetTag(tag.As(roleOr(role, packet.RoleData)))
-	if c.sess, c.token, err = h.c.Sessions.open(); err != nil {
+	if c.sess, c.token, err = h.c.Sessions.Open(); err != nil {
 		c.drop()
 		return nil, err
 	}
 	if greets { // whose connection it is is known without a token
 		c.named = true
-		h.c.Sessions.greeting(flow.Key()).session <- c.sess
+		h.c.Sessions.Greeting(flow.Key()).Session <- c.sess
 	}
 	if s.Transport == profile.TransportMQTT {
-		c.sess.mqtt = true
-		c.sess.subscribes = s.Login.Down > profile.MQTTConnack
-		c.noise.SpeakMQTT(true, c.sess.subscribes, mqttName(c.token))
+		c.sess.MQTT = true
+		c.sess.Subscribes = s.Login.Down > profile.MQTTConnack
+		c.noise.SpeakMQTT(true, c.sess.Subscribes, transport.MQTTName(c.token))
 	}
 	return c, nil
 }
@@ -110,21 +112,21 @@ func tlsVersion(t profile.Transport) uint16 {
 }
 
 // walk does a job on the connection. The first message of a connection's life is this end's and begins with the token.
-func (c *connection) walk(ctx context.Context, j *job) error {
-	c.tcp.SetTag(j.tag)
+func (c *connection) walk(ctx context.Context, j *exchange.Job) error {
+	c.tcp.SetTag(j.Tag)
 	if !c.named {
-		if len(j.messages) == 0 || j.messages[0].Dir != profile.Up || j.messages[0].Size < tokenSize {
-			return fmt.Errorf("a connection must begin with a message up of %d bytes or more", tokenSize)
+		if len(j.Messages) == 0 || j.Messages[0].Dir != profile.Up || j.Messages[0].Size < exchange.TokenSize {
+			return fmt.Errorf("a connection must begin with a message up of %d bytes or more", exchange.TokenSize)
 		}
 		c.named = true
 		if c.noise.MQTT() { // the token is the client's name
-			c.sess.jobs <- j
+			c.sess.Jobs <- j
 			return c.end(c.conn).Walk(ctx, j)
 		}
-		return c.end(&named{Conn: c.conn, token: c.token, offer: func() { c.sess.jobs <- j }}).Walk(ctx, j)
+		return c.end(&named{Conn: c.conn, token: c.token, offer: func() { c.sess.Jobs <- j }}).Walk(ctx, j)
 	}
 	select {
-	case c.sess.jobs <- j:
+	case c.sess.Jobs <- j:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -132,14 +134,14 @@ func (c *connection) walk(ctx context.Context, j *job) error {
 }
 
 // end is the device's end of the stream.
-func (c *connection) end(conn net.Conn) *Stream {
-	return &Stream{Clock: c.host.c.Clock, Conn: conn, Dir: packet.Up, Noise: c.noise, Buffer: c.buf}
+func (c *connection) end(conn net.Conn) *exchange.Stream {
+	return &exchange.Stream{Clock: c.host.c.Clock, Conn: conn, Dir: packet.Up, Noise: c.noise, Buffer: c.buf}
 }
 
 // named puts the session's token at the head of the first bytes written.
 type named struct {
 	net.Conn
-	token [tokenSize]byte
+	token [exchange.TokenSize]byte
 	offer func()
 	done  bool
 }
@@ -183,12 +185,12 @@ func (c *connection) watch() (broken <-chan struct{}, rest func()) {
 func (c *connection) takeLeave() {
 	_ = c.raw.SetReadDeadline(time.Now().Add(time.Second))
 	_, _ = c.conn.Read(c.buf)
-	c.close()
+	c.Close()
 }
 
-// close ends the connection in order.
-func (c *connection) close() {
-	c.sess.close() // the far end's goodbye is one, too
+// Close ends the connection in order.
+func (c *connection) Close() {
+	c.sess.Close() // the far end's goodbye is one, too
 	c.tcp.SetTag(c.flow.Opening().As(packet.RoleClose))
 	_ = c.conn.Close()
 	c.finish()
@@ -203,9 +205,9 @@ func (c *connection) drop() {
 func (c *connection) finish() {
 	c.stop()
 	if c.sess != nil {
-		c.sess.close()
-		c.host.c.Sessions.forget(c.token)
+		c.sess.Close()
+		c.host.c.Sessions.Forget(c.token)
 	}
-	c.host.c.Sessions.ungreet(c.flow.Key())
+	c.host.c.Sessions.Ungreet(c.flow.Key())
 	c.host.c.Registry.Close(c.flow, c.host.c.Clock.Now())
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"glasshouse/devices/profile"
+	"glasshouse/emulator/live/exchange"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
 )
@@ -15,9 +16,9 @@ import (
 // udpSocket is a device's end of a datagram flow, connected to one remote.
 type udpSocket struct {
 	host  *Host
-	conn  tagger
+	conn  exchange.TaggedConn
 	flow  *truth.Flow
-	noise *noise
+	noise *exchange.Noise
 	wg    sync.WaitGroup
 }
 
@@ -30,7 +31,7 @@ func (h *Host) openUDP(ctx context.Context, s *profile.Service, tag packet.Tag) 
 	if err != nil {
 		return nil, err
 	}
-	u := &udpSocket{host: h, flow: flow, noise: newNoise(h.draw()), conn: truth.NewDatagramConn(raw, flow, packet.Up, tag)}
+	u := &udpSocket{host: h, flow: flow, noise: exchange.NewNoise(h.draw()), conn: truth.NewDatagramConn(raw, flow, packet.Up, tag)}
 	u.wg.Go(u.receive)
 	return u, nil
 }
@@ -45,22 +46,22 @@ func (u *udpSocket) receive() {
 		if err != nil {
 			return
 		}
-		if j, i := u.host.c.Sessions.parse(buf[:n]); j != nil {
+		if j, i := u.host.c.Sessions.Parse(buf[:n]); j != nil {
 			j.Arrived(packet.Down, i)
 		}
 	}
 }
 
 // walk does a job on the flow; the server walks it, too, from its first datagram on.
-func (u *udpSocket) walk(ctx context.Context, j *job) error {
+func (u *udpSocket) walk(ctx context.Context, j *exchange.Job) error {
 	s := u.host.c.Sessions
-	s.register(j)
-	defer time.AfterFunc(5*time.Second, func() { s.unregister(j) }) // late datagrams still find it
-	u.conn.SetTag(j.tag)
-	if len(j.messages) > 0 && j.messages[0].Dir == profile.Down && !s.push(u.flow.Key(), j) {
+	s.Register(j)
+	defer time.AfterFunc(5*time.Second, func() { s.Unregister(j) }) // late datagrams still find it
+	u.conn.SetTag(j.Tag)
+	if len(j.Messages) > 0 && j.Messages[0].Dir == profile.Down && !s.Push(u.flow.Key(), j) {
 		return errors.New("the server has not heard from the device: it cannot send first")
 	}
-	end := Datagrams{Clock: u.host.c.Clock, Sessions: s, Dir: packet.Up, Noise: u.noise, Send: func(p []byte) error {
+	end := exchange.Datagrams{Clock: u.host.c.Clock, Sessions: s, Dir: packet.Up, Noise: u.noise, Send: func(p []byte) error {
 		_, err := u.conn.Write(p)
 		if errors.Is(err, errRefused) {
 			return nil
@@ -70,9 +71,9 @@ func (u *udpSocket) walk(ctx context.Context, j *job) error {
 	return end.Walk(ctx, j)
 }
 
-func (u *udpSocket) close() {
+func (u *udpSocket) Close() {
 	_ = u.conn.Close()
 	u.wg.Wait()
-	u.host.c.Sessions.unexpect(u.flow.Key())
+	u.host.c.Sessions.Unexpect(u.flow.Key())
 	u.host.c.Registry.Close(u.flow, u.host.c.Clock.Now())
 }

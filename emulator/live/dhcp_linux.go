@@ -10,6 +10,8 @@ import (
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
+
+	"glasshouse/emulator/live/netns"
 )
 
 // lease is what a device got.
@@ -22,7 +24,7 @@ type lease struct {
 }
 
 // obtain does the four-way exchange on wlan0.
-func obtain(ctx context.Context, ns *Namespace, mac net.HardwareAddr) (lease, error) {
+func obtain(ctx context.Context, ns *netns.Namespace, mac net.HardwareAddr) (lease, error) {
 	var client *nclient4.Client
 	err := ns.Do(func() (err error) {
 		client, err = nclient4.New("wlan0", nclient4.WithHWAddr(mac), nclient4.WithTimeout(time.Second), nclient4.WithRetry(8))

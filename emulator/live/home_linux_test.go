@@ -14,6 +14,11 @@ import (
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
 	"glasshouse/emulator/clock"
+	"glasshouse/emulator/live/cloud"
+	"glasshouse/emulator/live/exchange"
+	"glasshouse/emulator/live/netns"
+	"glasshouse/emulator/live/router"
+	"glasshouse/emulator/live/transport"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
 )
@@ -24,11 +29,11 @@ type home struct {
 	t        *testing.T
 	clock    *clock.Wall
 	registry *truth.Registry
-	sessions *Sessions
-	inet     *Namespace
-	cloud    *Cloud
-	config   CloudConfig
-	dhcp     DHCPConfig
+	sessions *exchange.Sessions
+	inet     *netns.Namespace
+	cloud    *cloud.Servers
+	config   cloud.Config
+	dhcp     router.DHCPConfig
 	leases   io.Closer
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -46,7 +51,7 @@ type home struct {
 
 type port struct {
 	mac [6]byte
-	tap *Interface
+	tap *netns.Interface
 }
 
 // frame is one that crossed between a device and the internet.
@@ -76,12 +81,12 @@ var (
 func newHome(t *testing.T, mtu int, profiles ...*profile.Profile) *home {
 	t.Helper()
 	needNamespaces(t)
-	h := &home{t: t, registry: truth.NewRegistry(), sessions: must(NewSessions())(t)}
+	h := &home{t: t, registry: truth.NewRegistry(), sessions: must(exchange.NewSessions())(t)}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
-	t.Cleanup(h.close)
+	t.Cleanup(h.Close)
 	h.clock = must(clock.NewWall(time.Now()))(t)
 	h.onClose(func() { _ = h.clock.Close() })
-	h.inet = must(NewNamespace("internet"))(t)
+	h.inet = must(netns.New("internet"))(t)
 	h.onClose(func() { _ = h.inet.Close() })
 	tap := must(h.inet.AddTAP("lan0", gatewayMAC, 1500))(t)
 	h.onClose(func() { _ = tap.Close() })
@@ -90,9 +95,9 @@ func newHome(t *testing.T, mtu int, profiles ...*profile.Profile) *home {
 	check(t, h.inet.Sysctl("net.ipv4.icmp_ratelimit", "0"))
 	h.plug(gatewayMAC, tap)
 
-	h.config = CloudConfig{
+	h.config = cloud.Config{
 		NS: h.inet, Names: make(map[string]netip.Addr), DNS: dnsAddr, NTP: ntpAddr, Registry: h.registry,
-		Sessions: h.sessions, Authority: must(NewAuthority())(t), Clock: h.clock, Log: slog.Default(),
+		Sessions: h.sessions, Authority: must(transport.NewAuthority())(t), Clock: h.clock, Log: slog.Default(),
 		Peer: func(_ uint8, seen netip.AddrPort) (netip.AddrPort, bool) { return seen, homeLAN.Contains(seen.Addr()) },
 	}
 	for _, p := range profiles {
@@ -102,7 +107,7 @@ func newHome(t *testing.T, mtu int, profiles ...*profile.Profile) *home {
 	}
 	h.openCloud()
 	h.onClose(func() { _ = h.cloud.Close() })
-	h.dhcp = DHCPConfig{
+	h.dhcp = router.DHCPConfig{
 		Server: homeGateway, Prefix: homeLAN, Leases: make(map[[6]byte]netip.Addr), Router: homeGateway, DNS: dnsAddr, MTU: mtu, Lease: time.Hour,
 	}
 	for i := range 8 {
@@ -142,10 +147,10 @@ func (h *home) serveDHCP() {
 	if h.leases != nil {
 		_ = h.leases.Close()
 	}
-	h.leases = must(ServeDHCP(h.inet, "lan0", h.dhcp))(h.t)
+	h.leases = must(router.ServeDHCP(h.inet, "lan0", h.dhcp))(h.t)
 }
 
-func (h *home) openCloud() { h.cloud = must(NewCloud(h.config))(h.t) }
+func (h *home) openCloud() { h.cloud = must(cloud.New(h.config))(h.t) }
 
 func macOf(i int) [6]byte     { return [6]byte{0x02, 0, 0, 0, 1, byte(i)} }
 func addrOf(i int) netip.Addr { return netip.AddrFrom4([4]byte{192, 168, 77, byte(100 + i)}) }
@@ -164,7 +169,7 @@ func (h *home) host(i int, p *profile.Profile) *Host {
 
 func (h *home) unbooted(i int, p *profile.Profile) *Host {
 	h.t.Helper()
-	ns := must(NewNamespace(fmt.Sprintf("device-%d", i)))(h.t)
+	ns := must(netns.New(fmt.Sprintf("device-%d", i)))(h.t)
 	h.onClose(func() { _ = ns.Close() })
 	tap := must(ns.AddTAP("wlan0", macOf(i), 1500))(h.t)
 	h.onClose(func() { _ = tap.Close() })
@@ -215,7 +220,7 @@ func up(size int) script.Message   { return script.Message{Dir: profile.Up, Size
 func down(size int) script.Message { return script.Message{Dir: profile.Down, Size: size, Wait: 1e6} }
 
 // plug puts an interface on the switch.
-func (h *home) plug(mac [6]byte, tap *Interface) {
+func (h *home) plug(mac [6]byte, tap *netns.Interface) {
 	h.mu.Lock()
 	h.ports = append(h.ports, &port{mac, tap})
 	p := h.ports[len(h.ports)-1]
@@ -309,7 +314,7 @@ func (h *home) frames() []frame {
 
 func (h *home) onClose(f func()) { h.undo = append(h.undo, f) }
 
-func (h *home) close() {
+func (h *home) Close() {
 	h.cancel()
 	for _, f := range slices.Backward(h.undo) {
 		f()

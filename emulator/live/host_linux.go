@@ -17,6 +17,9 @@ import (
 
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
+	"glasshouse/emulator/live/exchange"
+	"glasshouse/emulator/live/netns"
+	"glasshouse/emulator/live/transport"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
@@ -24,12 +27,12 @@ import (
 
 // HostConfig says which device a host is, and whom it knows.
 type HostConfig struct {
-	NS        *Namespace
+	NS        *netns.Namespace
 	Specimen  *script.Specimen
 	Registry  *truth.Registry
-	Clock     clockwork
-	Authority *Authority
-	Sessions  *Sessions
+	Clock     exchange.Clock
+	Authority *transport.Authority
+	Sessions  *exchange.Sessions
 	Activity  func(name string) uint16 // number of an activity in the run's vocabulary
 	NTP       netip.Addr
 	Log       *slog.Logger
@@ -47,9 +50,9 @@ type Host struct {
 	nextPort uint16
 	echoID   uint16
 	names    map[string]cachedName
-	lines    map[string]*line // lasting services
-	peer     *Host            // the household's phone, if there is one
-	boot     packet.Tag       // the event under which connections are opened again
+	lasting  map[string]*lasting // lasting services
+	peer     *Host               // the household's phone, if there is one
+	boot     packet.Tag          // the event under which connections are opened again
 	seeds    *rand.Rand
 
 	discoveries map[profile.Transport]*groupSocket // set by Boot
@@ -90,13 +93,13 @@ func NewHost(c HostConfig) (*Host, error) {
 	h := &Host{
 		c: c, name: c.Specimen.Name, ready: make(chan struct{}), seeds: seeds,
 		nextPort: uint16(policy.FirstEphemeral + seeds.IntN(policy.LastEphemeral-policy.FirstEphemeral)), echoID: uint16(seeds.Uint32()),
-		names: make(map[string]cachedName), lines: make(map[string]*line), discoveries: make(map[profile.Transport]*groupSocket),
+		names: make(map[string]cachedName), lasting: make(map[string]*lasting), discoveries: make(map[profile.Transport]*groupSocket),
 	}
 	h.boot.Event = packet.EventNone
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	for i := range p.Services {
 		if s := &p.Services[i]; s.Lasting {
-			h.lines[s.Name] = newLine(h, s)
+			h.lasting[s.Name] = newLasting(h, s)
 		}
 	}
 	return h, nil
@@ -196,7 +199,7 @@ func (h *Host) begin(ctx context.Context, x *script.Exchange, at int64, tag pack
 		result <- fmt.Errorf("the profile has no service %q", x.Service)
 		return
 	}
-	if l := h.lines[s.Name]; l != nil && !x.Fresh && x.Op.OnLine() {
+	if l := h.lasting[s.Name]; l != nil && !x.Fresh && x.Op.OnLine() {
 		l.enqueue(ctx, x, at, tag, result)
 		return
 	}
@@ -251,8 +254,8 @@ func (h *Host) once(ctx context.Context, s *profile.Service, x *script.Exchange,
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	return c.walk(ctx, newJob(x.Messages, h.c.Clock.Now(), tag))
+	defer c.Close()
+	return c.walk(ctx, exchange.NewJob(x.Messages, h.c.Clock.Now(), tag))
 }
 
 // port hands out local ports one after the other, so that none comes back soon.
@@ -298,7 +301,7 @@ func (h *Host) dialAnd(ctx context.Context, proto uint8, remote netip.AddrPort, 
 			return c, flow, nil
 		}
 		h.c.Registry.Close(flow, h.c.Clock.Now())
-		h.c.Sessions.ungreet(key)
+		h.c.Sessions.Ungreet(key)
 		last = err
 		if !errors.Is(err, errAddrInUse) {
 			break
@@ -320,10 +323,10 @@ func (h *Host) dialer(proto uint8, local netip.AddrPort) (d net.Dialer, network 
 	if k := stack.Keepalive; k > 0 {
 		d.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: time.Duration(k), Interval: time.Duration(k), Count: 5}
 	}
-	d.Control = func(_, _ string, c syscall.RawConn) error { return usualCongestion(c) }
+	d.Control = func(_, _ string, c syscall.RawConn) error { return transport.SetCongestionControl(c) }
 	if stack.MSS > 0 && stack.MSS < policy.MSS {
 		d.Control = func(_, _ string, c syscall.RawConn) (err error) {
-			if err := usualCongestion(c); err != nil {
+			if err := transport.SetCongestionControl(c); err != nil {
 				return err
 			}
 			if e := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG, stack.MSS) }); e != nil {
@@ -338,7 +341,7 @@ func (h *Host) dialer(proto uint8, local netip.AddrPort) (d net.Dialer, network 
 // Close ends all that the host does and waits for it.
 func (h *Host) Close() error {
 	h.cancel()
-	for _, l := range h.lines {
+	for _, l := range h.lasting {
 		l.stop()
 	}
 	h.wg.Wait()

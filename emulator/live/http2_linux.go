@@ -12,6 +12,8 @@ import (
 
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
+	"glasshouse/emulator/live/exchange"
+	"glasshouse/emulator/live/transport"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/wire"
@@ -25,19 +27,19 @@ func (h *Host) http2(ctx context.Context, s *profile.Service, x *script.Exchange
 		return err
 	}
 	given := false
-	client := &http.Transport{Protocols: http2Only(), DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
+	client := &http.Transport{Protocols: transport.HTTP2Only(), DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
 		if given {
 			return nil, errors.New("the exchange has one connection")
 		}
 		given = true
 		return c.conn, nil
 	}}
-	defer c.close() // closes for the transport, too, and under the right tag
-	j := newJob(x.Messages, h.c.Clock.Now(), tag)
-	c.sess.jobs <- j
+	defer c.Close() // closes for the transport, too, and under the right tag
+	j := exchange.NewJob(x.Messages, h.c.Clock.Now(), tag)
+	c.sess.Jobs <- j
 	url := "https://" + s.Host + string(wire.AppendHTTP2Path(nil, c.token))
-	for i := 0; i+1 < len(j.messages); i += 2 {
-		ask, reply := &j.messages[i], &j.messages[i+1]
+	for i := 0; i+1 < len(j.Messages); i += 2 {
+		ask, reply := &j.Messages[i], &j.Messages[i+1]
 		if err := h.c.Clock.Sleep(ctx, h.c.Clock.Now()+ask.Wait); err != nil {
 			return err
 		}
@@ -53,7 +55,7 @@ func (c *connection) request(ctx context.Context, client *http.Transport, url st
 	ctx, cancel := context.WithTimeout(ctx, policy.StreamTimeout+wait)
 	defer cancel()
 	body := make([]byte, size)
-	c.noise.fill(body)
+	c.noise.Fill(body)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return err

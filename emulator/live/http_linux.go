@@ -10,6 +10,7 @@ import (
 
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
+	"glasshouse/emulator/live/exchange"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/wire"
@@ -21,17 +22,17 @@ func (h *Host) http(ctx context.Context, s *profile.Service, x *script.Exchange,
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	j := newJob(x.Messages, h.c.Clock.Now(), tag)
-	c.sess.jobs <- j
+	defer c.Close()
+	j := exchange.NewJob(x.Messages, h.c.Clock.Now(), tag)
+	c.sess.Jobs <- j
 	r := bufio.NewReader(c.conn)
-	for i := range j.messages {
-		m := &j.messages[i]
+	for i := range j.Messages {
+		m := &j.Messages[i]
 		if m.Dir == profile.Up {
 			if err := h.c.Clock.Sleep(ctx, h.c.Clock.Now()+m.Wait); err != nil {
 				return err
 			}
-			if _, err := c.conn.Write(wire.AppendHTTPRequest(c.buf[:0], c.noise.rng, s.Host, c.token[:], m.Size)); err != nil {
+			if _, err := c.conn.Write(wire.AppendHTTPRequest(c.buf[:0], c.noise.Rand(), s.Host, c.token[:], m.Size)); err != nil {
 				return err
 			}
 			continue

@@ -9,13 +9,14 @@ import (
 	"net/netip"
 	"os"
 
-	"glasshouse/devices/profile"
-	"glasshouse/emulator/discovery"
-	"glasshouse/emulator/wire"
-
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
+
+	"glasshouse/devices/profile"
+	"glasshouse/emulator/discovery"
+	"glasshouse/emulator/live/exchange"
+	"glasshouse/emulator/wire"
 )
 
 // groupSocket is a device's socket for a kind of service on the LAN. It has joined the group, so its kernel reports that, and
@@ -147,7 +148,7 @@ func (h *Host) askRouter() error {
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.Close()
 	return s.send(b[:])
 }
 
@@ -157,7 +158,7 @@ func (h *Host) scan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.Close()
 	var b [arpFrame]byte
 	h.arpRequest(b[:], nil)
 	at := h.c.Clock.Now()
@@ -210,7 +211,7 @@ func (h *Host) openPackets() (*packetSocket, error) {
 }
 
 func (s *packetSocket) send(frame []byte) error { return unix.Sendto(s.fd, frame, 0, &s.to) }
-func (s *packetSocket) close()                  { _ = unix.Close(s.fd) }
+func (s *packetSocket) Close()                  { _ = unix.Close(s.fd) }
 
 // routerMAC returns the router's MAC address, if the kernel knows it.
 func (h *Host) routerMAC() net.HardwareAddr {
@@ -225,7 +226,7 @@ func (h *Host) ServeLAN(port uint16) error {
 		return fmt.Errorf("%s: serving UDP port %d: %w", h.name, port, err)
 	}
 	context.AfterFunc(h.ctx, func() { _ = conn.Close() })
-	f := NewServer(h.ctx, ServerConfig{Conn: conn, Sessions: h.c.Sessions, Clock: h.c.Clock, Group: &h.wg})
+	f := exchange.NewServer(h.ctx, exchange.ServerConfig{Conn: conn, Sessions: h.c.Sessions, Clock: h.c.Clock, Group: &h.wg})
 	h.wg.Go(f.Run)
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
+	"glasshouse/emulator/live/cloud"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
 )
@@ -129,7 +130,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 			t.Fatal("Close waits for what nobody will end")
 		}
 		h.frames()
-		h.close()
+		h.Close()
 		goleak.VerifyNone(t)
 		if after := descriptors(t); before >= 0 && after > before {
 			t.Errorf("%d descriptors are open, %d were", after, before)
@@ -283,7 +284,7 @@ func TestStrangers(t *testing.T) {
 	h.host(0, p)
 	ctx, cancel := context.WithTimeout(h.ctx, 2500*time.Millisecond)
 	defer cancel()
-	SendUnsolicited(ctx, UnsolicitedConfig{NS: h.inet, Clock: h.clock, Target: addrOf(0), Rate: 3600e6 * 50, Seed: 3})
+	cloud.SendUnsolicited(ctx, cloud.UnsolicitedConfig{NS: h.inet, Clock: h.clock, Target: addrOf(0), Rate: 3600e6 * 50, Seed: 3})
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	kinds := make(map[uint8]int)

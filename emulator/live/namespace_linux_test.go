@@ -14,6 +14,8 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"glasshouse/emulator/live/netns"
 )
 
 func inode(t *testing.T, path string) uint64 {
@@ -25,7 +27,7 @@ func inode(t *testing.T, path string) uint64 {
 
 func TestNamespace(t *testing.T) {
 	needNamespaces(t)
-	n := must(NewNamespace("here"))(t)
+	n := must(netns.New("here"))(t)
 	defer n.Close()
 	outside := inode(t, "/proc/thread-self/ns/net")
 	var inside uint64
@@ -63,13 +65,13 @@ func TestNamespace(t *testing.T) {
 // An interface says nothing by itself, and no descriptor of it is inherited by a program that is started.
 func TestInterfacesAreSilentAndClosedOnExec(t *testing.T) {
 	needNamespaces(t)
-	n := must(NewNamespace("here"))(t)
+	n := must(netns.New("here"))(t)
 	defer n.Close()
 	tap := must(n.AddTAP("wlan0", macOf(1), 1400))(t)
 	tun := must(n.AddTUN("eth0", 1300))(t)
 	check(t, n.AddAddr("wlan0", netip.MustParsePrefix("10.9.8.7/24")))
 	heard := make(chan []byte, 2)
-	for _, i := range []*Interface{tap, tun} {
+	for _, i := range []*netns.Interface{tap, tun} {
 		go func() {
 			b := make([]byte, 2000)
 			k, _ := i.Read(b)
@@ -93,7 +95,7 @@ func TestInterfacesAreSilentAndClosedOnExec(t *testing.T) {
 		}
 	}
 	link := must(n.Netlink().LinkByName("wlan0"))(t).Attrs()
-	if link.MTU != 1400 || link.TxQLen != queueLength || [6]byte(link.HardwareAddr) != macOf(1) {
+	if link.MTU != 1400 || link.TxQLen != netns.QueueLength || [6]byte(link.HardwareAddr) != macOf(1) {
 		t.Errorf("wlan0: %+v", link)
 	}
 	_ = tap.Close()

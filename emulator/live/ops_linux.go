@@ -16,6 +16,7 @@ import (
 
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
+	"glasshouse/emulator/live/exchange"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
@@ -106,8 +107,8 @@ func (h *Host) datagrams(ctx context.Context, s *profile.Service, x *script.Exch
 	if err != nil {
 		return err
 	}
-	defer u.close()
-	return u.walk(ctx, newJob(x.Messages, at, tag))
+	defer u.Close()
+	return u.walk(ctx, exchange.NewJob(x.Messages, at, tag))
 }
 
 // timeSync asks the time once.
@@ -155,7 +156,7 @@ func (h *Host) ping(ctx context.Context, s *profile.Service, x *script.Exchange,
 	}
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
-	payload := newNoise(h.draw())
+	payload := exchange.NewNoise(h.draw())
 	buf := make([]byte, 2048)
 	answered := 0
 	for seq, m := range x.Messages {
@@ -166,7 +167,7 @@ func (h *Host) ping(ctx context.Context, s *profile.Service, x *script.Exchange,
 			return err
 		}
 		data := buf[:min(m.Size, 1400)]
-		payload.fill(data)
+		payload.Fill(data)
 		out, err := (&icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: int(id), Seq: seq + 1, Data: data}}).Marshal(nil)
 		if err != nil {
 			return err

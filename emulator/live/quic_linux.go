@@ -11,6 +11,8 @@ import (
 
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
+	"glasshouse/emulator/live/exchange"
+	"glasshouse/emulator/live/transport"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 )
@@ -26,14 +28,14 @@ func (h *Host) quic(ctx context.Context, s *profile.Service, x *script.Exchange,
 	if err != nil {
 		return err
 	}
-	roles := new(quicRoles)
+	roles := new(transport.QUICRoles)
 	udp, to := raw.(*net.UDPConn), net.UDPAddrFromAddrPort(far)
-	socket := &datagramSocket{
+	socket := &transport.QUICSocket{
 		Conn:  udp,
-		read:  func(b []byte) (int, net.Addr, error) { n, err := udp.Read(b); return n, to, err },
-		write: func(b []byte, _ net.Addr) (int, error) { return udp.Write(b) },
-		announce: func(b []byte, _ net.Addr) bool {
-			flow.Datagram(packet.Up, b, tag.As(roles.take(len(b))))
+		Read:  func(b []byte) (int, net.Addr, error) { n, err := udp.Read(b); return n, to, err },
+		Write: func(b []byte, _ net.Addr) (int, error) { return udp.Write(b) },
+		Announce: func(b []byte, _ net.Addr) bool {
+			flow.Datagram(packet.Up, b, tag.As(roles.Take(len(b))))
 			return true
 		},
 	}
@@ -47,8 +49,8 @@ func (h *Host) quic(ctx context.Context, s *profile.Service, x *script.Exchange,
 		_ = udp.Close()
 		h.c.Registry.Close(flow, h.c.Clock.Now())
 	})
-	conn, err := quic.Dial(ctx, socket, to, quicTLS(h.c.Authority.clientConfig(s.Host, tlsVersion(profile.TransportTLS13))),
-		quicConfig(func(context.Context) *quicRoles { return roles }))
+	conn, err := quic.Dial(ctx, socket, to, transport.QUICTLS(h.c.Authority.ClientConfig(s.Host, tlsVersion(profile.TransportTLS13))),
+		transport.QUICConfig(func(context.Context) *transport.QUICRoles { return roles }))
 	if err != nil {
 		return fmt.Errorf("reaching %s: %w", s.Name, err)
 	}
@@ -57,17 +59,17 @@ func (h *Host) quic(ctx context.Context, s *profile.Service, x *script.Exchange,
 	if err != nil {
 		return fmt.Errorf("opening a stream to %s: %w", s.Name, err)
 	}
-	sess, token, err := h.c.Sessions.open()
+	sess, token, err := h.c.Sessions.Open()
 	if err != nil {
 		return err
 	}
-	defer h.c.Sessions.forget(token)
-	defer sess.close()
-	j := newJob(x.Messages, h.c.Clock.Now(), tag)
-	near := &named{Conn: quicStream{stream, conn}, token: token, offer: func() { sess.jobs <- j }}
-	walk := Stream{Clock: h.c.Clock, Conn: near, Dir: packet.Up, Noise: newNoise(h.draw()), Buffer: make([]byte, noiseSize)}
+	defer h.c.Sessions.Forget(token)
+	defer sess.Close()
+	j := exchange.NewJob(x.Messages, h.c.Clock.Now(), tag)
+	near := &named{Conn: transport.QUICStream{Stream: stream, Conn: conn}, token: token, offer: func() { sess.Jobs <- j }}
+	walk := exchange.Stream{Clock: h.c.Clock, Conn: near, Dir: packet.Up, Noise: exchange.NewNoise(h.draw()), Buffer: make([]byte, exchange.MaxWrite)}
 	if err := walk.Walk(ctx, j); err != nil {
 		return err
 	}
-	return sess.await(ctx)
+	return sess.Await(ctx)
 }

@@ -1,4 +1,4 @@
-package live
+package exchange
 
 import (
 	"context"
@@ -10,14 +10,14 @@ import (
 	"glasshouse/emulator/truth"
 )
 
-// clockwork is what walkers need of time.
-type clockwork interface {
+// Clock is what walkers need of time.
+type Clock interface {
 	Now() int64
 	Sleep(ctx context.Context, at int64) error
 }
 
-// discard reads exactly size bytes. The first of them may take as long as first, those that follow policy.StreamTimeout each time.
-func discard(c net.Conn, size int, first time.Duration, buf []byte) error {
+// Discard reads exactly size bytes. The first of them may take as long as first, those that follow policy.StreamTimeout each time.
+func Discard(c net.Conn, size int, first time.Duration, buf []byte) error {
 	for patience := first; size > 0; patience = policy.StreamTimeout {
 		if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
 			return err
@@ -33,18 +33,18 @@ func discard(c net.Conn, size int, first time.Duration, buf []byte) error {
 
 // Stream is one end of a stream, which walks jobs.
 type Stream struct {
-	Clock  clockwork
+	Clock  Clock
 	Conn   net.Conn
 	Dir    int8 // what this end sends
-	Noise  *noise
+	Noise  *Noise
 	Buffer []byte // that it reads into
 }
 
 // Walk walks a job. Times run from the job's start, message by message, so that lateness never adds up.
-func (s *Stream) Walk(ctx context.Context, j *job) error {
-	base := j.start
-	for i := range j.messages {
-		m := &j.messages[i]
+func (s *Stream) Walk(ctx context.Context, j *Job) error {
+	base := j.Start
+	for i := range j.Messages {
+		m := &j.Messages[i]
 		if m.Dir == s.Dir {
 			base += m.Wait
 			if err := s.Clock.Sleep(ctx, base); err != nil {
@@ -55,8 +55,8 @@ func (s *Stream) Walk(ctx context.Context, j *job) error {
 			}
 			continue
 		}
-		patience := time.Duration(max(j.start-s.Clock.Now(), 0)+m.Wait) + policy.StreamTimeout
-		if err := discard(s.Conn, m.Size, patience, s.Buffer); err != nil {
+		patience := time.Duration(max(j.Start-s.Clock.Now(), 0)+m.Wait) + policy.StreamTimeout
+		if err := Discard(s.Conn, m.Size, patience, s.Buffer); err != nil {
 			return err
 		}
 		base = s.Clock.Now()
@@ -66,31 +66,31 @@ func (s *Stream) Walk(ctx context.Context, j *job) error {
 
 // Datagrams is one end of a datagram flow, which walks jobs.
 type Datagrams struct {
-	Clock    clockwork
+	Clock    Clock
 	Sessions *Sessions
 	Dir      int8 // what this end sends
-	Noise    *noise
+	Noise    *Noise
 	Send     func([]byte) error
 }
 
 // Walk walks a job. What is lost is given up after a while.
-func (d *Datagrams) Walk(ctx context.Context, j *job) error {
+func (d *Datagrams) Walk(ctx context.Context, j *Job) error {
 	end := 0
 	if d.Dir == packet.Down {
 		end = 1
 	}
-	base := j.start
+	base := j.Start
 	buf := make([]byte, 2048)
-	for i := range j.messages {
-		m := &j.messages[i]
+	for i := range j.Messages {
+		m := &j.Messages[i]
 		if m.Dir == d.Dir {
 			base += m.Wait
 			if err := d.Clock.Sleep(ctx, base); err != nil {
 				return err
 			}
 			p := buf[:min(m.Size, len(buf))]
-			d.Noise.fill(p)
-			if len(p) >= tokenSize {
+			d.Noise.Fill(p)
+			if len(p) >= TokenSize {
 				d.Sessions.head(p, j, i)
 			}
 			if err := d.Send(p); err != nil {
@@ -107,7 +107,7 @@ func (d *Datagrams) Walk(ctx context.Context, j *job) error {
 }
 
 // await returns when message i, or a later one, has arrived, or when it must be taken for lost.
-func await(ctx context.Context, t clockwork, p *progress, i int, due int64) error {
+func await(ctx context.Context, t Clock, p *progress, i int, due int64) error {
 	timer := time.NewTimer(time.Duration(due-t.Now()) + policy.DatagramTimeout)
 	defer timer.Stop()
 	for p.newest.Load() <= int64(i) {
@@ -122,13 +122,13 @@ func await(ctx context.Context, t clockwork, p *progress, i int, due int64) erro
 	return nil
 }
 
-// tagger is a connection that announces what it writes.
-type tagger interface {
+// TaggedConn is a connection that announces what it writes.
+type TaggedConn interface {
 	net.Conn
 	SetTag(t packet.Tag)
 }
 
 var (
-	_ tagger = (*truth.StreamConn)(nil)
-	_ tagger = (*truth.DatagramConn)(nil)
+	_ TaggedConn = (*truth.StreamConn)(nil)
+	_ TaggedConn = (*truth.DatagramConn)(nil)
 )

@@ -1,4 +1,4 @@
-package live
+package cloud
 
 import (
 	"bufio"
@@ -15,40 +15,43 @@ import (
 	"syscall"
 	"time"
 
+	"glasshouse/emulator/live/exchange"
+	"glasshouse/emulator/live/netns"
+	"glasshouse/emulator/live/transport"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
 )
 
-// CloudConfig says what the internet of a home serves.
-type CloudConfig struct {
-	NS        *Namespace
+// Config says what the internet of a home serves.
+type Config struct {
+	NS        *netns.Namespace
 	Streams   []uint16         // TCP ports, on every address: TLS, HTTP and plain streams are told apart by their first byte
 	Datagrams []netip.AddrPort // UDP services
 	QUIC      []netip.AddrPort
 	Names     map[string]netip.Addr
 	DNS, NTP  netip.Addr
 	Registry  *truth.Registry
-	Sessions  *Sessions
-	Authority *Authority
-	Clock     clockwork
+	Sessions  *exchange.Sessions
+	Authority *transport.Authority
+	Clock     exchange.Clock
 	// Peer tells who in the home is behind the address that a server sees.
 	Peer func(proto uint8, seen netip.AddrPort) (lan netip.AddrPort, ok bool)
 	Log  *slog.Logger
 }
 
-// Cloud is the servers of a home's internet.
-type Cloud struct {
-	c       CloudConfig
+// Servers is the servers of a home's internet.
+type Servers struct {
+	c       Config
 	ctx     context.Context
 	cancel  context.CancelFunc
 	closers []io.Closer
 	wg      sync.WaitGroup
 }
 
-// NewCloud starts the servers. They run until Close.
-func NewCloud(c CloudConfig) (*Cloud, error) {
-	cl := &Cloud{c: c}
+// New starts the servers. They run until Close.
+func New(c Config) (*Servers, error) {
+	cl := &Servers{c: c}
 	cl.ctx, cl.cancel = context.WithCancel(context.Background())
 	for _, port := range c.Streams {
 		if err := cl.listenStreams(port); err != nil {
@@ -76,7 +79,7 @@ func NewCloud(c CloudConfig) (*Cloud, error) {
 }
 
 // Close ends the servers and waits for them.
-func (cl *Cloud) Close() error {
+func (cl *Servers) Close() error {
 	cl.cancel()
 	for _, c := range cl.closers {
 		_ = c.Close()
@@ -85,8 +88,8 @@ func (cl *Cloud) Close() error {
 	return nil
 }
 
-func (cl *Cloud) listenStreams(port uint16) error {
-	lc := net.ListenConfig{KeepAlive: -1, Control: func(_, _ string, c syscall.RawConn) error { return usualCongestion(c) }}
+func (cl *Servers) listenStreams(port uint16) error {
+	lc := net.ListenConfig{KeepAlive: -1, Control: func(_, _ string, c syscall.RawConn) error { return transport.SetCongestionControl(c) }}
 	lc.SetMultipathTCP(false)
 	var ln net.Listener
 	err := cl.c.NS.Do(func() (err error) {
@@ -123,7 +126,7 @@ type prefixed struct {
 func (p *prefixed) Read(b []byte) (int, error) { return p.r.Read(b) }
 
 // serve speaks to one client: it finds the flow, secures the connection if the client wants it, and walks.
-func (cl *Cloud) serve(raw net.Conn) error {
+func (cl *Servers) serve(raw net.Conn) error {
 	defer context.AfterFunc(cl.ctx, func() { _ = raw.Close() })()
 	if err := raw.SetDeadline(time.Now().Add(policy.StreamTimeout)); err != nil { // for the first bytes and the handshake
 		return err
@@ -140,8 +143,8 @@ func (cl *Cloud) serve(raw net.Conn) error {
 	r := bufio.NewReaderSize(raw, 1<<16)
 	announced := truth.NewStreamConn(&prefixed{raw, r}, flow, packet.Down, flow.Opening())
 	far := &parting{StreamConn: announced, opening: flow.Opening()}
-	greeting := cl.c.Sessions.greeting(flow.Key())
-	if greeting != nil && !greeting.secure {
+	greeting := cl.c.Sessions.Greeting(flow.Key())
+	if greeting != nil && !greeting.Secure {
 		_ = raw.SetDeadline(time.Time{})
 		return cl.speakFirst(announced, announced, greeting)
 	}
@@ -151,7 +154,7 @@ func (cl *Cloud) serve(raw net.Conn) error {
 	}
 	switch {
 	case head[0] == 0x16:
-		sec := tls.Server(far, cl.c.Authority.serverConfig())
+		sec := tls.Server(far, cl.c.Authority.ServerConfig())
 		if err := sec.HandshakeContext(cl.ctx); err != nil {
 			return err
 		}
@@ -160,15 +163,15 @@ func (cl *Cloud) serve(raw net.Conn) error {
 			_ = sec.Close()
 		}()
 		_ = raw.SetDeadline(time.Time{})
-		if sec.ConnectionState().NegotiatedProtocol == protoH2 {
+		if sec.ConnectionState().NegotiatedProtocol == transport.ProtocolHTTP2 {
 			return cl.serveHTTP2(sec, far)
 		}
 		if greeting != nil {
 			return cl.speakFirst(sec, announced, greeting)
 		}
-		return cl.greet(sec, announced)
-	case head[0] == mqttConnect:
-		token, size, err := readConnect(announced)
+		return cl.Greet(sec, announced)
+	case head[0] == transport.MQTTConnect:
+		token, size, err := transport.ReadMQTTConnect(announced)
 		if err != nil {
 			return err
 		}
@@ -179,32 +182,32 @@ func (cl *Cloud) serve(raw net.Conn) error {
 		return cl.serveHTTP(bufio.NewReader(announced), announced)
 	}
 	_ = raw.SetDeadline(time.Time{})
-	return cl.greet(announced, announced)
+	return cl.Greet(announced, announced)
 }
 
-// greet reads the session's token at the head of a connection.
-func (cl *Cloud) greet(conn net.Conn, announced *truth.StreamConn) error {
-	var token [tokenSize]byte
+// Greet reads the session's token at the head of a connection.
+func (cl *Servers) Greet(conn net.Conn, announced *truth.StreamConn) error {
+	var token [exchange.TokenSize]byte
 	if _, err := io.ReadFull(conn, token[:]); err != nil {
 		return err
 	}
-	return cl.converse(conn, announced, token, tokenSize)
+	return cl.converse(conn, announced, token, exchange.TokenSize)
 }
 
 // converse walks the jobs that the device hands over. read is how many bytes of the first message were read already.
-func (cl *Cloud) converse(conn net.Conn, announced *truth.StreamConn, token [tokenSize]byte, read int) error {
-	sess := cl.c.Sessions.find(token)
+func (cl *Servers) converse(conn net.Conn, announced *truth.StreamConn, token [exchange.TokenSize]byte, read int) error {
+	sess := cl.c.Sessions.Find(token)
 	if sess == nil {
 		return errors.New("the token names no session")
 	}
-	return cl.talk(conn, announced, sess, newNoise(uint64(token[1])<<8|uint64(token[2])), read)
+	return cl.talk(conn, announced, sess, exchange.NewNoise(uint64(token[1])<<8|uint64(token[2])), read)
 }
 
 // speakFirst walks the jobs of a connection on which this end says the first message.
-func (cl *Cloud) speakFirst(conn net.Conn, announced *truth.StreamConn, g *greeting) error {
+func (cl *Servers) speakFirst(conn net.Conn, announced *truth.StreamConn, g *exchange.Greeting) error {
 	select {
-	case sess := <-g.session:
-		return cl.talk(conn, announced, sess, newNoise(g.seed), 0)
+	case sess := <-g.Session:
+		return cl.talk(conn, announced, sess, exchange.NewNoise(g.Seed), 0)
 	case <-time.After(policy.StreamTimeout):
 		return errors.New("the device said nothing of its session")
 	case <-cl.ctx.Done():
@@ -213,24 +216,24 @@ func (cl *Cloud) speakFirst(conn net.Conn, announced *truth.StreamConn, g *greet
 }
 
 // talk walks the jobs of a session.
-func (cl *Cloud) talk(conn net.Conn, announced *truth.StreamConn, sess *session, n *noise, read int) error {
-	buf := make([]byte, noiseSize)
-	end := Stream{Clock: cl.c.Clock, Conn: conn, Dir: packet.Down, Noise: n, Buffer: buf}
-	if sess.mqtt {
-		n.SpeakMQTT(false, sess.subscribes, "")
+func (cl *Servers) talk(conn net.Conn, announced *truth.StreamConn, sess *exchange.Session, n *exchange.Noise, read int) error {
+	buf := make([]byte, exchange.MaxWrite)
+	end := exchange.Stream{Clock: cl.c.Clock, Conn: conn, Dir: packet.Down, Noise: n, Buffer: buf}
+	if sess.MQTT {
+		n.SpeakMQTT(false, sess.Subscribes, "")
 	}
 	for first := true; ; first = false {
 		select {
-		case j := <-sess.jobs:
-			if first && len(j.messages) > 0 && j.messages[0].Dir == packet.Down { // not before it knew that somebody is there
-				j = newJob(j.messages, max(j.start, cl.c.Clock.Now()), j.tag)
+		case j := <-sess.Jobs:
+			if first && len(j.Messages) > 0 && j.Messages[0].Dir == packet.Down { // not before it knew that somebody is there
+				j = exchange.NewJob(j.Messages, max(j.Start, cl.c.Clock.Now()), j.Tag)
 			}
-			announced.SetTag(j.tag)
+			announced.SetTag(j.Tag)
 			if err := cl.walk(&end, j, read); err != nil {
 				return err
 			}
 			read = 0
-		case <-sess.closed: // the device is about to say so
+		case <-sess.Closed: // the device is about to say so
 			_ = conn.SetReadDeadline(time.Now().Add(policy.StreamTimeout))
 			_, err := conn.Read(buf)
 			return err
@@ -241,12 +244,12 @@ func (cl *Cloud) talk(conn net.Conn, announced *truth.StreamConn, sess *session,
 }
 
 // walk walks a job at the server. read bytes of its first message were read already.
-func (cl *Cloud) walk(end *Stream, j *job, read int) error {
+func (cl *Servers) walk(end *exchange.Stream, j *exchange.Job, read int) error {
 	if read == 0 {
 		return end.Walk(cl.ctx, j)
 	}
-	if err := discard(end.Conn, j.messages[0].Size-read, policy.StreamTimeout, end.Buffer); err != nil {
+	if err := exchange.Discard(end.Conn, j.Messages[0].Size-read, policy.StreamTimeout, end.Buffer); err != nil {
 		return err
 	}
-	return end.Walk(cl.ctx, newJob(j.messages[1:], cl.c.Clock.Now(), j.tag))
+	return end.Walk(cl.ctx, exchange.NewJob(j.Messages[1:], cl.c.Clock.Now(), j.Tag))
 }

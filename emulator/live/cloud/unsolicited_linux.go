@@ -1,19 +1,22 @@
-package live
+package cloud
 
 import (
 	"context"
-	"glasshouse/emulator/unsolicited"
 	"math/rand/v2"
 	"net"
 	"net/netip"
 	"strconv"
 	"time"
+
+	"glasshouse/emulator/live/exchange"
+	"glasshouse/emulator/live/netns"
+	"glasshouse/emulator/unsolicited"
 )
 
 // UnsolicitedConfig says which unsolicited packets a home gets.
 type UnsolicitedConfig struct {
-	NS     *Namespace
-	Clock  clockwork
+	NS     *netns.Namespace
+	Clock  exchange.Clock
 	Target netip.Addr
 	Rate   int64 // millionths of packets an hour
 	Seed   uint64

@@ -1,4 +1,4 @@
-package live
+package router
 
 import (
 	"context"
@@ -7,13 +7,15 @@ import (
 	"net"
 	"net/netip"
 
-	"glasshouse/emulator/wire"
-
 	"golang.org/x/sys/unix"
+
+	"glasshouse/emulator/live/exchange"
+	"glasshouse/emulator/live/netns"
+	"glasshouse/emulator/wire"
 )
 
 // QueryGroups asks on the LAN who listens to which group, as an IGMP querier does, until ctx ends.
-func QueryGroups(ctx context.Context, ns *Namespace, clock clockwork, own netip.Addr, every int64) error {
+func QueryGroups(ctx context.Context, ns *netns.Namespace, clock exchange.Clock, own netip.Addr, every int64) error {
 	if every <= 0 {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package live
+package exchange
 
 import (
 	"net/netip"
@@ -22,7 +22,7 @@ func TestServerFollowsTheFlow(t *testing.T) {
 	}
 	for i := range 2 {
 		flows = append(flows, registry.Open(truth.KeyOf(packet.ProtoUDP, device(i), at), int32(i), packet.Tag{}, false))
-		s.expect(flows[i].Key())
+		s.Expect(flows[i].Key())
 	}
 	group := new(sync.WaitGroup)
 	f := NewServer(t.Context(), ServerConfig{Sessions: s, Clock: bubble{time.Now()}, Group: group, Flow: func(netip.AddrPort) *truth.Flow {
@@ -30,17 +30,17 @@ func TestServerFollowsTheFlow(t *testing.T) {
 		return registry.Find(truth.KeyOf(packet.ProtoUDP, lan, at))
 	}})
 	for i := range 2 {
-		if s.push(flows[i].Key(), newJob(nil, 0, packet.Tag{})) {
+		if s.Push(flows[i].Key(), NewJob(nil, 0, packet.Tag{})) {
 			t.Errorf("device %d: the server sends before it heard", i)
 		}
 		now <- device(i)
-		f.answer(newJob(nil, 0, packet.Tag{}), seen)
-		j := newJob(nil, 0, packet.Tag{})
+		f.answer(NewJob(nil, 0, packet.Tag{}), seen)
+		j := NewJob(nil, 0, packet.Tag{})
 		j.handle = uint32(i + 1)
-		if !s.push(flows[i].Key(), j) {
+		if !s.Push(flows[i].Key(), j) {
 			t.Errorf("device %d: its server does not send", i)
 		}
 		group.Wait()
-		s.unexpect(flows[i].Key())
+		s.Unexpect(flows[i].Key())
 	}
 }

@@ -1,4 +1,4 @@
-package live
+package netns
 
 import (
 	"errors"
@@ -24,8 +24,8 @@ type Namespace struct {
 	nl   *netlink.Handle
 }
 
-// NewNamespace makes a namespace with its loopback up.
-func NewNamespace(name string) (*Namespace, error) {
+// New makes a namespace with its loopback up.
+func New(name string) (*Namespace, error) {
 	n := &Namespace{name: name}
 	err := onThread(func() (err error) {
 		if n.ns, err = netns.New(); err != nil { // leaves the thread inside: it is not used again
@@ -113,8 +113,8 @@ type Interface struct {
 // Name returns the interface's name.
 func (i *Interface) Name() string { return i.name }
 
-// queueLength holds what the kernel sends while the program is busy elsewhere; the default of 500 loses packets in bursts.
-const queueLength = 5000
+// QueueLength holds what the kernel sends while the program is busy elsewhere; the default of 500 loses packets in bursts.
+const QueueLength = 5000
 
 // AddTAP makes an Ethernet interface and sets it up.
 func (n *Namespace) AddTAP(name string, mac [6]byte, mtu int) (*Interface, error) {
@@ -160,7 +160,7 @@ func (n *Namespace) configure(name string, mac []byte, mtu int) error {
 	if err := n.nl.LinkSetMTU(link, mtu); err != nil {
 		return err
 	}
-	if err := n.nl.LinkSetTxQLen(link, queueLength); err != nil {
+	if err := n.nl.LinkSetTxQLen(link, QueueLength); err != nil {
 		return err
 	}
 	// Before the link is up, or the kernel sends router solicitations and multicast reports of its own.

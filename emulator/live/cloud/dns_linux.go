@@ -1,17 +1,17 @@
-package live
+package cloud
 
 import (
 	"fmt"
 	"net/netip"
 
+	"github.com/miekg/dns"
+
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/wire"
-
-	"github.com/miekg/dns"
 )
 
 // plain starts the DNS and the NTP server.
-func (cl *Cloud) plain() error {
+func (cl *Servers) plain() error {
 	conn, err := cl.c.NS.ListenUDP(netip.AddrPortFrom(cl.c.DNS, wire.PortDNS))
 	if err != nil {
 		return fmt.Errorf("serving DNS: %w", err)
@@ -29,7 +29,7 @@ func (cl *Cloud) plain() error {
 	return nil
 }
 
-func (cl *Cloud) answer(w dns.ResponseWriter, q *dns.Msg) {
+func (cl *Servers) answer(w dns.ResponseWriter, q *dns.Msg) {
 	a := new(dns.Msg).SetReply(q)
 	a.RecursionAvailable = true
 	if len(q.Question) == 1 {

@@ -1,4 +1,4 @@
-package live
+package router
 
 import (
 	"fmt"
@@ -8,6 +8,8 @@ import (
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/dhcpv4/server4"
+
+	"glasshouse/emulator/live/netns"
 )
 
 // DHCPConfig is what a home's DHCP server hands out.
@@ -35,7 +37,7 @@ func (d *DHCPServer) Close() error {
 }
 
 // ServeDHCP answers on an interface of a namespace until the returned server is closed.
-func ServeDHCP(ns *Namespace, iface string, c DHCPConfig) (*DHCPServer, error) {
+func ServeDHCP(ns *netns.Namespace, iface string, c DHCPConfig) (*DHCPServer, error) {
 	var s *server4.Server
 	err := ns.Do(func() (err error) {
 		s, err = server4.NewServer(iface, &net.UDPAddr{IP: net.IPv4zero, Port: dhcpv4.ServerPort}, c.answer)

@@ -1,4 +1,4 @@
-package live
+package exchange
 
 import (
 	"context"
@@ -76,14 +76,14 @@ func TestBothEndsWalkAStream(t *testing.T) {
 			clock := bubble{time.Now()}
 			a, b := net.Pipe()
 			up, down := &counted{Conn: a}, &counted{Conn: b}
-			j := newJob(messages, int64(time.Second), packet.Tag{})
+			j := NewJob(messages, int64(time.Second), packet.Tag{})
 			var wg sync.WaitGroup
 			errs := make([]error, 2)
 			wg.Go(func() {
-				errs[0] = (&Stream{Clock: clock, Conn: up, Dir: packet.Up, Noise: newNoise(1), Buffer: make([]byte, 512)}).Walk(t.Context(), j)
+				errs[0] = (&Stream{Clock: clock, Conn: up, Dir: packet.Up, Noise: NewNoise(1), Buffer: make([]byte, 512)}).Walk(t.Context(), j)
 			})
 			wg.Go(func() {
-				errs[1] = (&Stream{Clock: clock, Conn: down, Dir: packet.Down, Noise: newNoise(2), Buffer: make([]byte, 512)}).Walk(t.Context(), j)
+				errs[1] = (&Stream{Clock: clock, Conn: down, Dir: packet.Down, Noise: NewNoise(2), Buffer: make([]byte, 512)}).Walk(t.Context(), j)
 			})
 			wg.Wait()
 			if errs[0] != nil || errs[1] != nil {
@@ -127,12 +127,12 @@ func TestPatienceIsForProgress(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			clock := bubble{time.Now()}
 			a, b := net.Pipe()
-			j := newJob([]script.Message{{Dir: profile.Up, Size: 1 << 20}, {Dir: profile.Down, Size: 1 << 20}}, 0, packet.Tag{})
+			j := NewJob([]script.Message{{Dir: profile.Up, Size: 1 << 20}, {Dir: profile.Down, Size: 1 << 20}}, 0, packet.Tag{})
 			errs := make([]error, 2)
 			var wg sync.WaitGroup
 			for i, end := range []net.Conn{slow{a, c.each}, slow{b, c.each}} {
 				wg.Go(func() {
-					errs[i] = (&Stream{Clock: clock, Conn: end, Dir: []int8{packet.Up, packet.Down}[i], Noise: newNoise(1), Buffer: make([]byte, noiseSize)}).Walk(t.Context(), j)
+					errs[i] = (&Stream{Clock: clock, Conn: end, Dir: []int8{packet.Up, packet.Down}[i], Noise: NewNoise(1), Buffer: make([]byte, MaxWrite)}).Walk(t.Context(), j)
 					if errs[i] != nil {
 						_ = end.Close()
 					}
@@ -151,12 +151,12 @@ func TestPatienceIsForProgress(t *testing.T) {
 // Datagrams may be lost: both ends come to the end of the exchange all the same.
 func TestBothEndsWalkDatagramsUnderLoss(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		messages := dialogue(rt, tokenSize)
+		messages := dialogue(rt, TokenSize)
 		loss := rapid.Float64Range(0, 0.9).Draw(rt, "loss")
 		synctest.Test(t, func(t *testing.T) {
 			clock, s := bubble{time.Now()}, sessions(t)
-			j := newJob(messages, 0, packet.Tag{})
-			s.register(j)
+			j := NewJob(messages, 0, packet.Tag{})
+			s.Register(j)
 			r := rand.New(rand.NewPCG(1, 2))
 			var mu sync.Mutex
 			send := func(end int) func([]byte) error {
@@ -167,7 +167,7 @@ func TestBothEndsWalkDatagramsUnderLoss(t *testing.T) {
 					if p[0] >= 0x40 || p[1]&0xf0 == 0x40 {
 						t.Errorf("a datagram begins with %#x: RTP's version, or the type of ISO 8602", p[:2])
 					}
-					if got, i := s.parse(p); got != j || messages[i].Size != len(p) {
+					if got, i := s.Parse(p); got != j || messages[i].Size != len(p) {
 						t.Errorf("a datagram of %d bytes names message %d", len(p), i)
 					} else if !lost {
 						j.got[end].arrived(i)
@@ -177,13 +177,13 @@ func TestBothEndsWalkDatagramsUnderLoss(t *testing.T) {
 			}
 			var wg sync.WaitGroup
 			wg.Go(func() {
-				end := Datagrams{Clock: clock, Sessions: s, Dir: packet.Up, Noise: newNoise(1), Send: send(1)}
+				end := Datagrams{Clock: clock, Sessions: s, Dir: packet.Up, Noise: NewNoise(1), Send: send(1)}
 				if err := end.Walk(t.Context(), j); err != nil {
 					t.Error(err)
 				}
 			})
 			wg.Go(func() {
-				end := Datagrams{Clock: clock, Sessions: s, Dir: packet.Down, Noise: newNoise(2), Send: send(0)}
+				end := Datagrams{Clock: clock, Sessions: s, Dir: packet.Down, Noise: NewNoise(2), Send: send(0)}
 				if err := end.Walk(t.Context(), j); err != nil {
 					t.Error(err)
 				}
@@ -195,24 +195,24 @@ func TestBothEndsWalkDatagramsUnderLoss(t *testing.T) {
 
 func TestStrangeDatagramsNameNoJob(t *testing.T) {
 	s := sessions(t)
-	j := newJob(make([]script.Message, 3), 0, packet.Tag{})
-	s.register(j)
+	j := NewJob(make([]script.Message, 3), 0, packet.Tag{})
+	s.Register(j)
 	r := rand.New(rand.NewPCG(5, 5))
 	p := make([]byte, 40)
 	for range 20_000 {
 		for i := range p {
 			p[i] = byte(r.Uint32())
 		}
-		if got, _ := s.parse(p[:r.IntN(40)]); got != nil {
+		if got, _ := s.Parse(p[:r.IntN(40)]); got != nil {
 			t.Fatal("random bytes name a job")
 		}
 	}
 	s.head(p, j, 2)
-	if got, i := s.parse(p); got != j || i != 2 {
+	if got, i := s.Parse(p); got != j || i != 2 {
 		t.Fatalf("%v %d", got, i)
 	}
-	s.unregister(j)
-	if got, _ := s.parse(p); got != nil {
+	s.Unregister(j)
+	if got, _ := s.Parse(p); got != nil {
 		t.Fatal("a job that is over is named")
 	}
 }
@@ -220,12 +220,12 @@ func TestStrangeDatagramsNameNoJob(t *testing.T) {
 func TestTokensAreNeitherTLSNorHTTP(t *testing.T) {
 	s := sessions(t)
 	for range 1000 {
-		x, token, err := s.open()
-		if err != nil || token[0] < 0x80 || s.find(token) != x {
+		x, token, err := s.Open()
+		if err != nil || token[0] < 0x80 || s.Find(token) != x {
 			t.Fatalf("%x %v", token, err)
 		}
-		s.forget(token)
-		if s.find(token) != nil {
+		s.Forget(token)
+		if s.Find(token) != nil {
 			t.Fatal("a forgotten session is found")
 		}
 	}

@@ -1,4 +1,4 @@
-package live
+package exchange
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 type ServerConfig struct {
 	Conn     *net.UDPConn
 	Sessions *Sessions
-	Clock    clockwork
+	Clock    Clock
 	Flow     func(seen netip.AddrPort) *truth.Flow // whose datagrams come from an address; nil on the LAN
 	Group    *sync.WaitGroup                       // of what runs until the context ends
 }
@@ -43,7 +43,7 @@ func (f *Server) Run() {
 			return
 		}
 		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-		j, i := f.c.Sessions.parse(buf[:n])
+		j, i := f.c.Sessions.Parse(buf[:n])
 		if j == nil {
 			continue
 		}
@@ -55,7 +55,7 @@ func (f *Server) Run() {
 }
 
 // begin notes that a job is walked here; false if it was already.
-func (f *Server) begin(j *job) bool {
+func (f *Server) begin(j *Job) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.walking[j.handle] {
@@ -67,13 +67,13 @@ func (f *Server) begin(j *job) bool {
 
 // answer walks a job at the address from which its first datagram came. It looks up anew with each job who is there: a
 // translated port may have been another device's before. From then on the device's end can start jobs here.
-func (f *Server) answer(j *job, from netip.AddrPort) {
+func (f *Server) answer(j *Job, from netip.AddrPort) {
 	var flow *truth.Flow
 	if f.c.Flow != nil {
 		if flow = f.c.Flow(from); flow == nil {
 			return
 		}
-		f.c.Sessions.pusher(flow.Key(), func(j *job) {
+		f.c.Sessions.pusher(flow.Key(), func(j *Job) {
 			if f.begin(j) {
 				f.c.Group.Go(func() { f.walk(j, flow, from) })
 			}
@@ -83,10 +83,10 @@ func (f *Server) answer(j *job, from netip.AddrPort) {
 }
 
 // walk walks a job at this end; flow is nil on the LAN.
-func (f *Server) walk(j *job, flow *truth.Flow, to netip.AddrPort) {
-	end := Datagrams{Clock: f.c.Clock, Sessions: f.c.Sessions, Dir: packet.Down, Noise: newNoise(uint64(j.handle)), Send: func(p []byte) error {
+func (f *Server) walk(j *Job, flow *truth.Flow, to netip.AddrPort) {
+	end := Datagrams{Clock: f.c.Clock, Sessions: f.c.Sessions, Dir: packet.Down, Noise: NewNoise(uint64(j.handle)), Send: func(p []byte) error {
 		if flow != nil {
-			flow.Datagram(packet.Down, p, j.tag)
+			flow.Datagram(packet.Down, p, j.Tag)
 		}
 		_, err := f.c.Conn.WriteToUDPAddrPort(p, to)
 		return err

@@ -1,4 +1,4 @@
-package live
+package router
 
 import (
 	"context"
@@ -9,21 +9,23 @@ import (
 	"github.com/beevik/ntp"
 	"github.com/miekg/dns"
 
+	"glasshouse/emulator/live/exchange"
+	"glasshouse/emulator/live/netns"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/wire"
 )
 
-// RouterConfig is what a home router does by itself.
-type RouterConfig struct {
-	NS    *Namespace
-	Clock clockwork
+// Config is what a home router does by itself.
+type Config struct {
+	NS    *netns.Namespace
+	Clock exchange.Clock
 	DNS   netip.Addr
 	NTP   netip.Addr
 	Name  string // that it looks up before it asks the time
 }
 
-// RunRouter asks names and the time, as a router does after it came up, until ctx ends.
-func RunRouter(ctx context.Context, c RouterConfig) {
+// Run asks names and the time, as a router does after it came up, until ctx ends.
+func Run(ctx context.Context, c Config) {
 	poll := int64(policy.NTPFirstPoll)
 	for at := int64(policy.RouterStart); c.Clock.Sleep(ctx, at) == nil; at += poll {
 		c.lookUp(ctx)
@@ -36,7 +38,7 @@ func RunRouter(ctx context.Context, c RouterConfig) {
 	}
 }
 
-func (c *RouterConfig) dial(ctx context.Context, to netip.AddrPort) (conn net.Conn, err error) {
+func (c *Config) dial(ctx context.Context, to netip.AddrPort) (conn net.Conn, err error) {
 	err = c.NS.Do(func() error {
 		conn, err = (&net.Dialer{}).DialContext(ctx, "udp4", to.String())
 		return err
@@ -44,7 +46,7 @@ func (c *RouterConfig) dial(ctx context.Context, to netip.AddrPort) (conn net.Co
 	return conn, err
 }
 
-func (c *RouterConfig) lookUp(ctx context.Context) {
+func (c *Config) lookUp(ctx context.Context) {
 	conn, err := c.dial(ctx, netip.AddrPortFrom(c.DNS, wire.PortDNS))
 	if err != nil {
 		return

@@ -1,4 +1,4 @@
-package live
+package cloud
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"glasshouse/emulator/live/exchange"
+	"glasshouse/emulator/live/transport"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/truth"
@@ -42,13 +44,13 @@ func (l *one) Close() error {
 func (l *one) Addr() net.Addr { return l.conn.LocalAddr() }
 
 // serveHTTP2 answers requests whose path names the session; bodies have the job's sizes.
-func (cl *Cloud) serveHTTP2(sec *tls.Conn, far *parting) error {
+func (cl *Servers) serveHTTP2(sec *tls.Conn, far *parting) error {
 	l := &one{conn: sec, done: make(chan struct{})}
-	h := &http2Handler{cl: cl, far: far, noise: newNoise(uint64(cl.c.Clock.Now()))}
+	h := &http2Handler{cl: cl, far: far, noise: exchange.NewNoise(uint64(cl.c.Clock.Now()))}
 	far.SetTag(far.opening.As(packet.RoleData)) // it speaks before it knows the session
 	server := http.Server{
 		ErrorLog:  log.New(io.Discard, "", 0), // a client that leaves is no error
-		Protocols: http2Only(), Handler: h, ReadHeaderTimeout: policy.StreamTimeout,
+		Protocols: transport.HTTP2Only(), Handler: h, ReadHeaderTimeout: policy.StreamTimeout,
 		ConnState: func(_ net.Conn, s http.ConnState) {
 			if s == http.StateClosed {
 				_ = l.Close()
@@ -64,29 +66,29 @@ func (cl *Cloud) serveHTTP2(sec *tls.Conn, far *parting) error {
 
 // http2Handler is the program of one connection. Its requests come one after the other.
 type http2Handler struct {
-	cl    *Cloud
+	cl    *Servers
 	far   *parting
-	noise *noise
-	job   *job
+	noise *exchange.Noise
+	job   *exchange.Job
 	next  int
 }
 
 // ServeHTTP implements http.Handler. There is no date in the answer: headers then have one size at any time.
 func (h *http2Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.job == nil {
-		sess := h.cl.c.Sessions.find(wire.ParseHTTP2Path(r.URL.Path))
+		sess := h.cl.c.Sessions.Find(wire.ParseHTTP2Path(r.URL.Path))
 		if sess == nil {
 			http.NotFound(w, r)
 			return
 		}
-		h.job = <-sess.jobs
-		h.far.SetTag(h.job.tag)
+		h.job = <-sess.Jobs
+		h.far.SetTag(h.job.Tag)
 		h.far.sess.Store(sess)
 	}
-	if _, err := io.Copy(io.Discard, r.Body); err != nil || h.next+1 >= len(h.job.messages) {
+	if _, err := io.Copy(io.Discard, r.Body); err != nil || h.next+1 >= len(h.job.Messages) {
 		return
 	}
-	reply := &h.job.messages[h.next+1]
+	reply := &h.job.Messages[h.next+1]
 	h.next += 2
 	if h.cl.c.Clock.Sleep(h.cl.ctx, h.cl.c.Clock.Now()+reply.Wait) != nil {
 		return
@@ -96,7 +98,7 @@ func (h *http2Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	head.Set("Content-Type", "application/octet-stream")
 	head.Set("Content-Length", strconv.Itoa(reply.Size))
 	body := make([]byte, reply.Size)
-	h.noise.fill(body)
+	h.noise.Fill(body)
 	_, _ = w.Write(body)
 }
 
@@ -104,13 +106,13 @@ func (h *http2Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type parting struct {
 	*truth.StreamConn
 	opening packet.Tag
-	sess    atomic.Pointer[session]
+	sess    atomic.Pointer[exchange.Session]
 }
 
 func (p *parting) Write(b []byte) (int, error) {
 	if s := p.sess.Load(); s != nil {
 		select {
-		case <-s.closed:
+		case <-s.Closed:
 			p.SetTag(p.opening.As(packet.RoleClose))
 		default:
 		}

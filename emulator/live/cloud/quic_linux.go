@@ -1,4 +1,4 @@
-package live
+package cloud
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 
 	"github.com/quic-go/quic-go"
 
+	"glasshouse/emulator/live/exchange"
+	"glasshouse/emulator/live/transport"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
 )
@@ -18,9 +20,9 @@ import (
 // quicIDSize is the size of the IDs by which servers tell connections, bytes.
 const quicIDSize = 8
 
-// farQUIC is the far end of QUIC connections: a cloud's.
-type farQUIC struct {
-	cl        *Cloud
+// quicServer is the far end of QUIC connections: a cloud's.
+type quicServer struct {
+	cl        *Servers
 	here      netip.AddrPort
 	transport *quic.Transport
 	listener  *quic.Listener
@@ -32,23 +34,23 @@ type farQUIC struct {
 // quicClient is a client as the server knows it.
 type quicClient struct {
 	flow  *truth.Flow
-	roles *quicRoles
+	roles *transport.QUICRoles
 }
 
-func (cl *Cloud) listenQUIC(at netip.AddrPort) error {
+func (cl *Servers) listenQUIC(at netip.AddrPort) error {
 	conn, err := cl.c.NS.ListenUDP(at)
 	if err != nil {
 		return fmt.Errorf("serving QUIC at %s: %w", at, err)
 	}
-	f := &farQUIC{cl: cl, here: at, peers: make(map[netip.AddrPort]*quicClient)}
-	socket := &datagramSocket{
+	f := &quicServer{cl: cl, here: at, peers: make(map[netip.AddrPort]*quicClient)}
+	socket := &transport.QUICSocket{
 		Conn:     conn,
-		read:     func(b []byte) (int, net.Addr, error) { return conn.ReadFrom(b) },
-		write:    func(b []byte, to net.Addr) (int, error) { return conn.WriteTo(b, to) },
-		announce: f.announce,
+		Read:     func(b []byte) (int, net.Addr, error) { return conn.ReadFrom(b) },
+		Write:    func(b []byte, to net.Addr) (int, error) { return conn.WriteTo(b, to) },
+		Announce: f.announce,
 	}
 	f.transport = &quic.Transport{Conn: socket, ConnectionIDLength: quicIDSize, ConnContext: f.welcome}
-	f.listener, err = f.transport.Listen(quicTLS(cl.c.Authority.serverConfig()), quicConfig(f.roles))
+	f.listener, err = f.transport.Listen(transport.QUICTLS(cl.c.Authority.ServerConfig()), transport.QUICConfig(f.roles))
 	if err != nil {
 		return errors.Join(fmt.Errorf("serving QUIC at %s: %w", at, err), conn.Close())
 	}
@@ -58,12 +60,12 @@ func (cl *Cloud) listenQUIC(at netip.AddrPort) error {
 }
 
 // Close implements io.Closer.
-func (f *farQUIC) Close() error {
+func (f *quicServer) Close() error {
 	return errors.Join(f.listener.Close(), f.transport.Close(), f.transport.Conn.Close())
 }
 
 // welcome finds out who a new connection belongs to: a translated port may have been another device's before.
-func (f *farQUIC) welcome(ctx context.Context, info *quic.ClientInfo) (context.Context, error) {
+func (f *quicServer) welcome(ctx context.Context, info *quic.ClientInfo) (context.Context, error) {
 	seen := addrPortOf(info.RemoteAddr)
 	lan, ok := f.cl.c.Peer(packet.ProtoUDP, seen)
 	if !ok {
@@ -73,7 +75,7 @@ func (f *farQUIC) welcome(ctx context.Context, info *quic.ClientInfo) (context.C
 	if flow == nil {
 		return ctx, errors.New("no flow is known")
 	}
-	c := &quicClient{flow: flow, roles: new(quicRoles)}
+	c := &quicClient{flow: flow, roles: new(transport.QUICRoles)}
 	f.mu.Lock()
 	f.peers[seen] = c
 	f.mu.Unlock()
@@ -83,21 +85,21 @@ func (f *farQUIC) welcome(ctx context.Context, info *quic.ClientInfo) (context.C
 // quicClientKey finds a connection's quicClient in its context.
 type quicClientKey struct{}
 
-func (f *farQUIC) roles(ctx context.Context) *quicRoles {
+func (f *quicServer) roles(ctx context.Context) *transport.QUICRoles {
 	if c, ok := ctx.Value(quicClientKey{}).(*quicClient); ok {
 		return c.roles
 	}
-	return new(quicRoles)
+	return new(transport.QUICRoles)
 }
 
-func (f *farQUIC) announce(b []byte, to net.Addr) bool {
+func (f *quicServer) announce(b []byte, to net.Addr) bool {
 	f.mu.Lock()
 	c := f.peers[addrPortOf(to)]
 	f.mu.Unlock()
 	if c == nil {
 		return false
 	}
-	c.flow.Datagram(packet.Down, b, c.flow.Opening().As(c.roles.take(len(b))))
+	c.flow.Datagram(packet.Down, b, c.flow.Opening().As(c.roles.Take(len(b))))
 	return true
 }
 
@@ -110,7 +112,7 @@ func addrPortOf(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
 }
 
-func (f *farQUIC) run() {
+func (f *quicServer) run() {
 	for {
 		conn, err := f.listener.Accept(f.cl.ctx)
 		if err != nil {
@@ -125,7 +127,7 @@ func (f *farQUIC) run() {
 }
 
 // serve walks the exchange of a connection, until the device closes it.
-func (f *farQUIC) serve(conn *quic.Conn) error {
+func (f *quicServer) serve(conn *quic.Conn) error {
 	defer func() { // once it is over
 		seen := addrPortOf(conn.RemoteAddr())
 		f.mu.Lock()
@@ -139,22 +141,22 @@ func (f *farQUIC) serve(conn *quic.Conn) error {
 	if err != nil {
 		return err
 	}
-	var token [tokenSize]byte
+	var token [exchange.TokenSize]byte
 	if _, err := io.ReadFull(stream, token[:]); err != nil {
 		return err
 	}
-	sess := f.cl.c.Sessions.find(token)
+	sess := f.cl.c.Sessions.Find(token)
 	if sess == nil {
 		return errors.New("the token names no session")
 	}
-	end := Stream{
-		Clock: f.cl.c.Clock, Conn: quicStream{stream, conn}, Dir: packet.Down, Noise: newNoise(uint64(token[1])<<8 | uint64(token[2])),
-		Buffer: make([]byte, noiseSize),
+	end := exchange.Stream{
+		Clock: f.cl.c.Clock, Conn: transport.QUICStream{Stream: stream, Conn: conn}, Dir: packet.Down, Noise: exchange.NewNoise(uint64(token[1])<<8 | uint64(token[2])),
+		Buffer: make([]byte, exchange.MaxWrite),
 	}
-	if err := f.cl.walk(&end, <-sess.jobs, tokenSize); err != nil {
+	if err := f.cl.walk(&end, <-sess.Jobs, exchange.TokenSize); err != nil {
 		return err
 	}
-	close(sess.finished)
+	close(sess.Finished)
 	select {
 	case <-conn.Context().Done():
 	case <-f.cl.ctx.Done():

@@ -1,4 +1,4 @@
-package live
+package transport
 
 import (
 	"syscall"
@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// usualCongestion makes a socket use CUBIC, Linux's own default, whatever the machine's administrator has chosen: a home would
+// SetCongestionControl makes a socket use CUBIC, Linux's own default, whatever the machine's administrator has chosen: a home would
 // send otherwise on every machine. It is asked for socket by socket, since a namespace may not choose for itself.
-func usualCongestion(c syscall.RawConn) (err error) {
+func SetCongestionControl(c syscall.RawConn) (err error) {
 	if e := c.Control(func(fd uintptr) {
 		if err = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, "cubic"); err != nil { // not built in
 			err = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, "reno")

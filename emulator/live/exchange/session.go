@@ -1,4 +1,4 @@
-package live
+package exchange
 
 import (
 	"context"
@@ -18,14 +18,14 @@ import (
 	"glasshouse/emulator/truth"
 )
 
-// tokenSize is how many bytes at the head of a connection, or of a datagram, name what they belong to.
-const tokenSize = 16
+// TokenSize is how many bytes at the head of a connection, or of a datagram, name what they belong to.
+const TokenSize = 16
 
-// job is one exchange on its way: both ends hold it and walk its messages.
-type job struct {
-	messages []script.Message
-	start    int64 // script time at which the first message may be sent, ns
-	tag      packet.Tag
+// Job is one exchange on its way: both ends hold it and walk its messages.
+type Job struct {
+	Messages []script.Message
+	Start    int64 // script time at which the first message may be sent, ns
+	Tag      packet.Tag
 
 	// Of datagrams only.
 	handle uint32
@@ -39,8 +39,8 @@ type progress struct {
 	note   chan struct{}
 }
 
-func newJob(messages []script.Message, start int64, tag packet.Tag) *job {
-	j := &job{messages: messages, start: start, tag: tag}
+func NewJob(messages []script.Message, start int64, tag packet.Tag) *Job {
+	j := &Job{Messages: messages, Start: start, Tag: tag}
 	for i := range j.got {
 		j.got[i].note = make(chan struct{}, 1)
 	}
@@ -48,7 +48,7 @@ func newJob(messages []script.Message, start int64, tag packet.Tag) *job {
 }
 
 // Arrived notes that a message has arrived at an end, that of a direction's datagrams: Up at the server, Down at the device.
-func (j *job) Arrived(dir int8, index int) {
+func (j *Job) Arrived(dir int8, index int) {
 	end := 0
 	if dir == packet.Up {
 		end = 1
@@ -69,26 +69,26 @@ func (p *progress) arrived(index int) {
 	}
 }
 
-// session is what both ends of a TCP connection share: the device hands its jobs to the server.
-type session struct {
-	jobs   chan *job
-	closed chan struct{}
+// Session is what both ends of a TCP connection share: the device hands its jobs to the server.
+type Session struct {
+	Jobs   chan *Job
+	Closed chan struct{}
 	once   sync.Once
 
-	finished   chan struct{} // of QUIC: closed when the server has done its part
-	mqtt       bool          // messages are MQTT's packets
-	subscribes bool          // of MQTT: the device does, at log-in
+	Finished   chan struct{} // of QUIC: closed when the server has done its part
+	MQTT       bool          // messages are MQTT's packets
+	Subscribes bool          // of MQTT: the device does, at log-in
 }
 
-// close says that the device is about to close the connection.
-func (s *session) close() { s.once.Do(func() { close(s.closed) }) }
+// Close says that the device is about to close the connection.
+func (s *Session) Close() { s.once.Do(func() { close(s.Closed) }) }
 
-// await returns when the server has done its part, too: a connection that is closed forgets what is on its way.
-func (s *session) await(ctx context.Context) error {
+// Await returns when the server has done its part, too: a connection that is closed forgets what is on its way.
+func (s *Session) Await(ctx context.Context) error {
 	t := time.NewTimer(policy.StreamTimeout)
 	defer t.Stop()
 	select {
-	case <-s.finished:
+	case <-s.Finished:
 		return nil
 	case <-t.C:
 		return errors.New("the server has not received all")
@@ -101,11 +101,11 @@ func (s *session) await(ctx context.Context) error {
 // concurrent use.
 type Sessions struct {
 	mu      sync.Mutex
-	streams map[[tokenSize]byte]*session
-	jobs    map[uint32]*job
+	streams map[[TokenSize]byte]*Session
+	jobs    map[uint32]*Job
 	handles uint32
-	pushers map[truth.Key]func(*job) // servers of lasting datagram flows; nil until they have heard from the device
-	greeted map[truth.Key]*greeting  // connections on which the server speaks first: it must not wait for a token
+	pushers map[truth.Key]func(*Job) // servers of lasting datagram flows; nil until they have heard from the device
+	greeted map[truth.Key]*Greeting  // connections on which the server speaks first: it must not wait for a token
 	block   cipher.Block             // makes a datagram's head look random
 }
 
@@ -119,65 +119,65 @@ func NewSessions() (*Sessions, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the datagrams' cipher: %w", err)
 	}
-	return &Sessions{streams: make(map[[tokenSize]byte]*session), jobs: make(map[uint32]*job), pushers: make(map[truth.Key]func(*job)), greeted: make(map[truth.Key]*greeting), block: block}, nil
+	return &Sessions{streams: make(map[[TokenSize]byte]*Session), jobs: make(map[uint32]*Job), pushers: make(map[truth.Key]func(*Job)), greeted: make(map[truth.Key]*Greeting), block: block}, nil
 }
 
-// open registers a new session and returns it with its token.
-func (s *Sessions) open() (*session, [tokenSize]byte, error) {
-	var token [tokenSize]byte
+// Open registers a new session and returns it with its token.
+func (s *Sessions) Open() (*Session, [TokenSize]byte, error) {
+	var token [TokenSize]byte
 	if _, err := rand.Read(token[:]); err != nil {
 		return nil, token, err
 	}
 	token[0] |= 0x80 // no TLS record and no HTTP method begins so
-	x := &session{jobs: make(chan *job, 64), closed: make(chan struct{}), finished: make(chan struct{})}
+	x := &Session{Jobs: make(chan *Job, 64), Closed: make(chan struct{}), Finished: make(chan struct{})}
 	s.mu.Lock()
 	s.streams[token] = x
 	s.mu.Unlock()
 	return x, token, nil
 }
 
-// find returns the session that a token names, or nil.
-func (s *Sessions) find(token [tokenSize]byte) *session {
+// Find returns the session that a token names, or nil.
+func (s *Sessions) Find(token [TokenSize]byte) *Session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.streams[token]
 }
 
-func (s *Sessions) forget(token [tokenSize]byte) {
+func (s *Sessions) Forget(token [TokenSize]byte) {
 	s.mu.Lock()
 	delete(s.streams, token)
 	s.mu.Unlock()
 }
 
-// greeting is of a connection on which the server speaks first.
-type greeting struct {
-	secure  bool // once TLS is set up
-	seed    uint64
-	session chan *session // the device hands it over when it is connected
+// Greeting is of a connection on which the server speaks first.
+type Greeting struct {
+	Secure  bool // once TLS is set up
+	Seed    uint64
+	Session chan *Session // the device hands it over when it is connected
 }
 
-// greet says, before the first packet, that the server of a connection speaks first, until ungreet.
-func (s *Sessions) greet(k truth.Key, secure bool, seed uint64) {
+// Greet says, before the first packet, that the server of a connection speaks first, until ungreet.
+func (s *Sessions) Greet(k truth.Key, secure bool, seed uint64) {
 	s.mu.Lock()
-	s.greeted[k] = &greeting{secure: secure, seed: seed, session: make(chan *session, 1)}
+	s.greeted[k] = &Greeting{Secure: secure, Seed: seed, Session: make(chan *Session, 1)}
 	s.mu.Unlock()
 }
 
-func (s *Sessions) ungreet(k truth.Key) {
+func (s *Sessions) Ungreet(k truth.Key) {
 	s.mu.Lock()
 	delete(s.greeted, k)
 	s.mu.Unlock()
 }
 
-// greeting returns what is known of such a connection; nil of any other.
-func (s *Sessions) greeting(k truth.Key) *greeting {
+// Greeting returns what is known of such a connection; nil of any other.
+func (s *Sessions) Greeting(k truth.Key) *Greeting {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.greeted[k]
 }
 
-// register names a datagram job.
-func (s *Sessions) register(j *job) {
+// Register names a datagram job.
+func (s *Sessions) Register(j *Job) {
 	s.mu.Lock()
 	s.handles++
 	j.handle = s.handles
@@ -185,21 +185,21 @@ func (s *Sessions) register(j *job) {
 	s.mu.Unlock()
 }
 
-// expect says that the server of a lasting flow may be asked to send first, until unexpect.
-func (s *Sessions) expect(k truth.Key) {
+// Expect says that the server of a lasting flow may be asked to send first, until unexpect.
+func (s *Sessions) Expect(k truth.Key) {
 	s.mu.Lock()
 	s.pushers[k] = nil
 	s.mu.Unlock()
 }
 
-func (s *Sessions) unexpect(k truth.Key) {
+func (s *Sessions) Unexpect(k truth.Key) {
 	s.mu.Lock()
 	delete(s.pushers, k)
 	s.mu.Unlock()
 }
 
 // pusher remembers how the server of a flow starts to walk a job by itself, if it may be asked to.
-func (s *Sessions) pusher(k truth.Key, f func(*job)) {
+func (s *Sessions) pusher(k truth.Key, f func(*Job)) {
 	s.mu.Lock()
 	if _, ok := s.pushers[k]; ok {
 		s.pushers[k] = f
@@ -207,8 +207,8 @@ func (s *Sessions) pusher(k truth.Key, f func(*job)) {
 	s.mu.Unlock()
 }
 
-// push starts a job at the server of a flow; false where that end has not heard from the device yet.
-func (s *Sessions) push(k truth.Key, j *job) bool {
+// Push starts a job at the server of a flow; false where that end has not heard from the device yet.
+func (s *Sessions) Push(k truth.Key, j *Job) bool {
 	s.mu.Lock()
 	f := s.pushers[k]
 	s.mu.Unlock()
@@ -219,7 +219,7 @@ func (s *Sessions) push(k truth.Key, j *job) bool {
 	return true
 }
 
-func (s *Sessions) unregister(j *job) {
+func (s *Sessions) Unregister(j *Job) {
 	s.mu.Lock()
 	delete(s.jobs, j.handle)
 	s.mu.Unlock()
@@ -233,13 +233,13 @@ func (s *Sessions) Lasting() int {
 }
 
 // head writes the name of message index of a job, as 16 bytes that look random but for what plainDatagram asks.
-func (s *Sessions) head(dst []byte, j *job, index int) {
-	var b [tokenSize]byte
+func (s *Sessions) head(dst []byte, j *Job, index int) {
+	var b [TokenSize]byte
 	binary.LittleEndian.PutUint32(b[:], j.handle)
 	binary.LittleEndian.PutUint32(b[4:], uint32(index))
 	for try := range uint16(1 << 10) {
 		binary.LittleEndian.PutUint16(b[8:], try)
-		if s.block.Encrypt(dst[:tokenSize], b[:]); plainDatagram(dst) {
+		if s.block.Encrypt(dst[:TokenSize], b[:]); plainDatagram(dst) {
 			return
 		}
 	}
@@ -249,13 +249,13 @@ func (s *Sessions) head(dst []byte, j *job, index int) {
 // malformed: RTP has other first bits, and ISO 8602 (R-GOOSE runs over it) a 4 in the upper half of its second byte.
 func plainDatagram(p []byte) bool { return p[0] < 0x40 && p[1]>>4 != 4 }
 
-// parse reads a datagram's head; nil where it names no job.
-func (s *Sessions) parse(p []byte) (*job, int) {
-	if len(p) < tokenSize {
+// Parse reads a datagram's head; nil where it names no job.
+func (s *Sessions) Parse(p []byte) (*Job, int) {
+	if len(p) < TokenSize {
 		return nil, 0
 	}
-	var b [tokenSize]byte
-	s.block.Decrypt(b[:], p[:tokenSize])
+	var b [TokenSize]byte
+	s.block.Decrypt(b[:], p[:TokenSize])
 	for _, z := range b[10:] {
 		if z != 0 {
 			return nil, 0
@@ -265,7 +265,7 @@ func (s *Sessions) parse(p []byte) (*job, int) {
 	j := s.jobs[binary.LittleEndian.Uint32(b[:])]
 	s.mu.Unlock()
 	index := int(binary.LittleEndian.Uint32(b[4:]))
-	if j == nil || index >= len(j.messages) {
+	if j == nil || index >= len(j.Messages) {
 		return nil, 0
 	}
 	return j, index

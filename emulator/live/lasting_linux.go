@@ -8,16 +8,17 @@ import (
 
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
+	"glasshouse/emulator/live/exchange"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 )
 
-// line is a lasting service: one connection, or one UDP socket, for as long as the device lives. Exchanges follow each
+// lasting is a lasting service: one connection, or one UDP socket, for as long as the device lives. Exchanges follow each
 // other on it. When it breaks it is opened again, under the event of the boot. All but queue and done belong to run.
-type line struct {
+type lasting struct {
 	host  *Host
 	s     *profile.Service
-	queue chan errand
+	queue chan task
 	done  chan struct{}
 	once  sync.Once
 
@@ -28,7 +29,7 @@ type line struct {
 	pause  time.Duration
 }
 
-type errand struct {
+type task struct {
 	ctx    context.Context
 	x      *script.Exchange
 	at     int64
@@ -36,25 +37,25 @@ type errand struct {
 	result chan<- error
 }
 
-func newLine(h *Host, s *profile.Service) *line {
-	l := &line{host: h, s: s, queue: make(chan errand, 1024), done: make(chan struct{}), pause: policy.ReconnectFirst}
+func newLasting(h *Host, s *profile.Service) *lasting {
+	l := &lasting{host: h, s: s, queue: make(chan task, 1024), done: make(chan struct{}), pause: policy.ReconnectFirst}
 	h.wg.Go(l.run)
 	return l
 }
 
 var errStopped = errors.New("the host has stopped")
 
-func (l *line) enqueue(ctx context.Context, x *script.Exchange, at int64, tag packet.Tag, result chan<- error) {
+func (l *lasting) enqueue(ctx context.Context, x *script.Exchange, at int64, tag packet.Tag, result chan<- error) {
 	select {
-	case l.queue <- errand{ctx, x, at, tag, result}:
+	case l.queue <- task{ctx, x, at, tag, result}:
 	default:
 		result <- errors.New("too many exchanges wait for the connection")
 	}
 }
 
-func (l *line) stop() { l.once.Do(func() { close(l.done) }) }
+func (l *lasting) stop() { l.once.Do(func() { close(l.done) }) }
 
-func (l *line) run() {
+func (l *lasting) run() {
 	defer l.hangUp()
 	for {
 		due, rest := l.watch()
@@ -78,7 +79,7 @@ func (l *line) run() {
 }
 
 // watch tells when the line must be mended: its connection broke, or another try is due. rest ends the watch.
-func (l *line) watch() (due <-chan struct{}, rest func()) {
+func (l *lasting) watch() (due <-chan struct{}, rest func()) {
 	switch {
 	case l.conn != nil:
 		return l.conn.watch()
@@ -91,7 +92,7 @@ func (l *line) watch() (due <-chan struct{}, rest func()) {
 }
 
 // mend closes what the far end has closed, and tries once to open it again.
-func (l *line) mend() {
+func (l *lasting) mend() {
 	if l.conn != nil {
 		l.conn.takeLeave()
 		l.conn = nil
@@ -100,24 +101,24 @@ func (l *line) mend() {
 }
 
 // backoff returns how long to wait before the next try.
-func (l *line) backoff() time.Duration {
+func (l *lasting) backoff() time.Duration {
 	pause := l.pause
 	l.pause = min(2*pause, policy.ReconnectMost)
 	return pause
 }
 
-func (l *line) hangUp() {
+func (l *lasting) hangUp() {
 	if l.conn != nil {
 		l.conn.drop()
 		l.conn = nil
 	}
 	if l.udp != nil {
-		l.udp.close()
+		l.udp.Close()
 		l.udp = nil
 	}
 }
 
-func (l *line) perform(e errand) error {
+func (l *lasting) perform(e task) error {
 	select {
 	case <-l.host.ready:
 	case <-e.ctx.Done():
@@ -127,55 +128,55 @@ func (l *line) perform(e errand) error {
 		if err := l.host.c.Clock.Sleep(e.ctx, e.at); err != nil {
 			return err
 		}
-		return l.open(e.ctx, e.tag, packet.RoleTCPHandshake, e.x.Messages)
+		return l.Open(e.ctx, e.tag, packet.RoleTCPHandshake, e.x.Messages)
 	}
 	if e.x.Op == profile.OpReconnect || e.x.Op == profile.OpDisconnect {
 		if err := l.host.c.Clock.Sleep(e.ctx, e.at); err != nil {
 			return err
 		}
-		l.close()
+		l.Close()
 		if e.x.Op == profile.OpDisconnect {
 			return nil
 		}
-		return l.open(e.ctx, e.tag, packet.RoleReconnect, e.x.Messages)
+		return l.Open(e.ctx, e.tag, packet.RoleReconnect, e.x.Messages)
 	}
 	if l.s.Stream() {
 		return l.stream(e)
 	}
-	if err := l.open(e.ctx, e.tag, packet.RoleTCPHandshake, nil); err != nil {
+	if err := l.Open(e.ctx, e.tag, packet.RoleTCPHandshake, nil); err != nil {
 		return err
 	}
-	return l.udp.walk(e.ctx, newJob(e.x.Messages, e.at, e.tag))
+	return l.udp.walk(e.ctx, exchange.NewJob(e.x.Messages, e.at, e.tag))
 }
 
-// close ends the connection, if there is one, in order; nobody wants it until it is opened again.
-func (l *line) close() {
+// Close ends the connection, if there is one, in order; nobody wants it until it is opened again.
+func (l *lasting) Close() {
 	l.wanted = false
 	if l.conn != nil {
-		l.conn.close()
+		l.conn.Close()
 		l.conn = nil
 	}
 }
 
-func (l *line) stream(e errand) error {
+func (l *lasting) stream(e task) error {
 	boot := l.host.bootTag()
-	if err := l.open(e.ctx, boot, packet.RoleReconnect, nil); err != nil {
+	if err := l.Open(e.ctx, boot, packet.RoleReconnect, nil); err != nil {
 		return err
 	}
-	err := l.conn.walk(e.ctx, newJob(e.x.Messages, e.at, e.tag))
+	err := l.conn.walk(e.ctx, exchange.NewJob(e.x.Messages, e.at, e.tag))
 	if err == nil {
 		return nil
 	}
 	l.conn.drop()
 	l.conn = nil
 	if e.ctx.Err() == nil {
-		_ = l.open(e.ctx, boot, packet.RoleReconnect, nil)
+		_ = l.Open(e.ctx, boot, packet.RoleReconnect, nil)
 	}
 	return err
 }
 
-// open brings the line up if it is down. first is what is said on it at first; nil: what the service's log-in says.
-func (l *line) open(ctx context.Context, tag packet.Tag, role packet.Role, first []script.Message) error {
+// Open brings the line up if it is down. first is what is said on it at first; nil: what the service's log-in says.
+func (l *lasting) Open(ctx context.Context, tag packet.Tag, role packet.Role, first []script.Message) error {
 	l.wanted = true
 	if !l.s.Stream() {
 		return l.openDatagrams(ctx, tag)
@@ -194,7 +195,7 @@ func (l *line) open(ctx context.Context, tag packet.Tag, role packet.Role, first
 
 // openDatagrams opens the socket and logs in. A log-in that is lost is not repeated: the far end knows the device by the
 // next datagram.
-func (l *line) openDatagrams(ctx context.Context, tag packet.Tag) error {
+func (l *lasting) openDatagrams(ctx context.Context, tag packet.Tag) error {
 	if l.udp != nil {
 		return nil
 	}
@@ -202,17 +203,17 @@ func (l *line) openDatagrams(ctx context.Context, tag packet.Tag) error {
 	if err != nil {
 		return err
 	}
-	u.host.c.Sessions.expect(u.flow.Key())
+	u.host.c.Sessions.Expect(u.flow.Key())
 	l.udp = u
 	if m := script.LoginMessages(l.s, l.host.draw); m != nil {
-		return u.walk(ctx, newJob(m, l.host.c.Clock.Now(), tag))
+		return u.walk(ctx, exchange.NewJob(m, l.host.c.Clock.Now(), tag))
 	}
 	return nil
 }
 
 // login opens the connection and says its first messages. The connection outlives the exchange that opens it: it ends
 // with the host.
-func (l *line) login(ctx context.Context, tag packet.Tag, role packet.Role, first []script.Message) error {
+func (l *lasting) login(ctx context.Context, tag packet.Tag, role packet.Role, first []script.Message) error {
 	if !l.was {
 		role = packet.RoleTCPHandshake
 	}
@@ -224,7 +225,7 @@ func (l *line) login(ctx context.Context, tag packet.Tag, role packet.Role, firs
 		first = script.LoginMessages(l.s, l.host.draw)
 	}
 	if first != nil {
-		if err := c.walk(ctx, newJob(first, l.host.c.Clock.Now(), tag.As(roleOr(role, packet.RoleData)))); err != nil {
+		if err := c.walk(ctx, exchange.NewJob(first, l.host.c.Clock.Now(), tag.As(roleOr(role, packet.RoleData)))); err != nil {
 			c.drop()
 			return err
 		}

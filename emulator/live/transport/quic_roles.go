@@ -1,4 +1,4 @@
-package live
+package transport
 
 import (
 	"context"
@@ -20,23 +20,23 @@ const protoH3 = "h3"
 // quicIdle is after how much silence a connection is given up: longer than any message waits.
 const quicIdle = 2 * time.Hour
 
-// quicConfig says how both ends speak QUIC. Packets have one size, below what a LAN behind a tunnel lets through.
-func quicConfig(tracer func(ctx context.Context) *quicRoles) *quic.Config {
+// QUICConfig says how both ends speak QUIC. Packets have one size, below what a LAN behind a tunnel lets through.
+func QUICConfig(tracer func(ctx context.Context) *QUICRoles) *quic.Config {
 	return &quic.Config{
 		Versions: []quic.Version{quic.Version1}, InitialPacketSize: wire.QUICDatagram, DisablePathMTUDiscovery: true, MaxIdleTimeout: quicIdle,
 		Tracer: func(ctx context.Context, _ bool, _ quic.ConnectionID) qlogwriter.Trace { return tracer(ctx) },
 	}
 }
 
-// quicTLS makes a configuration of TLS that of QUIC.
-func quicTLS(c *tls.Config) *tls.Config {
+// QUICTLS makes a configuration of TLS that of QUIC.
+func QUICTLS(c *tls.Config) *tls.Config {
 	c.MinVersion, c.NextProtos = tls.VersionTLS13, []string{protoH3}
 	return c
 }
 
-// quicRoles tells what the datagrams of one end of a connection are for: quic-go traces each packet before it sends it. Safe
+// QUICRoles tells what the datagrams of one end of a connection are for: quic-go traces each packet before it sends it. Safe
 // for concurrent use.
-type quicRoles struct {
+type QUICRoles struct {
 	mu      sync.Mutex
 	packets []quicPacket // traced, and not sent yet
 	top     int64        // stream bytes below were sent before
@@ -47,19 +47,19 @@ type quicPacket struct {
 	role packet.Role
 }
 
-var _ qlogwriter.Trace = (*quicRoles)(nil)
+var _ qlogwriter.Trace = (*QUICRoles)(nil)
 
 // AddProducer implements qlogwriter.Trace.
-func (q *quicRoles) AddProducer() qlogwriter.Recorder { return q }
+func (q *QUICRoles) AddProducer() qlogwriter.Recorder { return q }
 
 // SupportsSchemas implements qlogwriter.Trace.
-func (q *quicRoles) SupportsSchemas(string) bool { return false }
+func (q *QUICRoles) SupportsSchemas(string) bool { return false }
 
 // Close implements qlogwriter.Recorder.
-func (q *quicRoles) Close() error { return nil }
+func (q *QUICRoles) Close() error { return nil }
 
 // RecordEvent implements qlogwriter.Recorder.
-func (q *quicRoles) RecordEvent(e qlogwriter.Event) {
+func (q *QUICRoles) RecordEvent(e qlogwriter.Event) {
 	if sent, ok := e.(qlog.PacketSent); ok {
 		q.mu.Lock()
 		q.packets = append(q.packets, quicPacket{sent.Raw.Length, q.roleOf(&sent)})
@@ -68,7 +68,7 @@ func (q *quicRoles) RecordEvent(e qlogwriter.Event) {
 }
 
 // roleOf tells what a packet is for. Whoever repeats stream data sends nothing new beside it.
-func (q *quicRoles) roleOf(p *qlog.PacketSent) packet.Role {
+func (q *QUICRoles) roleOf(p *qlog.PacketSent) packet.Role {
 	if p.Header.PacketType != qlog.PacketType1RTT {
 		return packet.RoleTLSHandshake
 	}
@@ -98,9 +98,9 @@ func (q *quicRoles) roleOf(p *qlog.PacketSent) packet.Role {
 	return role
 }
 
-// take returns the role of the datagram of so many bytes that is sent now: that of its first packet. What is not traced is a
+// Take returns the role of the datagram of so many bytes that is sent now: that of its first packet. What is not traced is a
 // goodbye that is said again.
-func (q *quicRoles) take(size int) packet.Role {
+func (q *QUICRoles) Take(size int) packet.Role {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.packets) == 0 {

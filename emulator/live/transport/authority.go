@@ -1,4 +1,4 @@
-package live
+package transport
 
 import (
 	"crypto/ecdsa"
@@ -79,17 +79,17 @@ func (a *Authority) leaf(host string) (*tls.Certificate, error) {
 	return c, nil
 }
 
-// serverConfig serves any host by its SNI, in TLS 1.2 or 1.3 as the client asks, and HTTP/2 to those that offer it. Tickets are off at both ends, so that a
+// ServerConfig serves any host by its SNI, in TLS 1.2 or 1.3 as the client asks, and HTTP/2 to those that offer it. Tickets are off at both ends, so that a
 // handshake is always a full one and record counts are exact.
-func (a *Authority) serverConfig() *tls.Config {
+func (a *Authority) ServerConfig() *tls.Config {
 	return &tls.Config{
-		MinVersion: tls.VersionTLS12, SessionTicketsDisabled: true, DynamicRecordSizingDisabled: true, NextProtos: []string{protoH2},
+		MinVersion: tls.VersionTLS12, SessionTicketsDisabled: true, DynamicRecordSizingDisabled: true, NextProtos: []string{ProtocolHTTP2},
 		GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) { return a.leaf(h.ServerName) },
 	}
 }
 
-// clientConfig speaks exactly one version of TLS to one host.
-func (a *Authority) clientConfig(host string, version uint16) *tls.Config {
+// ClientConfig speaks exactly one version of TLS to one host.
+func (a *Authority) ClientConfig(host string, version uint16) *tls.Config {
 	c := &tls.Config{
 		ServerName: host, RootCAs: a.pool, MinVersion: version, MaxVersion: version,
 		SessionTicketsDisabled: true, DynamicRecordSizingDisabled: true,
