@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"glasshouse/devices/catalogue"
 	"glasshouse/devices/profile"
@@ -30,6 +31,12 @@ func Names() []string {
 		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
 	}
 	slices.Sort(names)
+	return append(names, singles()...)
+}
+
+// singles are the names of the scenarios of one device alone. Modes are in the profiles, which are parsed once.
+var singles = sync.OnceValue(func() []string {
+	var names []string
 	for _, d := range catalogue.Names() {
 		names = append(names, singlePrefix+d)
 		if p, err := catalogue.Load(d); err == nil { // a broken profile shows when it is loaded
@@ -39,17 +46,17 @@ func Names() []string {
 		}
 	}
 	return names
-}
+})
 
 // Text returns the YAML of a built-in scenario.
 func Text(name string) ([]byte, error) {
-	if !slices.Contains(Names(), name) {
-		return nil, fmt.Errorf("no scenario %q; %s", name, strictyaml.Suggest(name, Names(), "`glasshouse scenarios list` lists them"))
+	if src, err := library.ReadFile("library/" + name + ".yaml"); err == nil {
+		return src, nil
 	}
-	if single, ok := strings.CutPrefix(name, singlePrefix); ok {
+	if single, ok := strings.CutPrefix(name, singlePrefix); ok && slices.Contains(singles(), name) {
 		return singleText(name, single)
 	}
-	return library.ReadFile("library/" + name + ".yaml")
+	return nil, fmt.Errorf("no scenario %q; %s", name, strictyaml.Suggest(name, Names(), "`glasshouse scenarios list` lists them"))
 }
 
 // Load returns a built-in scenario by its name, or reads one from a file.
