@@ -11,12 +11,13 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"glasshouse/classifier/twosample"
 	"glasshouse/devices/catalogue"
 	"glasshouse/devices/learn"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
-	"golang.org/x/sync/errgroup"
 )
 
 // CompareOptions say what is compared: a profile's emulation, and a trace of a real device.

@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -67,10 +65,7 @@ func isolation() DoctorCheck {
 	c := DoctorCheck{Name: "user, network and mount namespaces can be made"}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "/proc/self/exe")
-	cmd.Args = []string{probeName}
-	cmd.SysProcAttr = isolate()
-	out, err := cmd.CombinedOutput()
+	out, err := Probe(ctx)
 	if c.OK = err == nil; !c.OK {
 		c.Fix = fmt.Sprintf("see the settings above, or run outside of the container   (the kernel or the container refuses: %v%s)", err, trimmed(out))
 	}
@@ -82,47 +77,6 @@ func trimmed(b []byte) string {
 		return ": " + string(b)
 	}
 	return ""
-}
-
-// isolate asks for the namespaces of a lab. Nobody changes who they are: root keeps all the ids that it has, so that tools
-// which give up root for a user of their own still can; anybody else keeps the one that they are, and is handed the
-// capabilities over what is inside.
-func isolate() *syscall.SysProcAttr {
-	a := &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWNS,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}},
-		Pdeathsig:   syscall.SIGTERM,
-		Setpgid:     true, // Ctrl-C reaches the parent alone, which stops the lab in order
-	}
-	if os.Getuid() == 0 {
-		if n := mapped("/proc/self/uid_map"); n > 0 {
-			a.UidMappings[0].Size = n
-		}
-		if n := mapped("/proc/self/gid_map"); n > 0 {
-			// Where this process may not drop groups itself, as below `unshare -r`, nothing that it starts may.
-			may, err := os.ReadFile("/proc/self/setgroups")
-			a.GidMappings[0].Size, a.GidMappingsEnableSetgroups = n, err == nil && string(bytes.TrimSpace(may)) == "allow"
-		}
-		return a
-	}
-	a.AmbientCaps = []uintptr{
-		unix.CAP_NET_ADMIN, unix.CAP_NET_RAW, unix.CAP_NET_BIND_SERVICE, unix.CAP_SYS_ADMIN, unix.CAP_SYS_CHROOT, unix.CAP_SYS_PTRACE,
-	}
-	return a
-}
-
-// mapped returns how many ids from 0 on this process's user namespace knows, if its map is one line from 0.
-func mapped(path string) int {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return 0
-	}
-	var inside, outside, n int
-	if _, err := fmt.Sscan(string(b), &inside, &outside, &n); err != nil || inside != 0 {
-		return 0
-	}
-	return n
 }
 
 // tunDevice opens the device and asks it what it can do: a file of that name is not enough.

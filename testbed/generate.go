@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
-	"glasshouse/devices/script"
+	"golang.org/x/sync/errgroup"
+
 	"glasshouse/emulator/wire"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
-	"golang.org/x/sync/errgroup"
 )
 
 // GenerateOptions say which homes to live in the virtual world. Equal scenarios, seeds, homes, durations and kinds of output
@@ -69,44 +68,6 @@ func (o *GenerateOptions) shardHomes() []int {
 	return homes
 }
 
-// fewHomes is how many homes a worker lives until it does not matter which of them comes last.
-const fewHomes = 16
-
-// planned is which part of the duration is planned to tell how large a home is.
-const planned = 8
-
-// inOrder says in which order homes are begun: those first that are expected to take longest, so that no worker is left alone with
-// one of them at the end. What a home plans for the beginning tells how large it is.
-func (o *GenerateOptions) inOrder(homes []int, density float64) []int {
-	if o.Workers < 2 || len(homes) > fewHomes*o.Workers {
-		return homes
-	}
-	size := make(map[int]int, len(homes))
-	for _, home := range homes {
-		h, err := o.Scenario.Draw(o.Seed, home)
-		if err != nil { // the worker that lives it tells
-			return homes
-		}
-		size[home] = planSize(h.Agenda(o.Duration/planned, density))
-	}
-	homes = slices.Clone(homes)
-	slices.SortStableFunc(homes, func(a, b int) int { return size[b] - size[a] })
-	return homes
-}
-
-// planSize is roughly how many packets a plan makes: two for a message, and one more for each thousand bytes.
-func planSize(a *script.Agenda) int {
-	n := 0
-	for p, ok := a.Next(); ok; p, ok = a.Next() {
-		for i := range p.Activity.Exchanges {
-			for _, m := range p.Activity.Exchanges[i].Messages {
-				n += 2 + m.Size/1000
-			}
-		}
-	}
-	return n
-}
-
 // Generate lives homes in the virtual world and writes their data set. A run that was stopped, or killed, goes on where it
 // was: home by home.
 func Generate(ctx context.Context, o GenerateOptions) (*GenerateResult, error) {
@@ -115,7 +76,10 @@ func Generate(ctx context.Context, o GenerateOptions) (*GenerateResult, error) {
 	if density == 0 {
 		density = o.Scenario.Household.Density
 	}
-	m := manifestOf(o.Scenario, o.Seed, dataset.WorldVirtual, o.Scenario.Start.UnixNano(), o.Duration, density)
+	about := Description{
+		Scenario: o.Scenario, Seed: o.Seed, World: dataset.WorldVirtual, StartNs: o.Scenario.Start.UnixNano(), Duration: o.Duration, Density: density,
+	}
+	m := about.Manifest()
 	m.RunHomes, m.Captures, m.Snaplen = o.Homes, o.Captures, o.Snaplen
 	if o.Of > 1 {
 		m.Shard = fmt.Sprintf("%d/%d", o.Shard, o.Of)
@@ -126,7 +90,7 @@ func Generate(ctx context.Context, o GenerateOptions) (*GenerateResult, error) {
 		return nil, err
 	}
 	res := &GenerateResult{Dataset: o.Out, Seed: o.Seed, Complete: true, Already: found == dataset.FoundComplete}
-	g := &generator{o: o, set: set, density: density, began: began, counts: make(map[int]homeProgress)}
+	g := &generator{o: o, about: about, set: set, began: began, counts: make(map[int]homeProgress)}
 	if found != dataset.FoundComplete {
 		if err := g.run(ctx); err != nil {
 			return nil, err
@@ -155,8 +119,8 @@ func Generate(ctx context.Context, o GenerateOptions) (*GenerateResult, error) {
 // generator lives the homes of a shard.
 type generator struct {
 	o       GenerateOptions
+	about   Description
 	set     *dataset.Set
-	density float64
 	began   time.Time
 	resumed int
 	chains  wire.Chains // of the homes' clouds
@@ -191,7 +155,7 @@ func (g *generator) run(ctx context.Context) error {
 	g.mu.Unlock()
 	workers, running := errgroup.WithContext(ctx)
 	workers.SetLimit(max(g.o.Workers, 1))
-	for _, home := range g.o.inOrder(left, g.density) {
+	for _, home := range g.o.inOrder(left, g.about.Density) {
 		if running.Err() != nil {
 			break
 		}
@@ -219,27 +183,26 @@ func (g *generator) home(ctx context.Context, index int) error {
 		return err
 	}
 	names := newLabeller(h.Specimens, h.Activities())
-	options, err := homeOptions(sc, h, g.o.Seed, dataset.WorldVirtual, sc.Start.UnixNano())
+	options, err := g.about.HomeOptions(h)
 	if err != nil {
 		return err
 	}
 	options.Snaplen = g.o.Snaplen
+	files := names.direct(options)
+	files.Captures, files.LAN = g.o.Captures != dataset.CapturesNone, g.o.Captures == dataset.CapturesAll
 	part := g.set.PartPath(index)
 	if err := os.RemoveAll(part); err != nil {
 		return err
 	}
 	r, err := runVirtual(ctx, virtualOrder{
-		Scenario: sc, Home: h, Names: names, Duration: g.o.Duration, Density: g.density, Dir: part, Chains: &g.chains,
-		Options: dataset.DirectOptions{
-			HomeOptions: options, Captures: g.o.Captures != dataset.CapturesNone, LAN: g.o.Captures == dataset.CapturesAll,
-			Units: names.units, Activities: names.activities,
-		},
+		Scenario: sc, Home: h, Names: names, Duration: g.o.Duration, Density: g.about.Density, Dir: part, Chains: &g.chains,
+		Options:  files,
 		Progress: func(done time.Duration, n Counts) { g.report(index, homeProgress{done, n.WAN}, false) },
 	})
 	if err != nil {
 		return err
 	}
-	if err := g.set.HomeDone(homeInfo(h, names), r.Counts, r.Fidelity, r.Files); err != nil {
+	if err := g.set.HomeDone(names.home(h), r.Counts, r.Fidelity, r.Files); err != nil {
 		return err
 	}
 	g.mu.Lock()

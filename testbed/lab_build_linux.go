@@ -60,7 +60,7 @@ func (l *lab) namespace(name string) (*netns.Namespace, error) {
 	return ns, ns.Bind(filepath.Join("/run/netns", name))
 }
 
-func (l *lab) tunnelled() bool { return l.sc.Path == "vpn" }
+func (l *lab) tunnelled() bool { return tunnelled(l.sc) }
 
 func (l *lab) lanMTU() int {
 	if l.tunnelled() {

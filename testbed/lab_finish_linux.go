@@ -20,14 +20,17 @@ const dropBudget = 1e-4
 // openFiles makes the data set, with its manifest in the state "running".
 func (l *lab) openFiles() error {
 	h := l.home
-	m := manifestOf(l.sc, l.order.Seed, dataset.WorldLive, l.start.UnixNano(), l.order.Duration, l.density())
-	m.Vocabulary, m.Homes = l.names.vocabulary(), []dataset.HomeInfo{homeInfo(h, l.names)}
+	about := Description{
+		Scenario: l.sc, Seed: l.order.Seed, World: dataset.WorldLive, StartNs: l.start.UnixNano(), Duration: l.order.Duration, Density: l.density(),
+	}
+	m := about.Manifest()
+	m.Vocabulary, m.Homes = l.names.vocabulary(), []dataset.HomeInfo{l.names.home(h)}
 	set, err := dataset.Create(l.order.Out, m, []byte(l.sc.YAML()))
 	if err != nil {
 		return err
 	}
 	l.set = set
-	o, err := homeOptions(l.sc, h, l.order.Seed, dataset.WorldLive, l.start.UnixNano())
+	o, err := about.HomeOptions(h)
 	if err != nil {
 		return err
 	}
@@ -54,7 +57,7 @@ func (l *lab) finish(cut bool, took time.Duration) (*Result, error) {
 
 	n := l.tally.counts()
 	m.Counts.LAN, m.Counts.WAN, m.Counts.Up, m.Counts.Down = n.LAN, n.WAN, n.Up, n.Down
-	m.Counts.WithoutLAN, m.Counts.Local, m.Counts.Events = l.tally.bare, l.tally.local(), l.tally.events
+	m.Counts.WithoutLAN, m.Counts.Local, m.Counts.Events = l.tally.withoutLAN(), l.tally.local(), l.tally.scriptedEvents()
 	l.files.AirCounts(&m.Counts)
 	m.Counts.Drops = l.drops()
 	m.Homes[0].Packets = n.WAN
@@ -74,7 +77,7 @@ func (l *lab) finish(cut bool, took time.Duration) (*Result, error) {
 	}
 	return &Result{
 		Valid: m.Valid, Reasons: m.Reasons, Dataset: l.order.Out, Seed: l.order.Seed, Packets: n, SimulatedS: elapsed.Seconds(),
-		WallS: took.Seconds(), Cut: cut, Scenario: l.sc.Name, Events: l.tally.events,
+		WallS: took.Seconds(), Cut: cut, Scenario: l.sc.Name, Events: l.tally.scriptedEvents(),
 	}, nil
 }
 
@@ -113,9 +116,9 @@ func (l *lab) fidelity(m *dataset.Manifest) (slow int64) {
 		slow += l.far.dropped()
 	}
 	if l.ap != nil {
-		d := l.wan.dropped()
-		d.unseen(f.Drops, l.ap.Drops())
-		f.Drops["leak_blocked"] = d.Leaks - d.LeaksLAN
+		l.wan.dropped().unseen(f.Drops, l.ap.Drops())
+		all, lan := l.trace.leaked()
+		f.Drops["leak_blocked"] = all - lan
 	}
 	return slow
 }
@@ -127,9 +130,9 @@ func (l *lab) drops() map[string]int64 {
 		return drops
 	}
 	d := l.wan.dropped()
-	drops["wan_queue"], drops["nat"], drops["leak_blocked"] = d.UpQueue, d.UpNAT, d.LeaksLAN
-	drops["kernel"] = l.trace.hopUp.Expire(0)
-	drops["after_end"] = max(l.tally.forwarded()-d.UpQueue-d.UpNAT-d.LeaksLAN-drops["kernel"], 0)
+	_, leaked := l.trace.leaked()
+	drops["wan_queue"], drops["nat"], drops["leak_blocked"], drops["kernel"] = d.UpQueue, d.UpNAT, leaked, l.trace.swallowed()
+	drops["after_end"] = max(l.tally.forwarded()-d.UpQueue-d.UpNAT-leaked-drops["kernel"], 0)
 	return drops
 }
 

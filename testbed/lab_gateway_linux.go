@@ -53,9 +53,10 @@ func (l *lab) buildGateway(ctx context.Context) error {
 		return err
 	}
 
-	w := newWAN(h, l.tunnelled(), l.path, &l.pool, l.rows)
-	l.wan, l.trace = w, newTrace(w, l.flows, h.WANAddr, h.LAN, l.sink(eth0))
-	l.onClose(closeFunc(w.close))
+	l.toEth0 = l.sink(eth0)
+	l.trace = newTrace(traceConfig{Clock: l.path, Flows: l.flows, Tunnel: l.tunnelled(), Addr: h.WANAddr, LAN: h.LAN})
+	l.wan = newWAN(wanConfig{Home: h, Tunnel: l.tunnelled(), Clock: l.path, Pool: &l.pool, Rows: l.rows, World: l})
+	l.onClose(closeFunc(l.wan.close))
 
 	toWlan0 := l.sink(wlan0)
 	l.ap = accesspoint.New(accesspoint.Config{
@@ -65,7 +66,7 @@ func (l *lab) buildGateway(ctx context.Context) error {
 	})
 	l.onClose(closeFunc(l.ap.Close))
 	l.read(wlan0, l.fromGateway)
-	l.read(eth0, l.trace.FromEth0)
+	l.read(eth0, l.fromEth0)
 	dhcp, err := router.ServeDHCP(gw, "wlan0", router.DHCPConfig{
 		Server: h.GatewayLAN, Prefix: h.LAN, Leases: h.Leases(), Router: h.GatewayLAN, DNS: h.DNS, MTU: l.lanMTU(),
 		Lease: leaseTime,
@@ -81,8 +82,9 @@ func (l *lab) buildGateway(ctx context.Context) error {
 func (l *lab) stations() []accesspoint.Station {
 	l.taps = make([]func([]byte), len(l.home.Specimens))
 	stations := make([]accesspoint.Station, len(l.home.Specimens))
-	for i, s := range l.home.Specimens {
-		stations[i] = accesspoint.Station{Unit: s.Index, MAC: s.MAC, Addr: s.Addr, Doze: s.Profile.WiFi.Doze, Acks: s.Profile.Stack.Acks, Pace: paceOf(s.Profile), Deliver: func(b []byte) { l.taps[i](b) }}
+	for i := range l.home.Specimens {
+		stations[i] = stationOf(&l.home.Specimens[i])
+		stations[i].Deliver = func(b []byte) { l.taps[i](b) }
 	}
 	return stations
 }
@@ -91,13 +93,9 @@ func (l *lab) stations() []accesspoint.Station {
 func (l *lab) toGateway(p *packet.Packet, wlan0 func([]byte)) {
 	if ip, ok := routed(p.Data, l.home.LAN); ok {
 		l.tally.crosses(true)
-		x, ok := l.flows.Attribute(ip, packet.Up)
-		if !ok || x.Unit != p.Lineage.Unit {
-			x = packet.Unattributed()
+		if !l.trace.routed(ip, p.Lineage, p.At) {
 			l.unknownFlow(ip, p.Lineage.Unit)
 		}
-		x.LANFrame = p.Lineage.LANFrame
-		l.trace.hopUp.Enter(ip, x, p.At)
 	}
 	wlan0(p.Data)
 }
@@ -106,7 +104,7 @@ func (l *lab) toGateway(p *packet.Packet, wlan0 func([]byte)) {
 func (l *lab) fromGateway(frame []byte) {
 	var x packet.Lineage
 	if len(frame) >= 34 && frame[12] == 8 && frame[13] == 0 {
-		if found, ok := l.trace.hopDown.Leave(frame[14:]); ok {
+		if found, ok := l.trace.delivered(frame[14:]); ok {
 			x = found
 			l.tally.crosses(false)
 		}

@@ -10,7 +10,6 @@ import (
 	"glasshouse/emulator/live/exchange"
 	"glasshouse/emulator/live/router"
 	"glasshouse/emulator/live/transport"
-	"glasshouse/emulator/packet"
 )
 
 // buildInternet makes everything beyond the ISP: the clouds' servers on any-IP addresses, DNS and NTP.
@@ -45,9 +44,8 @@ func (l *lab) buildInternet(ctx context.Context) error {
 	if err := inet.AddLocal(netip.MustParsePrefix("198.18.0.0/15")); err != nil { // RFC 2544's block: no real host has one
 		return err
 	}
-	toISP := l.sink(isp0)
-	l.wan.toISP = func(p *packet.Packet) { toISP(p.Data) }
-	l.read(isp0, l.trace.FromISP)
+	l.toISP0 = l.sink(isp0)
+	l.read(isp0, l.fromISP0)
 	if l.authority, err = transport.NewAuthority(); err != nil {
 		return err
 	}
@@ -65,11 +63,8 @@ func (l *lab) buildInternet(ctx context.Context) error {
 // cloudConfig lists what the home's devices will ask of the internet.
 func (l *lab) cloudConfig() cloud.Config {
 	c := cloud.Config{
-		NS: l.inet, Names: make(map[string]netip.Addr), DNS: l.home.DNS, NTP: l.home.NTP, Registry: l.flows,
-		Sessions: l.sessions, Authority: l.authority, Clock: l.wall, Peer: l.peer, Log: slog.Default(),
-	}
-	for _, cloud := range l.home.Clouds {
-		c.Names[cloud.Host] = cloud.Addr
+		NS: l.inet, Names: namesOf(l.home), DNS: l.home.DNS, NTP: l.home.NTP, Registry: l.flows,
+		Sessions: l.sessions, Authority: l.authority, Clock: l.wall, Peer: l.wan.peer, Log: slog.Default(),
 	}
 	streams, datagrams, quic := make(map[uint16]bool), make(map[netip.AddrPort]bool), make(map[netip.AddrPort]bool)
 	for _, p := range l.home.Profiles {
@@ -98,30 +93,11 @@ func (l *lab) cloudConfig() cloud.Config {
 }
 
 func (l *lab) routerConfig() router.Config {
-	c := router.Config{NS: l.gw, Clock: l.wall, DNS: l.home.DNS, NTP: l.home.NTP}
-	if len(l.home.Clouds) > 0 {
-		c.Name = l.home.Clouds[0].Host
-	}
-	for _, cloud := range l.home.Clouds {
-		if cloud.Addr == l.home.NTP {
-			c.Name = cloud.Host
-		}
-	}
-	return c
+	return router.Config{NS: l.gw, Clock: l.wall, DNS: l.home.DNS, NTP: l.home.NTP, Name: timeServer(l.home)}
 }
 
 func (l *lab) unsolicitedConfig() cloud.UnsolicitedConfig {
 	return cloud.UnsolicitedConfig{
 		NS: l.inet, Clock: l.wall, Target: l.home.WANAddr, Rate: l.home.WAN.Unsolicited, Seed: l.home.Seed,
 	}
-}
-
-// peer tells whom a server talks to: behind NAPT it sees the home's address and a translated port.
-func (l *lab) peer(proto uint8, seen netip.AddrPort) (netip.AddrPort, bool) {
-	if l.tunnelled() {
-		return seen, true
-	}
-	l.wan.mu.Lock()
-	defer l.wan.mu.Unlock()
-	return l.wan.napt.Table().Peer(proto, seen.Port())
 }

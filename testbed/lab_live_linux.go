@@ -49,8 +49,8 @@ type lab struct {
 	wan   *wan
 	trace *trace
 	far   *farTUN // nil without a tunnel
-	airMu sync.Mutex
-	pan   *pan.Air // under airMu; nil where no unit is a hub
+	panMu sync.Mutex
+	pan   *pan.Air // under panMu; nil where no unit is a hub
 	ap    *accesspoint.AccessPoint
 
 	start     time.Time                   // wall time of script time 0
@@ -60,6 +60,8 @@ type lab struct {
 	sessions  *exchange.Sessions
 	hosts     []*live.Host
 	taps      []func([]byte) // each device's interface
+	toEth0    func([]byte)
+	toISP0    func([]byte)
 	tally     tally
 
 	writeErrors  atomic.Int64 // packets that an interface did not take
@@ -85,11 +87,10 @@ func runLab(ctx context.Context, o order, out *reporter, shell net.Listener) (*R
 	defer cancel()
 	err := l.build(inside)
 	if err == nil {
-		server := &shellServer{ln: shell, enter: l.enter, resolver: l.resolver}
 		served := make(chan struct{})
 		go func() {
 			defer close(served)
-			server.serve(inside)
+			ServeShells(inside, shell, l)
 		}()
 		err = l.live(inside)
 		cancel()
@@ -119,8 +120,8 @@ func (l *lab) load() error {
 	return nil
 }
 
-// enter runs f in a namespace that `glasshouse shell` names.
-func (l *lab) enter(namespace string, f func() error) error {
+// Enter implements shell.Lab: it runs f in a namespace that `glasshouse shell` names.
+func (l *lab) Enter(namespace string, f func() error) error {
 	ns := l.spaces[namespace]
 	if ns == nil {
 		var names []string
@@ -133,8 +134,8 @@ func (l *lab) enter(namespace string, f func() error) error {
 	return ns.Do(f)
 }
 
-// resolver is the DNS server of a namespace: a device's is the one that its lease names, the router and the internet ask the ISP's.
-func (l *lab) resolver(namespace string) netip.Addr {
+// Resolver implements shell.Lab: a device's is the one that its lease names, the router and the internet ask the ISP's.
+func (l *lab) Resolver(namespace string) netip.Addr {
 	for i, h := range l.hosts {
 		if l.home.Specimens[i].Name == namespace {
 			return h.DNS()
@@ -170,9 +171,9 @@ func (l *lab) live(ctx context.Context) error {
 		if l.wall.Sleep(ctx, next.Activity.At-lead) != nil {
 			continue // the rest of the script is still listed
 		}
-		l.airMu.Lock()
+		l.panMu.Lock()
 		l.pan.Event(&next)
-		l.airMu.Unlock()
+		l.panMu.Unlock()
 		l.tally.started(next.Event, max(next.Activity.At, l.wall.Now()))
 		l.hosts[next.Unit].Perform(ctx, next.Activity, next.Event, func(outcome string, at int64) {
 			l.tally.ended(next.Event, outcome, at)
@@ -193,7 +194,7 @@ func (l *lab) tick(ctx context.Context, end int64) {
 			return
 		}
 		if at%int64(time.Second) == 0 {
-			l.trace.expire(l.wall.Now())
+			l.expire(l.wall.Now())
 			l.hear(at - int64(time.Second)) // the script is told of in time, but for a loop that is held up
 			l.events(false)
 			_ = l.files.Flush() // a failure shows again, and counts, at Close
@@ -203,11 +204,11 @@ func (l *lab) tick(ctx context.Context, end int64) {
 	}
 }
 
-// hear writes what the hubs' radios have heard before a time. The air is of the script, not of the wall: an event that the loop
-// was late for is still on it before its activity.
+// hear writes what the hubs' radios have heard before a time. What they hear is of the script, not of the wall: an event that the
+// loop was late for is still heard before its activity.
 func (l *lab) hear(until int64) {
-	l.airMu.Lock()
-	defer l.airMu.Unlock()
+	l.panMu.Lock()
+	defer l.panMu.Unlock()
 	l.pan.Advance(until)
 }
 
@@ -258,7 +259,7 @@ func (l *lab) drain() {
 	for until := l.wall.Now() + rowTimeout; l.rows.waiting() > 0 && l.wall.Now() < until; {
 		_ = l.wall.Sleep(context.Background(), l.wall.Now()+int64(10*time.Millisecond))
 	}
-	l.trace.expire(clock.Forever / 2)
+	l.expire(clock.Forever / 2)
 }
 
 // onClose registers what finish must undo, in reverse order.

@@ -32,11 +32,11 @@ func (l *lab) buildTunnel(context.Context) error {
 		return err
 	}
 	h := l.home
-	vpn0, err := l.tunnelDevice(l.inet, "vpn0", tunnelServer)
+	vpn0, err := l.tunnelDevice(l.inet, "vpn0", TunnelServer())
 	if err != nil {
 		return err
 	}
-	for _, p := range []netip.Prefix{h.LAN, netip.PrefixFrom(tunnelClient, 32)} {
+	for _, p := range []netip.Prefix{h.LAN, netip.PrefixFrom(TunnelClient(), 32)} {
 		if err := l.inet.AddRoute("vpn0", p, netip.Addr{}); err != nil {
 			return err
 		}
@@ -45,16 +45,16 @@ func (l *lab) buildTunnel(context.Context) error {
 	l.onClose(far)
 	l.far = far
 	server, err := tunnel.New(tunnel.Config{
-		Name: "vpn0", TUN: far, MTU: mtuTunnel, PrivateKey: serverKey, PeerPublicKey: clientPub, ListenPort: tunnelPort,
-		AllowedIPs: []netip.Prefix{h.LAN, netip.PrefixFrom(tunnelClient, 32)}, Listen: listenIn(l.inet, h.VPNServer), Logf: tunnelLog("server"),
+		Name: "vpn0", TUN: far, MTU: mtuTunnel, PrivateKey: serverKey, PeerPublicKey: clientPub, ListenPort: TunnelPort,
+		AllowedIPs: []netip.Prefix{h.LAN, netip.PrefixFrom(TunnelClient(), 32)}, Listen: listenIn(l.inet, h.VPNServer), Logf: tunnelLog("server"),
 		Sealing: l.trace.sealingDown,
-		Sealed:  func(k outer.Key, x packet.Lineage) { l.trace.sealedDown.Put(k, x, l.path.Now()) },
+		Sealed:  func(k outer.Key, x packet.Lineage) { l.trace.sealedAt(packet.Down, k, x) },
 	})
 	if err != nil {
 		return err
 	}
 	l.onClose(server)
-	tun0, err := l.tunnelDevice(l.gw, "tun0", tunnelClient)
+	tun0, err := l.tunnelDevice(l.gw, "tun0", TunnelClient())
 	if err != nil {
 		return err
 	}
@@ -64,11 +64,11 @@ func (l *lab) buildTunnel(context.Context) error {
 	}
 	client, err := tunnel.New(tunnel.Config{
 		Name: "tun0", TUN: tun0, MTU: mtuTunnel, PrivateKey: clientKey, PeerPublicKey: serverPub,
-		Endpoint: netip.AddrPortFrom(h.VPNServer, tunnelPort), AllowedIPs: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")},
+		Endpoint: netip.AddrPortFrom(h.VPNServer, TunnelPort), AllowedIPs: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")},
 		Listen: listenIn(l.gw, h.WANAddr), Logf: tunnelLog("client"),
 		Sealing: l.trace.sealing,
-		Sealed:  func(k outer.Key, x packet.Lineage) { l.trace.sealedUp.Put(k, x, l.path.Now()) },
-		Opened:  l.trace.opened,
+		Sealed:  func(k outer.Key, x packet.Lineage) { l.trace.sealedAt(packet.Up, k, x) },
+		Opened:  l.opened,
 	})
 	if err != nil {
 		return err

@@ -69,6 +69,7 @@ type virtualLab struct {
 	seal     [4]*link.DelayLine // into and out of the tunnel's ends
 	sealer   [4]*latency.Worker
 	toServer *link.DelayLine // from the clouds, each its own way off, to the tunnel's far end
+	own      *latency.Worker // the WAN's thread
 	far      *latency.Worker // whose timers hold back what comes from far
 
 	byAddr  map[netip.Addr]int32 // units
@@ -77,7 +78,7 @@ type virtualLab struct {
 	owned   bool
 
 	agenda *script.Agenda
-	air    *pan.Air
+	radios *pan.Air // nil where no unit is a hub, and where nobody listens
 	open   map[int64]*dataset.Event
 	n      Counts
 	up     int64 // LAN frames that left towards the WAN
@@ -109,7 +110,7 @@ func runVirtual(ctx context.Context, o virtualOrder) (*virtualResult, error) {
 	return r, err
 }
 
-func (l *virtualLab) tunnelled() bool { return l.o.Scenario.Path == "vpn" }
+func (l *virtualLab) tunnelled() bool { return tunnelled(l.o.Scenario) }
 
 // fill is how many bytes of a frame are looked at: what a capture keeps.
 func (l *virtualLab) fill() int {
@@ -134,40 +135,37 @@ func (l *virtualLab) build() error {
 			l.o.OnTap(o, ip)
 		}
 	}, l.emit)
-	l.rows.mu.For(l.clock)
+	l.rows.guardBy(l.clock)
 	noise := packet.NewNoise(h.Seed, 0x6e6f697365)
-	l.wan = newWAN(h, l.tunnelled(), l.clock, l.pool, l.rows)
-	l.wan.owner = l.owner
+	l.wan = newWAN(wanConfig{Home: h, Tunnel: l.tunnelled(), Clock: l.clock, Pool: l.pool, Rows: l.rows, World: l})
 	if err := l.join(noise); err != nil {
 		return err
 	}
 	c := virtual.Config{
-		Clock: l.clock, Pool: l.pool, Noise: noise, Seed: h.Seed, Specimens: h.Specimens, Names: make(map[string]netip.Addr),
+		Clock: l.clock, Pool: l.pool, Noise: noise, Seed: h.Seed, Specimens: h.Specimens, Names: namesOf(h),
 		DNS: h.DNS, NTP: h.NTP, LAN: h.LAN, Router: h.GatewayLAN, RouterMAC: h.GatewayMAC, RouterARP: h.Router.ARP, Outside: h.WANAddr, MTU: mtuPlain,
 		EpochNs: l.o.Options.EpochNs, Lease: int64(leaseTime), Chains: l.o.Chains, Activity: l.o.Names.activity, Fill: l.fill(),
 		Unsummed:    !l.o.Options.Captures,
-		FromStation: l.fromStation, FromRouter: l.fromRouter, ToWAN: l.toWAN, ToHome: l.toHome, Behind: l.behind,
+		FromStation: l.fromStation, FromRouter: l.fromRouter, ToWAN: l.toWAN, ToHome: l.fromInternet, Behind: l.wan.peer,
 	}
 	if l.tunnelled() {
-		c.MTU, c.Outside = mtuTunnel, tunnelClient
+		c.MTU, c.Outside = mtuTunnel, TunnelClient()
 	}
 	c.Peer, c.HasPeer = h.Peer()
-	for _, cloud := range h.Clouds {
-		c.Names[cloud.Host] = cloud.Addr
-	}
 	var err error
 	if l.net, err = virtual.NewNet(c); err != nil {
 		return err
 	}
-	l.wan.turn = l.net.Latency().NewWorker().Turn
+	l.own = l.net.Latency().NewWorker()
 	l.far = l.net.Latency().NewWorker()
 	for i := range l.sealer {
 		l.sealer[i] = l.net.Latency().NewWorker()
 	}
 	air := l.net.Latency().NewWorker()
 	stations := make([]accesspoint.Station, len(h.Specimens))
-	for i, s := range h.Specimens {
-		stations[i] = accesspoint.Station{Unit: s.Index, MAC: s.MAC, Addr: s.Addr, Doze: s.Profile.WiFi.Doze, Acks: s.Profile.Stack.Acks, Pace: paceOf(s.Profile), Deliver: l.net.Host(i).Receive}
+	for i := range h.Specimens {
+		stations[i] = stationOf(&h.Specimens[i])
+		stations[i].Deliver = l.net.Host(i).Receive
 		l.net.Host(i).Boot(virtualStart/2 + int64(i)*int64(time.Millisecond))
 	}
 	l.ap = accesspoint.New(accesspoint.Config{
@@ -200,17 +198,9 @@ func (l *virtualLab) fromRouter(p *packet.Packet) {
 	l.ap.FromGatewayAt(p)
 }
 
-// behind tells whom a server talks to: behind NAPT it sees the home's address and a translated port.
-func (l *virtualLab) behind(proto uint8, seen netip.AddrPort) (netip.AddrPort, bool) {
-	if l.tunnelled() {
-		return seen, true
-	}
-	return l.wan.napt.Table().Peer(proto, seen.Port())
-}
-
-// owner says whose a packet from the internet is: it bears its lineage. Where the NAPT has given a port to another device since,
+// Owner implements wan.World: it says whose a packet from the internet is: it bears its lineage. Where the NAPT has given a port to another device since,
 // a late packet for the old one is the new one's, to which it is delivered.
-func (l *virtualLab) owner(p *packet.Packet, r nat.Result, kind outer.Kind, _ outer.Key) packet.Lineage {
+func (l *virtualLab) Owner(p *packet.Packet, r nat.Result, kind outer.Kind, _ outer.Key) packet.Lineage {
 	if kind != outer.Data && r.LAN.IsValid() && r.LAN.Addr() == l.o.Home.WANAddr {
 		return gatewayOwn()
 	}
@@ -232,10 +222,10 @@ func (l *virtualLab) live(ctx context.Context) (cut bool) {
 	end := l.o.Duration.Nanoseconds()
 	l.agenda = l.o.Home.Agenda(l.o.Duration, l.o.Density)
 	if l.o.Options.Captures && l.o.Options.LAN { // nobody else hears it
-		l.air = pan.New(l.o.Home.Specimens, func(radio profile.Radio, at int64, frame []byte) { l.files.Air(string(radio), at, frame) })
+		l.radios = pan.New(l.o.Home.Specimens, func(radio profile.Radio, at int64, frame []byte) { l.files.Air(string(radio), at, frame) })
 	}
 	l.next()
-	l.net.Poll(routerName(l.o.Home))
+	l.net.Poll(timeServer(l.o.Home))
 	l.net.QueryGroups(l.o.Home.Router.IGMPQuery)
 	l.sendUnsolicited()
 	const step = int64(time.Second)
@@ -244,7 +234,7 @@ func (l *virtualLab) live(ctx context.Context) (cut bool) {
 		l.clock.Run(at)
 		l.wan.tapUntil(at)
 		l.rows.expire(at)
-		l.air.Advance(at)
+		l.radios.Advance(at)
 		if at == end {
 			break
 		}
@@ -279,12 +269,10 @@ func (l *virtualLab) next() {
 
 func (l *virtualLab) begin(p *script.Planned, now int64) {
 	s, a := &l.o.Home.Specimens[p.Unit], &p.Activity
-	e := &dataset.Event{
-		Event: p.Event, Device: s.Profile.Device, Unit: s.Name, Activity: a.Name, Trigger: a.Trigger, Actor: a.Actor, Kit: a.Kit,
-		TScript: a.At, TStart: max(a.At, now), TEnd: -1, Outcome: outcomeCut,
-	}
+	e := NewEvent(p.Event, s, a)
+	e.TStart = max(a.At, now)
 	l.open[p.Event] = e
-	l.air.Event(p)
+	l.radios.Event(p)
 	l.net.Host(int(p.Unit)).Perform(a, p.Event, func(outcome string, at int64) {
 		if at > l.o.Duration.Nanoseconds() {
 			return // the run is over: as in the live world, it was cut
@@ -340,18 +328,4 @@ func (l *virtualLab) emit(o *dataset.Observation, x packet.Lineage, lost bool) {
 		l.o.Names.label(&row, x)
 		l.o.OnRow(&row)
 	}
-}
-
-// routerName is the host that a home's router looks up before it asks the time.
-func routerName(h *scenarios.Home) string {
-	name := ""
-	if len(h.Clouds) > 0 {
-		name = h.Clouds[0].Host
-	}
-	for _, cloud := range h.Clouds {
-		if cloud.Addr == h.NTP {
-			name = cloud.Host
-		}
-	}
-	return name
 }

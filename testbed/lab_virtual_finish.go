@@ -19,10 +19,7 @@ func (l *virtualLab) finish() (*virtualResult, error) {
 	}
 	for p, ok := l.agenda.Next(); ok; p, ok = l.agenda.Next() { // begun after the end: nothing, but for the lead
 		s, a := &l.o.Home.Specimens[p.Unit], &p.Activity
-		l.event(&dataset.Event{
-			Event: p.Event, Device: s.Profile.Device, Unit: s.Name, Activity: a.Name, Trigger: a.Trigger, Actor: a.Actor, Kit: a.Kit,
-			TScript: a.At, TStart: -1, TEnd: -1, Outcome: outcomeCut,
-		})
+		l.event(NewEvent(p.Event, s, a))
 	}
 	if err := l.files.Close(); err != nil {
 		return nil, err

@@ -20,12 +20,11 @@ const (
 
 // join builds what lies between the gateway's kernel and the internet.
 func (l *virtualLab) join(noise *packet.Noise) error {
-	l.wan.toISP, l.wan.toHome = l.toISP, l.fromTap
 	if !l.tunnelled() {
 		return nil
 	}
 	h := l.o.Home
-	at := func(a netip.Addr) netip.AddrPort { return netip.AddrPortFrom(a, tunnelPort) }
+	at := func(a netip.Addr) netip.AddrPort { return netip.AddrPortFrom(a, TunnelPort) }
 	c := wgmodel.Config{Clock: l.clock, MTU: mtuTunnel, Noise: noise, Pool: l.pool, Seed: h.Seed, Fill: l.fill(), Unsummed: !l.o.Options.Captures}
 	client, server := c, c
 	client.Local, client.Remote, client.Seed = netip.AddrPortFrom(h.WANAddr, clientPort(h.Seed)), at(h.VPNServer), h.Seed^1
@@ -81,8 +80,8 @@ func (l *virtualLab) toWAN(p *packet.Packet) {
 	l.through(clientSeals, p, p.At)
 }
 
-// fromTap takes what has passed the tap, and the NAPT, on its way to the home.
-func (l *virtualLab) fromTap(p *packet.Packet) {
+// ToHome implements wan.World: it takes what has passed the tap, and the NAPT, on its way to the home.
+func (l *virtualLab) ToHome(p *packet.Packet) {
 	if l.client == nil {
 		if p.Lineage.Unit < 0 {
 			p.Lineage.Row = 0 // its row is complete
@@ -93,8 +92,8 @@ func (l *virtualLab) fromTap(p *packet.Packet) {
 	l.through(clientOpens, p, p.At)
 }
 
-// toHome takes an IP packet that the internet sends to the home. Behind a tunnel it first has its own way to the server.
-func (l *virtualLab) toHome(p *packet.Packet) {
+// fromInternet takes an IP packet that the internet sends to the home. Behind a tunnel it first has its own way to the server.
+func (l *virtualLab) fromInternet(p *packet.Packet) {
 	if l.server == nil {
 		l.wan.down(p)
 		return
@@ -102,11 +101,20 @@ func (l *virtualLab) toHome(p *packet.Packet) {
 	l.toServer.Send(p, p.At+l.wan.away(packet.IPv4(p.Data).Source()))
 }
 
-// toISP takes a packet that has crossed the WAN.
-func (l *virtualLab) toISP(p *packet.Packet) {
+// ToISP implements wan.World: it takes a packet that has crossed the WAN.
+func (l *virtualLab) ToISP(p *packet.Packet) {
 	if l.server == nil {
 		l.net.Receive(p)
 		return
 	}
 	l.through(serverOpens, p, p.At)
+}
+
+// Done implements wan.World.
+func (l *virtualLab) Done(now int64, s Step) int64 {
+	task := latency.TaskDeliver
+	if s == StepTapDown {
+		task = latency.TaskTapDown
+	}
+	return l.own.Turn(now, task)
 }

@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"net"
 	"slices"
 
 	"glasshouse/devices/script"
@@ -60,6 +61,23 @@ func (l *labeller) label(row *dataset.Row, x packet.Lineage) {
 		row.Activity = l.activities[x.Activity]
 	}
 	row.Role, row.Event, row.LANFrame, row.Lost = x.Role.String(), x.Event, x.LANFrame, lost
+}
+
+// home describes a home as it was drawn.
+func (l *labeller) home(h *scenarios.Home) dataset.HomeInfo {
+	info := dataset.HomeInfo{Home: h.Index, Seed: h.Seed, Varied: h.Varied}
+	for i, s := range h.Specimens {
+		info.Devices = append(info.Devices, dataset.DeviceInfo{
+			Name: s.Profile.Device, Unit: s.Name, Class: l.units[i].Class, Kind: l.units[i].Kind,
+			Category: s.Profile.Category, MAC: net.HardwareAddr(s.MAC[:]).String(), Address: s.Addr.String(),
+		})
+	}
+	return info
+}
+
+// direct lets a home's files be written by lineage, with these labels.
+func (l *labeller) direct(o dataset.HomeOptions) dataset.DirectOptions {
+	return dataset.DirectOptions{HomeOptions: o, Units: l.units, Activities: l.activities}
 }
 
 // vocabulary lists the values that each label column can take in this run.

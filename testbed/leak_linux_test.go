@@ -3,27 +3,48 @@ package testbed
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
+	"glasshouse/scenarios"
 )
 
 // What would leave in the clear beside the tunnel ends at eth0. A device's packet is a LAN frame and counts once; the gateway's own
 // is none.
 func TestBlockedLeakCountsOnce(t *testing.T) {
 	gateway, server, device := [4]byte{100, 64, 0, 9}, [4]byte{198, 18, 9, 9}, [4]byte{192, 168, 7, 20}
-	w := wallWAN(t, newRows(nil, nil))
-	l := &lab{wan: w, trace: newTrace(w, truth.NewRegistry(), netip.AddrFrom4(gateway), netip.MustParsePrefix("192.168.7.0/24"), nil)}
+	wall, err := clock.NewWall(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &lab{path: wall}
+	l.trace = newTrace(traceConfig{
+		Clock: wall, Flows: truth.NewRegistry(), Tunnel: true, Addr: netip.AddrFrom4(gateway), LAN: netip.MustParsePrefix("192.168.7.0/24"),
+	})
+	l.wan = newWAN(wanConfig{Home: &scenarios.Home{}, Tunnel: true, Clock: wall, Pool: &l.pool, World: l})
+	t.Cleanup(func() {
+		l.wan.close()
+		_ = wall.Close()
+	})
+	toServer := func(from [4]byte, id byte) []byte { // an empty datagram
+		b := l.pool.Get()[:28]
+		clear(b)
+		b[0], b[3], b[5], b[8], b[9], b[25] = 0x45, 28, id, 64, packet.ProtoUDP, 8
+		copy(b[12:], from[:])
+		copy(b[16:], server[:])
+		return b
+	}
 	const frames = 3
-	for i := range uint16(frames) {
-		ip := emptyDatagram(w.pool, device, server, i)
+	for i := range byte(frames) {
+		ip := toServer(device, i)
 		l.tally.lan()
 		l.tally.crosses(true)
-		l.trace.hopUp.Enter(ip, packet.Lineage{Unit: 0, LANFrame: int64(i) + 1}, w.clock.Now())
-		l.trace.FromEth0(ip)
+		l.trace.routed(ip, packet.Lineage{Unit: 0, LANFrame: int64(i) + 1}, wall.Now())
+		l.fromEth0(ip)
 	}
-	l.trace.FromEth0(emptyDatagram(w.pool, gateway, server, 99))
+	l.fromEth0(toServer(gateway, 99))
 	l.trace.expire(clock.Forever / 2) // as when a run ends: what is still in the kernel counts as lost there
 	sum := int64(0)
 	for _, n := range l.drops() {
@@ -32,7 +53,7 @@ func TestBlockedLeakCountsOnce(t *testing.T) {
 	if got := l.drops(); sum != frames || got["leak_blocked"] != frames {
 		t.Errorf("%d LAN frames leaked; drops %v", frames, got)
 	}
-	if d := w.dropped(); d.Leaks != frames+1 {
-		t.Errorf("%d leaks in all, want %d", d.Leaks, frames+1)
+	if all, lan := l.trace.leaked(); all != frames+1 || lan != frames {
+		t.Errorf("%d leaks, of which %d were LAN frames; want %d and %d", all, lan, frames+1, frames)
 	}
 }

@@ -25,10 +25,7 @@ import (
 
 // A re-executed process is told what it is by argv[0], which its starter alone sets: an environment variable would be inherited by
 // every program that is started below a lab, or by a user who has set it. No file is found on a PATH by these names.
-const (
-	childName = "glasshouse: lab"
-	probeName = "glasshouse: probe" // a child that shows that it can be made, and ends
-)
+const childName = "glasshouse: lab"
 
 // File descriptors that the lab process inherits, after the standard three.
 const (
@@ -43,11 +40,10 @@ var ErrCannotIsolate = errors.New("the kernel refuses to make namespaces for the
 // Child runs the lab if this process is the re-executed one. handled tells whether it was; code is the exit code then.
 // main calls it before anything else, and so does TestMain of a test that runs labs.
 func Child() (handled bool, code int) {
-	switch os.Args[0] {
-	case probeName:
+	switch {
+	case IsProbe():
 		return true, 0
-	case childName:
-	default:
+	case os.Args[0] != childName:
 		return false, 0
 	}
 	if err := childMain(); err != nil {
@@ -65,7 +61,7 @@ const labThreads = 8
 func childMain() error {
 	runtime.GOMAXPROCS(max(labThreads, 2*runtime.NumCPU()))
 	// The parent's death arrives as SIGTERM, its wish to stop as the end of the order's pipe. A lab that cannot end by itself soon
-	// after is ended. A terminal's Ctrl-C and Ctrl-\ reach the parent alone (isolate): SIGINT and SIGQUIT are sent by other programs.
+	// after is ended. A terminal's Ctrl-C and Ctrl-\ reach the parent alone (isolation.Attributes): SIGINT and SIGQUIT are sent by other programs.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	defer stop()
 	// Nobody listens: they are dropped, but not ignored, which the shells of this lab would inherit.
@@ -123,7 +119,7 @@ func privateMounts() error {
 	if err := unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755,size=1m"); err != nil {
 		return fmt.Errorf("mounting a private /run: %w", err)
 	}
-	for _, d := range []string{"/run/netns", controlDir, shellDir} {
+	for _, d := range append(ShellDirs(), "/run/netns") {
 		if err := os.Mkdir(d, 0o755); err != nil {
 			return err
 		}
@@ -155,7 +151,7 @@ func startChild(ctx context.Context, o order, name string, each func(message)) e
 	var stderr tail
 	cmd.Stderr = &stderr
 	cmd.ExtraFiles = []*os.File{orderR, reportW, shell}
-	cmd.SysProcAttr = isolate()
+	cmd.SysProcAttr = Attributes()
 	runtime.LockOSThread() // Pdeathsig is the death of the thread that started the child
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {

@@ -36,6 +36,9 @@ func newRows(observe func(int64, int8, []byte, *dataset.Observation), emit func(
 	return &rows{observe: observe, emit: emit, first: 1}
 }
 
+// guardBy prepares the rows, before their first packet, for what a clock's goroutines share: where there is one only, no lock is taken.
+func (r *rows) guardBy(c clock.Clock) { r.mu.For(c) }
+
 // begin passes a packet through the tap and returns its row; 0 when the tap is closed. A row that is not done is
 // completed later by complete or lose.
 func (r *rows) begin(at int64, dir int8, ip []byte, l packet.Lineage, done, lost bool) int64 {

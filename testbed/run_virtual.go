@@ -9,8 +9,9 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// runVirtualOnce is Run in the virtual world.
-func runVirtualOnce(ctx context.Context, o Options) (*Result, error) {
+// RunVirtual runs one home on the goroutine of the caller and writes its dataset. When ctx ends, what was simulated until then is kept, and
+// the result says that it was cut.
+func RunVirtual(ctx context.Context, o Options) (*Result, error) {
 	began := time.Now()
 	out, err := filepath.Abs(o.Out)
 	if err != nil {
@@ -32,20 +33,24 @@ func runVirtualOnce(ctx context.Context, o Options) (*Result, error) {
 		density = sc.Household.Density
 	}
 	names := newLabeller(h.Specimens, h.Activities())
-	epoch := sc.Start.UnixNano()
-	m := manifestOf(sc, o.Seed, dataset.WorldVirtual, epoch, duration, density)
+	about := Description{
+		Scenario: sc, Seed: o.Seed, World: dataset.WorldVirtual, StartNs: sc.Start.UnixNano(), Duration: duration, Density: density,
+	}
+	m := about.Manifest()
 	m.Vocabulary, m.Captures, m.RunHomes = names.vocabulary(), dataset.CapturesAll, 1
 	set, _, err := dataset.OpenOrCreate(out, m, []byte(sc.YAML()))
 	if err != nil {
 		return nil, err
 	}
-	options, err := homeOptions(sc, h, o.Seed, dataset.WorldVirtual, epoch)
+	options, err := about.HomeOptions(h)
 	if err != nil {
 		return nil, err
 	}
+	files := names.direct(options)
+	files.Captures, files.LAN = true, true
 	r, err := runVirtual(ctx, virtualOrder{
 		Scenario: sc, Home: h, Names: names, Duration: duration, Density: density, Dir: set.PartPath(h.Index), KeepCut: true,
-		Options: dataset.DirectOptions{HomeOptions: options, Captures: true, LAN: true, Units: names.units, Activities: names.activities},
+		Options: files,
 		OnRow:   o.OnRow, OnEvent: o.OnEvent,
 		Progress: func(done time.Duration, n Counts) {
 			if o.Progress != nil {
@@ -57,7 +62,7 @@ func runVirtualOnce(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	set.Manifest.DurationNs = int64(r.Simulated)
-	err = set.HomeDone(homeInfo(h, names), r.Counts, r.Fidelity, r.Files)
+	err = set.HomeDone(names.home(h), r.Counts, r.Fidelity, r.Files)
 	if err == nil && r.Cut {
 		err = set.CutHomes(len(r.Reasons) == 0, r.Reasons)
 	} else if err == nil {

@@ -13,7 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Where a shell's own files are put together, in a tmpfs that only its mount namespace has; privateMounts makes the directory.
+// ShellDirs lists the directories that a lab makes, in a /run of its own, for those who enter it.
+func ShellDirs() []string { return []string{controlDir, shellDir} }
+
+// Where a shell's own files are put together, in a tmpfs that only its mount namespace has.
 const shellDir = "/run/glasshouse"
 
 const (

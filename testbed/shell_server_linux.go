@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// shellListener makes the socket on which a lab of a name is called. The lab process inherits it.
 func shellListener(name string) (*os.File, error) {
 	name = strings.Map(func(r rune) rune {
 		if r <= ' ' || r == '/' || r > '~' {
@@ -41,20 +42,28 @@ func shellListener(name string) (*os.File, error) {
 	}
 }
 
-// shellServer starts shells in the lab's namespaces. enter runs a function in the named one, resolver is its DNS server.
-type shellServer struct {
-	ln       net.Listener
-	enter    func(namespace string, f func() error) error
-	resolver func(namespace string) netip.Addr
-	wg       sync.WaitGroup
+// ShellLab is a lab that runs, as those who enter it need it. Its methods are called from any goroutine.
+type ShellLab interface {
+	// Enter runs f on the calling thread in a namespace of the lab's.
+	Enter(namespace string, f func() error) error
+	// Resolver is the DNS server of a namespace.
+	Resolver(namespace string) netip.Addr
 }
 
-func (s *shellServer) serve(ctx context.Context) {
+// shellServer starts shells in the lab's namespaces.
+type shellServer struct {
+	lab ShellLab
+	wg  sync.WaitGroup
+}
+
+// ServeShells starts the shells that are asked for, until ctx ends and they have.
+func ServeShells(ctx context.Context, ln net.Listener, lab ShellLab) {
+	s := &shellServer{lab: lab}
 	defer s.wg.Wait()
-	stop := context.AfterFunc(ctx, func() { _ = s.ln.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
 	defer stop()
 	for {
-		conn, err := s.ln.Accept()
+		conn, err := ln.Accept()
 		if err != nil {
 			return
 		}
@@ -111,7 +120,7 @@ func (s *shellServer) handle(ctx context.Context, conn *net.UnixConn) (int, erro
 		Cloneflags: syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL, Setsid: true, Setctty: req.Terminal,
 	}
 	err = s.inside(req.Namespace, func() error { // the thread stays inside until the command ends: Pdeathsig is its death
-		warnings, err := shellMounts(s.resolver(req.Namespace))
+		warnings, err := shellMounts(s.lab.Resolver(req.Namespace))
 		if err != nil {
 			return err
 		}
@@ -156,7 +165,7 @@ func (s *shellServer) inside(namespace string, f func() error) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread keeps the mounts that f makes
-		done <- s.enter(namespace, f)
+		done <- s.lab.Enter(namespace, f)
 	}()
 	return <-done
 }

@@ -10,13 +10,14 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"glasshouse/devices/catalogue"
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/mix"
-	"golang.org/x/sync/errgroup"
 )
 
 // Table1Row is a row of the paper's table 1: percent of a device's packets, in the order of mix.Columns. A tilde in the paper

@@ -8,13 +8,6 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// Outcomes of an event.
-const (
-	outcomeOK     = "ok"
-	outcomeFailed = "failed"
-	outcomeCut    = "cut" // the run ended first
-)
-
 // tally counts a run's packets and keeps its events until they have ended. Safe for concurrent use.
 type tally struct {
 	mu     sync.Mutex
@@ -26,6 +19,20 @@ type tally struct {
 	open   map[int64]*dataset.Event
 	over   []dataset.Event
 	events int64
+}
+
+// withoutLAN is how many WAN packets have no LAN frame.
+func (t *tally) withoutLAN() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.bare
+}
+
+// scriptedEvents is how many events the script has held.
+func (t *tally) scriptedEvents() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.events
 }
 
 // lan counts a captured LAN frame.
@@ -94,10 +101,7 @@ func (t *tally) scripted(event int64, s *script.Specimen, act *script.Activity) 
 		t.open = make(map[int64]*dataset.Event)
 	}
 	t.events++
-	t.open[event] = &dataset.Event{
-		Event: event, Device: s.Profile.Device, Unit: s.Name, Activity: act.Name, Trigger: act.Trigger, Actor: act.Actor, Kit: act.Kit,
-		TScript: act.At, TStart: -1, TEnd: -1, Outcome: outcomeCut,
-	}
+	t.open[event] = NewEvent(event, s, act)
 }
 
 // started notes when an event was handed to its host, ns of script time.

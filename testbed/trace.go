@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"net/netip"
+	"sync/atomic"
 
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
@@ -12,57 +13,71 @@ import (
 
 // trace finds a packet's lineage again where it left the program: behind the gateway's kernel, behind wireguard-go, and on
 // its way back from servers that are programs of their own. In the virtual world a packet keeps its lineage and there is none.
+// It moves no packet: the lab asks it, from the goroutines that read interfaces and that pass the tap. Safe for concurrent use.
 type trace struct {
-	clock clock.Clock
-	pool  *packet.Pool
-	rows  *rows
-	flows *truth.Registry
-	wan   *wan
-
-	addr   netip.Addr // the gateway's WAN address
-	lan    netip.Prefix
-	toEth0 func(ip []byte)
+	traceConfig
 
 	hopUp, hopDown *truth.Hop        // across the gateway's kernel
 	sealedUp       *outer.LineageMap // outer packets on their way from the client's seal to eth0
 	sealedDown     *outer.LineageMap // from the server's seal to the tap
 	tapped         *outer.LineageMap // from the tap to the client's opening
+
+	leaks    atomic.Int64
+	leaksLAN atomic.Int64
 }
 
-func newTrace(w *wan, flows *truth.Registry, addr netip.Addr, lan netip.Prefix, toEth0 func([]byte)) *trace {
-	t := &trace{
-		clock: w.clock, pool: w.pool, rows: w.rows, flows: flows, wan: w, addr: addr, lan: lan, toEth0: toEth0,
-		hopUp: truth.NewHop(nil), hopDown: truth.NewHop(nil),
+// traceConfig says in which home a trace finds packets.
+type traceConfig struct {
+	Clock  clock.Clock
+	Flows  *truth.Registry
+	Tunnel bool       // packets leave by a tunnel
+	Addr   netip.Addr // the gateway's WAN address
+	LAN    netip.Prefix
+}
+
+func newTrace(c traceConfig) *trace {
+	return &trace{
+		traceConfig: c, hopUp: truth.NewHop(nil), hopDown: truth.NewHop(nil),
 		sealedUp: outer.NewLineageMap(), sealedDown: outer.NewLineageMap(), tapped: outer.NewLineageMap(),
 	}
-	w.owner, w.toHome = t.owner, t.toHome
-	return t
 }
 
-// FromEth0 takes an IP packet that the gateway's kernel sends to the WAN, and owns it.
-func (t *trace) FromEth0(ip []byte) {
-	if len(ip) < ipv4Header {
-		t.pool.Put(ip)
-		return
+// routed notes an IP packet that the gateway's kernel is about to get from the LAN, in a frame of a unit. known tells whether it
+// belongs to a flow of that unit's.
+func (t *trace) routed(ip []byte, frame packet.Lineage, at int64) (known bool) {
+	x, known := t.Flows.Attribute(ip, packet.Up)
+	if !known || x.Unit != frame.Unit {
+		x, known = packet.Unattributed(), false
 	}
-	l, ok := t.ownerUp(ip)
-	if !ok {
-		_, fromLAN := t.hopUp.Leave(ip) // it ends here, and not in the kernel
-		t.wan.mu.Lock()
-		t.wan.drops.Leaks++
-		if fromLAN {
-			t.wan.drops.LeaksLAN++
-		}
-		t.wan.mu.Unlock()
-		t.pool.Put(ip)
-		return
-	}
-	t.wan.up(&packet.Packet{Data: ip, At: t.clock.Now(), Lineage: l})
+	x.LANFrame = frame.LANFrame
+	t.hopUp.Enter(ip, x, at)
+	return known
 }
+
+// delivered finds the WAN packet that the gateway's kernel sends to the LAN; ok is false for one of the gateway's own.
+func (t *trace) delivered(ip []byte) (l packet.Lineage, ok bool) { return t.hopDown.Leave(ip) }
+
+// leaving finds whose an IP packet is that the gateway's kernel sends to the WAN; ok is false for one that must not leave, and is
+// counted as a leak.
+func (t *trace) leaving(ip []byte) (l packet.Lineage, ok bool) {
+	if l, ok = t.ownerUp(ip); !ok {
+		t.leaks.Add(1)
+		if _, fromLAN := t.hopUp.Leave(ip); fromLAN { // it ends here, and not in the kernel
+			t.leaksLAN.Add(1)
+		}
+	}
+	return l, ok
+}
+
+// leaked is how many packets would have left in the clear beside the tunnel, and how many of these were a device's: LAN frames.
+func (t *trace) leaked() (all, lan int64) { return t.leaks.Load(), t.leaksLAN.Load() }
+
+// swallowed is how many LAN frames the gateway's kernel was given for the WAN and has not forwarded in time.
+func (t *trace) swallowed() int64 { return t.hopUp.Expire(0) }
 
 // ownerUp finds whose an outgoing packet is; ok is false for one that must not leave: in the clear beside the tunnel.
 func (t *trace) ownerUp(ip []byte) (l packet.Lineage, ok bool) {
-	if t.wan.tunnel {
+	if t.Tunnel {
 		kind, key := outerOf(ip)
 		switch kind {
 		case outer.Data:
@@ -80,19 +95,10 @@ func (t *trace) ownerUp(ip []byte) (l packet.Lineage, ok bool) {
 	if l, ok := t.hopUp.Leave(ip); ok {
 		return l, true
 	}
-	if packet.IPv4(ip).SourceAddr() == t.addr {
+	if packet.IPv4(ip).SourceAddr() == t.Addr {
 		return gatewayOwn(), true
 	}
 	return packet.Unattributed(), true
-}
-
-// FromISP takes an IP packet that the internet's kernel sends to the home, and owns it.
-func (t *trace) FromISP(ip []byte) {
-	if len(ip) < ipv4Header {
-		t.pool.Put(ip)
-		return
-	}
-	t.wan.down(&packet.Packet{Data: ip, At: t.clock.Now()})
 }
 
 // owner finds whose a packet from the internet is, after its translation, or inside the tunnel. One that was not translated
@@ -108,31 +114,31 @@ func (t *trace) owner(p *packet.Packet, r nat.Result, kind outer.Kind, key outer
 	if !r.LAN.IsValid() {
 		return unsolicitedLineage()
 	}
-	if r.LAN.Addr() == t.addr {
+	if r.LAN.Addr() == t.Addr {
 		return gatewayOwn()
 	}
 	if r.Verdict == nat.Translated {
-		l, _ := t.flows.Attribute(p.Data, packet.Down)
+		l, _ := t.Flows.Attribute(p.Data, packet.Down)
 		return l
 	}
-	l, ok := t.flows.AttributeAs(truth.KeyOf(r.Proto, r.LAN, r.Remote), false, p.Data, packet.Down)
+	l, ok := t.Flows.AttributeAs(truth.KeyOf(r.Proto, r.LAN, r.Remote), false, p.Data, packet.Down)
 	if !ok { // a stranger who calls at a port that a device has used
 		return unsolicitedLineage()
 	}
 	return l
 }
 
-// toHome hands a packet to the gateway's kernel, on the other side of which it is found again.
-func (t *trace) toHome(p *packet.Packet) {
+// follow notes a packet that has passed the tap towards the home, before the gateway's kernel, or its tunnel, gets it: there it is
+// found again.
+func (t *trace) follow(p *packet.Packet) {
 	switch {
-	case t.wan.tunnel:
+	case t.Tunnel:
 		if kind, key := outerOf(p.Data); kind == outer.Data {
-			t.tapped.Put(key, p.Lineage, t.clock.Now())
+			t.tapped.Put(key, p.Lineage, t.Clock.Now())
 		}
 	case p.Lineage.Unit >= 0:
-		t.hopDown.Enter(p.Data, p.Lineage, t.clock.Now())
+		t.hopDown.Enter(p.Data, p.Lineage, t.Clock.Now())
 	}
-	t.toEth0(p.Data)
 }
 
 // sealing is told of each packet that the tunnel's client is about to encrypt.
@@ -140,7 +146,7 @@ func (t *trace) sealing(inner []byte) packet.Lineage {
 	if l, ok := t.hopUp.Leave(inner); ok {
 		return l
 	}
-	if len(inner) >= ipv4Header && !t.lan.Contains(packet.IPv4(inner).SourceAddr()) {
+	if len(inner) >= packet.IPv4Size && !t.LAN.Contains(packet.IPv4(inner).SourceAddr()) {
 		return gatewayOwn()
 	}
 	return packet.Unattributed()
@@ -148,24 +154,34 @@ func (t *trace) sealing(inner []byte) packet.Lineage {
 
 // sealingDown is told of each packet that the tunnel's server is about to encrypt.
 func (t *trace) sealingDown(inner []byte) packet.Lineage {
-	if len(inner) >= ipv4Header && !t.lan.Contains(packet.IPv4(inner).DestinationAddr()) {
+	if len(inner) >= packet.IPv4Size && !t.LAN.Contains(packet.IPv4(inner).DestinationAddr()) {
 		return gatewayOwn()
 	}
-	l, _ := t.flows.Attribute(inner, packet.Down)
+	l, _ := t.Flows.Attribute(inner, packet.Down)
 	return l
 }
 
-// opened is told of each packet that the tunnel's client has decrypted, before the gateway's kernel gets it.
-func (t *trace) opened(key outer.Key, inner []byte) {
+// sealedAt notes a packet that one of the tunnel's ends has encrypted: the client's on its way up, the server's on its way down.
+func (t *trace) sealedAt(dir int8, key outer.Key, l packet.Lineage) {
+	to := t.sealedUp
+	if dir == packet.Down {
+		to = t.sealedDown
+	}
+	to.Put(key, l, t.Clock.Now())
+}
+
+// opened is told of each packet that the tunnel's client has decrypted, before the gateway's kernel gets it. own tells that it is for
+// the gateway itself: its row has its truth.
+func (t *trace) opened(key outer.Key, inner []byte) (l packet.Lineage, own bool) {
 	l, ok := t.tapped.Take(key)
 	if !ok {
-		return // after the run's end
+		return l, false // after the run's end
 	}
 	if l.Unit < 0 {
-		t.rows.complete(l.Row, l, false)
-		return
+		return l, true
 	}
-	t.hopDown.Enter(inner, l, t.clock.Now())
+	t.hopDown.Enter(inner, l, t.Clock.Now())
+	return l, false
 }
 
 // expire gives up what has waited too long. It is called about once a second.
@@ -175,6 +191,5 @@ func (t *trace) expire(now int64) {
 	t.sealedUp.Expire(now)
 	t.sealedDown.Expire(now)
 	t.tapped.Expire(now)
-	t.rows.expire(now)
-	t.flows.Sweep(now)
+	t.Flows.Sweep(now)
 }

@@ -5,7 +5,6 @@ import (
 
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
-	"glasshouse/emulator/virtual/latency"
 	"glasshouse/gateway/accesspoint"
 	"glasshouse/gateway/link"
 	"glasshouse/gateway/nat"
@@ -14,7 +13,8 @@ import (
 )
 
 // wan is the way of a packet between the gateway's eth0 and the internet: NAPT or tunnel, the WAN queue, the tap, the path.
-// Both worlds run this code; what differs is who calls up and down, and the functions that world sets.
+// Both worlds run this code; what differs is who calls up and down, and World. Any goroutine may call in the live world, one alone
+// does in the virtual.
 //
 //	up ─▶ NAPT ─▶ queue ─▶ TAP ─▶ path (delay, jitter, loss) ─▶ toISP
 //	toHome ◀─ owner, NAPT ◀─ TAP ◀─ queue ◀─ path ◀─ far end's delay ◀─ down
@@ -28,15 +28,7 @@ type wan struct {
 
 	tunnel bool // packets are the tunnel's: nothing is translated
 	far    map[netip.Addr]int64
-
-	// owner says whose a packet from the internet is; r is what the NAPT did with it. Behind a tunnel, kind is what the outer
-	// packet is, and r is the zero value.
-	owner  func(p *packet.Packet, r nat.Result, kind outer.Kind, key outer.Key) packet.Lineage
-	toHome func(p *packet.Packet) // takes what passed the tap and the NAPT; its Lineage.Row awaits its truth if a device owns it
-	toISP  func(p *packet.Packet)
-	// turn, if there is one, says when a task that is due now is really done: a program's thread has its slowness, which the
-	// live world's has by itself.
-	turn func(due int64, t latency.Task) int64
+	world  World
 
 	farOf              [64]farOf // by an address' last bits: how far those are that packets came from lately
 	farLine            *link.DelayLine
@@ -54,6 +46,29 @@ type wan struct {
 	drops     wanDrops
 }
 
+// World is what lies on both sides of a home's WAN, and differs between the worlds. Its methods are called while no lock is held.
+type World interface {
+	// Owner says whose a packet from the internet is; r is what the NAPT did with it. Behind a tunnel, kind is what the outer packet
+	// is, and r is the zero value.
+	Owner(p *packet.Packet, r nat.Result, kind outer.Kind, key outer.Key) packet.Lineage
+	// ToHome takes what passed the tap and the NAPT; its Lineage.Row awaits its truth if a device owns it.
+	ToHome(p *packet.Packet)
+	// ToISP takes what has crossed the WAN.
+	ToISP(p *packet.Packet)
+	// Done says when a step that is due now is really done: a program's thread has its slowness, which in the live world is there
+	// already.
+	Done(now int64, s Step) int64
+}
+
+// Step is something that a thread of a WAN does to a packet, and that takes it a moment.
+type Step uint8
+
+// Steps: the packet's arrival at the internet, and its passing the tap on its way down.
+const (
+	StepArrive Step = iota
+	StepTapDown
+)
+
 // farOf is how far an address is beyond the home's way to the internet, ns.
 type farOf struct {
 	from  [4]byte
@@ -66,25 +81,34 @@ type wanDrops struct {
 	DownQueue int64 // before the tap
 	DownPath  int64 // lost on the path before the queue: never seen
 	UpNAT     int64 // the NAPT refused it, before the tap
-	Leaks     int64 // would have left in the clear beside the tunnel: blocked
-	LeaksLAN  int64 // of these, a device's: a LAN frame
 	AfterEnd  int64 // came to the tap after the run's end
 }
 
-// newWAN sets a home's WAN up. The world adds owner, toHome and toISP.
-func newWAN(h *scenarios.Home, tunnel bool, c clock.Clock, pool *packet.Pool, r *rows) *wan {
+// wanConfig says what a home's WAN is like.
+type wanConfig struct {
+	Home   *scenarios.Home
+	Tunnel bool // what leaves is the tunnel's
+	Clock  clock.Clock
+	Pool   *packet.Pool
+	Rows   *rows // what passes the tap
+	World  World
+}
+
+// newWAN sets a home's WAN up.
+func newWAN(c wanConfig) *wan {
+	h := c.Home
 	path := h.WAN
 	loss := float64(path.Loss) / 1e6
 	w := &wan{
-		clock: c, pool: pool, rows: r, tunnel: tunnel, far: h.FarDelays(),
+		clock: c.Clock, pool: c.Pool, rows: c.Rows, tunnel: c.Tunnel, far: h.FarDelays(), world: c.World,
 		upQueue: link.NewQueue(path.UpRate, path.Queue, path.Grant), downQueue: link.NewQueue(path.DownRate, path.Queue, 0),
 		upPath: link.NewPath(path.Delay, path.Jitter, loss, h.Seed, 1), downPath: link.NewPath(path.Delay, path.Jitter, loss, h.Seed, 2),
 	}
-	if !tunnel {
+	if !c.Tunnel {
 		w.napt = nat.NewNAPT(nat.NewTable(nat.TableConfig{WAN: h.WANAddr}))
 	}
-	w.mu.For(c)
-	w.leaving.used = clock.OneGoroutine(c)
+	w.mu.For(c.Clock)
+	w.leaving.used = clock.OneGoroutine(c.Clock)
 	w.lines()
 	return w
 }
@@ -95,8 +119,8 @@ func (w *wan) lines() {
 	w.upLine = link.NewDelayLine(w.clock, w.tapUp)
 	w.upPathLine = link.NewDelayLine(w.clock, func(p *packet.Packet) {
 		w.tapUntil(p.At)
-		p.At = w.done(latency.TaskDeliver)
-		w.toISP(p)
+		p.At = w.world.Done(w.clock.Now(), StepArrive)
+		w.world.ToISP(p)
 	})
 	w.downLine = link.NewDelayLine(w.clock, w.tapDown)
 	for _, l := range []*link.DelayLine{w.farLine, w.upLine, w.upPathLine, w.downLine} {
@@ -110,11 +134,6 @@ func (w *wan) close() {
 	}
 }
 
-const (
-	ethernetHeader = packet.EthernetHeader
-	ipv4Header     = packet.IPv4Size
-)
-
 // up takes an IP packet that leaves by eth0 at p.At, with its lineage, and owns it.
 func (w *wan) up(p *packet.Packet) {
 	w.mu.Lock()
@@ -126,7 +145,7 @@ func (w *wan) up(p *packet.Packet) {
 			return
 		}
 	}
-	at, queued := w.upQueue.Send(p.At, len(p.Data)+ethernetHeader)
+	at, queued := w.upQueue.Send(p.At, len(p.Data)+packet.EthernetHeader)
 	if !queued {
 		w.drops.UpQueue++
 	}
@@ -147,15 +166,6 @@ func (w *wan) up(p *packet.Packet) {
 func (w *wan) pass(due int64) int64 {
 	w.passed = max(w.passed, due)
 	return w.passed
-}
-
-// done is when a task that is due now is done.
-func (w *wan) done(t latency.Task) int64 {
-	now := w.clock.Now()
-	if w.turn == nil {
-		return now
-	}
-	return w.turn(now, t)
 }
 
 func (w *wan) tapUp(p *packet.Packet) {
@@ -202,7 +212,7 @@ func (w *wan) arrived(p *packet.Packet) {
 	at, ok := w.downPath.Send(p.At)
 	if !ok {
 		w.drops.DownPath++
-	} else if at, ok = w.downQueue.Send(at, len(p.Data)+ethernetHeader); !ok {
+	} else if at, ok = w.downQueue.Send(at, len(p.Data)+packet.EthernetHeader); !ok {
 		w.drops.DownQueue++
 	}
 	w.mu.Unlock()
@@ -233,8 +243,8 @@ func (w *wan) tapDown(p *packet.Packet) {
 		w.pool.Put(p.Data)
 		return
 	}
-	at := w.done(latency.TaskTapDown)
-	l := w.owner(p, r, outer.Unknown, outer.Key{})
+	at := w.world.Done(w.clock.Now(), StepTapDown)
+	l := w.world.Owner(p, r, outer.Unknown, outer.Key{})
 	switch {
 	case r.Verdict != nat.Translated:
 		w.rows.complete(row, l, true)
@@ -247,7 +257,7 @@ func (w *wan) tapDown(p *packet.Packet) {
 	}
 	l.Row = row
 	p.At, p.Lineage = at, l
-	w.toHome(p)
+	w.world.ToHome(p)
 }
 
 func (w *wan) tapDownTunnel(p *packet.Packet) {
@@ -255,12 +265,12 @@ func (w *wan) tapDownTunnel(p *packet.Packet) {
 	w.mu.Lock()
 	now := w.pass(p.At)
 	w.mu.Unlock()
-	p.At = w.done(latency.TaskTapDown)
+	p.At = w.world.Done(w.clock.Now(), StepTapDown)
 	kind, key := outerOf(p.Data)
 	l := unsolicitedLineage()
 	switch kind {
 	case outer.Data:
-		l = w.owner(p, nat.Result{}, kind, key)
+		l = w.world.Owner(p, nat.Result{}, kind, key)
 	case outer.Unknown:
 	default:
 		l = tunnelOwn(kind)
@@ -274,7 +284,17 @@ func (w *wan) tapDownTunnel(p *packet.Packet) {
 		return
 	}
 	p.Lineage = l
-	w.toHome(p)
+	w.world.ToHome(p)
+}
+
+// peer tells whom a server talks to that is called from an address and port of the home's: behind NAPT its port is a translated one.
+func (w *wan) peer(proto uint8, seen netip.AddrPort) (netip.AddrPort, bool) {
+	if w.tunnel {
+		return seen, true
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.napt.Table().Peer(proto, seen.Port())
 }
 
 // dropped returns the counts so far.
@@ -288,34 +308,4 @@ func (w *wan) dropped() wanDrops {
 func (d wanDrops) unseen(drops map[string]int64, a accesspoint.Drops) {
 	drops["spoofed"], drops["air"], drops["no_station"] = a.Spoofed, a.Air, a.Unknown
 	drops["wan_down_path"], drops["wan_down_queue"] = d.DownPath, d.DownQueue
-}
-
-// outerOf classifies an IPv4 packet on the wire beside a tunnel.
-func outerOf(ip []byte) (outer.Kind, outer.Key) {
-	h, ok := packet.ParseIPv4(ip)
-	if !ok || h.Protocol() != packet.ProtoUDP {
-		return outer.Unknown, outer.Key{}
-	}
-	u, ok := packet.ParseUDP(ip[h.HeaderLength():])
-	if !ok {
-		return outer.Unknown, outer.Key{}
-	}
-	return outer.Parse(u.Payload())
-}
-
-func gatewayOwn() packet.Lineage {
-	return packet.Lineage{Unit: packet.UnitGateway, Event: packet.EventNone, Role: packet.RoleData}
-}
-
-func unsolicitedLineage() packet.Lineage {
-	return packet.Lineage{Unit: packet.UnitInternet, Event: packet.EventNone, Role: packet.RoleUnsolicited}
-}
-
-func tunnelOwn(kind outer.Kind) packet.Lineage {
-	l := gatewayOwn()
-	l.Role = packet.RoleTunnelHandshake
-	if kind == outer.Keepalive {
-		l.Role = packet.RoleTunnelKeepalive
-	}
-	return l
 }

@@ -7,6 +7,8 @@ import (
 
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
+	"glasshouse/gateway/nat"
+	"glasshouse/gateway/tunnel/outer"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
 )
@@ -22,6 +24,16 @@ func emptyDatagram(pool *packet.Pool, from, to [4]byte, id uint16) []byte {
 	return b
 }
 
+// nowhere is a world that takes packets back.
+type nowhere struct{ pool *packet.Pool }
+
+func (n nowhere) Owner(*packet.Packet, nat.Result, outer.Kind, outer.Key) packet.Lineage {
+	return packet.Unattributed()
+}
+func (n nowhere) ToHome(p *packet.Packet)      { n.pool.Put(p.Data) }
+func (n nowhere) ToISP(p *packet.Packet)       { n.pool.Put(p.Data) }
+func (n nowhere) Done(now int64, _ Step) int64 { return now }
+
 // wallWAN is a WAN of the live world without rate, delay or loss: packets pass on the goroutines of those who send them.
 func wallWAN(t *testing.T, rows *rows) *wan {
 	t.Helper()
@@ -29,9 +41,8 @@ func wallWAN(t *testing.T, rows *rows) *wan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWAN(&scenarios.Home{}, true, wall, &packet.Pool{}, rows)
-	w.toISP = func(p *packet.Packet) { w.pool.Put(p.Data) }
-	w.toHome = w.toISP
+	pool := &packet.Pool{}
+	w := newWAN(wanConfig{Home: &scenarios.Home{}, Tunnel: true, Clock: wall, Pool: pool, Rows: rows, World: nowhere{pool}})
 	t.Cleanup(func() {
 		w.close()
 		_ = wall.Close()

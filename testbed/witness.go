@@ -33,14 +33,16 @@ func Witness(ctx context.Context, o WitnessOptions) (int64, error) {
 		return 0, err
 	}
 	names := newLabeller(h.Specimens, h.Activities())
-	options, err := homeOptions(o.Scenario, h, o.Seed, dataset.WorldVirtual, o.Scenario.Start.UnixNano())
+	about := Description{Scenario: o.Scenario, Seed: o.Seed, World: dataset.WorldVirtual, StartNs: o.Scenario.Start.UnixNano()}
+	options, err := about.HomeOptions(h)
 	if err != nil {
 		return 0, err
 	}
+	files := names.direct(options)
+	files.Nowhere = true
 	r, err := runVirtual(ctx, virtualOrder{
 		Scenario: o.Scenario, Home: h, Names: names, Duration: o.Duration, Density: o.Scenario.Household.Density,
-		Options: dataset.DirectOptions{HomeOptions: options, Nowhere: true, Units: names.units, Activities: names.activities},
-		OnRow:   o.OnRow, OnTap: o.OnTap, Look: o.Look,
+		Options: files, OnRow: o.OnRow, OnTap: o.OnTap, Look: o.Look,
 	})
 	if err != nil {
 		return 0, err
