@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/testbed/testbedtest"
+
 	"github.com/google/go-cmp/cmp"
 
 	"glasshouse/testbed"
@@ -16,13 +18,13 @@ import (
 
 // The air is of the script: both worlds hear the same frames, at the same times from the start.
 func TestBothWorldsHearTheSame(t *testing.T) {
-	needLive(t)
-	sc := calmHome(t, "napt", "0", "xiaomi-hub")
+	testbedtest.NeedLive(t)
+	sc := testbedtest.CalmHome(t, "napt", "0", "xiaomi-hub")
 	hear := func(world string) map[string][]string {
-		_, d := run(t, testbed.Options{Scenario: sc, World: world, Seed: 4, Duration: 20 * time.Second, Out: filepath.Join(t.TempDir(), world)})
+		_, d := testbedtest.Run(t, testbed.Options{Scenario: sc, World: world, Seed: 4, Duration: 20 * time.Second, Out: filepath.Join(t.TempDir(), world)})
 		heard := make(map[string][]string)
 		for _, file := range []string{dataset.FileZigbee, dataset.FileBLE} {
-			heard[file] = tshark(t, d, file, "-o", "frame.generate_md5_hash:TRUE", "-T", "fields", "-e", "frame.time_relative", "-e", "frame.md5_hash")
+			heard[file] = testbedtest.Tshark(t, d, file, "-o", "frame.generate_md5_hash:TRUE", "-T", "fields", "-e", "frame.time_relative", "-e", "frame.md5_hash")
 		}
 		return heard
 	}

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/testbed/testbedtest"
+
 	"glasshouse/emulator/pan"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
@@ -73,7 +75,7 @@ func TestKitsAreHeard(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, d := generate(t, testbed.GenerateOptions{Scenario: load(t, file), Seed: 12, Duration: 90 * time.Minute})
+	_, d := testbedtest.Generate(t, testbed.GenerateOptions{Scenario: testbedtest.Load(t, file), Seed: 12, Duration: 90 * time.Minute})
 	kits, keys := kitsOf(t, d)
 	if len(keys) != 2 || keys[0] == keys[1] {
 		t.Fatalf("keys %v", keys)
@@ -83,18 +85,18 @@ func TestKitsAreHeard(t *testing.T) {
 		decrypt = append(decrypt, "-o", fmt.Sprintf(`uat:zigbee_pc_keys:"%s","Normal","k"`, k))
 	}
 	for _, wrong := range []string{"_ws.malformed", "_ws.expert", "!(wpan.fcs_ok == 1)", "zbee_nwk && !(zbee_zcl || zbee_nwk.cmd.id == 8)"} {
-		if lines := tshark(t, d, dataset.FileZigbee, append(decrypt, "-Y", wrong)...); len(lines) > 0 {
+		if lines := testbedtest.Tshark(t, d, dataset.FileZigbee, append(decrypt, "-Y", wrong)...); len(lines) > 0 {
 			t.Errorf("%s: %d frames, the first %s", wrong, len(lines), lines[0])
 		}
 	}
 	for _, wrong := range []string{"_ws.malformed", "_ws.expert", "!btcommon.eir_ad.entry.service_data", "btle.advertising_header.randomized_tx == 0"} {
-		if lines := tshark(t, d, dataset.FileBLE, "-Y", wrong); len(lines) > 0 {
+		if lines := testbedtest.Tshark(t, d, dataset.FileBLE, "-Y", wrong); len(lines) > 0 {
 			t.Errorf("%s: %d frames, the first %s", wrong, len(lines), lines[0])
 		}
 	}
 	heard := append(zigbeeReports(t, d, kits, decrypt), advertisements(t, d, kits)...)
 	counted := make(map[string]int)
-	for _, e := range eventsOf(t, d) {
+	for _, e := range testbedtest.Events(t, d) {
 		if e.Kit == "" {
 			continue
 		}
@@ -113,10 +115,10 @@ func TestKitsAreHeard(t *testing.T) {
 		}
 	}
 	labelled := make(map[int64]bool)
-	for _, r := range rowsOf(t, d) {
+	for _, r := range testbedtest.Rows(t, d) {
 		labelled[r.Event] = true
 	}
-	for _, e := range eventsOf(t, d) {
+	for _, e := range testbedtest.Events(t, d) {
 		if e.Kit != "" && e.Outcome == "ok" && !labelled[e.Event] {
 			t.Errorf("event %d of %s has no packet on the WAN", e.Event, e.Kit)
 		}
@@ -133,7 +135,7 @@ func zigbeeReports(t *testing.T, d *dataset.Dataset, kits map[string]map[string]
 		}
 	}
 	fields := []string{"-Y", "zbee_zcl", "-T", "fields", "-e", "frame.time_epoch", "-e", "zbee_nwk.src", "-e", "zbee.sec.src64", "-e", "zbee_aps.cluster"}
-	for _, line := range tshark(t, d, dataset.FileZigbee, append(slices.Clone(decrypt), fields...)...) {
+	for _, line := range testbedtest.Tshark(t, d, dataset.FileZigbee, append(slices.Clone(decrypt), fields...)...) {
 		f := strings.Split(line, "\t")
 		name := owner[f[1]+strings.ReplaceAll(f[2], ":", "")]
 		if name == "" {
@@ -153,7 +155,7 @@ func advertisements(t *testing.T, d *dataset.Dataset, kits map[string]map[string
 	t.Helper()
 	resolved := make(map[string]string)
 	addresses := make(map[string]int)
-	for _, line := range tshark(t, d, dataset.FileBLE, "-T", "fields", "-e", "frame.time_epoch", "-e", "btle.advertising_address") {
+	for _, line := range testbedtest.Tshark(t, d, dataset.FileBLE, "-T", "fields", "-e", "frame.time_epoch", "-e", "btle.advertising_address") {
 		f := strings.Split(line, "\t")
 		mac, err := net.ParseMAC(f[1])
 		if err != nil {
@@ -191,7 +193,7 @@ func TestNoAirWithoutCaptures(t *testing.T) {
 		scenario, captures string
 		want               int
 	}{{"single-xiaomi-hub", dataset.CapturesAll, 2}, {"single-xiaomi-hub", dataset.CapturesWAN, 0}, {"single-xiaomi-hub", dataset.CapturesNone, 0}, {"single-echo-dot", dataset.CapturesAll, 0}} {
-		_, d := generate(t, testbed.GenerateOptions{Scenario: load(t, c.scenario), Seed: 3, Duration: 10 * time.Minute, Captures: c.captures})
+		_, d := testbedtest.Generate(t, testbed.GenerateOptions{Scenario: testbedtest.Load(t, c.scenario), Seed: 3, Duration: 10 * time.Minute, Captures: c.captures})
 		files, err := filepath.Glob(filepath.Join(d.HomePath(0), "pan-*.pcapng"))
 		if err != nil || len(files) != c.want {
 			t.Errorf("%s, captures %s: %v %v", c.scenario, c.captures, files, err)

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/testbed/testbedtest"
+
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 )
@@ -40,20 +42,20 @@ activities:
 // An app's dialogue with a device is one on the LAN in both worlds: the phone opens it and speaks first, the device answers and
 // closes. Nothing of it leaves the home.
 func TestAppsTalkOnTheLAN(t *testing.T) {
-	needLive(t)
-	sc := calmHome(t, "vpn", "0", profiles(t, map[string]string{"seeker": seeker, "appliance": appliance, "ticker": ticker})...)
+	testbedtest.NeedLive(t)
+	sc := testbedtest.CalmHome(t, "vpn", "0", profiles(t, map[string]string{"seeker": seeker, "appliance": appliance, "ticker": ticker})...)
 	for _, world := range []string{"live", "virtual"} {
-		_, d := run(t, testbed.Options{Scenario: sc, Seed: 3, Duration: 15 * time.Second, World: world})
-		if bad := tshark(t, d, dataset.FileLAN, "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-Y",
+		_, d := testbedtest.Run(t, testbed.Options{Scenario: sc, Seed: 3, Duration: 15 * time.Second, World: world})
+		if bad := testbedtest.Tshark(t, d, dataset.FileLAN, "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-Y",
 			"tcp && (_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0 || tcp.analysis.flags)"); len(bad) > 0 {
 			t.Errorf("%s: %d bad frames: %s", world, len(bad), bad[0])
 		}
-		for _, e := range eventsOf(t, d) {
+		for _, e := range testbedtest.Events(t, d) {
 			if e.Activity == "tell" && e.Outcome != "ok" {
 				t.Errorf("%s: tell: %s", world, e.Outcome)
 			}
 		}
-		for _, r := range rowsOf(t, d) {
+		for _, r := range testbedtest.Rows(t, d) {
 			if r.Activity == "tell" {
 				t.Errorf("%s: a packet of the app's dialogue left the home: %+v", world, r)
 			}
@@ -64,7 +66,7 @@ func TestAppsTalkOnTheLAN(t *testing.T) {
 		}
 		said := make(map[string][]string) // by stream: who opens, closes first, and says how much
 		bytes := make(map[string]int)
-		for _, line := range tshark(t, d, dataset.FileLAN, "-Y", "tcp.port == 9999", "-T", "fields", "-E", "separator=|",
+		for _, line := range testbedtest.Tshark(t, d, dataset.FileLAN, "-Y", "tcp.port == 9999", "-T", "fields", "-E", "separator=|",
 			"-e", "tcp.stream", "-e", "eth.src", "-e", "tcp.flags.syn", "-e", "tcp.flags.ack", "-e", "tcp.flags.fin", "-e", "tcp.len") {
 			f := strings.Split(line, "|")
 			who, set := own[f[1]], func(i int) bool { return f[i] == "1" || f[i] == "True" }

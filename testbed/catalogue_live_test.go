@@ -8,22 +8,24 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/testbed/testbedtest"
+
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 )
 
 // Every calibrated device comes up in a live home: it opens its lines, and what it does ends well.
 func TestCalibratedDevicesLive(t *testing.T) {
-	needLive(t)
+	testbedtest.NeedLive(t)
 	var names []string
 	for _, x := range targets(t) {
 		if len(names) == 0 || names[len(names)-1] != x.device {
 			names = append(names, x.device)
 		}
 	}
-	_, d := run(t, testbed.Options{Scenario: calmHome(t, "napt", "0", names...), Seed: 5, Duration: 20 * time.Second})
+	_, d := testbedtest.Run(t, testbed.Options{Scenario: testbedtest.CalmHome(t, "napt", "0", names...), Seed: 5, Duration: 20 * time.Second})
 	ended := make(map[string]int)
-	for _, e := range eventsOf(t, d) {
+	for _, e := range testbedtest.Events(t, d) {
 		switch e.Outcome {
 		case "ok":
 			ended[e.Device]++
@@ -53,19 +55,19 @@ activities:
 
 // A line that is opened anew ends in order and has another port; the same in both worlds.
 func TestReconnectInBothWorlds(t *testing.T) {
-	needLive(t)
+	testbedtest.NeedLive(t)
 	file := filepath.Join(t.TempDir(), "reopener.yaml")
 	if err := os.WriteFile(file, []byte(reopening), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	o := testbed.Options{Scenario: calmHome(t, "napt", "0", file), Seed: 5, Duration: 20 * time.Second}
-	_, live := run(t, o)
+	o := testbed.Options{Scenario: testbedtest.CalmHome(t, "napt", "0", file), Seed: 5, Duration: 20 * time.Second}
+	_, live := testbedtest.Run(t, o)
 	o.World = "virtual"
-	_, virtual := run(t, o)
+	_, virtual := testbedtest.Run(t, o)
 	for _, d := range []*dataset.Dataset{live, virtual} {
 		lines, left := make(map[uint16]bool), make(map[uint16]bool)
 		events := 0
-		for _, e := range eventsOf(t, d) {
+		for _, e := range testbedtest.Events(t, d) {
 			switch {
 			case e.Outcome == "failed":
 				t.Errorf("%s: %s failed", d.Manifest.World, e.Activity)
@@ -73,7 +75,7 @@ func TestReconnectInBothWorlds(t *testing.T) {
 				events++
 			}
 		}
-		for _, r := range rowsOf(t, d) {
+		for _, r := range testbedtest.Rows(t, d) {
 			if r.RemotePort != 443 {
 				continue
 			}

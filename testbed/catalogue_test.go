@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/testbed/testbedtest"
+
 	"glasshouse/devices/catalogue"
 	"glasshouse/devices/profile"
 	"glasshouse/testbed"
@@ -73,7 +75,7 @@ func TestCatalogueIsCalibrated(t *testing.T) {
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sc := load(t, "single-"+name)
+			sc := testbedtest.Load(t, "single-"+name)
 			sc.Household.Density = 0
 			duration := 24 * time.Hour
 			switch {
@@ -82,8 +84,8 @@ func TestCatalogueIsCalibrated(t *testing.T) {
 			case name == "nest-protect":
 				duration = 5 * 24 * time.Hour // it wakes once a day
 			}
-			_, d := generate(t, testbed.GenerateOptions{Scenario: sc, Seed: 11, Duration: duration, Captures: dataset.CapturesNone})
-			rows := rowsOf(t, d)
+			_, d := testbedtest.Generate(t, testbed.GenerateOptions{Scenario: sc, Seed: 11, Duration: duration, Captures: dataset.CapturesNone})
+			rows := testbedtest.Rows(t, d)
 			for _, x := range byDevice[name] {
 				kind, activity, _ := strings.Cut(x.what, ":")
 				switch kind {
@@ -92,7 +94,7 @@ func TestCatalogueIsCalibrated(t *testing.T) {
 				case "period": // s
 					checkPeriod(t, x, rows, activity)
 				case "script": // s, from one event to the next within one state: of what never leaves the home
-					checkScript(t, x, eventsOf(t, d), activity)
+					checkScript(t, x, testbedtest.Events(t, d), activity)
 				case "packets": // of an event, both ways
 					checkEvents(t, x, rows, activity)
 				case "silence": // s, from a connection's last packet up to the device's probe of it

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/testbed/testbedtest"
+
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 )
@@ -56,11 +58,11 @@ activities:
 // Who offers what another looks for answers, in both worlds: by multicast DNS to everybody after 20 to 120 ms and once in a second,
 // by SSDP to the one that asks within the second that it allows. Nobody answers for what it does not offer.
 func TestDiscoveryIsAnswered(t *testing.T) {
-	needLive(t)
-	sc := calmHome(t, "napt", "0", profiles(t, map[string]string{"seeker": seeker, "screen": screen, "ticker": ticker})...)
+	testbedtest.NeedLive(t)
+	sc := testbedtest.CalmHome(t, "napt", "0", profiles(t, map[string]string{"seeker": seeker, "screen": screen, "ticker": ticker})...)
 	for _, world := range []string{"live", "virtual"} {
-		_, d := run(t, testbed.Options{Scenario: sc, Seed: 3, Duration: 17 * time.Second, World: world})
-		if bad := tshark(t, d, dataset.FileLAN, "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-Y",
+		_, d := testbedtest.Run(t, testbed.Options{Scenario: sc, Seed: 3, Duration: 17 * time.Second, World: world})
+		if bad := testbedtest.Tshark(t, d, dataset.FileLAN, "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-Y",
 			"(mdns || ssdp) && (_ws.malformed || ip.checksum.status == 0 || udp.checksum.status == 0)"); len(bad) > 0 {
 			t.Errorf("%s: %d bad frames: %s", world, len(bad), bad[0])
 		}
@@ -70,7 +72,7 @@ func TestDiscoveryIsAnswered(t *testing.T) {
 		}
 		asked := make(map[string]float64) // s, by protocol: the newest question
 		count := make(map[string]int)
-		for _, line := range tshark(t, d, dataset.FileLAN, "-Y", "mdns || ssdp", "-T", "fields", "-E", "separator=|",
+		for _, line := range testbedtest.Tshark(t, d, dataset.FileLAN, "-Y", "mdns || ssdp", "-T", "fields", "-E", "separator=|",
 			"-e", "frame.time_relative", "-e", "eth.src", "-e", "eth.dst", "-e", "ipv6.dst", "-e", "dns.flags.response", "-e", "dns.ptr.domain_name", "-e", "_ws.col.Info") {
 			f := strings.SplitN(line, "|", 7)
 			at, err := strconv.ParseFloat(f[0], 64)

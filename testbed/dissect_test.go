@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/testbed/need"
+	"glasshouse/testbed/testbedtest"
+
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 )
@@ -52,24 +55,13 @@ func (d dissected) again() bool {
 	return d.any("tcp.analysis.retransmission", "tcp.analysis.fast_retransmission", "tcp.analysis.spurious_retransmission", "tcp.analysis.out_of_order")
 }
 
-// strictly are tshark's options under which it looks at every checksum, puts segments in order before it reads them, and does not
-// guess protocols from random bytes.
-func strictly() []string {
-	return []string{
-		"-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-o", "tcp.reassemble_out_of_order:TRUE",
-		"--disable-protocol", "thrift", // it takes random bytes for its own
-		"--disable-protocol", "ecatf", // and this one any datagram at port 34980
-		"--disable-protocol", "xmpp", // the port's usual protocol, where a phone speaks TLS from the first byte
-	}
-}
-
 // dissect has tshark look at all frames of a capture.
 func dissect(t *testing.T, d *dataset.Dataset, file string, each func(dissected)) {
 	t.Helper()
 	if _, err := exec.LookPath("tshark"); err != nil {
-		skip(t, "tshark is not installed")
+		need.Skip(t, "tshark is not installed")
 	}
-	args := append([]string{"-n", "-r", filepath.Join(d.HomePath(0), file), "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=|"}, strictly()...)
+	args := append([]string{"-n", "-r", filepath.Join(d.HomePath(0), file), "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=|"}, testbedtest.Strictly()...)
 	for _, f := range dissectFields {
 		args = append(args, "-e", f)
 	}
@@ -100,13 +92,13 @@ func dissect(t *testing.T, d *dataset.Dataset, file string, each func(dissected)
 // TestVirtualDissects looks at hours behind NAPT and through the tunnel; the long form looks at a day.
 func TestVirtualDissects(t *testing.T) {
 	duration := time.Hour
-	if long() {
+	if need.Longest() {
 		duration = 24 * time.Hour
 	}
 	for _, path := range []string{"noisy-napt", "noisy-vpn"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
-			_, d := generate(t, testbed.GenerateOptions{Scenario: load(t, path), Seed: 2, Duration: duration, TimeScale: 3})
+			_, d := testbedtest.Generate(t, testbed.GenerateOptions{Scenario: testbedtest.Load(t, path), Seed: 2, Duration: duration, TimeScale: 3})
 			wan, lan := dissectBoth(t, d)
 			home := []string{
 				"tls", "dns", "ntp", "http", "quic", "arp", "dhcp", "handshake 1", "handshake 2", "alpn h2", "alpn h3", "dns response 0",
@@ -145,7 +137,7 @@ func TestVirtualTransportsDissect(t *testing.T) {
 		t.Fatal(err)
 	}
 	duration := 10 * time.Minute
-	if long() {
+	if need.Longest() {
 		duration = 12 * time.Hour
 	}
 	for _, path := range []string{"napt", "vpn"} {
@@ -155,7 +147,7 @@ func TestVirtualTransportsDissect(t *testing.T) {
 			if err := os.WriteFile(file, []byte(strings.NewReplacer("PATH", path, "DEVICE", device).Replace(everyTransport)), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, d := generate(t, testbed.GenerateOptions{Scenario: load(t, file), Seed: 3, Duration: duration})
+			_, d := testbedtest.Generate(t, testbed.GenerateOptions{Scenario: testbedtest.Load(t, file), Seed: 3, Duration: duration})
 			lostOnTheWay(t, d, 0.02)
 			wan, lan := dissectBoth(t, d)
 			all := []string{
@@ -174,7 +166,7 @@ func TestVirtualTransportsDissect(t *testing.T) {
 func lostOnTheWay(t *testing.T, d *dataset.Dataset, loss float64) {
 	t.Helper()
 	lost, came := float64(d.Manifest.Fidelity.Drops["wan_down_path"]), 0.0
-	for _, r := range rowsOf(t, d) {
+	for _, r := range testbedtest.Rows(t, d) {
 		if r.Dir < 0 {
 			came++
 		}
@@ -188,7 +180,7 @@ func lostOnTheWay(t *testing.T, d *dataset.Dataset, loss float64) {
 // dissectBoth judges both captures of a home.
 func dissectBoth(t *testing.T, d *dataset.Dataset) (wan, lan *witness) {
 	t.Helper()
-	rows := rowsOf(t, d)
+	rows := testbedtest.Rows(t, d)
 	carries := make(map[int64]*dataset.Row, len(rows))
 	for i := range rows {
 		if f := rows[i].LANFrame; f > 0 {

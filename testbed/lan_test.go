@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/testbed/testbedtest"
+
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 )
@@ -14,17 +16,17 @@ import (
 // What a home says on its LAN alone is alike in both worlds, frame by frame: what the device's profile asks for, and what its
 // kernel does by itself. Analysers read it without a fault.
 func TestLANTalkIsAlike(t *testing.T) {
-	needLive(t)
-	sc := load(t, filepath.Join("testdata", "chatter-home.yaml"))
+	testbedtest.NeedLive(t)
+	sc := testbedtest.Load(t, filepath.Join("testdata", "chatter-home.yaml"))
 	var said [2]map[string]int
 	for i, world := range []string{"live", "virtual"} {
-		_, d := run(t, testbed.Options{Scenario: sc, Seed: 3, Duration: 18 * time.Second, World: world})
-		if bad := tshark(t, d, dataset.FileLAN, "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-Y",
+		_, d := testbedtest.Run(t, testbed.Options{Scenario: sc, Seed: 3, Duration: 18 * time.Second, World: world})
+		if bad := testbedtest.Tshark(t, d, dataset.FileLAN, "-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-Y",
 			"_ws.malformed || ip.checksum.status == 0 || udp.checksum.status == 0 || icmpv6.checksum.status == 0 || igmp.checksum.status == 0"); len(bad) > 0 {
 			t.Errorf("%s: %d bad frames: %s", world, len(bad), bad[0])
 		}
 		said[i] = make(map[string]int)
-		for _, line := range tshark(t, d, dataset.FileLAN, "-Y", "arp || ipv6 || igmp || mdns || ssdp", "-T", "fields", "-E", "separator= ",
+		for _, line := range testbedtest.Tshark(t, d, dataset.FileLAN, "-Y", "arp || ipv6 || igmp || mdns || ssdp", "-T", "fields", "-E", "separator= ",
 			"-e", "eth.dst", "-e", "frame.len", "-e", "_ws.col.Protocol", "-e", "ip.ttl", "-e", "ipv6.hlim") {
 			said[i][line]++
 		}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/testbed/testbedtest"
+
 	"glasshouse/devices/catalogue"
 	"glasshouse/devices/learn"
 	"glasshouse/devices/profile"
@@ -16,9 +18,9 @@ import (
 // learned lives a device of the catalogue for a while, and learns a profile from what the access point saw of it.
 func learned(t *testing.T, device string, duration time.Duration) (profile string, capture string, mac [6]byte) {
 	t.Helper()
-	sc := load(t, "single-"+device)
+	sc := testbedtest.Load(t, "single-"+device)
 	sc.Household.Density = 0
-	_, d := generate(t, testbed.GenerateOptions{Scenario: sc, Seed: 3, Duration: duration, Captures: dataset.CapturesAll})
+	_, d := testbedtest.Generate(t, testbed.GenerateOptions{Scenario: sc, Seed: 3, Duration: duration, Captures: dataset.CapturesAll})
 	h, err := sc.Draw(3, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -92,14 +94,14 @@ func TestLearnFindsTheProfileAgain(t *testing.T) {
 
 // A learned profile is lived at once in both worlds.
 func TestLearnedProfileInBothWorlds(t *testing.T) {
-	needLive(t)
+	testbedtest.NeedLive(t)
 	file, _, _ := learned(t, "microseven-camera", 3*time.Hour)
-	o := testbed.Options{Scenario: calmHome(t, "napt", "0", file), Seed: 5, Duration: 40 * time.Second}
+	o := testbed.Options{Scenario: testbedtest.CalmHome(t, "napt", "0", file), Seed: 5, Duration: 40 * time.Second}
 	for _, world := range []string{"live", "virtual"} {
 		o.World, o.Out = world, ""
-		_, d := run(t, o)
+		_, d := testbedtest.Run(t, o)
 		beats := 0
-		for _, e := range eventsOf(t, d) {
+		for _, e := range testbedtest.Events(t, d) {
 			switch {
 			case e.Outcome == "failed":
 				t.Errorf("%s: %s failed", world, e.Activity)

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/testbed/testbedtest"
+
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 )
@@ -28,20 +30,20 @@ func TestALifeOnTheLAN(t *testing.T) {
 	if err := os.WriteFile(file, []byte(livedIn), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, d := generate(t, testbed.GenerateOptions{Scenario: load(t, file), Seed: 2, Duration: 30 * time.Hour, Captures: dataset.CapturesAll, Snaplen: 400})
+	_, d := testbedtest.Generate(t, testbed.GenerateOptions{Scenario: testbedtest.Load(t, file), Seed: 2, Duration: 30 * time.Hour, Captures: dataset.CapturesAll, Snaplen: 400})
 	own := make(map[string]string) // names by MAC address
 	for _, x := range d.Manifest.Homes[0].Devices {
 		own[x.MAC] = x.Unit
 	}
 	events := make(map[string]int)
-	for _, e := range eventsOf(t, d) {
+	for _, e := range testbedtest.Events(t, d) {
 		if e.Outcome == "ok" {
 			events[e.Unit+" "+e.Activity]++
 		}
 	}
 	saw := make(map[string]int)
 	asked := -1.0
-	for _, line := range tshark(t, d, dataset.FileLAN, "-Y", "dhcp || arp || mdns || udp.dstport == 1900 || (tcp.flags.syn == 1 && tcp.flags.ack == 0 && tcp.dstport == 9999)",
+	for _, line := range testbedtest.Tshark(t, d, dataset.FileLAN, "-Y", "dhcp || arp || mdns || udp.dstport == 1900 || (tcp.flags.syn == 1 && tcp.flags.ack == 0 && tcp.dstport == 9999)",
 		"-T", "fields", "-E", "separator=|", "-e", "frame.time_relative", "-e", "eth.src", "-e", "ip.src", "-e", "dhcp.option.dhcp", "-e", "arp.opcode",
 		"-e", "dns.flags.response", "-e", "udp.dstport", "-e", "tcp.dstport", "-e", "dns.qry.name", "-e", "dns.resp.name") {
 		f := strings.Split(line, "|")

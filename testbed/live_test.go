@@ -18,96 +18,36 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/testbed/need"
+	"glasshouse/testbed/testbedtest"
+
 	"github.com/google/go-cmp/cmp"
 
-	"glasshouse/scenarios"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 )
 
-// calm is a home whose air and whose WAN neither delay nor lose.
-const calm = `name: calm
-about: A home on a perfect network.
-start: 2026-01-05T00:00:00Z
-duration: 40s
-warm_up: 1s
-path: PATH
-devices: [DEVICES]
-household: {density: 200}
-wan: {up_rate: 10000mbit, down_rate: 10000mbit, queue: 16MB, delay: 0, jitter: 0, loss: 0, unsolicited_per_hour: STRANGERS}
-wifi: {delay: 0, jitter: 0, loss: 0, power_save: false}
-`
-
-func calmHome(t *testing.T, path, strangers string, devices ...string) *scenarios.Scenario {
-	t.Helper()
-	entries := make([]string, len(devices))
-	for i, d := range devices {
-		entries[i] = "{device: " + d + "}"
-	}
-	text := strings.NewReplacer("PATH", path, "DEVICES", strings.Join(entries, ", "), "STRANGERS", strangers).Replace(calm)
-	file := filepath.Join(t.TempDir(), "calm.yaml")
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return load(t, file)
-}
-
-// run runs a home and checks what holds for every run: it is valid, everything is attributed, the data set verifies.
-func run(t *testing.T, o testbed.Options) (*testbed.Result, *dataset.Dataset) {
-	t.Helper()
-	if o.Out == "" {
-		o.Out = filepath.Join(t.TempDir(), "set")
-	}
-	res, err := testbed.Run(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !res.Valid || res.Packets.Unattributed != 0 || res.Cut {
-		t.Fatalf("%+v", res)
-	}
-	v, err := dataset.Verify(o.Out, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !v.OK || v.Checked != res.Packets.WAN {
-		t.Fatalf("%d packets; %+v", res.Packets.WAN, v)
-	}
-	d, err := dataset.Open(o.Out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := d.Manifest.Counts
-	dropped := int64(0)
-	for _, n := range c.Drops {
-		dropped += n
-	}
-	if c.LAN != c.WAN-c.WithoutLAN+c.Local+dropped {
-		t.Errorf("the counts do not balance: %+v", c)
-	}
-	return res, d
-}
-
 func TestNoisyHomes(t *testing.T) {
-	needLive(t)
+	testbedtest.NeedLive(t)
 	for _, path := range []string{"napt", "vpn"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
-			_, d := run(t, testbed.Options{Scenario: load(t, "noisy-"+path), Seed: 7, Duration: 25 * time.Second, TimeScale: 300})
-			bad := append(strictly(), "-Y",
+			_, d := testbedtest.Run(t, testbed.Options{Scenario: testbedtest.Load(t, "noisy-"+path), Seed: 7, Duration: 25 * time.Second, TimeScale: 300})
+			bad := append(testbedtest.Strictly(), "-Y",
 				"_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0 || frame.len > 1514",
 				"-T", "fields", "-e", "frame.number", "-e", "frame.protocols", "-e", "frame.len", "-e", "tcp.checksum.status", "-e", "_ws.malformed")
 			for _, file := range []string{dataset.FileLAN, dataset.FileWAN} {
-				if lines := tshark(t, d, file, bad...); len(lines) > 0 {
+				if lines := testbedtest.Tshark(t, d, file, bad...); len(lines) > 0 {
 					t.Errorf("%s: %d frames are malformed, too long, or have a bad checksum: %s", file, len(lines), lines[0])
 				}
 			}
-			seen := strings.Join(tshark(t, d, dataset.FileLAN, "-T", "fields", "-e", "frame.protocols"), "\n")
+			seen := strings.Join(testbedtest.Tshark(t, d, dataset.FileLAN, "-T", "fields", "-e", "frame.protocols"), "\n")
 			for _, proto := range []string{":tls", ":dns", ":ntp", ":http", ":dhcp", ":arp"} {
 				if !strings.Contains(seen, proto) {
 					t.Errorf("tshark sees no %s on the LAN", proto[1:])
 				}
 			}
-			rows := rowsOf(t, d)
+			rows := testbedtest.Rows(t, d)
 			devices := make(map[string]bool)
 			for _, r := range rows {
 				devices[r.Device] = true
@@ -150,7 +90,7 @@ func checkOneFlow(t *testing.T, d *dataset.Dataset, rows []dataset.Row) {
 	if roles["tunnel_handshake"] < 2 || roles["data"] == 0 || roles["tls_handshake"] == 0 {
 		t.Errorf("roles: %v", roles)
 	}
-	if got := tshark(t, d, dataset.FileWAN, "-Y", "!wg"); len(got) > 0 {
+	if got := testbedtest.Tshark(t, d, dataset.FileWAN, "-Y", "!wg"); len(got) > 0 {
 		t.Errorf("tshark sees %d packets that are no WireGuard", len(got))
 	}
 }
@@ -158,16 +98,16 @@ func checkOneFlow(t *testing.T, d *dataset.Dataset, rows []dataset.Row) {
 // Heartbeats have the paper's sizes, and leave at their scripted times, without drift. GLASSHOUSE_LONG=1 takes ten minutes
 // and asks for 5 ms at p99; the short form has too few for that and asks it of the median.
 func TestHeartbeats(t *testing.T) {
-	needLive(t)
+	testbedtest.NeedLive(t)
 	d := 65 * time.Second
-	if long() {
+	if need.Longest() {
 		d = 10 * time.Minute
 	}
-	_, set := run(t, testbed.Options{Scenario: calmHome(t, "napt", "0", "echo-dot", "google-home"), Seed: 3, Duration: d, TimeScale: 0.001})
+	_, set := testbedtest.Run(t, testbed.Options{Scenario: testbedtest.CalmHome(t, "napt", "0", "echo-dot", "google-home"), Seed: 3, Duration: d, TimeScale: 0.001})
 	want := map[string][]int32{"echo-dot": {95}, "google-home": {135, 104}}
 	script := make(map[int64]int64)
 	beats := make(map[string]int)
-	for _, e := range eventsOf(t, set) {
+	for _, e := range testbedtest.Events(t, set) {
 		if e.Activity == "heartbeat" {
 			script[e.Event] = e.TScript
 			beats[e.Device]++
@@ -176,7 +116,7 @@ func TestHeartbeats(t *testing.T) {
 	sizes := make(map[int64][]int32)
 	device := make(map[int64]string)
 	frame := make(map[int64]int64)
-	for _, r := range rowsOf(t, set) {
+	for _, r := range testbedtest.Rows(t, set) {
 		if _, ok := script[r.Event]; ok && r.Dir > 0 && r.Role == "data" {
 			sizes[r.Event] = append(sizes[r.Event], r.Length)
 			device[r.Event] = r.Device
@@ -200,7 +140,7 @@ func TestHeartbeats(t *testing.T) {
 	slices.Sort(late)
 	p50, p99 := late[len(late)/2], late[len(late)*99/100]
 	t.Logf("%d heartbeats, late by p50 %s, p99 %s, max %s", len(late), p50, p99, late[len(late)-1])
-	if late[0] < 0 || p50 > 5*time.Millisecond || long() && p99 > 5*time.Millisecond {
+	if late[0] < 0 || p50 > 5*time.Millisecond || need.Longest() && p99 > 5*time.Millisecond {
 		t.Errorf("heartbeats left %s (least), %s (median), %s (p99) after their time", late[0], p50, p99)
 	}
 }
@@ -228,16 +168,16 @@ func lanTimes(t *testing.T, d *dataset.Dataset) []int64 {
 
 // Two runs of one seed list the same events at the same scripted times; another seed does not.
 func TestSameSeedSameScript(t *testing.T) {
-	needLive(t)
+	testbedtest.NeedLive(t)
 	type line struct {
 		Event          int64
 		Unit, Activity string
 		TScript        int64
 	}
 	script := func(seed uint64) []line {
-		_, d := run(t, testbed.Options{Scenario: load(t, "noisy-napt"), Seed: seed, Duration: 12 * time.Second, TimeScale: 300})
+		_, d := testbedtest.Run(t, testbed.Options{Scenario: testbedtest.Load(t, "noisy-napt"), Seed: seed, Duration: 12 * time.Second, TimeScale: 300})
 		var out []line
-		for _, e := range eventsOf(t, d) {
+		for _, e := range testbedtest.Events(t, d) {
 			out = append(out, line{e.Event, e.Unit, e.Activity, e.TScript})
 		}
 		return out
@@ -258,10 +198,10 @@ func TestSameSeedSameScript(t *testing.T) {
 
 // A tcpdump on isp0 sees what wan.pcapng holds, from the IP header on, in the same order each way.
 func TestTcpdumpSeesTheSame(t *testing.T) {
-	needLive(t)
+	testbedtest.NeedLive(t)
 	if _, err := exec.LookPath("tcpdump"); err != nil {
 		if _, err := os.Stat("/usr/sbin/tcpdump"); err != nil {
-			skip(t, "tcpdump is not installed")
+			need.Skip(t, "tcpdump is not installed")
 		}
 	}
 	other := filepath.Join(t.TempDir(), "isp0.pcap")
@@ -274,8 +214,8 @@ func TestTcpdumpSeesTheSame(t *testing.T) {
 			[]string{"timeout", "-s", "INT", "16", "tcpdump", "-i", "isp0", "-U", "-s", "0", "-Z", "root", "-B", "32768", "-w", other})
 		done <- err
 	}()
-	_, d := run(t, testbed.Options{
-		Scenario: calmHome(t, "napt", "600", "echo-dot", "xiaomi-mobile", "xiaomi-hub"), Seed: 9, Duration: 14 * time.Second, Lab: "tcpdump-test",
+	_, d := testbedtest.Run(t, testbed.Options{
+		Scenario: testbedtest.CalmHome(t, "napt", "600", "echo-dot", "xiaomi-mobile", "xiaomi-hub"), Seed: 9, Duration: 14 * time.Second, Lab: "tcpdump-test",
 		Progress: func(p testbed.Progress) {
 			if p.Phase == "running" {
 				once.Do(func() { close(started) })
@@ -350,9 +290,9 @@ func perFlow(t *testing.T, path string, lead int) map[string][]string {
 
 // Inside the gateway, what a student expects works; and when the tunnel is down, nothing leaves.
 func TestShellAndFailClosed(t *testing.T) {
-	needLive(t)
+	testbedtest.NeedLive(t)
 	if _, err := exec.LookPath("wg"); err != nil {
-		skip(t, "wireguard-tools are not installed")
+		need.Skip(t, "wireguard-tools are not installed")
 	}
 	const enough = 50 // packets of devices that have left through the tunnel before it is cut
 	flowing := make(chan struct{})
@@ -382,7 +322,7 @@ func TestShellAndFailClosed(t *testing.T) {
 	}()
 	left := 0
 	o := testbed.Options{
-		Scenario: calmHome(t, "vpn", "0", "xiaomi-hub", "xiaomi-mobile"), Seed: 4, Duration: 12 * time.Second, Lab: "closed-test",
+		Scenario: testbedtest.CalmHome(t, "vpn", "0", "xiaomi-hub", "xiaomi-mobile"), Seed: 4, Duration: 12 * time.Second, Lab: "closed-test",
 		Out: filepath.Join(t.TempDir(), "set"),
 		OnRow: func(r *dataset.Row) {
 			if ofDevice(r) {
@@ -413,7 +353,7 @@ func TestShellAndFailClosed(t *testing.T) {
 	// What the tunnel had sealed by then may still be on its way to the tap, for as long as a loaded machine takes.
 	down := r.down.UnixNano() + int64(500*time.Millisecond)
 	before, after, tried := 0, 0, 0
-	for _, row := range rowsOf(t, d) {
+	for _, row := range testbedtest.Rows(t, d) {
 		if row.AppProto != dataset.AppWireGuard {
 			t.Fatalf("a packet left in the clear: %+v", row)
 		}
@@ -445,7 +385,7 @@ func ofDevice(r *dataset.Row) bool {
 
 // What a shell has started ends with the lab, and so do the namespaces that it would hold.
 func TestShellLeavesNothing(t *testing.T) {
-	needLive(t)
+	testbedtest.NeedLive(t)
 	mark, up := fmt.Sprintf("9%d.5", os.Getpid()), filepath.Join(t.TempDir(), "up")
 	running := make(chan struct{})
 	var once sync.Once
@@ -455,8 +395,8 @@ func TestShellLeavesNothing(t *testing.T) {
 		_, err := testbed.Shell(t.Context(), "leave-test", "gateway", []string{"sh", "-c", fmt.Sprintf("setsid sleep %s & echo > %s; sleep %[1]s; true", mark, up)})
 		ended <- err
 	}()
-	run(t, testbed.Options{
-		Scenario: calmHome(t, "napt", "0", "xiaomi-hub"), Seed: 4, Duration: 4 * time.Second, Lab: "leave-test",
+	testbedtest.Run(t, testbed.Options{
+		Scenario: testbedtest.CalmHome(t, "napt", "0", "xiaomi-hub"), Seed: 4, Duration: 4 * time.Second, Lab: "leave-test",
 		Progress: func(p testbed.Progress) {
 			if p.Phase == "running" {
 				once.Do(func() { close(running) })
@@ -482,11 +422,11 @@ func TestShellLeavesNothing(t *testing.T) {
 
 // A run that is stopped writes what it has; one that is killed leaves what can be put in order.
 func TestStoppedRun(t *testing.T) {
-	needLive(t)
+	testbedtest.NeedLive(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	out := filepath.Join(t.TempDir(), "set")
 	res, err := testbed.Run(ctx, testbed.Options{
-		Scenario: load(t, "noisy-napt"), Seed: 2, Duration: time.Minute, TimeScale: 300, Out: out,
+		Scenario: testbedtest.Load(t, "noisy-napt"), Seed: 2, Duration: time.Minute, TimeScale: 300, Out: out,
 		Progress: func(p testbed.Progress) {
 			if p.Elapsed > 6*time.Second {
 				cancel()
@@ -516,23 +456,23 @@ func TestStoppedRun(t *testing.T) {
 // One device downloads over the whole path: nothing is lost, nothing unattributed. GLASSHOUSE_LONG=1 takes the limit off and
 // asks for the rate, too; the short form leaves the machine's other work its share.
 func TestThroughput(t *testing.T) {
-	needLive(t)
+	testbedtest.NeedLive(t)
 	dir := t.TempDir()
 	for _, f := range []string{"bulk.yaml", "bulk-device.yaml"} {
 		b, err := os.ReadFile(filepath.Join("testdata", f))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !long() {
+		if !need.Longest() {
 			b = bytes.ReplaceAll(b, []byte("down_rate: 10000mbit"), []byte("down_rate: 150mbit"))
 		}
 		if err := os.WriteFile(filepath.Join(dir, f), b, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	res, d := run(t, testbed.Options{Scenario: load(t, filepath.Join(dir, "bulk.yaml")), Seed: 42, Duration: 11 * time.Second})
+	res, d := testbedtest.Run(t, testbed.Options{Scenario: testbedtest.Load(t, filepath.Join(dir, "bulk.yaml")), Seed: 42, Duration: 11 * time.Second})
 	var first, last, bytes int64
-	for _, r := range rowsOf(t, d) {
+	for _, r := range testbedtest.Rows(t, d) {
 		if r.Activity == "download" && r.Dir < 0 && r.Role == "data" {
 			if first == 0 {
 				first = r.TsNs
@@ -546,16 +486,16 @@ func TestThroughput(t *testing.T) {
 	if bytes < 10e6 {
 		t.Errorf("only %d bytes came", bytes)
 	}
-	if long() && rate < 500e6 {
+	if need.Longest() && rate < 500e6 {
 		t.Errorf("%.0f Mbit/s; 500 are asked for", rate/1e6)
 	}
 }
 
 // A packet that no flow accounts for makes a run invalid: it says so, and its data set, too.
 func TestUnknownPacketMakesTheRunInvalid(t *testing.T) {
-	needLive(t)
+	testbedtest.NeedLive(t)
 	if _, err := exec.LookPath("ping"); err != nil {
-		skip(t, "ping is not installed")
+		need.Skip(t, "ping is not installed")
 	}
 	running := make(chan struct{})
 	var once sync.Once
@@ -567,7 +507,7 @@ func TestUnknownPacketMakesTheRunInvalid(t *testing.T) {
 	}()
 	out := filepath.Join(t.TempDir(), "set")
 	res, err := testbed.Run(t.Context(), testbed.Options{
-		Scenario: calmHome(t, "napt", "0", "xiaomi-hub"), Seed: 4, Duration: 8 * time.Second, Lab: "stray-test", Out: out,
+		Scenario: testbedtest.CalmHome(t, "napt", "0", "xiaomi-hub"), Seed: 4, Duration: 8 * time.Second, Lab: "stray-test", Out: out,
 		Progress: func(p testbed.Progress) {
 			if p.Phase == "running" && p.Elapsed > 3*time.Second {
 				once.Do(func() { close(running) })

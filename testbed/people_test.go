@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/testbed/testbedtest"
+
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 )
@@ -40,7 +42,7 @@ activities:
 			t.Fatal(err)
 		}
 	}
-	_, d := generate(t, testbed.GenerateOptions{Scenario: load(t, file), Seed: 4, Duration: 48 * time.Hour})
+	_, d := testbedtest.Generate(t, testbed.GenerateOptions{Scenario: testbedtest.Load(t, file), Seed: 4, Duration: 48 * time.Hour})
 	units, _ := d.Manifest.Homes[0].Varied["units"].(map[string]any)
 	options, _ := units["quiet-phone"].(map[string]any)["options"].(map[string]any)
 	owner := options["owner"].(string)
@@ -54,7 +56,7 @@ activities:
 	}
 	var acts []*spanOf
 	remote, byHour := 0, make(map[int64]int)
-	for _, e := range eventsOf(t, d) {
+	for _, e := range testbedtest.Events(t, d) {
 		if e.Actor == "" || e.Unit != "tplink-plug" || e.Outcome != "ok" {
 			continue
 		}
@@ -78,7 +80,7 @@ activities:
 	// IPv4 alone: between neighbours ARP asks now and then, of itself.
 	phone, plug := macs["quiet-phone"].String(), macs["tplink-plug"].String()
 	filter := strings.NewReplacer("A", phone, "B", plug).Replace("ip && ((eth.src == A && eth.dst == B) || (eth.src == B && eth.dst == A))")
-	for _, line := range tshark(t, d, dataset.FileLAN, "-Y", filter, "-T", "fields", "-e", "frame.time_epoch") {
+	for _, line := range testbedtest.Tshark(t, d, dataset.FileLAN, "-Y", filter, "-T", "fields", "-e", "frame.time_epoch") {
 		at := int64(seconds(t, line, d.Manifest.StartNs) * 1e9)
 		found := false
 		for _, a := range acts {

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/testbed/testbedtest"
+
 	"glasshouse/testbed"
 )
 
@@ -25,12 +27,12 @@ func speakGarbled() int {
 
 // A lab whose messages cannot be read is stopped, and the run says why.
 func TestGarbledMessagesEndTheRun(t *testing.T) {
-	needLive(t)
+	testbedtest.NeedLive(t)
 	t.Setenv(garbledLab, "1")
 	over := make(chan error, 1)
 	go func() {
 		_, err := testbed.Run(t.Context(), testbed.Options{
-			Scenario: load(t, "single-echo-dot"), Seed: 1, Duration: time.Minute, Out: filepath.Join(t.TempDir(), "set"),
+			Scenario: testbedtest.Load(t, "single-echo-dot"), Seed: 1, Duration: time.Minute, Out: filepath.Join(t.TempDir(), "set"),
 		})
 		over <- err
 	}()

@@ -9,19 +9,22 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/testbed/need"
+	"glasshouse/testbed/testbedtest"
+
 	"glasshouse/testbed"
 )
 
 // Each shell sees what is its namespace's: resolver, interfaces in /sys, its own end of the tunnel, and no private key. The host
 // keeps what it had.
 func TestShellSeesItsOwnNamespace(t *testing.T) {
-	needLive(t)
+	testbedtest.NeedLive(t)
 	if _, err := exec.LookPath("wg"); err != nil {
-		skip(t, "wireguard-tools are not installed")
+		need.Skip(t, "wireguard-tools are not installed")
 	}
 	const look = `echo resolver: $(cat /etc/resolv.conf); echo sys: $(ls /sys/class/net); echo wg: $(wg show interfaces); wg show all dump; ls /run/wireguard /run/glasshouse/wireguard`
 	host := hostFiles(t)
-	sc := calmHome(t, "vpn", "0", "xiaomi-hub")
+	sc := testbedtest.CalmHome(t, "vpn", "0", "xiaomi-hub")
 	home, err := sc.Draw(4, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +42,7 @@ func TestShellSeesItsOwnNamespace(t *testing.T) {
 		}
 		failed <- nil
 	}()
-	run(t, testbed.Options{
+	testbedtest.Run(t, testbed.Options{
 		Scenario: sc, Seed: 4, Duration: 12 * time.Second, Lab: "own-test",
 		Progress: func(p testbed.Progress) {
 			if p.Phase == "running" && p.Elapsed > 2*time.Second {
@@ -93,11 +96,11 @@ func hostFiles(t *testing.T) string {
 // The README's two captures of one home behind NAPT differ in what they teach: the addresses of devices on eth0, the router's alone
 // on isp0.
 func TestReadmesCapturesShowTheTranslation(t *testing.T) {
-	needLive(t)
+	testbedtest.NeedLive(t)
 	if _, err := exec.LookPath("tcpdump"); err != nil {
-		skip(t, "tcpdump is not installed")
+		need.Skip(t, "tcpdump is not installed")
 	}
-	readme, err := os.ReadFile("../README.md")
+	readme, err := os.ReadFile("../../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +113,7 @@ func TestReadmesCapturesShowTheTranslation(t *testing.T) {
 		args, _, _ := strings.Cut(rest, "#")
 		commands[ns] = append([]string{"timeout", "8", "tcpdump"}, strings.Fields(args)...)
 	}
-	sc := calmHome(t, "napt", "0", "xiaomi-hub", "xiaomi-mobile")
+	sc := testbedtest.CalmHome(t, "napt", "0", "xiaomi-hub", "xiaomi-mobile")
 	home, err := sc.Draw(4, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +131,7 @@ func TestReadmesCapturesShowTheTranslation(t *testing.T) {
 			}
 		})
 	}
-	run(t, testbed.Options{
+	testbedtest.Run(t, testbed.Options{
 		Scenario: sc, Seed: 4, Duration: 14 * time.Second, Lab: "teach-test", TimeScale: 300,
 		Progress: func(p testbed.Progress) {
 			if p.Phase == "running" && p.Elapsed > time.Second {

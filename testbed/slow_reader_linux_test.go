@@ -7,13 +7,15 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/testbed/testbedtest"
+
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 )
 
 // Whoever is shown a live home's packets may stop looking: the home goes on and ends in time, and its dataset is whole.
 func TestSlowReaderDoesNotHoldAHomeUp(t *testing.T) {
-	needLive(t)
+	testbedtest.NeedLive(t)
 	dir := t.TempDir()
 	for _, f := range []string{"bulk.yaml", "bulk-device.yaml"} {
 		b, err := os.ReadFile(filepath.Join("testdata", f))
@@ -28,8 +30,8 @@ func TestSlowReaderDoesNotHoldAHomeUp(t *testing.T) {
 	const duration, limit = 11 * time.Second, 40 * time.Second
 	set := filepath.Join(t.TempDir(), "set")
 	began, complete, shown := time.Now(), time.Duration(0), int64(0)
-	res, _ := run(t, testbed.Options{
-		Scenario: load(t, filepath.Join(dir, "bulk.yaml")), Seed: 42, Duration: duration, Out: set,
+	res, _ := testbedtest.Run(t, testbed.Options{
+		Scenario: testbedtest.Load(t, filepath.Join(dir, "bulk.yaml")), Seed: 42, Duration: duration, Out: set,
 		OnRow: func(*dataset.Row) {
 			for shown == 0 && complete == 0 && time.Since(began) < limit { // the reader sleeps until the home is over
 				b, _ := os.ReadFile(filepath.Join(set, dataset.FileManifest))

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/testbed/testbedtest"
+
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 )
@@ -60,16 +62,16 @@ func profiles(t *testing.T, texts map[string]string) (files []string) {
 // Both worlds live the same states: the changes are events of their own, in which a device that sleeps leaves its line and says
 // nothing until it wakes.
 func TestStatesInBothWorlds(t *testing.T) {
-	needLive(t)
+	testbedtest.NeedLive(t)
 	files := profiles(t, map[string]string{"sleepy": sleepy, "ticker": ticker})
-	o := testbed.Options{Scenario: calmHome(t, "napt", "0", files...), Seed: 5, Duration: 28 * time.Second}
+	o := testbed.Options{Scenario: testbedtest.CalmHome(t, "napt", "0", files...), Seed: 5, Duration: 28 * time.Second}
 	var scripts [2][]dataset.Event
 	for i, world := range []string{"live", "virtual"} {
 		o.World = world
-		_, d := run(t, o)
+		_, d := testbedtest.Run(t, o)
 		state := ""
 		var asleep [][2]int64 // from a second after it fell asleep until it wakes
-		for _, e := range eventsOf(t, d) {
+		for _, e := range testbedtest.Events(t, d) {
 			if e.Device != "sleepy" {
 				continue
 			}
@@ -96,7 +98,7 @@ func TestStatesInBothWorlds(t *testing.T) {
 			t.Fatalf("%s: it slept %d times", world, len(asleep))
 		}
 		closed := 0
-		for _, r := range rowsOf(t, d) {
+		for _, r := range testbedtest.Rows(t, d) {
 			if r.Device != "sleepy" {
 				continue
 			}

@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/testbed/need"
+	"glasshouse/testbed/testbedtest"
+
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/mix"
@@ -18,7 +21,7 @@ import (
 // Every cell of table 1 comes out of what the devices do, within half a point, for any seed: one in the short form.
 func TestTable1(t *testing.T) {
 	seeds := []uint64{1}
-	if long() {
+	if need.Longest() {
 		seeds = []uint64{1, 2, 3, 4, 5, 6}
 	}
 	for _, seed := range seeds {
@@ -40,7 +43,7 @@ func TestTable1(t *testing.T) {
 // tshark says of each frame of such captures what the counter says, and so the same of each cell.
 func TestTable1IsWhatTsharkCounts(t *testing.T) {
 	duration := 40 * time.Minute
-	if long() {
+	if need.Longest() {
 		duration = 24 * time.Hour
 	}
 	out := filepath.Join(t.TempDir(), "table1")
@@ -61,7 +64,7 @@ func TestTable1IsWhatTsharkCounts(t *testing.T) {
 			}
 			macs[[6]byte(b)] = true
 		}
-		lines := tshark(t, d, dataset.FileLAN, "-T", "fields", "-E", "separator= ", "-e", "eth.type", "-e", "_ws.col.Protocol", "-e", "ip.proto", "-e", "tcp.stream", "-e", "tcp.analysis.lost_segment")
+		lines := testbedtest.Tshark(t, d, dataset.FileLAN, "-T", "fields", "-E", "separator= ", "-e", "eth.type", "-e", "_ws.col.Protocol", "-e", "ip.proto", "-e", "tcp.stream", "-e", "tcp.analysis.lost_segment")
 		wrong, guessed := 0, 0
 		holes := make(map[string]bool) // streams of which segments were missing
 		err = mix.Walk(filepath.Join(d.HomePath(0), dataset.FileLAN), macs, func(n int64, f *mix.Frame) error {

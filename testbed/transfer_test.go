@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/testbed/testbedtest"
+
 	"glasshouse/classifier/evaluate"
 	"glasshouse/classifier/train"
 	"glasshouse/classifier/tree"
@@ -20,8 +22,8 @@ func transferHomes(t *testing.T, scenario string, n int, seed uint64) []*dataset
 	t.Helper()
 	homes := make([]*dataset.Dataset, n)
 	for i := range homes {
-		_, homes[i] = generate(t, testbed.GenerateOptions{
-			Scenario: load(t, scenario), Seed: seed + uint64(i), Duration: 2 * time.Minute, TimeScale: 100, Captures: dataset.CapturesNone,
+		_, homes[i] = testbedtest.Generate(t, testbed.GenerateOptions{
+			Scenario: testbedtest.Load(t, scenario), Seed: seed + uint64(i), Duration: 2 * time.Minute, TimeScale: 100, Captures: dataset.CapturesNone,
 			Out: filepath.Join(t.TempDir(), strconv.Itoa(i)),
 		})
 	}
@@ -54,7 +56,7 @@ func TestTransfer(t *testing.T) {
 	packets := 0
 	for _, d := range plain {
 		m := &d.Manifest
-		for _, r := range rowsOf(t, d) {
+		for _, r := range testbedtest.Rows(t, d) {
 			if r.Device != "gateway" && r.Device != "internet" && r.TsNs >= m.StartNs+m.WarmUpNs {
 				packets++
 			}

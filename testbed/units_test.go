@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/testbed/testbedtest"
+
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 )
@@ -30,8 +32,8 @@ func TestTwoUnitsShareNothing(t *testing.T) {
 	if err := os.WriteFile(file, []byte(strings.Replace(twinHome, "DEVICE", device, 1)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	sc := load(t, file)
-	_, d := generate(t, testbed.GenerateOptions{Scenario: sc, Seed: 4, Duration: 6 * time.Hour, Captures: dataset.CapturesAll})
+	sc := testbedtest.Load(t, file)
+	_, d := testbedtest.Generate(t, testbed.GenerateOptions{Scenario: sc, Seed: 4, Duration: 6 * time.Hour, Captures: dataset.CapturesAll})
 	h, err := sc.Draw(4, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +42,7 @@ func TestTwoUnitsShareNothing(t *testing.T) {
 
 	// The beat's period is 60 s by either clock: what lies between two beats in true time is each clock's error.
 	first, last, n := make(map[string]int64), make(map[string]int64), make(map[string]int64)
-	for _, e := range eventsOf(t, d) {
+	for _, e := range testbedtest.Events(t, d) {
 		if e.Activity != "heartbeat" {
 			continue
 		}
@@ -74,7 +76,7 @@ func TestTwoUnitsShareNothing(t *testing.T) {
 	for _, x := range d.Manifest.Homes[0].Devices {
 		own[x.MAC] = true
 	}
-	for _, line := range tshark(t, d, dataset.FileLAN, args...) {
+	for _, line := range testbedtest.Tshark(t, d, dataset.FileLAN, args...) {
 		v := strings.Split(line, "|")
 		if !own[v[0]] {
 			continue // the router's

@@ -12,54 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/testbed/need"
+	"glasshouse/testbed/testbedtest"
+
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 )
-
-// generate lives homes in the virtual world and checks what holds for every run: it is valid, all is attributed, it verifies.
-func generate(t *testing.T, o testbed.GenerateOptions) (*testbed.GenerateResult, *dataset.Dataset) {
-	t.Helper()
-	if o.Out == "" {
-		o.Out = filepath.Join(t.TempDir(), "set")
-	}
-	o.Homes, o.Workers, o.Shard, o.Of = max(o.Homes, 1), max(o.Workers, 1), max(o.Shard, 1), max(o.Of, 1)
-	if o.Captures == "" {
-		o.Captures = dataset.CapturesAll
-	}
-	res, err := testbed.Generate(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !res.Valid || len(res.Reasons) > 0 {
-		t.Fatalf("%+v", res)
-	}
-	v, err := dataset.Verify(o.Out, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !v.OK || v.Checked != res.Packets {
-		t.Fatalf("%d packets; %+v", res.Packets, v)
-	}
-	d, err := dataset.Open(o.Out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := d.Manifest.Counts
-	dropped := int64(0)
-	for _, n := range c.Drops {
-		if n < 0 {
-			t.Errorf("a negative count of drops: %+v", c.Drops)
-		}
-		dropped += n
-	}
-	if c.LAN != c.WAN-c.WithoutLAN+c.Local+dropped {
-		t.Errorf("the counts do not balance: %+v", c)
-	}
-	if d.Manifest.Fidelity.Unattributed != 0 || d.Manifest.Fidelity.Late != 0 {
-		t.Errorf("%+v", d.Manifest.Fidelity)
-	}
-	return res, d
-}
 
 // A home whose packets nobody keeps is spared the bytes that nobody looks at. Its rows are those of a home with captures.
 func TestVirtualRowsDoNotDependOnCaptures(t *testing.T) {
@@ -72,9 +30,9 @@ func TestVirtualRowsDoNotDependOnCaptures(t *testing.T) {
 				snaplen  int
 			}{{dataset.CapturesAll, 0}, {dataset.CapturesAll, 128}, {dataset.CapturesWAN, 96}, {dataset.CapturesNone, 0}} {
 				o := testbed.GenerateOptions{
-					Scenario: load(t, path), Seed: 8, Duration: 40 * time.Minute, Captures: kind.captures, Snaplen: kind.snaplen,
+					Scenario: testbedtest.Load(t, path), Seed: 8, Duration: 40 * time.Minute, Captures: kind.captures, Snaplen: kind.snaplen,
 				}
-				_, d := generate(t, o)
+				_, d := testbedtest.Generate(t, o)
 				got := [2]string{d.Manifest.Files["home=000000/"+dataset.FilePackets], d.Manifest.Files["home=000000/"+dataset.FileEvents]}
 				if got[0] == "" || got[1] == "" {
 					t.Fatalf("%v", d.Manifest.Files)
@@ -95,23 +53,23 @@ func TestVirtualBytesAreTheSeeds(t *testing.T) {
 	for _, path := range []string{"noisy-napt", "noisy-vpn"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
-			o := testbed.GenerateOptions{Scenario: load(t, path), Seed: 5, Homes: 4, Duration: 40 * time.Minute}
-			one, _ := generate(t, o)
+			o := testbed.GenerateOptions{Scenario: testbedtest.Load(t, path), Seed: 5, Homes: 4, Duration: 40 * time.Minute}
+			one, _ := testbedtest.Generate(t, o)
 			two := o
 			two.Workers = 2
-			if r, _ := generate(t, two); r.Digest != one.Digest {
+			if r, _ := testbedtest.Generate(t, two); r.Digest != one.Digest {
 				t.Error("two workers, other bytes")
 			}
 			other := o
 			other.Seed = 6
-			if r, _ := generate(t, other); r.Digest == one.Digest {
+			if r, _ := testbedtest.Generate(t, other); r.Digest == one.Digest {
 				t.Error("another seed, equal bytes")
 			}
 			var parts []string
 			for i := range 3 {
 				part := o
 				part.Shard, part.Of, part.Out = i+1, 3, filepath.Join(t.TempDir(), "part")
-				generate(t, part)
+				testbedtest.Generate(t, part)
 				parts = append(parts, part.Out)
 			}
 			slices.Reverse(parts)
@@ -139,7 +97,7 @@ func TestVirtualBytesAreTheSeeds(t *testing.T) {
 				t.Fatalf("stopped: %v", err)
 			}
 			stopped.Progress = nil
-			r, _ := generate(t, stopped)
+			r, _ := testbedtest.Generate(t, stopped)
 			if r.Digest != one.Digest || r.Resumed < 2 {
 				t.Errorf("stopped and gone on with: %d homes were there, equal bytes: %v", r.Resumed, r.Digest == one.Digest)
 			}
@@ -169,7 +127,7 @@ func TestVirtualBytesOfOtherBuilds(t *testing.T) {
 		build.Env = append(os.Environ(), env...)
 		if out, err := build.CombinedOutput(); err != nil {
 			if name == "race" {
-				skip(t, "cgo is needed for the race detector: "+strings.TrimSpace(string(out)))
+				need.Skip(t, "cgo is needed for the race detector: "+strings.TrimSpace(string(out)))
 			}
 			t.Fatalf("%s: %v\n%s", name, err, out)
 		}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"glasshouse/testbed/testbedtest"
+
 	"github.com/google/go-cmp/cmp"
 
 	"glasshouse/testbed"
@@ -15,7 +17,7 @@ import (
 // A home that is only watched is the home that is written: the same packets with the same truth, each seen at the tap before.
 func TestWitnessSeesWhatIsWritten(t *testing.T) {
 	for _, name := range []string{"noisy-napt", "noisy-vpn"} {
-		sc := load(t, name)
+		sc := testbedtest.Load(t, name)
 		out := filepath.Join(t.TempDir(), "out")
 		_, err := testbed.Generate(context.Background(), testbed.GenerateOptions{
 			Scenario: sc, Seed: 4, Homes: 1, Duration: time.Minute, Workers: 1, Shard: 1, Of: 1, Out: out, Captures: dataset.CapturesAll,
@@ -42,7 +44,7 @@ func TestWitnessSeesWhatIsWritten(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := rowsOf(t, d)
+		want := testbedtest.Rows(t, d)
 		if int(n) != len(want) || len(tapped) != len(want) {
 			t.Fatalf("%s: %d packets, %d at the tap; %d were written", name, n, len(tapped), len(want))
 		}
