@@ -114,7 +114,7 @@ func (l *lab) fromGateway(frame []byte) {
 
 // capture records a LAN frame.
 func (l *lab) capture(at int64, frame []byte) int64 {
-	l.tally.lan()
+	l.tally.frame()
 	return l.files.LAN(at, frame)
 }
 

@@ -39,7 +39,7 @@ func TestBlockedLeakCountsOnce(t *testing.T) {
 	const frames = 3
 	for i := range byte(frames) {
 		ip := toServer(device, i)
-		l.tally.lan()
+		l.tally.frame()
 		l.tally.crosses(true)
 		l.trace.routed(ip, packet.Lineage{Unit: 0, LANFrame: int64(i) + 1}, wall.Now())
 		l.fromEth0(ip)

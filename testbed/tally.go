@@ -35,8 +35,8 @@ func (t *tally) scriptedEvents() int64 {
 	return t.events
 }
 
-// lan counts a captured LAN frame.
-func (t *tally) lan() {
+// frame counts a captured LAN frame.
+func (t *tally) frame() {
 	t.mu.Lock()
 	t.n.LAN++
 	t.mu.Unlock()
