@@ -5,12 +5,12 @@ import (
 	"context"
 	"os"
 
-	"glasshouse/testbed"
 	"glasshouse/testbed/cli"
+	"glasshouse/testbed/live"
 )
 
 func main() {
-	if handled, code := testbed.Child(); handled {
+	if handled, code := live.Child(); handled {
 		os.Exit(code)
 	}
 	ctx, stop := cli.StopOnSignals(context.Background())

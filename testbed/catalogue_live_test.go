@@ -8,10 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"glasshouse/testbed/testbedtest"
-
-	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/run"
+	"glasshouse/testbed/testbedtest"
 )
 
 // Every calibrated device comes up in a live home: it opens its lines, and what it does ends well.
@@ -23,7 +22,7 @@ func TestCalibratedDevicesLive(t *testing.T) {
 			names = append(names, x.device)
 		}
 	}
-	_, d := testbedtest.Run(t, testbed.Options{Scenario: testbedtest.CalmHome(t, "napt", "0", names...), Seed: 5, Duration: 20 * time.Second})
+	_, d := testbedtest.Run(t, run.Options{Scenario: testbedtest.CalmHome(t, "napt", "0", names...), Seed: 5, Duration: 20 * time.Second})
 	ended := make(map[string]int)
 	for _, e := range testbedtest.Events(t, d) {
 		switch e.Outcome {
@@ -60,7 +59,7 @@ func TestReconnectInBothWorlds(t *testing.T) {
 	if err := os.WriteFile(file, []byte(reopening), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	o := testbed.Options{Scenario: testbedtest.CalmHome(t, "napt", "0", file), Seed: 5, Duration: 20 * time.Second}
+	o := run.Options{Scenario: testbedtest.CalmHome(t, "napt", "0", file), Seed: 5, Duration: 20 * time.Second}
 	_, live := testbedtest.Run(t, o)
 	o.World = "virtual"
 	_, virtual := testbedtest.Run(t, o)

@@ -8,12 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"glasshouse/testbed/testbedtest"
-
 	"glasshouse/devices/catalogue"
 	"glasshouse/devices/profile"
-	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/generate"
+	"glasshouse/testbed/testbedtest"
 )
 
 // target is one line of testdata/targets.tsv: what was measured of a device, and where.
@@ -84,7 +83,7 @@ func TestCatalogueIsCalibrated(t *testing.T) {
 			case name == "nest-protect":
 				duration = 5 * 24 * time.Hour // it wakes once a day
 			}
-			_, d := testbedtest.Generate(t, testbed.GenerateOptions{Scenario: sc, Seed: 11, Duration: duration, Captures: dataset.CapturesNone})
+			_, d := testbedtest.Generate(t, generate.Options{Scenario: sc, Seed: 11, Duration: duration, Captures: dataset.CapturesNone})
 			rows := testbedtest.Rows(t, d)
 			for _, x := range byDevice[name] {
 				kind, activity, _ := strings.Cut(x.what, ":")

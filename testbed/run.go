@@ -10,15 +10,18 @@ import (
 	"fmt"
 
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/live"
+	"glasshouse/testbed/run"
+	"glasshouse/testbed/virtual"
 )
 
 // Run runs one home and writes its dataset. When ctx ends, the run stops in order and the result says that it was cut.
-func Run(ctx context.Context, o Options) (*Result, error) {
+func Run(ctx context.Context, o run.Options) (*run.Result, error) {
 	switch o.World {
 	case dataset.WorldVirtual:
-		return RunVirtual(ctx, o)
+		return virtual.Run(ctx, o)
 	case "", dataset.WorldLive:
-		return RunLive(ctx, o)
+		return live.Run(ctx, o)
 	}
 	return nil, fmt.Errorf("world %q is not known; there are %s and %s", o.World, dataset.WorldLive, dataset.WorldVirtual)
 }

@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
 	"glasshouse/classifier/model"
 	"glasshouse/classifier/score"
 	"glasshouse/scenarios"
-	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/live/doctor"
 	"glasshouse/testbed/report"
 )
 
@@ -77,7 +78,7 @@ func runDemo(ctx context.Context, o *demoOptions, stdout, stderr io.Writer) erro
 		return err
 	}
 	d := &demo{dir: dir, began: time.Now(), scenes: newScenes(stdout, stderr), world: "live", trainings: make(map[string]*demoTraining)}
-	if r := testbed.Doctor(); !r.Live {
+	if r := doctor.Examine(); !r.Live {
 		d.world, d.why = "virtual", r.FirstFix()
 	}
 	if o.json {

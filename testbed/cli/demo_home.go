@@ -9,6 +9,7 @@ import (
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/run"
 )
 
 // demoHome is one home of the demo, in a process of its own.
@@ -24,8 +25,8 @@ type demoHome struct {
 
 	mu       sync.Mutex
 	rows     []dataset.Row // that have passed, in order
-	progress testbed.Progress
-	res      *testbed.Result
+	progress run.Progress
+	res      *run.Result
 	err      error
 }
 
@@ -38,7 +39,7 @@ func (h *demoHome) dir(root string) string { return filepath.Join(root, h.name) 
 func (h *demoHome) run(ctx context.Context, root string) {
 	defer close(h.over)
 	defer h.begin.Do(func() { close(h.begun) })
-	o := testbed.Options{
+	o := run.Options{
 		Scenario: h.sc, Seed: h.seed, Duration: demoWatched, Out: h.dir(root), TimeScale: demoTimeScale, Lab: "demo-" + h.name,
 		World: h.world,
 	}
@@ -70,7 +71,7 @@ func (h *demoHome) replay(ctx context.Context, rows []dataset.Row) {
 			h.passed(rows[next])
 			next++
 		}
-		h.progressed(testbed.Progress{Phase: "running", Elapsed: elapsed, Duration: demoWatched, Packets: testbed.Counts{WAN: int64(next)}})
+		h.progressed(run.Progress{Phase: "running", Elapsed: elapsed, Duration: demoWatched, Packets: run.Counts{WAN: int64(next)}})
 		if elapsed >= demoWatched {
 			return
 		}
@@ -82,7 +83,7 @@ func (h *demoHome) replay(ctx context.Context, rows []dataset.Row) {
 	}
 }
 
-func (h *demoHome) progressed(p testbed.Progress) {
+func (h *demoHome) progressed(p run.Progress) {
 	h.begin.Do(func() { close(h.begun) })
 	h.mu.Lock()
 	h.progress = p
@@ -102,13 +103,13 @@ func (h *demoHome) since(i int) []dataset.Row {
 	return h.rows[i:len(h.rows):len(h.rows)]
 }
 
-func (h *demoHome) state() testbed.Progress {
+func (h *demoHome) state() run.Progress {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.progress
 }
 
-func (h *demoHome) result() *testbed.Result {
+func (h *demoHome) result() *run.Result {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.res

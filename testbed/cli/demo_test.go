@@ -9,21 +9,22 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
 	"glasshouse/classifier/model"
 	"glasshouse/scenarios"
-	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/run"
 )
 
 // One home that is not valid makes the demo not valid, and is named; stray packets of either home count.
 func TestDemoFaults(t *testing.T) {
-	home := func(name string, res *testbed.Result) *demoHome { return &demoHome{name: name, res: res} }
-	good := &testbed.Result{Valid: true, Packets: testbed.Counts{WAN: 10}}
+	home := func(name string, res *run.Result) *demoHome { return &demoHome{name: name, res: res} }
+	good := &run.Result{Valid: true, Packets: run.Counts{WAN: 10}}
 	d := &demo{napt: home("napt", good), vpn: home("vpn", good)}
 	if diff := cmp.Diff([]string{}, d.faults()); diff != "" {
 		t.Error(diff)
 	}
-	d.vpn = home("vpn", &testbed.Result{Reasons: []string{"3 packets have no owner"}, Packets: testbed.Counts{WAN: 5, Unattributed: 3}})
+	d.vpn = home("vpn", &run.Result{Reasons: []string{"3 packets have no owner"}, Packets: run.Counts{WAN: 5, Unattributed: 3}})
 	if diff := cmp.Diff([]string{"vpn: 3 packets have no owner"}, d.faults()); diff != "" {
 		t.Error(diff)
 	}

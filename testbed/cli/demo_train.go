@@ -13,8 +13,8 @@ import (
 	"glasshouse/classifier/model"
 	"glasshouse/classifier/train"
 	"glasshouse/classifier/tree"
-	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/generate"
 )
 
 // demoRecipe is how the model of a path is trained.
@@ -85,7 +85,7 @@ func (t *demoTraining) run(ctx context.Context, d *demo) error {
 	began := time.Now()
 	out := filepath.Join(d.dir, "train-"+t.home.name)
 	// The seeds of training homes are far from the watched home's, which is one of those from the given seed on.
-	res, err := testbed.Generate(ctx, testbed.GenerateOptions{
+	res, err := generate.Homes(ctx, generate.Options{
 		Scenario: t.home.sc, Seed: d.seed + 1_000_000, Homes: t.recipe.homes, Duration: demoWatched, Workers: 1, Shard: 1, Of: 1,
 		Out: out, Captures: dataset.CapturesNone, TimeScale: demoTimeScale,
 	})

@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
 	"glasshouse/devices/catalogue"
 	"glasshouse/devices/learn"
-	"glasshouse/testbed"
+	"glasshouse/testbed/calibration"
+	"glasshouse/testbed/frames/station"
 	"glasshouse/testbed/report"
 )
 
@@ -37,7 +39,7 @@ give the emulation away are named. The floor is the same test of the capture's f
 			if _, err := catalogue.Resolve(args[0]); err != nil {
 				return usage(err)
 			}
-			t, err := testbed.ReadTrace(args[1], o)
+			t, err := station.Trace(args[1], o)
 			if err != nil {
 				return usage(err)
 			}
@@ -48,7 +50,7 @@ give the emulation away are named. The floor is the same test of the capture's f
 				end := t.Packets[len(t.Packets)-1].At + 1
 				t = t.Part(t.Packets[0].At+int64(from), end)
 			}
-			res, err := testbed.Compare(cmd.Context(), testbed.CompareOptions{
+			res, err := calibration.Compare(cmd.Context(), calibration.Options{
 				Profile: args[0], Trace: t, Earlier: earlier, Seed: seed, Density: density, Trees: trees, Workers: runtime.NumCPU(),
 			})
 			if err != nil {

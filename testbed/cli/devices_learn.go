@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
 	"glasshouse/devices/catalogue"
 	"glasshouse/devices/learn"
-	"glasshouse/testbed"
 	"glasshouse/testbed/frames"
+	"glasshouse/testbed/frames/station"
 )
 
 // captureFlags say whose packets of a capture are meant.
@@ -24,7 +25,7 @@ func (c *captureFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.ip, "ip", "", "the device's IPv4 address, instead of --mac")
 }
 
-func (c *captureFlags) options() (o testbed.TraceOptions, err error) {
+func (c *captureFlags) options() (o frames.Station, err error) {
 	if (c.ip == "") == (c.mac == "") {
 		return o, usage(errors.New("whose packets? Give one of --mac and --ip"))
 	}
@@ -61,7 +62,7 @@ The profile goes to stdout, or to the file of -o; what the learner is not sure o
 			if err != nil {
 				return err
 			}
-			t, err := testbed.ReadTrace(args[0], o)
+			t, err := station.Trace(args[0], o)
 			if err != nil {
 				return usage(err)
 			}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"glasshouse/testbed"
+	"glasshouse/testbed/live/doctor"
 )
 
 func newDoctor() *cobra.Command {
@@ -15,7 +15,7 @@ func newDoctor() *cobra.Command {
 		Use: "doctor", Short: "Report whether this machine can run a live home",
 		Example: "  glasshouse doctor\n  glasshouse doctor --json", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r := testbed.Doctor()
+			r := doctor.Examine()
 			if asJSON {
 				return writeJSON(cmd.OutOrStdout(), r)
 			}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
 	"glasshouse/classifier/evaluate"
 	"glasshouse/classifier/feature"
 	"glasshouse/classifier/model"
@@ -20,7 +21,7 @@ import (
 	"glasshouse/classifier/stat"
 	"glasshouse/classifier/train"
 	"glasshouse/classifier/tree"
-	"glasshouse/testbed"
+	"glasshouse/testbed/buildinfo"
 	"glasshouse/testbed/plain"
 )
 
@@ -118,7 +119,7 @@ func runEvaluate(ctx context.Context, o *evaluateOptions, dirs []string, stdout,
 	if err != nil {
 		return err
 	}
-	e.Made = testbed.Versions()
+	e.Made = buildinfo.Versions()
 	if o.json {
 		return writeJSON(stdout, e)
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"glasshouse/scenarios"
-	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/generate"
 	"glasshouse/testbed/plain"
 )
 
@@ -84,9 +84,9 @@ func (o *generateOptions) check() (shard, of int, err error) {
 		return 0, 0, err
 	}
 	if n, err := fmt.Sscanf(o.shard, "%d/%d", &shard, &of); err != nil || n != 2 || fmt.Sprintf("%d/%d", shard, of) != o.shard {
-		return 0, 0, fmt.Errorf("--shard %s: %w", o.shard, testbed.ErrShard)
+		return 0, 0, fmt.Errorf("--shard %s: %w", o.shard, generate.ErrShard)
 	}
-	return shard, of, testbed.CheckShard(shard, of, o.homes)
+	return shard, of, generate.CheckShard(shard, of, o.homes)
 }
 
 func runGenerate(ctx context.Context, o *generateOptions, scenario string, stdout, stderr io.Writer) error {
@@ -111,7 +111,7 @@ func runGenerate(ctx context.Context, o *generateOptions, scenario string, stdou
 	}
 	bar := newProgress(stderr)
 	bar.announce("%s, seed %d, %s, %s each, to %s", sc.Name, o.seed.get(), plain.Count(o.homes, "home"), o.duration, o.out)
-	res, err := testbed.Generate(ctx, testbed.GenerateOptions{
+	res, err := generate.Homes(ctx, generate.Options{
 		Scenario: sc, Seed: o.seed.get(), Homes: o.homes, Duration: o.duration, Workers: o.workers, Shard: shard, Of: of,
 		Out: absolute(o.out), Captures: captures, Snaplen: o.snaplen, TimeScale: o.timeScale, Progress: bar.generate,
 	})
@@ -148,7 +148,7 @@ func collectSeldom(workers int) {
 	debug.SetMemoryLimit(100<<20 + int64(workers)*60<<20)
 }
 
-func writeGenerated(w io.Writer, r *testbed.GenerateResult) error {
+func writeGenerated(w io.Writer, r *generate.Result) error {
 	if r.Already {
 		_, err := fmt.Fprintf(w, "complete: %s, %s, in %s\ndigest %s\n", plain.Count(r.Homes, "home"), plain.Count(r.Packets, "WAN packet"), r.Dataset, r.Digest)
 		return err

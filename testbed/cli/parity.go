@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"glasshouse/classifier/evaluate"
 	"glasshouse/classifier/train"
 	"glasshouse/classifier/tree"
@@ -15,8 +17,9 @@ import (
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/parity"
 	"glasshouse/testbed/report"
-	"golang.org/x/sync/errgroup"
+	"glasshouse/testbed/run"
 )
 
 // liveAtOnce is how many live homes run at the same time, each with its twin's seed: more would wait for each other's threads.
@@ -25,19 +28,19 @@ const liveAtOnce = 6
 // twin is a home that is run in both worlds.
 type twin struct {
 	seed          uint64
-	live, virtual *testbed.Result
+	live, virtual *run.Result
 }
 
-// runTwins runs homes of some seeds live, and then, when no live home is left that they could disturb, virtually. run runs one. The
+// runTwins runs homes of some seeds live, and then, when no live home is left that they could disturb, virtually. runOne runs one. The
 // first failure stops the others.
-func runTwins(ctx context.Context, twins []twin, run func(ctx context.Context, world string, seed uint64) (*testbed.Result, error)) error {
+func runTwins(ctx context.Context, twins []twin, runOne func(ctx context.Context, world string, seed uint64) (*run.Result, error)) error {
 	for _, phase := range []struct {
 		world  string
 		atOnce int
-		result func(*twin) **testbed.Result
+		result func(*twin) **run.Result
 	}{
-		{dataset.WorldLive, liveAtOnce, func(t *twin) **testbed.Result { return &t.live }},
-		{dataset.WorldVirtual, runtime.NumCPU(), func(t *twin) **testbed.Result { return &t.virtual }},
+		{dataset.WorldLive, liveAtOnce, func(t *twin) **run.Result { return &t.live }},
+		{dataset.WorldVirtual, runtime.NumCPU(), func(t *twin) **run.Result { return &t.virtual }},
 	} {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -49,7 +52,7 @@ func runTwins(ctx context.Context, twins []twin, run func(ctx context.Context, w
 				if inside.Err() != nil { // another has failed, or the user has stopped all: nothing begins
 					return inside.Err()
 				}
-				r, err := run(inside, phase.world, twins[i].seed)
+				r, err := runOne(inside, phase.world, twins[i].seed)
 				*phase.result(&twins[i]) = r
 				return err
 			})
@@ -67,8 +70,8 @@ func runBoth(ctx context.Context, o *runOptions, sc *scenarios.Scenario, stdout,
 	for i := range twins {
 		twins[i].seed = o.seed.get() + uint64(i)
 	}
-	err := runTwins(ctx, twins, func(ctx context.Context, world string, seed uint64) (*testbed.Result, error) {
-		r, err := testbed.Run(ctx, testbed.Options{
+	err := runTwins(ctx, twins, func(ctx context.Context, world string, seed uint64) (*run.Result, error) {
+		r, err := testbed.Run(ctx, run.Options{
 			Scenario: sc, Seed: seed, Home: o.home, Duration: o.duration, World: world, TimeScale: o.timeScale,
 			Out: filepath.Join(o.out, fmt.Sprintf("%s-%d", world, seed)), Lab: fmt.Sprintf("both-%d", seed),
 		})
@@ -84,12 +87,12 @@ func runBoth(ctx context.Context, o *runOptions, sc *scenarios.Scenario, stdout,
 	if err != nil {
 		return explain(err)
 	}
-	var pairs []testbed.Pair
-	res := *new(testbed.Result)
+	var pairs []parity.Pair
+	res := *new(run.Result)
 	res.Valid, res.Reasons, res.Dataset, res.Seed, res.Scenario = true, []string{}, o.out, o.seed.get(), sc.Name
 	for _, t := range twins {
 		var sets [2]*dataset.Dataset
-		for k, r := range []*testbed.Result{t.live, t.virtual} {
+		for k, r := range []*run.Result{t.live, t.virtual} {
 			var err error
 			if sets[k], err = dataset.Open(r.Dataset); err != nil {
 				return err
@@ -102,9 +105,9 @@ func runBoth(ctx context.Context, o *runOptions, sc *scenarios.Scenario, stdout,
 			res.Packets.Unattributed += r.Packets.Unattributed
 			res.SimulatedS, res.WallS, res.Events = res.SimulatedS+r.SimulatedS, res.WallS+r.WallS, res.Events+r.Events
 		}
-		pairs = append(pairs, testbed.Pair{A: sets[0], B: sets[1]})
+		pairs = append(pairs, parity.Pair{A: sets[0], B: sets[1]})
 	}
-	p, err := testbed.CompareWorlds(ctx, pairs, testbed.ParityOptions{
+	p, err := parity.Compare(ctx, pairs, parity.Options{
 		Test: twosample.Options{Workers: runtime.NumCPU()},
 		Transfer: evaluate.TransferOptions{
 			Train: train.Options{Kind: "forest", Forest: tree.ForestOptions{Workers: runtime.NumCPU()}},
@@ -115,8 +118,8 @@ func runBoth(ctx context.Context, o *runOptions, sc *scenarios.Scenario, stdout,
 	}
 	if o.json {
 		if err := writeJSON(stdout, struct {
-			*testbed.Result
-			Parity *testbed.Parity `json:"parity"`
+			*run.Result
+			Parity *parity.Result `json:"parity"`
 		}{&res, p}); err != nil {
 			return err
 		}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"glasshouse/testbed"
+	"glasshouse/testbed/run"
 )
 
 func seeds(n int) []twin {
@@ -24,7 +24,7 @@ func TestTwinsLeaveLiveHomesAlone(t *testing.T) {
 	twins := seeds(2*liveAtOnce + 1)
 	var live, ended, most atomic.Int64
 	var mu sync.Mutex
-	err := runTwins(t.Context(), twins, func(_ context.Context, world string, seed uint64) (*testbed.Result, error) {
+	err := runTwins(t.Context(), twins, func(_ context.Context, world string, seed uint64) (*run.Result, error) {
 		if world == "live" {
 			n := live.Add(1)
 			mu.Lock()
@@ -36,7 +36,7 @@ func TestTwinsLeaveLiveHomesAlone(t *testing.T) {
 		} else if ended.Load() != int64(len(twins)) {
 			t.Errorf("seed %d: virtual, while %d live homes run and %d of %d have ended", seed, live.Load(), ended.Load(), len(twins))
 		}
-		return &testbed.Result{Seed: seed, Scenario: world}, nil
+		return &run.Result{Seed: seed, Scenario: world}, nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +55,7 @@ func TestTwinsLeaveLiveHomesAlone(t *testing.T) {
 func TestTwinsStopWithTheFirstFailure(t *testing.T) {
 	broken := errors.New("no namespace")
 	var begun atomic.Int64
-	err := runTwins(t.Context(), seeds(4*liveAtOnce), func(ctx context.Context, world string, seed uint64) (*testbed.Result, error) {
+	err := runTwins(t.Context(), seeds(4*liveAtOnce), func(ctx context.Context, world string, seed uint64) (*run.Result, error) {
 		begun.Add(1)
 		if world != "live" {
 			t.Error("a virtual home was run after a failure")
@@ -65,7 +65,7 @@ func TestTwinsStopWithTheFirstFailure(t *testing.T) {
 		}
 		select {
 		case <-ctx.Done():
-			return &testbed.Result{Cut: true}, nil // as testbed.Run does
+			return &run.Result{Cut: true}, nil // as testbed.Run does
 		case <-time.After(20 * time.Second):
 			t.Error("a home was not stopped")
 			return nil, nil
@@ -82,12 +82,12 @@ func TestTwinsStopWithTheFirstFailure(t *testing.T) {
 // A user's stop is an error, also where every home ends in order.
 func TestTwinsStopWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	err := runTwins(ctx, seeds(2), func(_ context.Context, world string, _ uint64) (*testbed.Result, error) {
+	err := runTwins(ctx, seeds(2), func(_ context.Context, world string, _ uint64) (*run.Result, error) {
 		if world != "live" {
 			t.Error("a virtual home was run after a stop")
 		}
 		cancel()
-		return &testbed.Result{Cut: true}, nil
+		return &run.Result{Cut: true}, nil
 	})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)

@@ -10,8 +10,9 @@ import (
 	"golang.org/x/term"
 
 	"glasshouse/classifier/train"
-	"glasshouse/testbed"
+	"glasshouse/testbed/generate"
 	"glasshouse/testbed/plain"
+	"glasshouse/testbed/run"
 	"glasshouse/testbed/sweep"
 )
 
@@ -114,14 +115,14 @@ func left(so time.Duration, done, rest float64) string {
 	return time.Duration(float64(so) * rest / done).Round(time.Second).String()
 }
 
-func (p *progress) run(r testbed.Progress) {
+func (p *progress) run(r run.Progress) {
 	if p.due() {
 		p.line("%s %s of %s, %s, %d not attributed", r.Phase, r.Elapsed.Round(time.Second), r.Duration, plain.Count(r.Packets.WAN, "WAN packet"), r.Packets.Unattributed)
 	}
 }
 
 // generate shows how far homes in the virtual world are.
-func (p *progress) generate(r testbed.GenerateProgress) {
+func (p *progress) generate(r generate.Progress) {
 	if p.due() {
 		p.line("%d of %s, %s simulated, %s, %.0f/s, %s left", r.Homes, plain.Count(r.Of, "home"), r.Simulated.Round(time.Minute),
 			plain.Count(r.Packets, "WAN packet"), float64(r.Packets)/max(r.Wall.Seconds(), 1e-9), left(r.Wall, float64(r.Simulated), float64(r.Left)))

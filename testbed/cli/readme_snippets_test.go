@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/live/doctor"
 )
 
 // TestReadmeSnippets runs them in a fresh directory, in the README's order, with shorter runs.
@@ -177,7 +177,7 @@ func (w *workshop) pytorch() {
 // train learns from some homes, scores on others, and watches a home; a virtual one, where the kernel allows no live one.
 func (w *workshop) train() {
 	world := "--seed 5 --world virtual --duration 1m"
-	if testbed.Doctor().Live {
+	if doctor.Examine().Live {
 		world = "--seed 5 --duration 5s"
 	}
 	said := w.shell(w.take("train", "sh", "--homes 20 --duration 2h", "--homes 4 --duration 10m", "--homes 5 --duration 2h", "--homes 2 --duration 10m",

@@ -11,9 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/report"
+	"glasshouse/testbed/reproduce/table1"
 )
 
 func newReproduce() *cobra.Command {
@@ -62,7 +62,7 @@ Table 1 is a marginal: it is no evidence about timing.`,
 }
 
 func runTable1(ctx context.Context, o *table1Options, stdout, stderr io.Writer) error {
-	x := testbed.Table1Options{Seed: o.seed.get(), Duration: o.duration, Workers: runtime.NumCPU()}
+	x := table1.Options{Seed: o.seed.get(), Duration: o.duration, Workers: runtime.NumCPU()}
 	switch {
 	case o.duration > 0 && o.quick:
 		return usage(errors.New("--duration or --quick, not both"))
@@ -72,7 +72,7 @@ func runTable1(ctx context.Context, o *table1Options, stdout, stderr io.Writer) 
 		x.Duration = table1Day
 	}
 	known := make([]string, 0)
-	for _, r := range testbed.PaperTable1() {
+	for _, r := range table1.Paper() {
 		known = append(known, r.Device)
 	}
 	if o.rows != "" {
@@ -91,7 +91,7 @@ func runTable1(ctx context.Context, o *table1Options, stdout, stderr io.Writer) 
 	}
 	fmt.Fprintf(stderr, "table 1, seed %d, %s of each row\n", x.Seed, x.Duration)
 	x.Progress = func(row string) { fmt.Fprintf(stderr, "  %s is counted\n", row) }
-	t, err := testbed.ReproduceTable1(ctx, x)
+	t, err := table1.Measure(ctx, x)
 	if err != nil {
 		return err
 	}

@@ -20,8 +20,11 @@ import (
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/live"
+	"glasshouse/testbed/live/doctor"
 	"glasshouse/testbed/plain"
 	"glasshouse/testbed/report"
+	"glasshouse/testbed/run"
 )
 
 // worlds are what --world may name.
@@ -110,7 +113,7 @@ func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr 
 		fmt.Fprintf(stderr, "%s in both worlds, seeds %d to %d, to %s\n", sc.Name, seed, seed+uint64(o.pairs-1), o.out)
 		return runBoth(ctx, o, sc, stdout, stderr)
 	}
-	opt := testbed.Options{Scenario: sc, Seed: seed, Home: o.home, Duration: o.duration, World: o.world, Out: o.out, TimeScale: o.timeScale}
+	opt := run.Options{Scenario: sc, Seed: seed, Home: o.home, Duration: o.duration, World: o.world, Out: o.out, TimeScale: o.timeScale}
 	bar := newProgress(stderr)
 	bar.announce("%s, seed %d, %s world, to %s", sc.Name, seed, o.world, o.out)
 	opt.Progress = bar.run
@@ -157,7 +160,7 @@ func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr 
 	return verdict(res)
 }
 
-func writeRun(o *runOptions, res *testbed.Result, watch *watcher, stdout io.Writer) error {
+func writeRun(o *runOptions, res *run.Result, watch *watcher, stdout io.Writer) error {
 	var scored *score.Score
 	if watch != nil {
 		d, err := dataset.Open(res.Dataset)
@@ -170,7 +173,7 @@ func writeRun(o *runOptions, res *testbed.Result, watch *watcher, stdout io.Writ
 	}
 	if o.json {
 		return writeJSON(stdout, struct {
-			*testbed.Result
+			*run.Result
 			Score *score.Score `json:"score,omitempty"`
 		}{res, scored})
 	}
@@ -186,7 +189,7 @@ func writeRun(o *runOptions, res *testbed.Result, watch *watcher, stdout io.Writ
 }
 
 // verdict turns a run that is not valid, or was cut, into the exit code.
-func verdict(res *testbed.Result) error {
+func verdict(res *run.Result) error {
 	switch {
 	case !res.Valid:
 		return &codeError{code: exitInvalid, err: fmt.Errorf("the run is not valid: %s", strings.Join(res.Reasons, "; "))}
@@ -198,7 +201,7 @@ func verdict(res *testbed.Result) error {
 
 // needLive tells in one line what to change on a machine that cannot run a live home.
 func needLive() error {
-	if r := testbed.Doctor(); !r.Live {
+	if r := doctor.Examine(); !r.Live {
 		return fmt.Errorf("a live home cannot run on this machine as it is: %s", r.FirstFix())
 	}
 	return nil
@@ -232,8 +235,8 @@ func explain(err error) error {
 	if errors.Is(err, dataset.ErrOccupied) {
 		return usage(err)
 	}
-	if errors.Is(err, testbed.ErrCannotIsolate) {
-		if fix := testbed.Doctor().FirstFix(); fix != "" {
+	if errors.Is(err, live.ErrCannotIsolate) {
+		if fix := doctor.Examine().FirstFix(); fix != "" {
 			return fmt.Errorf("%w\n%s", err, fix)
 		}
 	}

@@ -10,12 +10,13 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"glasshouse/testbed"
 	"glasshouse/testbed/cli"
+	"glasshouse/testbed/live"
+	"glasshouse/testbed/live/doctor"
 )
 
 func TestMain(m *testing.M) {
-	if handled, code := testbed.Child(); handled {
+	if handled, code := live.Child(); handled {
 		os.Exit(code)
 	}
 	testscript.Main(m, map[string]func(){
@@ -33,7 +34,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Condition: func(cond string) (bool, error) {
 			if cond == "live" {
-				r := testbed.Doctor()
+				r := doctor.Examine()
 				if !r.Live && os.Getenv("GLASSHOUSE_CI") != "" {
 					t.Errorf("no live home here: %s", r.FirstFix())
 				}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"glasshouse/testbed"
+	"glasshouse/testbed/live/shell"
 )
 
 func newShell() *cobra.Command {
@@ -24,7 +24,7 @@ it. Packets that you send yourself are in no script: the run is then reported as
   glasshouse shell echo-dot --lab noisy-napt-7-0 -- ip addr`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			code, err := testbed.Shell(cmd.Context(), lab, args[0], args[1:])
+			code, err := shell.Run(cmd.Context(), lab, args[0], args[1:])
 			if err != nil {
 				return err
 			}

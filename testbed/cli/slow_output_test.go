@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"glasshouse/testbed"
 	"glasshouse/testbed/cli"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/live/doctor"
 )
 
 // frozen is a terminal that its user stops (Ctrl-S) when a home has begun, until the run's manifest says that it is over.
@@ -43,7 +43,7 @@ func TestFrozenTerminalDoesNotHoldAHomeUp(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a live home takes its time: not with -short")
 	}
-	if r := testbed.Doctor(); !r.Live {
+	if r := doctor.Examine(); !r.Live {
 		if os.Getenv("GLASSHOUSE_CI") != "" {
 			t.Fatal(r.FirstFix())
 		}

@@ -6,8 +6,9 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
 	"glasshouse/devices/catalogue"
-	"glasshouse/testbed"
+	"glasshouse/testbed/buildinfo"
 )
 
 // versionInfo is what is printed of a build.
@@ -44,7 +45,7 @@ func newVersion() *cobra.Command {
 }
 
 func version() (*versionInfo, error) {
-	v := &versionInfo{Version: testbed.Version(), Go: runtime.Version()}
+	v := &versionInfo{Version: buildinfo.Version(), Go: runtime.Version()}
 	if b, ok := debug.ReadBuildInfo(); ok {
 		v.Commit = commit(b.Settings)
 	}

@@ -13,8 +13,8 @@ import (
 
 	"glasshouse/classifier/score"
 	"glasshouse/scenarios"
-	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/generate"
 	"glasshouse/testbed/realdata"
 )
 
@@ -38,7 +38,7 @@ func lived(t *testing.T, path string) (*dataset.Dataset, string) {
 	}
 	dir := t.TempDir()
 	out := filepath.Join(dir, "lived")
-	if _, err := testbed.Generate(t.Context(), testbed.GenerateOptions{
+	if _, err := generate.Homes(t.Context(), generate.Options{
 		Scenario: sc, Seed: 5, Homes: 1, Duration: 20 * time.Minute, Workers: 1, Shard: 1, Of: 1, Out: out, Captures: dataset.CapturesAll,
 	}); err != nil {
 		t.Fatal(err)

@@ -7,12 +7,12 @@ import (
 	"slices"
 	"strings"
 
-	"glasshouse/testbed"
+	"glasshouse/testbed/calibration"
 	"glasshouse/testbed/plain"
 )
 
 // WriteDeviceComparison prints how far an emulation and a capture are apart.
-func WriteDeviceComparison(w io.Writer, c *testbed.Comparison) error {
+func WriteDeviceComparison(w io.Writer, c *calibration.Comparison) error {
 	t := plain.NewTable(w)
 	fmt.Fprintf(t, "%s beside a capture; seed %d\n\n\tcapture\temulation\n", c.Profile, c.Seed)
 	fmt.Fprintf(t, "hours\t%.2f\t%.2f\n", c.Hours[0], c.Hours[1])
@@ -53,7 +53,7 @@ func WriteDeviceComparison(w io.Writer, c *testbed.Comparison) error {
 }
 
 // writeTells says which behaviour gives the emulation away, test by test.
-func writeTells(w io.Writer, c *testbed.Comparison) error {
+func writeTells(w io.Writer, c *calibration.Comparison) error {
 	told := false
 	for _, x := range c.Tests {
 		if len(x.Tells) == 0 && x.Note == "" {
@@ -73,7 +73,7 @@ func writeTells(w io.Writer, c *testbed.Comparison) error {
 	}
 	switch {
 	case told:
-	case !slices.ContainsFunc(c.Tests, func(x testbed.CompareTest) bool { return x.Result != nil }):
+	case !slices.ContainsFunc(c.Tests, func(x calibration.Test) bool { return x.Result != nil }):
 		_, err := fmt.Fprint(w, "\nThere is too little to tell whether anything gives the emulation away.\n")
 		return err
 	default:
@@ -90,7 +90,7 @@ const (
 )
 
 // PlotComparison draws the distribution functions as SVG.
-func PlotComparison(w io.Writer, c *testbed.Comparison) error {
+func PlotComparison(w io.Writer, c *calibration.Comparison) error {
 	curves := c.Curves()
 	fmt.Fprintf(w, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">`+"\n", plotWidth, plotTop+plotRow*len(curves))
 	fmt.Fprintf(w, `<rect width="100%%" height="100%%" fill="white"/><text x="%d" y="17">%s: capture <tspan fill="#1f77b4">blue</tspan>, emulation <tspan fill="#d62728">red</tspan></text>`+"\n", plotLeft, html.EscapeString(c.Profile))

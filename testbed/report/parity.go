@@ -5,12 +5,12 @@ import (
 	"io"
 
 	"glasshouse/classifier/evaluate"
-	"glasshouse/testbed"
+	"glasshouse/testbed/parity"
 	"glasshouse/testbed/plain"
 )
 
 // WriteParity prints how two worlds differ that perform one script; each block says what its figures mean.
-func WriteParity(w io.Writer, p *testbed.Parity) error {
+func WriteParity(w io.Writer, p *parity.Result) error {
 	t := plain.NewTable(w)
 	a, b := p.Worlds[0], p.Worlds[1]
 	if a == b {
@@ -42,7 +42,7 @@ func seeds(s []uint64) string {
 	return plain.Count(len(s), "pair")
 }
 
-func writeScript(w io.Writer, s *testbed.ScriptParity) {
+func writeScript(w io.Writer, s *parity.Script) {
 	fmt.Fprint(w, "\nScript. The same activities by the same units at the same scripted times, or else a world decides by itself.\n")
 	if s.Equal {
 		fmt.Fprintf(w, "equal: %s\n", plain.Count(s.Events, "event"))
@@ -54,7 +54,7 @@ func writeScript(w io.Writer, s *testbed.ScriptParity) {
 // listedFlows is how many streams that differ are printed; the JSON has more.
 const listedFlows = 8
 
-func writeMessages(w io.Writer, m *testbed.MessageParity) {
+func writeMessages(w io.Writer, m *parity.Messages) {
 	fmt.Fprint(w, "\nMessages. What each event says to each remote end, put together again from the LAN's captures.\n")
 	if !m.Compared {
 		fmt.Fprint(w, "not compared: a side has no LAN capture\n")
@@ -78,7 +78,7 @@ func writeMessages(w io.Writer, m *testbed.MessageParity) {
 // listedFeatures is how many of the features that tell the sides apart are printed.
 const listedFeatures = 10
 
-func writeTest(w io.Writer, t *testbed.TwoSampleTest) {
+func writeTest(w io.Writer, t *parity.TwoSampleTest) {
 	fmt.Fprint(w, "\nTwo-sample test. A forest learns in some homes to tell the sides apart by 100 packets, and is asked in others.\n")
 	if t == nil {
 		fmt.Fprint(w, "not made: it takes two pairs or more, of 100 packets or more after the start-up\n")

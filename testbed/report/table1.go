@@ -5,13 +5,13 @@ import (
 	"io"
 	"math"
 
-	"glasshouse/testbed"
 	"glasshouse/testbed/mix"
 	"glasshouse/testbed/plain"
+	"glasshouse/testbed/reproduce/table1"
 )
 
 // WriteTable1 prints table 1, ours beneath the paper's; a star marks a cell that is too far away.
-func WriteTable1(w io.Writer, t *testbed.Table1) error {
+func WriteTable1(w io.Writer, t *table1.Result) error {
 	tw := plain.NewTable(w)
 	fmt.Fprint(tw, "percent of packets\t")
 	for _, c := range mix.Columns() {
@@ -28,7 +28,7 @@ func WriteTable1(w io.Writer, t *testbed.Table1) error {
 		fmt.Fprint(tw, "\t\n\tours")
 		for _, c := range cells {
 			mark := ""
-			if math.Abs(c.Ours-c.Paper) > testbed.Table1Within {
+			if math.Abs(c.Ours-c.Paper) > table1.Within {
 				mark = "*"
 			}
 			fmt.Fprintf(tw, "\t%.2f%s", c.Ours, mark)
@@ -39,6 +39,6 @@ func WriteTable1(w io.Writer, t *testbed.Table1) error {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\n%d of %d cells within %.1f points of the paper's; the farthest is %.2f away\nby Glasshouse %s, devices %.12s, seed %d\n",
-		t.Within, t.Of, testbed.Table1Within, t.MaxDiff, t.Made["glasshouse"], t.Catalogue, t.Seed)
+		t.Within, t.Of, table1.Within, t.MaxDiff, t.Made["glasshouse"], t.Catalogue, t.Seed)
 	return err
 }

@@ -1,8 +1,8 @@
 package reproduce
 
 import (
-	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/distributions"
 	"glasshouse/testbed/realdata"
 )
 
@@ -103,7 +103,7 @@ func giveaways(h *realdata.Home, s *realSets) ([]Giveaway, error) {
 				}
 			}
 			g.Strange, g.Others = g.Strange/r.n, g.Others/r.n
-			g.GapKS = testbed.DistanceOf(d, "s", r.gaps, m.gaps).KS
+			g.GapKS = distributions.Compare(d, "s", r.gaps, m.gaps).KS
 		}
 		out = append(out, g)
 	}

@@ -23,8 +23,9 @@ import (
 	"glasshouse/devices/catalogue"
 	"glasshouse/devices/draw"
 	"glasshouse/scenarios"
-	"glasshouse/testbed"
+	"glasshouse/testbed/buildinfo"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/generate"
 )
 
 // Environments of the paper's experiment.
@@ -89,7 +90,7 @@ const (
 // RunHomeMole runs the experiment, or what is left of it.
 func RunHomeMole(ctx context.Context, o HomeMoleOptions) (*HomeMole, error) {
 	began := o.Now()
-	r := &HomeMole{Options: o, Made: testbed.Versions()}
+	r := &HomeMole{Options: o, Made: buildinfo.Versions()}
 	var err error
 	if r.Profiles, err = catalogue.Digest(); err != nil {
 		return nil, err
@@ -164,7 +165,7 @@ func (o *HomeMoleOptions) judge(ctx context.Context, c *Cell, file string, learn
 		return err
 	}
 	_ = os.Remove(file + ".checkpoint") // there is none of trees
-	c.Version = testbed.Version()
+	c.Version = buildinfo.Version()
 	c.Learned, c.TrainS = m.Meta().Packets, o.Now().Sub(began).Seconds()
 	if c.Score, err = score.Evaluate(m, unseen, nil); err != nil {
 		return err
@@ -201,7 +202,7 @@ func (o *HomeMoleOptions) homes(ctx context.Context, dir, env string, path scena
 	var out []*dataset.Dataset
 	for _, sc := range list {
 		at := filepath.Join(dir, sc.Name)
-		if _, err := testbed.Generate(ctx, testbed.GenerateOptions{
+		if _, err := generate.Homes(ctx, generate.Options{
 			Scenario: sc, Seed: seed, Homes: n, Duration: o.Duration, TimeScale: o.TimeScale, Workers: o.Workers, Shard: 1, Of: 1, Out: at,
 			Captures: dataset.CapturesNone,
 		}); err != nil {

@@ -19,8 +19,8 @@ import (
 	"glasshouse/devices/catalogue"
 	"glasshouse/devices/strictyaml"
 	"glasshouse/scenarios"
-	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/generate"
 	"glasshouse/testbed/realdata"
 )
 
@@ -203,7 +203,7 @@ func (o *RealDataOptions) sets(ctx context.Context, h *realdata.Home, path scena
 		set  **dataset.Dataset
 	}{{"learn", o.Seed, o.Learn, &s.learn}, {"unseen", o.Seed + unseenSeed, o.Unseen, &s.unseen}} {
 		at := filepath.Join(dir, v.name)
-		if _, err := testbed.Generate(ctx, testbed.GenerateOptions{
+		if _, err := generate.Homes(ctx, generate.Options{
 			Scenario: sc, Seed: v.seed, Homes: v.n, Duration: h.Virtual.Duration / time.Duration(o.Short), Workers: o.Workers, Shard: 1, Of: 1, Out: at,
 			Captures: dataset.CapturesNone,
 		}); err != nil {

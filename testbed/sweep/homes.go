@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"glasshouse/testbed"
+	"glasshouse/testbed/buildinfo"
 )
 
 // settlePackets finds out how many packets each class has for sure, from the homes of the point with the least other traffic: targets
@@ -121,7 +121,7 @@ func (w *sweeper) homes(ctx context.Context, i int, teach, judge []order) (learn
 // judge trains our attackers on some homes of a point and scores them on others.
 func (w *sweeper) judge(ctx context.Context, i int, p *Point, learn, unseen []*sample) error {
 	at := &w.points[i]
-	*p = Point{Version: testbed.Version(), Point: at.name(w.o.Axes), Values: make(map[string]string), Setting: at.setting, Learned: make(map[string]int)}
+	*p = Point{Version: buildinfo.Version(), Point: at.name(w.o.Axes), Values: make(map[string]string), Setting: at.setting, Learned: make(map[string]int)}
 	for k := range w.o.Axes {
 		p.Values[w.o.Axes[k].Name] = w.o.Axes[k].Text(at.values[k])
 	}

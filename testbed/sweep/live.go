@@ -7,11 +7,12 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"glasshouse/classifier/feature"
 	"glasshouse/scenarios"
-	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
-	"golang.org/x/sync/errgroup"
+	"glasshouse/testbed/virtual"
 )
 
 // order is a home that is to be lived.
@@ -114,7 +115,7 @@ func (l *lives) one(ctx context.Context, o order) (*sample, error) {
 	if l.wide && o.scenario.Path == scenarios.PathNAPT {
 		look = namesWithin
 	}
-	s.packets, err = testbed.Witness(ctx, testbed.WitnessOptions{
+	s.packets, err = virtual.Witness(ctx, virtual.WitnessOptions{
 		Scenario: o.scenario, Seed: l.seed, Home: o.family, Duration: l.duration, Look: look,
 		OnTap: func(o *dataset.Observation, ip []byte) {
 			p := waiting.push()

@@ -10,7 +10,7 @@ import (
 
 	"glasshouse/devices/catalogue"
 	"glasshouse/scenarios"
-	"glasshouse/testbed"
+	"glasshouse/testbed/buildinfo"
 	"glasshouse/testbed/program"
 )
 
@@ -144,7 +144,7 @@ func (w *sweeper) identity() string {
 		Packets   int      `json:"train_packets_per_class"` // 0 = found out
 		Trees     int      `json:"trees"`
 	}{
-		testbed.Version(), w.o.Scenario.Name, w.o.Scenario.Digest(), w.catalogue, series(w.o.Axes), w.j.classes, w.o.Attackers, w.o.Seed, w.o.Learn, w.o.Unseen,
+		buildinfo.Version(), w.o.Scenario.Name, w.o.Scenario.Digest(), w.catalogue, series(w.o.Axes), w.j.classes, w.o.Attackers, w.o.Seed, w.o.Learn, w.o.Unseen,
 		w.o.Duration.String(), w.o.Packets, w.o.Trees,
 	}, "", "  ")
 	if err != nil { // texts and numbers alone
@@ -166,7 +166,7 @@ func series(axes []Axis) []Series {
 
 func (w *sweeper) result() *Result {
 	return &Result{
-		Scenario: w.o.Scenario.Name, Digest: w.o.Scenario.Digest(), Catalogue: w.catalogue, Made: testbed.Versions(), Seed: w.o.Seed, Targets: w.j.classes[:len(w.j.classes)-1], Classes: w.j.classes, Chance: 1 / float64(len(w.j.classes)),
+		Scenario: w.o.Scenario.Name, Digest: w.o.Scenario.Digest(), Catalogue: w.catalogue, Made: buildinfo.Versions(), Seed: w.o.Seed, Targets: w.j.classes[:len(w.j.classes)-1], Classes: w.j.classes, Chance: 1 / float64(len(w.j.classes)),
 		Packets: w.j.packets, Learn: w.o.Learn, Unseen: w.o.Unseen, DurationS: w.o.Duration.Seconds(),
 		TimeScale: w.o.Scenario.Household.Density, Axes: series(w.o.Axes), Points: []*Point{},
 	}

@@ -9,13 +9,17 @@ import (
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/generate"
+	"glasshouse/testbed/live"
+	"glasshouse/testbed/live/doctor"
 	"glasshouse/testbed/need"
+	"glasshouse/testbed/run"
 )
 
 // Main runs a package's tests, or the lab if this process is one that a test has started, and returns the exit code. TestMain of a package
 // that runs live homes calls it.
 func Main(m *testing.M) int {
-	if handled, code := testbed.Child(); handled {
+	if handled, code := live.Child(); handled {
 		return code
 	}
 	return m.Run()
@@ -27,7 +31,7 @@ func NeedLive(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a live home takes its time: not with -short")
 	}
-	if r := testbed.Doctor(); !r.Live {
+	if r := doctor.Examine(); !r.Live {
 		need.Skip(t, "no live home here: "+r.FirstFix())
 	}
 }
@@ -61,7 +65,7 @@ func CalmHome(t *testing.T, path, strangers string, devices ...string) *scenario
 }
 
 // Run runs a home and checks what holds for every run: it is valid, everything is attributed, the data set verifies.
-func Run(t *testing.T, o testbed.Options) (*testbed.Result, *dataset.Dataset) {
+func Run(t *testing.T, o run.Options) (*run.Result, *dataset.Dataset) {
 	t.Helper()
 	if o.Out == "" {
 		o.Out = filepath.Join(t.TempDir(), "set")
@@ -96,7 +100,7 @@ func Run(t *testing.T, o testbed.Options) (*testbed.Result, *dataset.Dataset) {
 }
 
 // Generate lives homes in the virtual world and checks what holds for every run: it is valid, all is attributed, it verifies.
-func Generate(t *testing.T, o testbed.GenerateOptions) (*testbed.GenerateResult, *dataset.Dataset) {
+func Generate(t *testing.T, o generate.Options) (*generate.Result, *dataset.Dataset) {
 	t.Helper()
 	if o.Out == "" {
 		o.Out = filepath.Join(t.TempDir(), "set")
@@ -105,7 +109,7 @@ func Generate(t *testing.T, o testbed.GenerateOptions) (*testbed.GenerateResult,
 	if o.Captures == "" {
 		o.Captures = dataset.CapturesAll
 	}
-	res, err := testbed.Generate(t.Context(), o)
+	res, err := generate.Homes(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

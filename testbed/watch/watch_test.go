@@ -12,14 +12,15 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"glasshouse/classifier/model"
 	"glasshouse/classifier/train"
 	"glasshouse/classifier/tree"
 	"glasshouse/scenarios"
-	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/frames"
 	"glasshouse/testbed/frames/framestest"
+	"glasshouse/testbed/generate"
 )
 
 // datagram is an IPv4 packet with UDP.
@@ -205,7 +206,7 @@ func lived(tb testing.TB, scenario string, homes int, duration time.Duration) *d
 		tb.Fatal(err)
 	}
 	dir := filepath.Join(tb.TempDir(), "set")
-	if _, err := testbed.Generate(tb.Context(), testbed.GenerateOptions{
+	if _, err := generate.Homes(tb.Context(), generate.Options{
 		Scenario: sc, Seed: 5, Homes: homes, Duration: duration, TimeScale: 3, Workers: 2, Shard: 1, Of: 1, Out: dir, Captures: dataset.CapturesWAN,
 	}); err != nil {
 		tb.Fatal(err)
