@@ -74,11 +74,11 @@ func writeEvents(dir string, events []Event) error {
 	}
 	slices.SortFunc(events, func(a, b Event) int { return cmp.Compare(a.Event, b.Event) })
 	for i := range events {
-		if err = out.add(events[i].record()); err != nil {
+		if err = out.Add(events[i].record()); err != nil {
 			break
 		}
 	}
-	if err := errors.Join(err, out.close()); err != nil {
+	if err := errors.Join(err, out.Close()); err != nil {
 		return fmt.Errorf("writing %s: %w", filepath.Join(dir, FileEvents), err)
 	}
 	return nil
@@ -131,5 +131,3 @@ func (o *openEvents) see(r *Row) {
 		TScript: -1, TStart: -1, TEnd: -1, Outcome: "cut",
 	})
 }
-
-const unknown = "unknown"

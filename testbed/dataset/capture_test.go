@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -21,10 +19,10 @@ func TestCaptureBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := w.write(1767571200_000000001, []byte{1, 2, 3}, []byte{4, 5}); n != 1 || err != nil {
+	if n, err := w.Append(1767571200_000000001, []byte{1, 2, 3}, []byte{4, 5}); n != 1 || err != nil {
 		t.Fatal(n, err)
 	}
-	if err := w.close(); err != nil {
+	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(path)
@@ -71,10 +69,10 @@ func TestCaptureCutAnywhere(t *testing.T) {
 	}
 	var ends []int64
 	for i := range 20 {
-		if _, err := w.write(int64(i), make([]byte, 14), bytes.Repeat([]byte{byte(i)}, i*7)); err != nil {
+		if _, err := w.Append(int64(i), make([]byte, 14), bytes.Repeat([]byte{byte(i)}, i*7)); err != nil {
 			t.Fatal(err)
 		}
-		if err := <-w.s.barrier(); err != nil {
+		if err := <-w.Barrier(); err != nil {
 			t.Fatal(err)
 		}
 		st, err := w.s.f.Stat()
@@ -83,7 +81,7 @@ func TestCaptureCutAnywhere(t *testing.T) {
 		}
 		ends = append(ends, st.Size())
 	}
-	if err := w.close(); err != nil {
+	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
 	whole, err := os.ReadFile(path)
@@ -217,10 +215,10 @@ func TestSnaplen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.write(1, make([]byte, 14), make([]byte, 1400)); err != nil {
+	if _, err := w.Append(1, make([]byte, 14), make([]byte, 1400)); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.close(); err != nil {
+	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
 	r, err := OpenCapture(path)
@@ -240,40 +238,6 @@ func TestCommentTooLong(t *testing.T) {
 	}
 }
 
-// Wireshark reads what is written: the same packets and times, the comment, the interface, and nothing malformed.
-func TestTsharkReads(t *testing.T) {
-	tshark := need(t, "tshark")
-	dir := filepath.Join(t.TempDir(), "set")
-	write(t, dir, 50, false)
-	d, err := Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(d.HomePath(0), FileWAN)
-	out, err := exec.Command(tshark, "-r", path, "-T", "fields", "-e", "frame.number", "-e", "frame.time_epoch", "-e", "frame.len",
-		"-e", "frame.interface_name", "-e", "udp.dstport", "-e", "_ws.malformed").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
-	if err := d.Rows(func(_ int, r *Row) error {
-		to := r.RemotePort
-		if r.Dir < 0 {
-			to = r.LocalPort
-		}
-		want := fmt.Sprintf("%d\t%d.%09d\t%d\twan\t%d\t", r.Frame, r.TsNs/1e9, r.TsNs%1e9, r.Length, to)
-		if got := lines[r.Frame-1]; got != want {
-			t.Errorf("row %d: tshark says %q, want %q", r.Frame, got, want)
-		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if len(lines) != 50 {
-		t.Errorf("%d packets", len(lines))
-	}
-}
-
 func BenchmarkCaptureWrite(b *testing.B) {
 	w, err := createCapture(filepath.Join(b.TempDir(), "x"), linkEthernet, "wan", "", 0)
 	if err != nil {
@@ -282,11 +246,11 @@ func BenchmarkCaptureWrite(b *testing.B) {
 	head, body := make([]byte, 14), make([]byte, 100)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := w.write(1, head, body); err != nil {
+		if _, err := w.Append(1, head, body); err != nil {
 			b.Fatal(err)
 		}
 	}
-	if err := w.close(); err != nil {
+	if err := w.Close(); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -151,7 +151,7 @@ func (c *chunk) flush(f *hashedFile) (format.ColumnMetaData, error) {
 		Type: c.schema.Type.V, PathInSchema: []string{c.schema.Name}, Codec: format.Uncompressed, NumValues: c.values,
 		Encoding: []format.Encoding{format.RLE, format.Encoding(c.data)}, Statistics: c.statistics(),
 	}
-	start := f.n
+	start := f.Size()
 	if c.data == encodingDictionary {
 		m.Encoding = append(m.Encoding, format.Plain)
 		m.DictionaryPageOffset = start
@@ -160,11 +160,11 @@ func (c *chunk) flush(f *hashedFile) (format.ColumnMetaData, error) {
 			return m, err
 		}
 	}
-	m.DataPageOffset = f.n
+	m.DataPageOffset = f.Size()
 	if _, err := f.Write(c.pages); err != nil {
 		return m, err
 	}
-	m.TotalUncompressedSize = f.n - start
+	m.TotalUncompressedSize = f.Size() - start
 	m.TotalCompressedSize = m.TotalUncompressedSize
 	c.pages, c.values, c.nulls, c.spans = c.pages[:0], 0, 0, false
 	c.numbers, c.texts = c.numbers[:0], c.texts[:0]

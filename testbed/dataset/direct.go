@@ -10,13 +10,6 @@ import (
 	"glasshouse/emulator/packet"
 )
 
-// Names of what is no unit of the home.
-const (
-	nameGateway        = "gateway"
-	nameInternet       = "internet"
-	nameInfrastructure = "infrastructure"
-)
-
 // DirectOptions say how a DirectHome writes.
 type DirectOptions struct {
 	HomeOptions
@@ -108,7 +101,7 @@ func (d *DirectHome) LAN(at int64, frame []byte, length int) int64 {
 	d.lanN++
 	if d.lan != nil {
 		d.lanTs = max(d.o.EpochNs+at, d.lanTs)
-		d.fail(d.lan.write(d.lanTs, nil, frame, max(length, len(frame))))
+		d.fail(d.lan.Append(d.lanTs, nil, frame, max(length, len(frame))))
 	}
 	return d.lanN
 }
@@ -128,7 +121,7 @@ func (d *DirectHome) WAN(o *Observation, at int64, dir int8, ip []byte, length i
 	h := d.frame[:EthernetHeader]
 	putEthernet(h, &d.o.HomeOptions, dir, ip)
 	if d.wan != nil {
-		d.fail(d.wan.write(d.wanTs, h, ip, EthernetHeader+length))
+		d.fail(d.wan.Append(d.wanTs, h, ip, EthernetHeader+length))
 	}
 	if !direct {
 		d.frame = append(h, ip...)
@@ -181,7 +174,7 @@ func (d *DirectHome) Close() error {
 	d.closeCaptures()
 	if d.rows != nil {
 		d.fail(d.rows.close())
-		d.hashes[FilePackets] = d.rows.f.sum()
+		d.hashes[FilePackets] = d.rows.f.Sum()
 		if d.rows.total != d.wanN {
 			d.fail(fmt.Errorf("%d frames have %d rows", d.wanN, d.rows.total))
 		}
@@ -198,17 +191,17 @@ func (d *DirectHome) Close() error {
 
 func (d *DirectHome) closeCaptures() {
 	if d.lan != nil {
-		d.fail(d.lan.close())
-		d.hashes[FileLAN] = d.lan.f.sum()
+		d.fail(d.lan.Close())
+		d.hashes[FileLAN] = d.lan.Sum()
 	}
 	if d.wan != nil {
-		d.fail(d.wan.close())
-		d.hashes[FileWAN] = d.wan.f.sum()
+		d.fail(d.wan.Close())
+		d.hashes[FileWAN] = d.wan.Sum()
 	}
 	for i, r := range radios() {
 		if d.air[i] != nil {
-			d.fail(d.air[i].close())
-			d.hashes[r.file] = d.air[i].f.sum()
+			d.fail(d.air[i].Close())
+			d.hashes[r.file] = d.air[i].Sum()
 			d.air[i] = nil
 		}
 	}
@@ -222,7 +215,7 @@ func (d *DirectHome) Abort() error {
 	}
 	d.closeCaptures()
 	if d.rows != nil {
-		_ = d.rows.f.close()
+		_ = d.rows.f.Close()
 		d.rows = nil
 	}
 	if d.events != nil {

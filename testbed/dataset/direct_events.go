@@ -117,8 +117,8 @@ func (s *eventSorter) close() error {
 	if err != nil {
 		return err
 	}
-	err = s.each(func(e *Event) error { return out.add(e.record()) })
-	if err := errors.Join(err, out.close()); err != nil {
+	err = s.each(func(e *Event) error { return out.Add(e.record()) })
+	if err := errors.Join(err, out.Close()); err != nil {
 		return fmt.Errorf("writing %s: %w", filepath.Join(s.dir, FileEvents), err)
 	}
 	return s.abort()

@@ -273,7 +273,7 @@ func TestDirectHomeAllocatesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr.run(d, groupRows, 128) // buffers have grown to what a row group takes
+	tr.run(d, GroupRows, 128) // buffers have grown to what a row group takes
 	const n = 3 * pageRows
 	i := 0
 	if got := testing.AllocsPerRun(3, func() {
@@ -312,7 +312,7 @@ func TestDirectHomeMemory(t *testing.T) {
 	var at [3]int64
 	for i := range at {
 		for range 2 {
-			tr.run(d, groupRows, 128)
+			tr.run(d, GroupRows, 128)
 		}
 		at[i] = inUse() - before
 	}

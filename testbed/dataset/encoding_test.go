@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"glasshouse/testbed/dataset/datasettest"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/parquet-go/parquet-go/encoding/delta"
 	"github.com/parquet-go/parquet-go/encoding/rle"
@@ -75,7 +77,7 @@ func TestDeltaIsAsSmall(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	v := make([]int64, 8192)
 	for i := range v {
-		v[i] = epoch + int64(i)*1_000_000 + r.Int64N(1_000_000)
+		v[i] = datasettest.Epoch + int64(i)*1_000_000 + r.Int64N(1_000_000)
 	}
 	theirs, err := new(delta.BinaryPackedEncoding).EncodeInt64(nil, v)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"glasshouse/emulator/packet"
+	"glasshouse/testbed/dataset/datasettest"
 )
 
 // A classic pcap holds the frames of wan.pcapng, by our reader and by tshark.
@@ -54,7 +55,7 @@ func TestExportPcap(t *testing.T) {
 
 func tshark(t *testing.T, path string, args ...string) []string {
 	t.Helper()
-	b, err := exec.Command(need(t, "tshark"), append([]string{"-n", "-r", path}, args...)...).Output()
+	b, err := exec.Command(datasettest.Need(t, "tshark"), append([]string{"-n", "-r", path}, args...)...).Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,19 +9,6 @@ import (
 	"sync"
 )
 
-// Names of a home's files.
-const (
-	FileLAN      = "lan.pcapng"
-	FileWAN      = "wan.pcapng"
-	FilePackets  = "packets.parquet"
-	FileEvents   = "events.parquet"
-	journalRows  = "rows.journal"
-	journalEvent = "events.journal"
-)
-
-// HomeDir names the directory of a home inside a data set.
-func HomeDir(home int) string { return fmt.Sprintf("home=%06d", home) }
-
 // HomeOptions say how a home's files are written.
 type HomeOptions struct {
 	EpochNs    int64 // UTC epoch of script time 0, ns
@@ -71,19 +58,19 @@ func CreateHome(dir string, o HomeOptions) (*HomeWriter, error) {
 		return nil, err
 	}
 	if w.wan, err = createCapture(filepath.Join(dir, FileWAN), linkEthernet, "wan", o.Comment, o.Snaplen); err != nil {
-		return nil, errors.Join(err, w.lan.close())
+		return nil, errors.Join(err, w.lan.Close())
 	}
 	if w.rows, err = createRowJournal(filepath.Join(dir, journalRows)); err != nil {
-		return nil, errors.Join(err, w.lan.close(), w.wan.close())
+		return nil, errors.Join(err, w.lan.Close(), w.wan.Close())
 	}
 	if w.events, err = createSink(filepath.Join(dir, journalEvent), eventChunk); err != nil {
-		return nil, errors.Join(err, w.lan.close(), w.wan.close(), w.rows.s.close())
+		return nil, errors.Join(err, w.lan.Close(), w.wan.Close(), w.rows.s.Close())
 	}
 	w.air, err = createAir(dir, &o, func(path string, r radio) (*captureWriter, error) {
 		return createCapture(path, r.link, r.name, o.Comment, o.Snaplen)
 	})
 	if err != nil {
-		return nil, errors.Join(err, w.closeFiles())
+		return nil, errors.Join(err, w.CloseFiles())
 	}
 	return w, nil
 }
@@ -93,7 +80,7 @@ func (w *HomeWriter) LAN(at int64, frame []byte) int64 {
 	w.lanMu.Lock()
 	defer w.lanMu.Unlock()
 	w.lanTs = max(w.o.EpochNs+at, w.lanTs)
-	n, err := w.lan.write(w.lanTs, frame, nil)
+	n, err := w.lan.Append(w.lanTs, frame, nil)
 	if err != nil {
 		w.fail(err)
 	}
@@ -108,7 +95,7 @@ func (w *HomeWriter) WAN(at int64, dir int8, ip []byte) Observation {
 	h := w.frame[:EthernetHeader]
 	putEthernet(h, &w.o, dir, ip)
 	w.wanTs = max(w.o.EpochNs+at, w.wanTs+1)
-	n, err := w.wan.write(w.wanTs, h, ip)
+	n, err := w.wan.Append(w.wanTs, h, ip)
 	if err != nil {
 		w.fail(err)
 	}
@@ -166,36 +153,37 @@ func (w *HomeWriter) fail(err error) {
 // captured. It waits for the disk; LAN, WAN, Row and Event do not wait for it.
 func (w *HomeWriter) Flush() error {
 	w.rowMu.Lock()
-	events, rows := w.events.barrier(), w.rows.s.barrier()
+	events, rows := w.events.Barrier(), w.rows.s.Barrier()
 	w.rowMu.Unlock()
 	err := errors.Join(<-events, <-rows)
 	w.wanMu.Lock()
-	wan := w.wan.s.barrier()
+	wan := w.wan.Barrier()
 	w.wanMu.Unlock()
 	err = errors.Join(err, <-wan)
 	w.lanMu.Lock()
-	lan := w.lan.s.barrier()
+	lan := w.lan.Barrier()
 	w.lanMu.Unlock()
 	return errors.Join(err, <-lan, w.flushAir())
 }
 
 // Close writes the Parquet files and ends; what comes after it is refused. It returns the first error of the run.
 func (w *HomeWriter) Close() error {
-	if err := w.closeFiles(); err != nil {
+	if err := w.CloseFiles(); err != nil {
 		return fmt.Errorf("writing %s: %w", w.dir, err)
 	}
 	return buildParquet(w.dir)
 }
 
-func (w *HomeWriter) closeFiles() error {
+// CloseFiles ends without the Parquet files, as a run that is killed then leaves a home: repair builds them from the journals.
+func (w *HomeWriter) CloseFiles() error {
 	w.rowMu.Lock()
-	err := errors.Join(w.err, w.events.close(), w.rows.s.close())
+	err := errors.Join(w.err, w.events.Close(), w.rows.s.Close())
 	w.rowMu.Unlock()
 	w.wanMu.Lock()
-	err = errors.Join(err, w.wan.close())
+	err = errors.Join(err, w.wan.Close())
 	w.wanMu.Unlock()
 	err = errors.Join(err, w.closeAir())
 	w.lanMu.Lock()
 	defer w.lanMu.Unlock()
-	return errors.Join(err, w.lan.close())
+	return errors.Join(err, w.lan.Close())
 }

@@ -1,9 +1,6 @@
 package dataset
 
 import (
-	"bytes"
-	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,44 +8,8 @@ import (
 	"testing"
 
 	"glasshouse/emulator/packet"
+	"glasshouse/testbed/dataset/datasettest"
 )
-
-// A disk that stands still does not hold packets up: what is written meanwhile waits in memory.
-func TestSlowDisk(t *testing.T) {
-	r, f, err := os.Pipe() // takes 64 KiB, then stands still
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &sink{f: f, chunk: 1 << 16, work: make(chan sinkJob, sinkBuffers), free: make(chan []byte, sinkBuffers)}
-	s.renew()
-	s.done.Go(s.run)
-	const pieces = 20 << 6 // of 1 KiB: 20 buffers
-	for i := range pieces {
-		if _, err := s.Write(bytes.Repeat([]byte{byte(i)}, 1<<10)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got := make(chan []byte)
-	go func() {
-		b, _ := io.ReadAll(r)
-		got <- b
-	}()
-	if err := s.close(); err != nil {
-		t.Fatal(err)
-	}
-	b := <-got
-	if len(b) != pieces<<10 {
-		t.Fatalf("%d bytes came, %d were written", len(b), pieces<<10)
-	}
-	for i := range pieces {
-		if b[i<<10] != byte(i) {
-			t.Fatalf("piece %d is not in its place", i)
-		}
-	}
-	if _, err := s.Write([]byte{1}); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("a closed file takes bytes: %v", err)
-	}
-}
 
 // A disk that fails is told once the run ends, and does not stop it.
 func TestFailingDisk(t *testing.T) {
@@ -56,28 +17,38 @@ func TestFailingDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.wan.s.f.Close(); err != nil {
+	f, err := os.Create(filepath.Join(t.TempDir(), "wan.pcapng"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	w.WAN(1, 1, udp(home, cloud, 1, 2, nil))
+	if err := w.wan.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if w.wan, err = newCapture(f, linkEthernet, "wan", "", 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.WAN(1, 1, datasettest.UDP(datasettest.Home, datasettest.Cloud, 1, 2, nil))
 	if err := w.Flush(); err == nil {
 		t.Error("Flush does not tell")
 	}
-	w.WAN(2, 1, udp(home, cloud, 1, 2, nil))
+	w.WAN(2, 1, datasettest.UDP(datasettest.Home, datasettest.Cloud, 1, 2, nil))
 	if err := w.Close(); err == nil {
 		t.Error("Close does not tell")
 	}
 }
 
 func TestTimesAndOrder(t *testing.T) {
-	w, err := CreateHome(filepath.Join(t.TempDir(), "h"), HomeOptions{EpochNs: epoch})
+	w, err := CreateHome(filepath.Join(t.TempDir(), "h"), HomeOptions{EpochNs: datasettest.Epoch})
 	if err != nil {
 		t.Fatal(err)
 	}
 	last := int64(0)
 	for i, at := range []int64{5, 5, 3, 100} {
-		o := w.WAN(at, 1, udp(home, cloud, 1, 2, nil))
-		if o.TsNs <= last || o.TsNs < epoch+at || o.Frame != int64(i+1) {
+		o := w.WAN(at, 1, datasettest.UDP(datasettest.Home, datasettest.Cloud, 1, 2, nil))
+		if o.TsNs <= last || o.TsNs < datasettest.Epoch+at || o.Frame != int64(i+1) {
 			t.Errorf("packet %d at %d: %+v after %d", i, at, o, last)
 		}
 		last = o.TsNs
@@ -94,7 +65,7 @@ func TestConcurrentWriters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ip := udp(home, cloud, 1, 2, make([]byte, 500))
+	ip := datasettest.UDP(datasettest.Home, datasettest.Cloud, 1, 2, make([]byte, 500))
 	var g sync.WaitGroup
 	g.Go(func() {
 		for i := range int64(5000) {
@@ -129,7 +100,7 @@ func TestWritersAllocateNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ip := udp(home, cloud, 4000, 443, make([]byte, 900))
+	ip := datasettest.UDP(datasettest.Home, datasettest.Cloud, 4000, 443, make([]byte, 900))
 	row := Row{Label: Label{Device: "x", Unit: "x", Event: packet.EventNone}}
 	at := int64(0)
 	if n := testing.AllocsPerRun(2000, func() {
@@ -150,7 +121,7 @@ func BenchmarkHomeWriter(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	ip := tcp(home, cloud, 4000, 443, 0x10, make([]byte, 1400))
+	ip := datasettest.TCP(datasettest.Home, datasettest.Cloud, 4000, 443, 0x10, make([]byte, 1400))
 	row := Row{Label: Label{Device: "x", Unit: "x", Event: packet.EventNone}}
 	b.ReportAllocs()
 	b.SetBytes(int64(len(ip)))

@@ -315,3 +315,39 @@ func (f *Fidelity) add(o *Fidelity) {
 	f.Unattributed, f.Late = f.Unattributed+o.Unattributed, f.Late+o.Late
 	f.Drops = addUp(f.Drops, o.Drops)
 }
+
+// KeepWholeHomes closes a data set whose run of many homes was killed with the homes that are whole, and returns how many there are.
+func (d *Dataset) KeepWholeHomes() (int, error) {
+	s := &Set{dir: d.Dir, Manifest: d.Manifest, homes: make(map[int]homeRecord)}
+	if err := s.resume(nil); err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	reasons := []string{"the run was killed"}
+	if of := d.Manifest.RunHomes; of > len(s.homes) {
+		reasons[0] += fmt.Sprintf(" with %d of %d homes made", len(s.homes), of)
+	}
+	if err := s.finishHomes(StateCut, false, reasons); err != nil {
+		return 0, err
+	}
+	d.Manifest = s.Manifest
+	return len(s.homes), nil
+}
+
+// Reopen returns a data set to be finished anew.
+func (d *Dataset) Reopen() *Set { return &Set{dir: d.Dir, Manifest: d.Manifest} }
+
+// removeParts removes files that were being written when the run was killed.
+func (s *Set) removeParts() error {
+	parts, err := filepath.Glob(filepath.Join(s.dir, "*"+partSuffix))
+	for _, p := range parts {
+		err = errors.Join(err, os.Remove(p))
+	}
+	return err
+}
+
+func (d *Dataset) hasHomesJournal() bool {
+	_, err := os.Stat(filepath.Join(d.Dir, journalHomes))
+	return err == nil
+}

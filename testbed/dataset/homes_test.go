@@ -183,7 +183,7 @@ func TestHomes(t *testing.T) {
 		if has := strings.Contains(string(card), "tshark"); has != m.HasWAN() {
 			t.Errorf("%s: the card speaks of tshark: %t", c.captures, has)
 		}
-		for _, gone := range []string{journalHomes, HomeDir(0) + partSuffix} {
+		for _, gone := range []string{"homes.journal", HomeDir(0) + partSuffix} {
 			if _, err := os.Stat(filepath.Join(dir, gone)); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("%s is left: %v", gone, err)
 			}
@@ -199,7 +199,7 @@ func TestHomesResume(t *testing.T) {
 		"between homes": func(*testing.T, string) {},
 		"within a home": func(t *testing.T, dir string) {
 			t.Helper()
-			put(t, filepath.Join(dir, HomeDir(3)+partSuffix, FileWAN), "half")
+			put(t, filepath.Join(dir, HomeDir(3)+".part", FileWAN), "half")
 		},
 		"between a home and its line": func(t *testing.T, dir string) {
 			t.Helper()
@@ -207,15 +207,15 @@ func TestHomesResume(t *testing.T) {
 		},
 		"within a line": func(t *testing.T, dir string) {
 			t.Helper()
-			b, err := os.ReadFile(filepath.Join(dir, journalHomes))
+			b, err := os.ReadFile(filepath.Join(dir, "homes.journal"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			put(t, filepath.Join(dir, journalHomes), string(b[:len(b)-9]))
+			put(t, filepath.Join(dir, "homes.journal"), string(b[:len(b)-9]))
 		},
 		"within the manifest": func(t *testing.T, dir string) {
 			t.Helper()
-			put(t, filepath.Join(dir, FileManifest+partSuffix), "{")
+			put(t, filepath.Join(dir, FileManifest+".part"), "{")
 		},
 		"before the scenario": func(t *testing.T, dir string) {
 			t.Helper()
@@ -247,9 +247,9 @@ func TestHomesResume(t *testing.T) {
 				t.Fatal(err)
 			}
 			verified(t, dir)
-			put(t, filepath.Join(dir, journalHomes), "left behind")
+			put(t, filepath.Join(dir, "homes.journal"), "left behind")
 			s, found, err = OpenOrCreate(dir, r.m, nil)
-			if exists(filepath.Join(dir, journalHomes)) {
+			if exists(filepath.Join(dir, "homes.journal")) {
 				t.Error("the journal is left")
 			}
 			if err != nil || found != FoundComplete || s.Manifest.Digest() != want {
@@ -275,7 +275,7 @@ func put(t *testing.T, path, text string) {
 func TestOpenOrCreateRefuses(t *testing.T) {
 	r := newRun(2, CapturesNone, 0)
 	dir := filepath.Join(t.TempDir(), "set")
-	put(t, filepath.Join(dir, FileManifest+partSuffix), "{")
+	put(t, filepath.Join(dir, FileManifest+".part"), "{")
 	s, found, err := OpenOrCreate(dir, r.m, []byte("x"))
 	if err != nil || found != FoundNothing {
 		t.Fatal(found, err)
@@ -346,7 +346,7 @@ func TestRepairHomes(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.write(t, s, func(home int) bool { return home < 2 })
-	put(t, filepath.Join(dir, HomeDir(2)+partSuffix, FileWAN), "half")
+	put(t, filepath.Join(dir, HomeDir(2)+".part", FileWAN), "half")
 	v, err := Verify(dir, true)
 	if err != nil || !v.OK {
 		t.Fatalf("%+v %v", v, err)
@@ -405,31 +405,6 @@ func TestVerifyFindsWrongRowsWithoutCaptures(t *testing.T) {
 }
 
 func every2(string) bool { return true }
-
-// The window over the LAN's frames takes any order within its size, and tells what is beyond it.
-func TestLANWindow(t *testing.T) {
-	w := &lanWindow{count: 3 * lanWindowFrames}
-	for _, c := range []struct {
-		n    int64
-		want string
-	}{
-		{1, ""},
-		{5, ""},
-		{2, ""},
-		{lanWindowFrames, ""},
-		{2 * lanWindowFrames, ""},
-		{lanWindowFrames + 1, ""},
-		{lanWindowFrames, "neighbours"},
-		{0, "not there"},
-		{-1, "not there"},
-		{3*lanWindowFrames + 1, "not there"},
-	} {
-		f, problem, err := w.at(c.n)
-		if err != nil || (c.want == "") != (f != nil) || !strings.Contains(problem, c.want) {
-			t.Errorf("frame %d: %q %v", c.n, problem, err)
-		}
-	}
-}
 
 func TestManifestJSON(t *testing.T) {
 	d := newRun(1, CapturesNone, 0).whole(t, filepath.Join(t.TempDir(), "set"), "", every)

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"glasshouse/testbed/dataset/datasettest"
 )
 
 // What others read of our files is what we read of them, to the last cell.
@@ -20,7 +22,7 @@ func interopSet(t *testing.T) (d *Dataset, csv string) {
 	dir := t.TempDir()
 	tr := newTraffic(5, 50, 4000)
 	d = &Dataset{Dir: dir, Manifest: Manifest{State: StateComplete, Homes: []HomeInfo{{Home: 0}, {Home: 12}}}}
-	for home, n := range map[int]int{0: groupRows + 2*pageRows + 77, 12: pageRows + 1234} {
+	for home, n := range map[int]int{0: GroupRows + 2*pageRows + 77, 12: pageRows + 1234} {
 		h, err := CreateDirectHome(d.HomePath(home), tr.options())
 		if err != nil {
 			t.Fatal(err)
@@ -44,8 +46,8 @@ func interopSet(t *testing.T) (d *Dataset, csv string) {
 // node runs a script with the globally installed packages.
 func node(t *testing.T, pkg, script string, args ...string) []byte {
 	t.Helper()
-	cmd := exec.Command(need(t, "node"), append([]string{filepath.Join("testdata", "interop", script)}, args...)...)
-	root, err := exec.Command(need(t, "npm"), "root", "-g").Output()
+	cmd := exec.Command(datasettest.Need(t, "node"), append([]string{filepath.Join("testdata", "interop", script)}, args...)...)
+	root, err := exec.Command(datasettest.Need(t, "npm"), "root", "-g").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,66 +1,20 @@
 package dataset
 
 import (
-	"encoding/binary"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"testing"
 
 	"glasshouse/emulator/packet"
+	"glasshouse/testbed/dataset/datasettest"
 )
 
-const epoch = int64(1767571200e9)
-
-// udp makes an IPv4 UDP packet, for writers and parsers.
-func udp(src, dst [4]byte, sport, dport uint16, payload []byte) []byte {
-	b := make([]byte, 28+len(payload))
-	b[0], b[8], b[9] = 0x45, 64, 17
-	binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
-	copy(b[12:], src[:])
-	copy(b[16:], dst[:])
-	binary.BigEndian.PutUint16(b[20:], sport)
-	binary.BigEndian.PutUint16(b[22:], dport)
-	binary.BigEndian.PutUint16(b[24:], uint16(8+len(payload)))
-	copy(b[28:], payload)
-	return b
-}
-
-func tcp(src, dst [4]byte, sport, dport uint16, flags byte, payload []byte) []byte {
-	b := make([]byte, 40+len(payload))
-	b[0], b[8], b[9] = 0x45, 64, 6
-	binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
-	copy(b[12:], src[:])
-	copy(b[16:], dst[:])
-	binary.BigEndian.PutUint16(b[20:], sport)
-	binary.BigEndian.PutUint16(b[22:], dport)
-	b[32], b[33] = 5<<4, flags
-	copy(b[40:], payload)
-	return b
-}
-
-func ethernet(ip []byte) []byte {
-	return append([]byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0}, ip...)
-}
+const epoch = datasettest.Epoch
 
 var (
-	home  = [4]byte{100, 64, 3, 9}
-	cloud = [4]byte{198, 18, 1, 2}
+	home, cloud = datasettest.Home, datasettest.Cloud
+	udp, tcp    = datasettest.UDP, datasettest.TCP
+	ethernet    = datasettest.Ethernet
 )
-
-// need skips a test whose judge is not installed, with the reason; in CI that is a failure.
-func need(t *testing.T, tool string) string {
-	t.Helper()
-	path, err := exec.LookPath(tool)
-	if err == nil {
-		return path
-	}
-	if os.Getenv("GLASSHOUSE_CI") == "1" {
-		t.Fatalf("%s is not installed", tool)
-	}
-	t.Skipf("%s is not installed", tool)
-	return ""
-}
 
 // write makes a data set of n packets and returns its directory; unless killed, it is complete.
 func write(t interface {
@@ -110,7 +64,7 @@ func write(t interface {
 		}
 	}
 	if killed {
-		if err := w.closeFiles(); err != nil {
+		if err := w.CloseFiles(); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -147,11 +101,11 @@ func writeRecords(t *testing.T, path string, rows []Row) {
 		if r.LANFrame != 0 {
 			rec.LANFrame = &r.LANFrame
 		}
-		if err := w.add(rec); err != nil {
+		if err := w.Add(rec); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := w.close(); err != nil {
+	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -349,3 +349,21 @@ func (d *Dataset) Events(yield func(home int, e *Event) error) error {
 	}
 	return nil
 }
+
+func (c *Counts) add(o *Counts) {
+	c.LAN, c.WAN, c.Up, c.Down = c.LAN+o.LAN, c.WAN+o.WAN, c.Up+o.Up, c.Down+o.Down
+	c.Zigbee, c.BLE = c.Zigbee+o.Zigbee, c.BLE+o.BLE
+	c.WithoutLAN, c.Local, c.Events = c.WithoutLAN+o.WithoutLAN, c.Local+o.Local, c.Events+o.Events
+	c.Drops, c.ByDevice = addUp(c.Drops, o.Drops), addUp(c.ByDevice, o.ByDevice)
+}
+
+// addUp adds one count by names to another, which it returns; nil to nil is nil.
+func addUp(to, from map[string]int64) map[string]int64 {
+	if to == nil && from != nil {
+		to = make(map[string]int64)
+	}
+	for k, n := range from {
+		to[k] += n
+	}
+	return to
+}

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -10,14 +11,6 @@ import (
 	"slices"
 	"strings"
 )
-
-// InputError is an error of what was asked for: it cannot be done with what is there, and nothing was touched.
-type InputError struct{ Err error }
-
-func (e *InputError) Error() string { return e.Err.Error() }
-func (e *InputError) Unwrap() error { return e.Err }
-
-func inputf(format string, args ...any) error { return &InputError{Err: fmt.Errorf(format, args...)} }
 
 // MergeResult says what Merge made.
 type MergeResult struct {
@@ -95,14 +88,12 @@ func openShards(dirs []string) ([]*Dataset, error) {
 // merged is the manifest of all shards together.
 func merged(sets []*Dataset) Manifest {
 	m := sets[0].Manifest
-	var homes []homeRecord
+	var homes []HomeInfo
 	counts, fidelity := Counts{Drops: map[string]int64{}}, Fidelity{Drops: map[string]int64{}}
 	files := make(map[string]string)
 	m.Valid, m.Reasons = true, []string{}
 	for _, d := range sets {
-		for _, h := range d.Manifest.Homes {
-			homes = append(homes, homeRecord{Info: h})
-		}
+		homes = append(homes, d.Manifest.Homes...)
 		counts.add(&d.Manifest.Counts)
 		fidelity.add(&d.Manifest.Fidelity)
 		for path, sum := range d.Manifest.Files {
@@ -117,8 +108,8 @@ func merged(sets []*Dataset) Manifest {
 			}
 		}
 	}
-	m.collect(homes)
-	m.Counts, m.Fidelity, m.Files, m.Shard = counts, fidelity, files, ""
+	slices.SortFunc(homes, func(a, b HomeInfo) int { return cmp.Compare(a.Home, b.Home) })
+	m.Homes, m.Counts, m.Fidelity, m.Files, m.Shard = homes, counts, fidelity, files, ""
 	if len(m.Homes) < m.RunHomes {
 		m.Shard = fmt.Sprintf("%d of %d homes", len(m.Homes), m.RunHomes)
 	}
@@ -176,19 +167,11 @@ func (g *merger) file(from, to, sum string) error {
 		return err
 	}
 	_, err = io.Copy(out, in)
-	if err := errors.Join(err, out.close()); err != nil {
+	if err := errors.Join(err, out.Close()); err != nil {
 		return err
 	}
 	g.r.Copied++
-	return sameSum(from, out.sum(), sum)
-}
-
-// sameSum compares a file's hash with its manifest's.
-func sameSum(path, got, want string) error {
-	if got != want {
-		return inputf("%s: sha256 differs from the manifest's: damaged, or changed since; glasshouse dataset verify says more", path)
-	}
-	return nil
+	return sameSum(from, out.Sum(), sum)
 }
 
 // clearDir empties a directory.

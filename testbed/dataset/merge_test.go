@@ -57,24 +57,6 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// What cannot be linked is copied, and checked.
-func TestMergeCopies(t *testing.T) {
-	d := newRun(1, CapturesAll, 0).whole(t, filepath.Join(t.TempDir(), "set"), "", every)
-	name := HomeDir(0) + "/" + FileWAN
-	to := filepath.Join(t.TempDir(), "x")
-	put(t, to, "in the way of a link")
-	g := merger{r: &MergeResult{}}
-	if err := g.file(filepath.Join(d.Dir, name), to, d.Manifest.Files[name]); err != nil || g.r.Copied != 1 {
-		t.Fatalf("%+v %v", g.r, err)
-	}
-	if sum, err := HashFile(to); err != nil || sum != d.Manifest.Files[name] {
-		t.Errorf("%s %v", sum, err)
-	}
-	if err := g.file(filepath.Join(d.Dir, name), to, "another"); err == nil || !strings.Contains(err.Error(), "sha256 differs") {
-		t.Errorf("a damaged file was merged: %v", err)
-	}
-}
-
 // A damaged shard is told, and leaves no data set behind, where its files are linked, too.
 func TestMergeFindsDamage(t *testing.T) {
 	root := t.TempDir()

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"glasshouse/testbed/dataset/datasettest"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
@@ -83,12 +85,12 @@ func drawFrame(r *rand.Rand) []byte {
 	var ip []byte
 	switch r.IntN(4) {
 	case 0, 1:
-		ip = tcp(home, cloud, src, dst, byte(r.Uint32()), payload)
+		ip = datasettest.TCP(datasettest.Home, datasettest.Cloud, src, dst, byte(r.Uint32()), payload)
 		ip[32] = byte(5+r.IntN(3)*r.IntN(2)) << 4
 	case 2:
-		ip = udp(home, cloud, src, dst, payload)
+		ip = datasettest.UDP(datasettest.Home, datasettest.Cloud, src, dst, payload)
 	default:
-		ip = udp(home, cloud, src, dst, payload)
+		ip = datasettest.UDP(datasettest.Home, datasettest.Cloud, src, dst, payload)
 		ip[9] = byte(r.IntN(20))
 	}
 	if r.IntN(4) == 0 { // options
@@ -101,7 +103,7 @@ func drawFrame(r *rand.Rand) []byte {
 		ip[0] = 0x45 + byte(n)
 		binary.BigEndian.PutUint16(ip[2:], uint16(len(ip)))
 	}
-	frame := ethernet(ip)
+	frame := datasettest.Ethernet(ip)
 	switch r.IntN(6) {
 	case 0: // a header's byte is another
 		frame[12+r.IntN(min(len(frame)-12, 44))] = byte(r.Uint32())
@@ -174,8 +176,8 @@ func TestObserveLen(t *testing.T) {
 func TestObserveAllocatesNothing(t *testing.T) {
 	p := NewParser()
 	frames := [][]byte{
-		ethernet(tcp(home, cloud, 4000, 443, 0x18, append([]byte{23, 3, 3, 4, 0}, make([]byte, 1024)...))),
-		ethernet(udp(home, cloud, 4000, 53, make([]byte, 40))),
+		datasettest.Ethernet(datasettest.TCP(datasettest.Home, datasettest.Cloud, 4000, 443, 0x18, append([]byte{23, 3, 3, 4, 0}, make([]byte, 1024)...))),
+		datasettest.Ethernet(datasettest.UDP(datasettest.Home, datasettest.Cloud, 4000, 53, make([]byte, 40))),
 	}
 	if n := testing.AllocsPerRun(1000, func() {
 		for _, f := range frames {

@@ -45,8 +45,7 @@ type packetWriter struct {
 type names [5][]string
 
 const (
-	pageRows          = 8192    // a page's columns fit a core's second-level cache
-	groupRows         = 1 << 18 // a row group bounds what a writer holds in memory
+	pageRows          = 8192 // a page's columns fit a core's second-level cache
 	packetColumnCount = 21
 )
 
@@ -229,7 +228,7 @@ func (w *packetWriter) flush() error {
 	w.cols[colLost].add(w.buf, n, encodingPlain)
 	p.n = 0
 	w.group += n
-	if w.group+pageRows > groupRows || w.full() {
+	if w.group+pageRows > GroupRows || w.full() {
 		return w.flushGroup()
 	}
 	return nil
@@ -288,7 +287,7 @@ func (w *packetWriter) flushGroup() error {
 	if w.group == 0 {
 		return nil
 	}
-	g := format.RowGroup{NumRows: int64(w.group), FileOffset: w.f.n, Ordinal: int16(len(w.groups))}
+	g := format.RowGroup{NumRows: int64(w.group), FileOffset: w.f.Size(), Ordinal: int16(len(w.groups))}
 	for _, c := range w.cols {
 		meta, err := c.flush(w.f)
 		if err != nil {
@@ -305,7 +304,7 @@ func (w *packetWriter) flushGroup() error {
 
 // close writes what is left and the footer.
 func (w *packetWriter) close() error {
-	return errors.Join(w.flush(), w.flushGroup(), w.footer(), w.f.close())
+	return errors.Join(w.flush(), w.flushGroup(), w.footer(), w.f.Close())
 }
 
 func (w *packetWriter) footer() error {

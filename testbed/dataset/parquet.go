@@ -8,50 +8,10 @@ import (
 	"os"
 
 	"github.com/parquet-go/parquet-go"
-
-	"glasshouse/emulator/packet"
 )
 
-// packetRecord is a row of packets.parquet. The columns are the contract's.
-type packetRecord struct {
-	TsNs          int64  `parquet:"ts_ns,delta"`
-	Frame         int64  `parquet:"frame,delta"`
-	Dir           int8   `parquet:"dir,dict"`
-	Length        int32  `parquet:"length,dict"`
-	IPProto       uint8  `parquet:"ip_proto,dict"`
-	LocalPort     uint16 `parquet:"local_port,dict"`
-	RemotePort    uint16 `parquet:"remote_port,dict"`
-	TCPFlags      uint8  `parquet:"tcp_flags,dict"`
-	RemoteAddr    string `parquet:"remote_addr,dict"`
-	PayloadLength int32  `parquet:"payload_length,dict"`
-	AppProto      string `parquet:"app_proto,dict"`
-
-	Device   string `parquet:"label_device,dict"`
-	Unit     string `parquet:"label_unit,dict"`
-	Class    string `parquet:"label_class,dict"`
-	Kind     string `parquet:"label_kind,dict"`
-	Category string `parquet:"label_category,dict"`
-	Activity string `parquet:"label_activity,dict"`
-	Role     string `parquet:"label_role,dict"`
-	Event    *int64 `parquet:"label_event,optional"`
-	LANFrame *int64 `parquet:"label_lan_frame,optional"`
-	Lost     bool   `parquet:"label_lost"`
-}
-
-// eventRecord is a row of events.parquet.
-type eventRecord struct {
-	Event    int64  `parquet:"event,delta"`
-	Device   string `parquet:"device,dict"`
-	Unit     string `parquet:"unit,dict"`
-	Activity string `parquet:"activity,dict"`
-	Trigger  string `parquet:"trigger,dict"`
-	Actor    string `parquet:"actor,dict"`
-	TScript  int64  `parquet:"t_script_ns"`
-	TStart   *int64 `parquet:"t_start_ns,optional"`
-	TEnd     *int64 `parquet:"t_end_ns,optional"`
-	Outcome  string `parquet:"outcome,dict"`
-	Kit      string `parquet:"kit,dict"`
-}
+// GroupRows is how many rows a row group has at most: it bounds what a writer holds in memory.
+const GroupRows = 1 << 18
 
 // batchRows is how many rows the library is handed at once.
 const batchRows = 4096
@@ -64,6 +24,7 @@ type parquetWriter[T any] struct {
 	group int
 }
 
+// createParquet creates a file, over one that is there, whose columns are the fields of T.
 func createParquet[T any](path string) (*parquetWriter[T], error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -73,7 +34,8 @@ func createParquet[T any](path string) (*parquetWriter[T], error) {
 	return &parquetWriter[T]{f: f, w: w, batch: make([]T, 0, batchRows)}, nil
 }
 
-func (w *parquetWriter[T]) add(r T) error {
+// Add appends a record.
+func (w *parquetWriter[T]) Add(r T) error {
 	w.batch = append(w.batch, r)
 	if len(w.batch) == batchRows {
 		return w.flush()
@@ -87,81 +49,16 @@ func (w *parquetWriter[T]) flush() error {
 	}
 	w.group += len(w.batch)
 	w.batch = w.batch[:0]
-	if w.group >= groupRows {
+	if w.group >= GroupRows {
 		w.group = 0
 		return w.w.Flush()
 	}
 	return nil
 }
 
-func (w *parquetWriter[T]) close() error {
+// Close writes what is left and closes the file.
+func (w *parquetWriter[T]) Close() error {
 	return errors.Join(w.flush(), w.w.Close(), w.f.Close())
-}
-
-func (rec *packetRecord) row() Row {
-	r := Row{
-		Observation: Observation{
-			TsNs: rec.TsNs, Frame: rec.Frame, Dir: rec.Dir, Length: rec.Length, IPProto: rec.IPProto, LocalPort: rec.LocalPort,
-			RemotePort: rec.RemotePort, TCPFlags: rec.TCPFlags, RemoteAddr: rec.RemoteAddr, PayloadLength: rec.PayloadLength,
-			AppProto: rec.AppProto,
-		},
-		Label: Label{
-			Device: rec.Device, Unit: rec.Unit, Class: rec.Class, Kind: rec.Kind, Category: rec.Category,
-			Activity: rec.Activity, Role: rec.Role, Event: packet.EventNone, Lost: rec.Lost,
-		},
-	}
-	if rec.Event != nil {
-		r.Event = *rec.Event
-	}
-	if rec.LANFrame != nil {
-		r.LANFrame = *rec.LANFrame
-	}
-	return r
-}
-
-func nullable(v int64) *int64 {
-	if v < 0 {
-		return nil
-	}
-	return &v
-}
-
-func (e *Event) record() eventRecord {
-	return eventRecord{
-		Event: e.Event, Device: e.Device, Unit: e.Unit, Activity: e.Activity, Trigger: e.Trigger, Actor: e.Actor,
-		TScript: e.TScript, TStart: nullable(e.TStart), TEnd: nullable(e.TEnd), Outcome: e.Outcome, Kit: e.Kit,
-	}
-}
-
-func (rec *eventRecord) event() Event {
-	e := Event{
-		Event: rec.Event, Device: rec.Device, Unit: rec.Unit, Activity: rec.Activity, Trigger: rec.Trigger, Actor: rec.Actor,
-		TScript: rec.TScript, TStart: -1, TEnd: -1, Outcome: rec.Outcome, Kit: rec.Kit,
-	}
-	if rec.TStart != nil {
-		e.TStart = *rec.TStart
-	}
-	if rec.TEnd != nil {
-		e.TEnd = *rec.TEnd
-	}
-	return e
-}
-
-// ReadRows gives the rows of a packets.parquet in order. The row is valid until yield returns.
-func ReadRows(path string, yield func(*Row) error) error {
-	var r Row
-	return readParquet(path, func(rec *packetRecord) error {
-		r = rec.row()
-		return yield(&r)
-	})
-}
-
-// ReadEvents gives the rows of an events.parquet in order.
-func ReadEvents(path string, yield func(*Event) error) error {
-	return readParquet(path, func(rec *eventRecord) error {
-		e := rec.event()
-		return yield(&e)
-	})
 }
 
 // readParquet gives the rows of a file in order.
@@ -212,6 +109,6 @@ func readGroups(path string, names []string, yield func(*parquet.File) error) (e
 	if err != nil {
 		return err
 	}
-	defer p.close()
+	defer p.Close()
 	return p.groups(names, yield)
 }

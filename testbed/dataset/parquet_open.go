@@ -94,7 +94,17 @@ func openParquet(path string) (_ *parquetFile, err error) {
 	return p, p.checkGroups(size)
 }
 
-func (p *parquetFile) close() error { return p.f.Close() }
+// Names lists the columns, those that have columns of their own included.
+func (p *parquetFile) Names() []string {
+	names := make([]string, len(p.columns))
+	for i := range p.columns {
+		names[i] = p.columns[i].name
+	}
+	return names
+}
+
+// Close closes the file.
+func (p *parquetFile) Close() error { return p.f.Close() }
 
 // flatColumns lists the top-level columns of a schema, which is a tree in depth-first order.
 func flatColumns(schema []format.SchemaElement) ([]flatColumn, error) {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"glasshouse/testbed/dataset/datasettest"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/parquet-go/parquet-go"
 )
@@ -17,7 +19,7 @@ func TestParquetRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const rows = groupRows + 3*batchRows + 17
+	const rows = GroupRows + 3*batchRows + 17
 	var r Row
 	for i := range int64(rows) {
 		rowOf(&r, i)
@@ -45,7 +47,7 @@ func TestParquetRoundTrip(t *testing.T) {
 func rowOf(r *Row, i int64) {
 	*r = Row{
 		Observation: Observation{
-			TsNs: epoch + 1000003*i, Frame: i + 1, Dir: int8(1 - 2*(i&1)), Length: int32(60 + i%1400), IPProto: uint8(i), LocalPort: uint16(i),
+			TsNs: datasettest.Epoch + 1000003*i, Frame: i + 1, Dir: int8(1 - 2*(i&1)), Length: int32(60 + i%1400), IPProto: uint8(i), LocalPort: uint16(i),
 			RemotePort: 65535 - uint16(i), TCPFlags: uint8(i * 7), RemoteAddr: [...]string{"198.18.1.2", "198.18.1.3", ""}[i%3], PayloadLength: int32(i % 1300), AppProto: AppTLS,
 		},
 		Label: Label{

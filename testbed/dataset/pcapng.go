@@ -2,7 +2,9 @@ package dataset
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"os"
 )
 
 // Block types of pcapng (draft-ietf-opsawg-pcapng).
@@ -39,21 +41,27 @@ func checkComment(path, comment string) error {
 	return nil
 }
 
+// createCapture creates a capture with its header, which the system has when it returns. snaplen bytes are kept of a frame; 0 = all.
 func createCapture(path string, link uint16, iface, comment string, snaplen int) (*captureWriter, error) {
 	if err := checkComment(path, comment); err != nil {
 		return nil, err
 	}
-	if snaplen <= 0 {
-		snaplen = defaultSnaplen
-	}
-	s, err := createSink(path, sinkChunk)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	c := &captureWriter{s: s, snaplen: snaplen}
-	s.buf = appendCaptureHeader(s.buf, link, iface, comment, snaplen)
-	if err := <-s.barrier(); err != nil { // a killed run leaves a readable file, even if an empty one
-		_ = s.close()
+	return newCapture(f, link, iface, comment, snaplen)
+}
+
+// newCapture is createCapture for a file that is open and empty; it closes it.
+func newCapture(f *os.File, link uint16, iface, comment string, snaplen int) (*captureWriter, error) {
+	if snaplen <= 0 {
+		snaplen = defaultSnaplen
+	}
+	c := &captureWriter{s: newSink(f, sinkChunk), snaplen: snaplen}
+	_, err := c.s.Write(appendCaptureHeader(nil, link, iface, comment, snaplen))
+	if err = errors.Join(err, <-c.s.Barrier()); err != nil { // a killed run leaves a readable file, even if an empty one
+		_ = c.Close()
 		return nil, err
 	}
 	return c, nil
@@ -95,14 +103,15 @@ func appendBlock(b []byte, kind uint32, body []byte) []byte {
 	return binary.LittleEndian.AppendUint32(b, total)
 }
 
-// write appends a frame that is given in two parts, and returns its 1-based number.
-func (c *captureWriter) write(tsNs int64, a, b []byte) (int64, error) {
+// Append appends a frame that is given in two parts, and returns its 1-based number.
+func (c *captureWriter) Append(tsNs int64, a, b []byte) (int64, error) {
 	length := len(a) + len(b)
 	c.n++
-	if err := c.s.reserve(packetBlock + min(length, c.snaplen) + 3); err != nil {
+	buf, err := c.s.Reserve(packetBlock + min(length, c.snaplen) + 3)
+	if err != nil {
 		return c.n, err
 	}
-	c.s.buf = appendPacket(c.s.buf, tsNs, a, b, length, c.snaplen, nil)
+	c.s.Commit(appendPacket(buf, tsNs, a, b, length, c.snaplen, nil))
 	return c.n, nil
 }
 
@@ -129,4 +138,11 @@ func appendPacket(o []byte, tsNs int64, a, b []byte, length, snaplen int, option
 	return binary.LittleEndian.AppendUint32(o, total)
 }
 
-func (c *captureWriter) close() error { return c.s.close() }
+// Packets is how many frames were appended.
+func (c *captureWriter) Packets() int64 { return c.n }
+
+// Barrier hands what was appended to the system; the channel gives one value when it is there. See sink.Sink.
+func (c *captureWriter) Barrier() <-chan error { return c.s.Barrier() }
+
+// Close writes what is left and closes the file. Closing again does nothing.
+func (c *captureWriter) Close() error { return c.s.Close() }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -40,14 +41,9 @@ func predictionColumns(path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.close()
-	var all, names []string
-	for _, c := range f.columns {
-		all = append(all, c.name)
-		if !isIndex(c.name) {
-			names = append(names, c.name)
-		}
-	}
+	defer f.Close()
+	all := f.Names()
+	names := slices.DeleteFunc(slices.Clone(all), isIndex)
 	return names, checkColumns(all)
 }
 

@@ -3,7 +3,6 @@ package dataset
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,11 +10,15 @@ import (
 
 // repair puts in order what a killed run left: captures end with their last whole block, the WAN capture with the last row,
 // and the Parquet files are built from the journals. Repair that is itself killed can be repeated.
-func (d *Dataset) repair(v *VerifyResult) error {
+func repair(d *Dataset, v *VerifyResult) error {
 	if d.hasHomesJournal() {
-		return d.repairHomes(v)
+		n, err := d.KeepWholeHomes()
+		if err == nil {
+			v.Repaired = append(v.Repaired, fmt.Sprintf("%d homes are whole, and kept", n))
+		}
+		return err
 	}
-	s := &Set{dir: d.Dir, Manifest: d.Manifest}
+	s := d.Reopen()
 	m := &s.Manifest
 	m.Counts = Counts{Drops: map[string]int64{}}
 	last := int64(0)
@@ -43,53 +46,6 @@ func (d *Dataset) repair(v *VerifyResult) error {
 	}
 	d.Manifest = *m
 	return nil
-}
-
-// repairHomes keeps the homes that were whole when a run of many was killed.
-func (d *Dataset) repairHomes(v *VerifyResult) error {
-	s := &Set{dir: d.Dir, Manifest: d.Manifest, homes: make(map[int]homeRecord)}
-	if err := s.resume(nil); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	reasons := []string{"the run was killed"}
-	if of := d.Manifest.RunHomes; of > len(s.homes) {
-		reasons[0] += fmt.Sprintf(" with %d of %d homes made", len(s.homes), of)
-	}
-	if err := s.finishHomes(StateCut, false, reasons); err != nil {
-		return err
-	}
-	v.Repaired = append(v.Repaired, fmt.Sprintf("%d homes are whole, and kept", len(s.homes)))
-	d.Manifest = s.Manifest
-	return nil
-}
-
-// removeParts removes files that were being written when the run was killed.
-func (s *Set) removeParts() error {
-	parts, err := filepath.Glob(filepath.Join(s.dir, "*"+partSuffix))
-	for _, p := range parts {
-		err = errors.Join(err, os.Remove(p))
-	}
-	return err
-}
-
-func (c *Counts) add(o *Counts) {
-	c.LAN, c.WAN, c.Up, c.Down = c.LAN+o.LAN, c.WAN+o.WAN, c.Up+o.Up, c.Down+o.Down
-	c.Zigbee, c.BLE = c.Zigbee+o.Zigbee, c.BLE+o.BLE
-	c.WithoutLAN, c.Local, c.Events = c.WithoutLAN+o.WithoutLAN, c.Local+o.Local, c.Events+o.Events
-	c.Drops, c.ByDevice = addUp(c.Drops, o.Drops), addUp(c.ByDevice, o.ByDevice)
-}
-
-// addUp adds one count by names to another, which it returns; nil to nil is nil.
-func addUp(to, from map[string]int64) map[string]int64 {
-	if to == nil && from != nil {
-		to = make(map[string]int64)
-	}
-	for k, n := range from {
-		to[k] += n
-	}
-	return to
 }
 
 // homeRepair repairs one home.
@@ -219,28 +175,4 @@ func (h *homeRepair) mend(name, iface string) (int64, error) {
 		err = os.WriteFile(h.path(name), header, 0o644)
 	}
 	return 0, err
-}
-
-// truncateCapture cuts a capture after its last whole block, or after limit packets if it is not negative, and returns the
-// number of packets left.
-func truncateCapture(path string, link uint16, limit int64) (int64, error) {
-	r, err := openCapture(path, link)
-	if err != nil {
-		return 0, err
-	}
-	defer r.Close()
-	for n := int64(0); ; n++ {
-		_, err := r.Read()
-		var cut *CutError
-		switch {
-		case err == nil && n == limit:
-			return n, os.Truncate(path, r.start)
-		case errors.Is(err, io.EOF):
-			return n, nil
-		case errors.As(err, &cut):
-			return n, os.Truncate(path, cut.Offset)
-		case err != nil:
-			return n, err
-		}
-	}
 }

@@ -20,7 +20,7 @@ func TestRepairOfKilledRuns(t *testing.T) {
 		n++
 		dir := filepath.Join(root, strconv.Itoa(n))
 		write(t, dir, 120, true)
-		for _, f := range []string{FileLAN, FileWAN, journalRows, journalEvent} {
+		for _, f := range []string{FileLAN, FileWAN, "rows.journal", "events.journal"} {
 			path := filepath.Join(dir, HomeDir(0), f)
 			st, err := os.Stat(path)
 			if err != nil {
@@ -37,7 +37,7 @@ func TestRepairOfKilledRuns(t *testing.T) {
 			}
 		}
 		if rapid.Bool().Draw(t, "killed while the manifest was written") {
-			if err := os.WriteFile(filepath.Join(dir, FileManifest+partSuffix), []byte("{"), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, FileManifest+".part"), []byte("{"), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -87,7 +87,7 @@ func TestRepairBetweenSteps(t *testing.T) {
 		"after the Parquet": buildParquet,
 		"a journal is left": func(home string) error {
 			err := buildParquet(home)
-			return errors.Join(err, os.WriteFile(filepath.Join(home, journalEvent), []byte("{}\n"), 0o644))
+			return errors.Join(err, os.WriteFile(filepath.Join(home, "events.journal"), []byte("{}\n"), 0o644))
 		},
 		"half a Parquet file": func(home string) error {
 			return os.WriteFile(filepath.Join(home, FilePackets), []byte("PAR1"), 0o644)
@@ -108,7 +108,7 @@ func TestRepairBetweenSteps(t *testing.T) {
 func TestRepairKeepsOpenEvents(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "set")
 	write(t, dir, 95, true)
-	journal := filepath.Join(dir, HomeDir(0), journalEvent)
+	journal := filepath.Join(dir, HomeDir(0), "events.journal")
 	b, err := os.ReadFile(journal)
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +126,7 @@ func TestRepairKeepsOpenEvents(t *testing.T) {
 	if err := d.Events(func(_ int, e *Event) error {
 		want := Event{Event: n, Device: "some-device", Unit: "some-device", Activity: "heartbeat", TScript: 10*n + 9, TStart: -1, TEnd: -1, Outcome: "ok"}
 		if n >= 7 {
-			want.TScript, want.Outcome, want.Trigger, want.Actor = -1, "cut", unknown, unknown
+			want.TScript, want.Outcome, want.Trigger, want.Actor = -1, "cut", "unknown", "unknown"
 		}
 		n++
 		if diff := cmp.Diff(want, *e); diff != "" {

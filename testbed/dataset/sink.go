@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// sink is a file that is written behind its caller's back, so that a slow disk does not hold packets up. Write, barrier and
-// close are called under the caller's lock; a goroutine that close waits for does the writing.
+// sink is a file that is written behind its caller's back, so that a slow disk does not hold packets up. Write, Barrier and
+// Close are called under the caller's lock; a goroutine that close waits for does the writing.
 type sink struct {
 	f      *os.File
 	chunk  int
@@ -31,15 +31,21 @@ const (
 	sinkBuffers = 128     // what may wait for the disk, 32 MiB a capture; beyond it the caller waits, too
 )
 
+// createSink creates a file, which must not be there; chunk is how many bytes are handed over at once.
 func createSink(path string, chunk int) (*sink, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
 	}
+	return newSink(f, chunk), nil
+}
+
+// newSink writes to a file that is open, and closes it.
+func newSink(f *os.File, chunk int) *sink {
 	s := &sink{f: f, chunk: chunk, work: make(chan sinkJob, sinkBuffers), free: make(chan []byte, sinkBuffers)}
 	s.renew()
 	s.done.Go(s.run)
-	return s, nil
+	return s
 }
 
 func (s *sink) run() {
@@ -65,7 +71,15 @@ func (s *sink) failure() error {
 	return nil
 }
 
-// reserve makes room for n bytes in the buffer.
+// Reserve makes room for n bytes and returns what they are to be appended to, for Commit.
+func (s *sink) Reserve(n int) ([]byte, error) {
+	err := s.reserve(n)
+	return s.buf, err
+}
+
+// Commit takes what Reserve returned, with at most as many bytes more as were asked for.
+func (s *sink) Commit(b []byte) { s.buf = b }
+
 func (s *sink) reserve(n int) error {
 	if s.closed {
 		return os.ErrClosed
@@ -100,9 +114,9 @@ func (s *sink) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// barrier hands over what is there. The channel gives one value, when all of it is with the system; the caller's lock need
+// Barrier hands over what is there. The channel gives one value, when all of it is with the system; the caller's lock need
 // not be held meanwhile.
-func (s *sink) barrier() <-chan error {
+func (s *sink) Barrier() <-chan error {
 	flushed := make(chan error, 1)
 	switch {
 	case s.closed:
@@ -116,12 +130,12 @@ func (s *sink) barrier() <-chan error {
 	return flushed
 }
 
-// close writes what is left, ends the goroutine and closes the file. Closing again does nothing.
-func (s *sink) close() error {
+// Close writes what is left, ends the goroutine and closes the file. Closing again does nothing.
+func (s *sink) Close() error {
 	if s.closed {
 		return nil
 	}
-	err := <-s.barrier()
+	err := <-s.Barrier()
 	s.closed = true
 	close(s.work)
 	s.done.Wait()

@@ -3,8 +3,6 @@ package dataset
 import (
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"sort"
 )
 
@@ -28,23 +26,23 @@ func (v *VerifyResult) problem(format string, args ...any) {
 
 // Verify checks a data set against itself: every hash; row i against frame i; times; labels against the vocabulary and the
 // events; LAN frames; the captures of radios; totals; and that no truth is in the WAN capture. Of a set without captures it checks what there is. With
-// repair, what a killed run left behind is put in order first. Files are streamed: memory does not grow with them.
-func Verify(dir string, repair bool) (*VerifyResult, error) {
+// mend, what a killed run left behind is put in order first. Files are streamed: memory does not grow with them.
+func Verify(dir string, mend bool) (*VerifyResult, error) {
 	d, err := Open(dir)
 	if err != nil {
 		return nil, err
 	}
 	v := &VerifyResult{Problems: []string{}}
 	if d.Manifest.State == StateRunning {
-		if !repair {
-			v.problem("%s", d.unfinished())
+		if !mend {
+			v.problem("%s", unfinished(d))
 			return v, nil
 		}
-		if err := d.repair(v); err != nil {
+		if err := repair(d, v); err != nil {
 			return nil, err
 		}
 	}
-	d.verifyHashes(v)
+	verifyHashes(d, v)
 	var totals Counts
 	whole := true
 	for _, h := range d.Manifest.Homes {
@@ -64,19 +62,14 @@ func Verify(dir string, repair bool) (*VerifyResult, error) {
 }
 
 // unfinished says what can be done about a data set whose manifest is not closed.
-func (d *Dataset) unfinished() string {
+func unfinished(d *Dataset) string {
 	if d.hasHomesJournal() {
 		return "the run did not end, or still goes on: begun again with the same arguments it goes on; --repair keeps the homes that are whole"
 	}
 	return "the run did not end, or still goes on: --repair puts what it left in order"
 }
 
-func (d *Dataset) hasHomesJournal() bool {
-	_, err := os.Stat(filepath.Join(d.Dir, journalHomes))
-	return err == nil
-}
-
-func (d *Dataset) verifyHashes(v *VerifyResult) {
+func verifyHashes(d *Dataset, v *VerifyResult) {
 	have, err := hashAll(d.Dir, func(string) bool { return true })
 	if err != nil {
 		v.problem("%v", err)
@@ -93,21 +86,6 @@ func (d *Dataset) verifyHashes(v *VerifyResult) {
 	for path := range have {
 		v.problem("%s: not in the manifest", path)
 	}
-}
-
-// CheckFiles compares files of a home with the manifest's hashes. The error, an *InputError, names the first that differs.
-func (d *Dataset) CheckFiles(home int, names ...string) error {
-	for _, name := range names {
-		path := filepath.Join(d.HomePath(home), name)
-		sum, err := HashFile(path)
-		if err != nil {
-			return &InputError{Err: err}
-		}
-		if err := sameSum(path, sum, d.Manifest.Files[HomeDir(home)+"/"+name]); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (v *VerifyResult) totals(want, got *Counts) {

@@ -103,7 +103,7 @@ func (c *homeCheck) prepare() error {
 		}
 	}
 	c.counts.ByDevice = make(map[string]int64)
-	c.secrets, c.parser, c.last = c.d.secrets(c.home), NewParser(), -1
+	c.secrets, c.parser, c.last = secrets(c.d, c.home), NewParser(), -1
 	frames := c.d.Manifest.Counts.LAN
 	if c.home.Counts != nil {
 		frames = c.home.Counts.LAN
@@ -224,7 +224,7 @@ func (c *homeCheck) label(r *Row) {
 }
 
 // secrets are the words that must not be seen on the WAN: the names of devices, units and of what they do.
-func (d *Dataset) secrets(h HomeInfo) [][]byte {
+func secrets(d *Dataset, h HomeInfo) [][]byte {
 	words := make(map[string]bool)
 	for _, u := range h.Devices {
 		words[u.Name], words[u.Unit], words[u.MAC] = true, true, true

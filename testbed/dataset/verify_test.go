@@ -186,22 +186,3 @@ func TestVerifyFindsWrongRows(t *testing.T) {
 		})
 	}
 }
-
-// A LAN frame that two rows name is told even where both could be it.
-func TestVerifyFindsSharedCarrier(t *testing.T) {
-	c := homeCheck{d: &Dataset{}, v: &VerifyResult{}, lan: &lanWindow{count: 1}, macs: map[string][6]byte{}}
-	for range 2 {
-		if err := c.carrier(&Row{Label: Label{LANFrame: 1}}, Frame{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if len(c.v.Problems) != 1 || !strings.HasPrefix(c.v.Problems[0], "home=000000: ") {
-		t.Errorf("%q", c.v.Problems)
-	}
-	for range maxProblems {
-		c.problem("another")
-	}
-	if len(c.v.Problems) != maxProblems || c.v.Found != maxProblems+1 {
-		t.Errorf("%d problems, %d found", len(c.v.Problems), c.v.Found)
-	}
-}

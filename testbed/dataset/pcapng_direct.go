@@ -1,45 +1,8 @@
 package dataset
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"hash"
-	"os"
 )
-
-// hashedFile is a file whose sha256 is made as it is written.
-type hashedFile struct {
-	f      *os.File
-	h      hash.Hash
-	n      int64 // bytes
-	closed bool
-}
-
-func createHashed(path string) (*hashedFile, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	return &hashedFile{f: f, h: sha256.New()}, nil
-}
-
-func (w *hashedFile) Write(p []byte) (int, error) {
-	n, err := w.f.Write(p)
-	w.n += int64(n)
-	w.h.Write(p[:n])
-	return n, err
-}
-
-func (w *hashedFile) sum() string { return hex.EncodeToString(w.h.Sum(nil)) }
-
-func (w *hashedFile) close() error {
-	if w.closed {
-		return nil
-	}
-	w.closed = true
-	return w.f.Close()
-}
 
 // directChunk is what a capture hands over at once, bytes: it is still in the core's cache when it is hashed and copied.
 const directChunk = 1 << 16
@@ -51,6 +14,7 @@ type directCapture struct {
 	buf     []byte
 }
 
+// createDirectCapture creates a capture, over a file that is there. snaplen bytes are kept of a frame; 0 = all.
 func createDirectCapture(path string, link uint16, iface, comment string, snaplen int) (*directCapture, error) {
 	if err := checkComment(path, comment); err != nil {
 		return nil, err
@@ -67,8 +31,8 @@ func createDirectCapture(path string, link uint16, iface, comment string, snaple
 	return c, nil
 }
 
-// write appends a frame of length bytes whose beginning is given in two parts.
-func (c *directCapture) write(tsNs int64, a, b []byte, length int) error {
+// Append appends a frame of length bytes whose beginning is given in two parts.
+func (c *directCapture) Append(tsNs int64, a, b []byte, length int) error {
 	if need := packetBlock + min(len(a)+len(b), c.snaplen) + 3; len(c.buf)+need > cap(c.buf) {
 		if err := c.flush(); err != nil {
 			return err
@@ -84,4 +48,8 @@ func (c *directCapture) flush() error {
 	return err
 }
 
-func (c *directCapture) close() error { return errors.Join(c.flush(), c.f.close()) }
+// Sum is the sha256 of the file, once it is closed.
+func (c *directCapture) Sum() string { return c.f.Sum() }
+
+// Close writes what is left and closes the file.
+func (c *directCapture) Close() error { return errors.Join(c.flush(), c.f.Close()) }

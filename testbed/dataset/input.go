@@ -1,0 +1,38 @@
+package dataset
+
+import (
+	"fmt"
+	"path/filepath"
+)
+
+// InputError is an error of what was asked for: it cannot be done with what is there, and nothing was touched.
+type InputError struct{ Err error }
+
+func (e *InputError) Error() string { return e.Err.Error() }
+
+func (e *InputError) Unwrap() error { return e.Err }
+
+func inputf(format string, args ...any) error { return &InputError{Err: fmt.Errorf(format, args...)} }
+
+// sameSum compares a file's hash with its manifest's.
+func sameSum(path, got, want string) error {
+	if got != want {
+		return inputf("%s: sha256 differs from the manifest's: damaged, or changed since; glasshouse dataset verify says more", path)
+	}
+	return nil
+}
+
+// CheckFiles compares files of a home with the manifest's hashes. The error, an *InputError, names the first that differs.
+func (d *Dataset) CheckFiles(home int, names ...string) error {
+	for _, name := range names {
+		path := filepath.Join(d.HomePath(home), name)
+		sum, err := HashFile(path)
+		if err != nil {
+			return &InputError{Err: err}
+		}
+		if err := sameSum(path, sum, d.Manifest.Files[HomeDir(home)+"/"+name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

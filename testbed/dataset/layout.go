@@ -1,0 +1,25 @@
+package dataset
+
+import "fmt"
+
+// Names of a home's files.
+const (
+	FileLAN      = "lan.pcapng"
+	FileWAN      = "wan.pcapng"
+	FilePackets  = "packets.parquet"
+	FileEvents   = "events.parquet"
+	journalRows  = "rows.journal"
+	journalEvent = "events.journal"
+)
+
+// HomeDir names the directory of a home inside a data set.
+func HomeDir(home int) string { return fmt.Sprintf("home=%06d", home) }
+
+// Names of what is no unit of the home.
+const (
+	nameGateway        = "gateway"
+	nameInternet       = "internet"
+	nameInfrastructure = "infrastructure"
+)
+
+const unknown = "unknown"

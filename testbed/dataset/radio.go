@@ -1,0 +1,49 @@
+package dataset
+
+// The captures of what hubs and their kits say over radios of their own. They hold no truth: which kit sent a frame is for the
+// keys in the manifest to tell.
+const (
+	FileZigbee = "pan-zigbee.pcapng"
+	FileBLE    = "pan-ble.pcapng"
+)
+
+// Names of the radios, as profiles have them.
+const (
+	RadioZigbee = "zigbee"
+	RadioBLE    = "ble"
+)
+
+// radio is one of the air's.
+type radio struct {
+	name, file string
+	link       uint16 // of the capture
+}
+
+// Link types (tcpdump.org/linktypes.html).
+const (
+	linkIEEE802154 = 195 // with its FCS
+	linkBLE        = 256 // link layer, with a pseudo-header
+)
+
+// radios is the order of everything that there is of each.
+func radios() [2]radio {
+	return [2]radio{{RadioZigbee, FileZigbee, linkIEEE802154}, {RadioBLE, FileBLE, linkBLE}}
+}
+
+// radioOf returns the index of a radio, or -1.
+func radioOf(name string) int {
+	for i, r := range radios() {
+		if r.name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// airCount returns where the frames of a radio are counted.
+func (c *Counts) airCount(i int) *int64 {
+	if i == 0 {
+		return &c.Zigbee
+	}
+	return &c.BLE
+}
