@@ -13,8 +13,8 @@ import (
 	"glasshouse/emulator/packet"
 )
 
-// buildParquet turns a home's journals into its Parquet files, and removes them.
-func buildParquet(dir string) error {
+// BuildParquet turns a home's journals into its Parquet files, and removes them.
+func BuildParquet(dir string) error {
 	if err := buildRows(dir, -1, nil); err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func buildRows(dir string, limit int64, see func(*Row)) error {
 var errEnough = errors.New("enough rows")
 
 func writeEvents(dir string, events []Event) error {
-	out, err := createParquet[eventRecord](filepath.Join(dir, FileEvents))
+	out, err := CreateParquet[EventRecord](filepath.Join(dir, FileEvents))
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ type column struct {
 	Name, Type, About string
 }
 
-func packetColumns() []column {
+func PacketColumns() []column {
 	return []column{
 		{"ts_ns", "int64", "UTC epoch, ns; strictly increasing: the tap's order"},
 		{"frame", "int64", "1-based: the frame in wan.pcapng, as Wireshark counts"},
@@ -38,7 +38,7 @@ func packetColumns() []column {
 	}
 }
 
-func eventColumns() []column {
+func EventColumns() []column {
 	return []column{
 		{"event", "int64", "the key that label_event names"},
 		{"device", "string", "the device that acts"},
@@ -123,7 +123,7 @@ func card(m *Manifest) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	err = t.Execute(&b, map[string]any{
-		"M": m, "Basis": basisText(m.Basis), "Homes": homes, "Air": m.Counts.Zigbee+m.Counts.BLE > 0, "More": len(m.Homes) - len(homes), "First": first, "Columns": packetColumns(), "Events": eventColumns(), "Start": time.Unix(0, m.StartNs).UTC().Format(time.RFC3339),
+		"M": m, "Basis": basisText(m.Basis), "Homes": homes, "Air": m.Counts.Zigbee+m.Counts.BLE > 0, "More": len(m.Homes) - len(homes), "First": first, "Columns": PacketColumns(), "Events": EventColumns(), "Start": time.Unix(0, m.StartNs).UTC().Format(time.RFC3339),
 		"Duration": time.Duration(m.DurationNs), "WarmUp": time.Duration(m.WarmUpNs),
 	})
 	return b.Bytes(), err

@@ -1,4 +1,4 @@
-package dataset
+package dataset_test
 
 import (
 	"encoding/json"
@@ -6,13 +6,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"glasshouse/testbed/dataset"
 )
 
 // croissant.json names every file of the homes with its hash, and every column once; README.md has them, too.
 func TestCard(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "set")
 	write(t, dir, 20, false)
-	d, err := Open(dir)
+	d, err := dataset.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +37,7 @@ func TestCard(t *testing.T) {
 			}
 		}
 	}
-	b, err := os.ReadFile(filepath.Join(dir, FileCroissant))
+	b, err := os.ReadFile(filepath.Join(dir, dataset.FileCroissant))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,14 +70,14 @@ func TestCard(t *testing.T) {
 			fields++
 		}
 	}
-	if want := 2 + len(packetColumns()) + len(eventColumns()); fields != want {
+	if want := 2 + len(dataset.PacketColumns()) + len(dataset.EventColumns()); fields != want {
 		t.Errorf("%d fields, want %d", fields, want)
 	}
-	text, err := os.ReadFile(filepath.Join(dir, FileCard))
+	text, err := os.ReadFile(filepath.Join(dir, dataset.FileCard))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range append(packetColumns(), eventColumns()...) {
+	for _, c := range append(dataset.PacketColumns(), dataset.EventColumns()...) {
 		if !strings.Contains(string(text), "| "+c.Name+" | "+c.Type+" |") {
 			t.Errorf("the card lacks %s", c.Name)
 		}

@@ -41,8 +41,8 @@ func croissant(m *Manifest) ([]byte, error) {
 		"conformsTo":  "http://mlcommons.org/croissant/1.0",
 		"keywords":    []string{"smart home", "IoT", "traffic analysis", "packet capture", "ground truth"}, "distribution": distribution,
 		"recordSet": []map[string]any{
-			recordSet("packets", "packets-parquet", "frame", packetColumns()),
-			recordSet("events", "events-parquet", "event", eventColumns()),
+			recordSet("packets", "packets-parquet", "frame", PacketColumns()),
+			recordSet("events", "events-parquet", "event", EventColumns()),
 		},
 	}
 	b, err := json.MarshalIndent(doc, "", "  ")

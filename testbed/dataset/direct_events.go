@@ -113,7 +113,7 @@ func (s *eventSorter) put(event int64, slots []eventSlot) error {
 
 // close writes events.parquet and removes the scratch file.
 func (s *eventSorter) close() error {
-	out, err := createParquet[eventRecord](filepath.Join(s.dir, FileEvents))
+	out, err := CreateParquet[EventRecord](filepath.Join(s.dir, FileEvents))
 	if err != nil {
 		return err
 	}

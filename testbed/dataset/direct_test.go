@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"glasshouse/emulator/packet"
+	"glasshouse/testbed/dataset/datasettest"
 )
 
 // traffic is a home's traffic in the small: packets of some flows in bursts, and the truth about each.
@@ -45,9 +46,9 @@ func newTraffic(units, flows, packets int) *traffic {
 		for burst := range 1 + r.IntN(30) {
 			payload := make([]byte, []int{0, 0, 37, 90, 1460, 1460, r.IntN(1460)}[r.IntN(7)])
 			copy(payload, []byte{23, 3, 3, 0, 9})
-			p := trafficPacket{gap: 1000 + r.Int64N(20_000_000), dir: 1, ip: tcp(home, server, local, remote, 0x18, payload), lineage: x}
+			p := trafficPacket{gap: 1000 + r.Int64N(20_000_000), dir: 1, ip: datasettest.TCP(datasettest.Home, server, local, remote, 0x18, payload), lineage: x}
 			if r.IntN(3) > 0 {
-				p.dir, p.ip = -1, tcp(server, home, remote, local, 0x10, payload)
+				p.dir, p.ip = -1, datasettest.TCP(server, datasettest.Home, remote, local, 0x10, payload)
 			}
 			if burst == 0 {
 				p.gap = r.Int64N(2_000_000_000)
@@ -63,7 +64,7 @@ func newTraffic(units, flows, packets int) *traffic {
 
 func (t *traffic) options() DirectOptions {
 	return DirectOptions{
-		HomeOptions: HomeOptions{EpochNs: epoch, GatewayMAC: [6]byte{2, 0, 0, 0, 1, 1}, ISPMAC: [6]byte{2, 0, 0, 0, 1, 2}},
+		HomeOptions: HomeOptions{EpochNs: datasettest.Epoch, GatewayMAC: [6]byte{2, 0, 0, 0, 1, 1}, ISPMAC: [6]byte{2, 0, 0, 0, 1, 2}},
 		Units:       t.units, Activities: []string{"none", "heartbeat", "speak", "play", "update", "sync", "stream", "push", "dns"},
 	}
 }
@@ -238,7 +239,7 @@ func TestDirectManyAddresses(t *testing.T) {
 	}
 	const n = 200000
 	r := rand.New(rand.NewPCG(1, 1))
-	ip := tcp(home, cloud, 1, 2, 2, nil)
+	ip := datasettest.TCP(datasettest.Home, datasettest.Cloud, 1, 2, 2, nil)
 	var want []string
 	for i := range int64(n) {
 		for k := range 8 {
@@ -280,9 +281,9 @@ func TestDirectHomeAllocatesNothing(t *testing.T) {
 		for range n {
 			p := &tr.packets[i%len(tr.packets)]
 			i++
-			frame := d.LAN(d.wanTs-epoch+p.gap, p.ip[:40], len(p.ip))
+			frame := d.LAN(d.wanTs-datasettest.Epoch+p.gap, p.ip[:40], len(p.ip))
 			var o Observation
-			d.WAN(&o, d.wanTs-epoch+p.gap, p.dir, p.ip[:min(len(p.ip), 128)], len(p.ip))
+			d.WAN(&o, d.wanTs-datasettest.Epoch+p.gap, p.dir, p.ip[:min(len(p.ip), 128)], len(p.ip))
 			x := p.lineage
 			x.LANFrame = frame
 			d.Row(&o, x, false)
@@ -338,7 +339,7 @@ func TestDirectHomeErrors(t *testing.T) {
 		spoil func(*DirectHome)
 		want  string
 	}{
-		"a row too few":      {func(d *DirectHome) { d.WAN(new(Observation), 1, 1, udp(home, cloud, 1, 2, nil), 28) }, "1 frames have 0 rows"},
+		"a row too few":      {func(d *DirectHome) { d.WAN(new(Observation), 1, 1, datasettest.UDP(datasettest.Home, datasettest.Cloud, 1, 2, nil), 28) }, "1 frames have 0 rows"},
 		"a row out of order": {func(d *DirectHome) { d.Row(&Observation{Frame: 2}, packet.Lineage{}, false) }, "row 2 came in the place of row 1"},
 		"an event twice":     {func(d *DirectHome) { d.Event(&Event{}); d.Event(&Event{}) }, "event 0 came twice"},
 		"an event afar":      {func(d *DirectHome) { d.Event(&Event{Event: 1 << 40}) }, "numbers are dense"},

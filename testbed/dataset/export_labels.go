@@ -23,7 +23,7 @@ func ExportCSV(d *Dataset, out string, progress func(done, of int64)) (*ExportRe
 	}
 	return e.r, e.write(path, func(w *bufio.Writer) error {
 		b := []byte("home")
-		for _, c := range packetColumns() {
+		for _, c := range PacketColumns() {
 			b = append(append(b, ','), c.Name...)
 		}
 		if _, err := w.Write(append(b, '\n')); err != nil {
@@ -46,7 +46,7 @@ func ExportCSV(d *Dataset, out string, progress func(done, of int64)) (*ExportRe
 // ObservationColumns names the columns of AppendObservation, in order: home, and what packets.parquet has of what an observer sees.
 func ObservationColumns() []string {
 	out := []string{columnHome}
-	for _, c := range packetColumns() {
+	for _, c := range PacketColumns() {
 		if !strings.HasPrefix(c.Name, "label_") {
 			out = append(out, c.Name)
 		}
@@ -66,7 +66,7 @@ func AppendObservation(b []byte, home int, o *Observation) []byte {
 	return AppendQuoted(b, o.AppProto)
 }
 
-// appendCSV appends a row in the order of packetColumns.
+// appendCSV appends a row in the order of PacketColumns.
 func appendCSV(b []byte, home int, r *Row) []byte {
 	b = append(AppendObservation(b, home, &r.Observation), ',')
 	text := func(s string) {

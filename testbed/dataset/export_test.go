@@ -1,4 +1,4 @@
-package dataset
+package dataset_test
 
 import (
 	"bytes"
@@ -14,23 +14,24 @@ import (
 	"testing"
 
 	"glasshouse/emulator/packet"
+	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/dataset/datasettest"
 )
 
 // A classic pcap holds the frames of wan.pcapng, by our reader and by tshark.
 func TestExportPcap(t *testing.T) {
-	d := newRun(2, CapturesWAN, 96).whole(t, filepath.Join(t.TempDir(), "set"), "", every)
+	d := newRun(2, dataset.CapturesWAN, 96).whole(t, filepath.Join(t.TempDir(), "set"), "", every)
 	out := filepath.Join(t.TempDir(), "out")
-	r, err := ExportPcap(d, out, nil)
+	r, err := dataset.ExportPcap(d, out, nil)
 	if err != nil || r.Packets != d.Manifest.Counts.WAN || len(r.Files) != 2 {
 		t.Fatalf("%+v %v", r, err)
 	}
 	for home := range 2 {
-		want, err := allFrames(filepath.Join(d.HomePath(home), FileWAN))
+		want, err := allFrames(filepath.Join(d.HomePath(home), dataset.FileWAN))
 		if err != nil {
 			t.Fatal(err)
 		}
-		path := filepath.Join(out, HomeDir(home), "wan.pcap")
+		path := filepath.Join(out, dataset.HomeDir(home), "wan.pcap")
 		got, err := allFrames(path)
 		if err != nil || len(got) != len(want) || path != r.Files[home] {
 			t.Fatalf("%d frames, want %d, %v", len(got), len(want), err)
@@ -67,15 +68,15 @@ func tshark(t *testing.T, path string, args ...string) []string {
 
 // The truth in comments: Wireshark's filter finds the packets of a device, and none else.
 func TestExportPcapML(t *testing.T) {
-	d := newRun(1, CapturesAll, 0).whole(t, filepath.Join(t.TempDir(), "set"), "", every)
+	d := newRun(1, dataset.CapturesAll, 0).whole(t, filepath.Join(t.TempDir(), "set"), "", every)
 	out := filepath.Join(t.TempDir(), "labelled.pcapng")
-	r, err := ExportPcapML(d, out, nil)
+	r, err := dataset.ExportPcapML(d, out, nil)
 	if err != nil || r.Packets != d.Manifest.Counts.WAN || len(r.Files) != 1 || r.Files[0] != out {
 		t.Fatalf("%+v %v", r, err)
 	}
 	var want []string
 	cameras := int64(0)
-	if err := d.Rows(func(_ int, r *Row) error {
+	if err := d.Rows(func(_ int, r *dataset.Row) error {
 		sample := r.Event
 		if sample == packet.EventNone {
 			sample = 999_000_000 + map[string]int64{"plug": 0, "camera": 1}[r.Unit]
@@ -101,9 +102,9 @@ func TestExportPcapML(t *testing.T) {
 }
 
 func TestExportCSV(t *testing.T) {
-	d := newRun(3, CapturesNone, 0).whole(t, filepath.Join(t.TempDir(), "set"), "", every)
+	d := newRun(3, dataset.CapturesNone, 0).whole(t, filepath.Join(t.TempDir(), "set"), "", every)
 	out := filepath.Join(t.TempDir(), "out")
-	r, err := ExportCSV(d, out, nil)
+	r, err := dataset.ExportCSV(d, out, nil)
 	if err != nil || r.Packets != d.Manifest.Counts.WAN || len(r.Files) != 1 || r.Files[0] != filepath.Join(out, "packets.csv") {
 		t.Fatalf("%+v %v", r, err)
 	}
@@ -116,13 +117,13 @@ func TestExportCSV(t *testing.T) {
 	if err != nil || int64(len(records)) != d.Manifest.Counts.WAN+1 {
 		t.Fatalf("%d lines, %v", len(records), err)
 	}
-	for i, c := range packetColumns() {
+	for i, c := range dataset.PacketColumns() {
 		if records[0][i+1] != c.Name {
 			t.Errorf("column %d is %s, want %s", i+1, records[0][i+1], c.Name)
 		}
 	}
 	i := 0
-	if err := d.Rows(func(home int, r *Row) error {
+	if err := d.Rows(func(home int, r *dataset.Row) error {
 		i++
 		got := records[i]
 		event, lan := strconv.FormatInt(r.Event, 10), strconv.FormatInt(r.LANFrame, 10)
@@ -141,36 +142,36 @@ func TestExportCSV(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
-	if got := string(AppendQuoted(nil, `a "b", c`)); got != `"a ""b"", c"` {
+	if got := string(dataset.AppendQuoted(nil, `a "b", c`)); got != `"a ""b"", c"` {
 		t.Errorf("quoted %s", got)
 	}
 }
 
 func TestExportRefuses(t *testing.T) {
 	root := t.TempDir()
-	two := newRun(2, CapturesWAN, 0).whole(t, filepath.Join(root, "two"), "", every)
-	none := newRun(1, CapturesNone, 0).whole(t, filepath.Join(root, "none"), "", every)
-	unfinished := &Dataset{Dir: root, Manifest: Manifest{State: StateRunning}}
+	two := newRun(2, dataset.CapturesWAN, 0).whole(t, filepath.Join(root, "two"), "", every)
+	none := newRun(1, dataset.CapturesNone, 0).whole(t, filepath.Join(root, "none"), "", every)
+	unfinished := &dataset.Dataset{Dir: root, Manifest: dataset.Manifest{State: dataset.StateRunning}}
 	put(t, filepath.Join(root, "occupied", "mine.txt"), "precious")
 	put(t, filepath.Join(root, "mine.csv"), "precious")
-	type export = func(*Dataset, string, func(done, of int64)) (*ExportResult, error)
+	type export = func(*dataset.Dataset, string, func(done, of int64)) (*dataset.ExportResult, error)
 	for _, c := range []struct {
-		d    *Dataset
+		d    *dataset.Dataset
 		f    export
 		out  string
 		want string
 	}{
-		{two, ExportPcap, "x.pcap", "has 2 homes"},
-		{two, ExportPcapML, "x.pcapng", "has 2 homes"},
-		{none, ExportPcap, "x", "without captures"},
-		{none, ExportPcapML, "x", "without captures"},
-		{two, ExportCSV, "occupied", "holds something already"},
-		{two, ExportCSV, "mine.csv", "is there already"},
-		{two, ExportCSV, "nowhere/x.csv", "is not a directory"},
-		{unfinished, ExportCSV, "x", "is not complete"},
+		{two, dataset.ExportPcap, "x.pcap", "has 2 homes"},
+		{two, dataset.ExportPcapML, "x.pcapng", "has 2 homes"},
+		{none, dataset.ExportPcap, "x", "without captures"},
+		{none, dataset.ExportPcapML, "x", "without captures"},
+		{two, dataset.ExportCSV, "occupied", "holds something already"},
+		{two, dataset.ExportCSV, "mine.csv", "is there already"},
+		{two, dataset.ExportCSV, "nowhere/x.csv", "is not a directory"},
+		{unfinished, dataset.ExportCSV, "x", "is not complete"},
 	} {
 		_, err := c.f(c.d, filepath.Join(root, c.out), nil)
-		var in *InputError
+		var in *dataset.InputError
 		if !errors.As(err, &in) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %q: %v", c.out, c.want, err)
 		}
@@ -179,7 +180,7 @@ func TestExportRefuses(t *testing.T) {
 		t.Errorf("%q %v", b, err)
 	}
 	// A capture that is cut leaves no file that looks whole.
-	path := filepath.Join(two.HomePath(1), FileWAN)
+	path := filepath.Join(two.HomePath(1), dataset.FileWAN)
 	st, err := os.Stat(path)
 	if err != nil {
 		t.Fatal(err)
@@ -187,18 +188,18 @@ func TestExportRefuses(t *testing.T) {
 	if err := os.Truncate(path, st.Size()-5); err != nil {
 		t.Fatal(err)
 	}
-	for i, f := range []export{ExportPcap, ExportPcapML} {
+	for i, f := range []export{dataset.ExportPcap, dataset.ExportPcapML} {
 		out := filepath.Join(root, fmt.Sprint("cut", i))
 		if _, err := f(two, out, nil); err == nil {
 			t.Error("a cut capture was exported")
 		}
-		if entries, err := os.ReadDir(filepath.Join(out, HomeDir(1))); len(entries) != 0 {
+		if entries, err := os.ReadDir(filepath.Join(out, dataset.HomeDir(1))); len(entries) != 0 {
 			t.Errorf("%v %v", entries, err)
 		}
 	}
 	// Nor are rows given on that are not those that were written.
-	flip(t, filepath.Join(two.HomePath(1), FilePackets), 200)
-	if _, err := ExportCSV(two, filepath.Join(root, "flipped.csv"), nil); err == nil || !strings.Contains(err.Error(), HomeDir(1)+"/"+FilePackets+": sha256 differs") {
+	flip(t, filepath.Join(two.HomePath(1), dataset.FilePackets), 200)
+	if _, err := dataset.ExportCSV(two, filepath.Join(root, "flipped.csv"), nil); err == nil || !strings.Contains(err.Error(), dataset.HomeDir(1)+"/"+dataset.FilePackets+": sha256 differs") {
 		t.Errorf("%v", err)
 	}
 	if _, err := os.Stat(filepath.Join(root, "flipped.csv")); err == nil {
@@ -207,13 +208,13 @@ func TestExportRefuses(t *testing.T) {
 }
 
 // allFrames returns copies of the frames of a capture.
-func allFrames(path string) ([]Frame, error) {
-	r, err := OpenCapture(path)
+func allFrames(path string) ([]dataset.Frame, error) {
+	r, err := dataset.OpenCapture(path)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	var out []Frame
+	var out []dataset.Frame
 	for {
 		f, err := r.Read()
 		if errors.Is(err, io.EOF) {

@@ -1,10 +1,12 @@
-package dataset
+package dataset_test
 
 import (
 	"errors"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"glasshouse/testbed/dataset"
 )
 
 // Corpora are in testdata/fuzz: go test runs them each time.
@@ -12,7 +14,7 @@ import (
 func FuzzObserve(f *testing.F) {
 	f.Add(ethernet(tcp(home, cloud, 1, 443, 0x18, []byte{23, 3, 3, 0, 1, 0})))
 	f.Add(ethernet(udp(home, cloud, 1, 53, make([]byte, 20))))
-	p := NewParser()
+	p := dataset.NewParser()
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, dir := range []int8{1, -1} {
 			if o := p.Observe(0, dir, b); int(o.Length) != len(b) || o.PayloadLength < 0 || int(o.PayloadLength) > len(b) || o.AppProto == "" {
@@ -25,11 +27,11 @@ func FuzzObserve(f *testing.F) {
 func FuzzParquet(f *testing.F) {
 	dir := f.TempDir()
 	path := filepath.Join(dir, "seed.parquet")
-	w, err := createParquet[packetRecord](path)
+	w, err := dataset.CreateParquet[dataset.PacketRecord](path)
 	if err != nil {
 		f.Fatal(err)
 	}
-	if err := errors.Join(w.Add(packetRecord{Frame: 1, Device: "x"}), w.Close()); err != nil {
+	if err := errors.Join(w.Add(dataset.PacketRecord{Frame: 1, Device: "x"}), w.Close()); err != nil {
 		f.Fatal(err)
 	}
 	b, err := os.ReadFile(path)
@@ -42,6 +44,6 @@ func FuzzParquet(f *testing.F) {
 		if err := os.WriteFile(path, b, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		_ = ReadRows(path, func(*Row) error { return nil })
+		_ = dataset.ReadRows(path, func(*dataset.Row) error { return nil })
 	})
 }

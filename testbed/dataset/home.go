@@ -171,7 +171,7 @@ func (w *HomeWriter) Close() error {
 	if err := w.CloseFiles(); err != nil {
 		return fmt.Errorf("writing %s: %w", w.dir, err)
 	}
-	return buildParquet(w.dir)
+	return BuildParquet(w.dir)
 }
 
 // CloseFiles ends without the Parquet files, as a run that is killed then leaves a home: repair builds them from the journals.

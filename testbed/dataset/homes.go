@@ -231,7 +231,7 @@ func (s *Set) HomeDone(info HomeInfo, c Counts, f Fidelity, files map[string]str
 	part := s.PartPath(info.Home)
 	if files == nil {
 		var err error
-		if files, err = hashAll(part, func(string) bool { return true }); err != nil {
+		if files, err = HashAll(part, func(string) bool { return true }); err != nil {
 			return err
 		}
 	}

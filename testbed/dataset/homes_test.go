@@ -1,4 +1,4 @@
-package dataset
+package dataset_test
 
 import (
 	"encoding/json"
@@ -13,16 +13,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"glasshouse/emulator/packet"
+	"glasshouse/testbed/dataset"
 )
 
 // run of many homes, small and made again at will.
 type run struct {
-	m     Manifest
+	m     dataset.Manifest
 	homes int
 }
 
 func newRun(homes int, captures string, snaplen int) *run {
-	v := map[string][]string{"label_activity": {"none", "heartbeat"}, "label_role": RoleNames()}
+	v := map[string][]string{"label_activity": {"none", "heartbeat"}, "label_role": dataset.RoleNames()}
 	for column, words := range map[string][]string{
 		"label_device": {"plug", "camera"}, "label_unit": {"plug", "camera"}, "label_class": {"plug", "camera"}, "label_kind": {"iot"}, "label_category": {"plug", "camera"},
 	} {
@@ -32,21 +33,21 @@ func newRun(homes int, captures string, snaplen int) *run {
 		}
 		v[column] = append(words, own...)
 	}
-	return &run{homes: homes, m: Manifest{
+	return &run{homes: homes, m: dataset.Manifest{
 		Scenario: "small", ScenarioDigest: "0123456789abcdef", Path: "napt", Seed: 5, World: "virtual", StartNs: epoch, DurationNs: 1e9,
 		TimeScale: 1, Captures: captures, Snaplen: snaplen, RunHomes: homes, Vocabulary: v,
 	}}
 }
 
 // make makes a home in its directory, and returns what the set is to be told of it.
-func (r *run) make(tb testing.TB, dir string, home int) (HomeInfo, *DirectHome) {
+func (r *run) make(tb testing.TB, dir string, home int) (dataset.HomeInfo, *dataset.DirectHome) {
 	tb.Helper()
-	units := []Label{
+	units := []dataset.Label{
 		{Device: "plug", Unit: "plug", Class: "plug", Kind: "iot", Category: "plug"},
 		{Device: "camera", Unit: "camera", Class: "camera", Kind: "iot", Category: "camera"},
 	}
-	d, err := CreateDirectHome(dir, DirectOptions{
-		HomeOptions: HomeOptions{EpochNs: epoch, Snaplen: r.m.Snaplen}, Captures: r.m.HasWAN(), LAN: r.m.HasLAN(), Units: units, Activities: []string{"none", "heartbeat"},
+	d, err := dataset.CreateDirectHome(dir, dataset.DirectOptions{
+		HomeOptions: dataset.HomeOptions{EpochNs: epoch, Snaplen: r.m.Snaplen}, Captures: r.m.HasWAN(), LAN: r.m.HasLAN(), Units: units, Activities: []string{"none", "heartbeat"},
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -72,20 +73,20 @@ func (r *run) make(tb testing.TB, dir string, home int) (HomeInfo, *DirectHome) 
 		}
 		frame = append(frame, lan...)
 		x.LANFrame = d.LAN(at, frame, len(frame))
-		var o Observation
+		var o dataset.Observation
 		d.WAN(&o, at, dir, wan, len(wan))
 		d.Row(&o, x, false)
 		if i%10 == 9 {
-			d.Event(&Event{Event: int64(i / 10), Device: "plug", Unit: "plug", Activity: "heartbeat", Outcome: "ok"})
+			d.Event(&dataset.Event{Event: int64(i / 10), Device: "plug", Unit: "plug", Activity: "heartbeat", Outcome: "ok"})
 		}
 	}
 	for e := d.Counts().Events; e*10 < d.Counts().WAN; e++ {
-		d.Event(&Event{Event: e, Device: "plug", Unit: "plug", Activity: "heartbeat", TEnd: -1, Outcome: "cut"})
+		d.Event(&dataset.Event{Event: e, Device: "plug", Unit: "plug", Activity: "heartbeat", TEnd: -1, Outcome: "cut"})
 	}
 	if err := d.Close(); err != nil {
 		tb.Fatal(err)
 	}
-	return HomeInfo{Home: home, Seed: uint64(home), Varied: map[string]any{}, Devices: []DeviceInfo{
+	return dataset.HomeInfo{Home: home, Seed: uint64(home), Varied: map[string]any{}, Devices: []dataset.DeviceInfo{
 		{Name: "plug", Unit: "plug", Class: "plug", Kind: "iot", Category: "plug", MAC: macText(macs[0])}, {Name: "camera", Unit: "camera", Class: "camera", Kind: "iot", Category: "camera", MAC: macText(macs[1])},
 	}}, d
 }
@@ -104,14 +105,14 @@ func macText(m [6]byte) string {
 }
 
 // write makes the homes that are wanted and not done.
-func (r *run) write(tb testing.TB, s *Set, want func(home int) bool) {
+func (r *run) write(tb testing.TB, s *dataset.Set, want func(home int) bool) {
 	tb.Helper()
 	for home := range r.homes {
 		if !want(home) || s.Done(home) {
 			continue
 		}
 		info, d := r.make(tb, s.PartPath(home), home)
-		if err := s.HomeDone(info, d.Counts(), Fidelity{Late: 1}, d.Hashes()); err != nil {
+		if err := s.HomeDone(info, d.Counts(), dataset.Fidelity{Late: 1}, d.Hashes()); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -120,28 +121,28 @@ func (r *run) write(tb testing.TB, s *Set, want func(home int) bool) {
 func every(int) bool { return true }
 
 // whole makes a complete data set.
-func (r *run) whole(tb testing.TB, dir, shard string, want func(home int) bool) *Dataset {
+func (r *run) whole(tb testing.TB, dir, shard string, want func(home int) bool) *dataset.Dataset {
 	tb.Helper()
 	m := r.m
 	m.Shard = shard
-	s, found, err := OpenOrCreate(dir, m, []byte("name: small\n"))
-	if err != nil || found != FoundNothing {
+	s, found, err := dataset.OpenOrCreate(dir, m, []byte("name: small\n"))
+	if err != nil || found != dataset.FoundNothing {
 		tb.Fatal(found, err)
 	}
 	r.write(tb, s, want)
 	if err := s.FinishHomes(true, nil); err != nil {
 		tb.Fatal(err)
 	}
-	d, err := Open(dir)
+	d, err := dataset.Open(dir)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return d
 }
 
-func verified(tb testing.TB, dir string) *VerifyResult {
+func verified(tb testing.TB, dir string) *dataset.VerifyResult {
 	tb.Helper()
-	v, err := Verify(dir, false)
+	v, err := dataset.Verify(dir, false)
 	if err != nil || !v.OK {
 		tb.Fatalf("%s: %+v %v", dir, v, err)
 	}
@@ -154,13 +155,13 @@ func TestHomes(t *testing.T) {
 		captures string
 		snaplen  int
 		files    int
-	}{{CapturesAll, 0, 4}, {CapturesAll, 96, 4}, {CapturesWAN, 0, 3}, {CapturesWAN, 64, 3}, {CapturesNone, 0, 2}} {
+	}{{dataset.CapturesAll, 0, 4}, {dataset.CapturesAll, 96, 4}, {dataset.CapturesWAN, 0, 3}, {dataset.CapturesWAN, 64, 3}, {dataset.CapturesNone, 0, 2}} {
 		r := newRun(3, c.captures, c.snaplen)
 		dir := filepath.Join(t.TempDir(), "set")
 		d := r.whole(t, dir, "", every)
 		v := verified(t, dir)
 		m := &d.Manifest
-		if m.State != StateComplete || !m.Valid || len(m.Homes) != 3 || m.Counts.WAN != v.Checked || len(m.Files) != 3*c.files+3 || m.Fidelity.Late != 3 {
+		if m.State != dataset.StateComplete || !m.Valid || len(m.Homes) != 3 || m.Counts.WAN != v.Checked || len(m.Files) != 3*c.files+3 || m.Fidelity.Late != 3 {
 			t.Errorf("%+v: %+v", c, m)
 		}
 		packets, byDevice := int64(0), int64(0)
@@ -176,14 +177,14 @@ func TestHomes(t *testing.T) {
 		if packets != m.Counts.WAN || byDevice != m.Counts.WAN {
 			t.Errorf("%d packets of homes, %d of devices, %d in all", packets, byDevice, m.Counts.WAN)
 		}
-		card, err := os.ReadFile(filepath.Join(dir, FileCard))
+		card, err := os.ReadFile(filepath.Join(dir, dataset.FileCard))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if has := strings.Contains(string(card), "tshark"); has != m.HasWAN() {
 			t.Errorf("%s: the card speaks of tshark: %t", c.captures, has)
 		}
-		for _, gone := range []string{"homes.journal", HomeDir(0) + partSuffix} {
+		for _, gone := range []string{"homes.journal", dataset.HomeDir(0) + ".part"} {
 			if _, err := os.Stat(filepath.Join(dir, gone)); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("%s is left: %v", gone, err)
 			}
@@ -193,17 +194,17 @@ func TestHomes(t *testing.T) {
 
 // A run goes on where it was killed, and gives the same digest; what was half made is made again.
 func TestHomesResume(t *testing.T) {
-	r := newRun(5, CapturesAll, 0)
+	r := newRun(5, dataset.CapturesAll, 0)
 	want := r.whole(t, filepath.Join(t.TempDir(), "set"), "", every).Manifest.Digest()
 	for name, kill := range map[string]func(t *testing.T, dir string){
 		"between homes": func(*testing.T, string) {},
 		"within a home": func(t *testing.T, dir string) {
 			t.Helper()
-			put(t, filepath.Join(dir, HomeDir(3)+".part", FileWAN), "half")
+			put(t, filepath.Join(dir, dataset.HomeDir(3)+".part", dataset.FileWAN), "half")
 		},
 		"between a home and its line": func(t *testing.T, dir string) {
 			t.Helper()
-			put(t, filepath.Join(dir, HomeDir(4), FileWAN), "not in the journal")
+			put(t, filepath.Join(dir, dataset.HomeDir(4), dataset.FileWAN), "not in the journal")
 		},
 		"within a line": func(t *testing.T, dir string) {
 			t.Helper()
@@ -215,28 +216,28 @@ func TestHomesResume(t *testing.T) {
 		},
 		"within the manifest": func(t *testing.T, dir string) {
 			t.Helper()
-			put(t, filepath.Join(dir, FileManifest+".part"), "{")
+			put(t, filepath.Join(dir, dataset.FileManifest+".part"), "{")
 		},
 		"before the scenario": func(t *testing.T, dir string) {
 			t.Helper()
-			if err := os.Remove(filepath.Join(dir, FileScenario)); err != nil {
+			if err := os.Remove(filepath.Join(dir, dataset.FileScenario)); err != nil {
 				t.Fatal(err)
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "set")
-			s, _, err := OpenOrCreate(dir, r.m, []byte("name: small\n"))
+			s, _, err := dataset.OpenOrCreate(dir, r.m, []byte("name: small\n"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			r.write(t, s, func(home int) bool { return home < 3 })
 			kill(t, dir)
-			if v, err := Verify(dir, false); err != nil || v.OK {
+			if v, err := dataset.Verify(dir, false); err != nil || v.OK {
 				t.Errorf("an unfinished set verifies: %+v %v", v, err)
 			}
-			s, found, err := OpenOrCreate(dir, r.m, []byte("name: small\n"))
-			if err != nil || found != FoundUnfinished {
+			s, found, err := dataset.OpenOrCreate(dir, r.m, []byte("name: small\n"))
+			if err != nil || found != dataset.FoundUnfinished {
 				t.Fatal(found, err)
 			}
 			if done := s.Done(0) && s.Done(1); !done || s.Done(3) || s.Done(4) {
@@ -248,11 +249,11 @@ func TestHomesResume(t *testing.T) {
 			}
 			verified(t, dir)
 			put(t, filepath.Join(dir, "homes.journal"), "left behind")
-			s, found, err = OpenOrCreate(dir, r.m, nil)
+			s, found, err = dataset.OpenOrCreate(dir, r.m, nil)
 			if exists(filepath.Join(dir, "homes.journal")) {
 				t.Error("the journal is left")
 			}
-			if err != nil || found != FoundComplete || s.Manifest.Digest() != want {
+			if err != nil || found != dataset.FoundComplete || s.Manifest.Digest() != want {
 				t.Errorf("found %v, digest %s, want %s, %v", found, s.Manifest.Digest(), want, err)
 			}
 		})
@@ -273,51 +274,51 @@ func put(t *testing.T, path, text string) {
 
 // A run that was killed within its first write begins anew; one that is of another run is left alone.
 func TestOpenOrCreateRefuses(t *testing.T) {
-	r := newRun(2, CapturesNone, 0)
+	r := newRun(2, dataset.CapturesNone, 0)
 	dir := filepath.Join(t.TempDir(), "set")
-	put(t, filepath.Join(dir, FileManifest+".part"), "{")
-	s, found, err := OpenOrCreate(dir, r.m, []byte("x"))
-	if err != nil || found != FoundNothing {
+	put(t, filepath.Join(dir, dataset.FileManifest+".part"), "{")
+	s, found, err := dataset.OpenOrCreate(dir, r.m, []byte("x"))
+	if err != nil || found != dataset.FoundNothing {
 		t.Fatal(found, err)
 	}
 	r.write(t, s, func(home int) bool { return home == 0 })
-	for want, change := range map[string]func(*Manifest){
-		"scenario is small, not large":    func(m *Manifest) { m.Scenario = "large" },
-		"digest is 0123456789ab, not 777": func(m *Manifest) { m.ScenarioDigest = "777" },
-		"seed is 5, not 6":                func(m *Manifest) { m.Seed++ },
-		"homes is 2, not 3":               func(m *Manifest) { m.RunHomes++ },
-		"duration_ns is 1000000000":       func(m *Manifest) { m.DurationNs++ },
-		"captures is none, not all":       func(m *Manifest) { m.Captures = "" },
-		"snaplen is 0, not 128":           func(m *Manifest) { m.Snaplen = 128 },
-		"shard is none, not 1/2":          func(m *Manifest) { m.Shard = "1/2" },
-		"vocabulary differs":              func(m *Manifest) { m.Vocabulary = nil },
+	for want, change := range map[string]func(*dataset.Manifest){
+		"scenario is small, not large":    func(m *dataset.Manifest) { m.Scenario = "large" },
+		"digest is 0123456789ab, not 777": func(m *dataset.Manifest) { m.ScenarioDigest = "777" },
+		"seed is 5, not 6":                func(m *dataset.Manifest) { m.Seed++ },
+		"homes is 2, not 3":               func(m *dataset.Manifest) { m.RunHomes++ },
+		"duration_ns is 1000000000":       func(m *dataset.Manifest) { m.DurationNs++ },
+		"captures is none, not all":       func(m *dataset.Manifest) { m.Captures = "" },
+		"snaplen is 0, not 128":           func(m *dataset.Manifest) { m.Snaplen = 128 },
+		"shard is none, not 1/2":          func(m *dataset.Manifest) { m.Shard = "1/2" },
+		"vocabulary differs":              func(m *dataset.Manifest) { m.Vocabulary = nil },
 	} {
 		m := r.m
 		change(&m)
-		if _, _, err := OpenOrCreate(dir, m, nil); !errors.Is(err, ErrOccupied) || !strings.Contains(err.Error(), want) {
+		if _, _, err := dataset.OpenOrCreate(dir, m, nil); !errors.Is(err, dataset.ErrOccupied) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", want, err)
 		}
 	}
-	if _, found, err := OpenOrCreate(dir, r.m, nil); err != nil || found != FoundUnfinished {
+	if _, found, err := dataset.OpenOrCreate(dir, r.m, nil); err != nil || found != dataset.FoundUnfinished {
 		t.Errorf("after the refusals: %v %v", found, err)
 	}
 	other := t.TempDir()
 	put(t, filepath.Join(other, "mine.txt"), "precious")
-	if _, _, err := OpenOrCreate(other, r.m, nil); !errors.Is(err, ErrOccupied) {
+	if _, _, err := dataset.OpenOrCreate(other, r.m, nil); !errors.Is(err, dataset.ErrOccupied) {
 		t.Errorf("over something else: %v", err)
 	}
-	put(t, filepath.Join(other, FileManifest), "{}")
-	if _, _, err := OpenOrCreate(other, r.m, nil); err == nil {
+	put(t, filepath.Join(other, dataset.FileManifest), "{}")
+	if _, _, err := dataset.OpenOrCreate(other, r.m, nil); err == nil {
 		t.Error("over another's manifest")
 	}
 }
 
 // Workers add homes side by side, in any order: the manifest is the same.
 func TestHomesConcurrently(t *testing.T) {
-	r := newRun(8, CapturesWAN, 0)
+	r := newRun(8, dataset.CapturesWAN, 0)
 	want := r.whole(t, filepath.Join(t.TempDir(), "set"), "", every)
 	dir := filepath.Join(t.TempDir(), "set")
-	s, _, err := OpenOrCreate(dir, r.m, []byte("name: small\n"))
+	s, _, err := dataset.OpenOrCreate(dir, r.m, []byte("name: small\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -339,64 +340,64 @@ func TestHomesConcurrently(t *testing.T) {
 
 // Repair keeps the homes that are whole.
 func TestRepairHomes(t *testing.T) {
-	r := newRun(4, CapturesAll, 0)
+	r := newRun(4, dataset.CapturesAll, 0)
 	dir := filepath.Join(t.TempDir(), "set")
-	s, _, err := OpenOrCreate(dir, r.m, []byte("name: small\n"))
+	s, _, err := dataset.OpenOrCreate(dir, r.m, []byte("name: small\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.write(t, s, func(home int) bool { return home < 2 })
-	put(t, filepath.Join(dir, HomeDir(2)+".part", FileWAN), "half")
-	v, err := Verify(dir, true)
+	put(t, filepath.Join(dir, dataset.HomeDir(2)+".part", dataset.FileWAN), "half")
+	v, err := dataset.Verify(dir, true)
 	if err != nil || !v.OK {
 		t.Fatalf("%+v %v", v, err)
 	}
-	d, err := Open(dir)
-	if err != nil || d.Manifest.State != StateCut || len(d.Manifest.Homes) != 2 || d.Manifest.Valid {
+	d, err := dataset.Open(dir)
+	if err != nil || d.Manifest.State != dataset.StateCut || len(d.Manifest.Homes) != 2 || d.Manifest.Valid {
 		t.Errorf("%+v %v", d, err)
 	}
-	if _, _, err := OpenOrCreate(dir, r.m, nil); !errors.Is(err, ErrOccupied) {
+	if _, _, err := dataset.OpenOrCreate(dir, r.m, nil); !errors.Is(err, dataset.ErrOccupied) {
 		t.Errorf("what was cut goes on: %v", err)
 	}
 }
 
 // Without captures, too, what was changed is found, even where every hash is right.
 func TestVerifyFindsWrongRowsWithoutCaptures(t *testing.T) {
-	for _, captures := range []string{CapturesWAN, CapturesNone} {
+	for _, captures := range []string{dataset.CapturesWAN, dataset.CapturesNone} {
 		snaplen := map[string]int{CapturesWAN: 64}[captures]
-		for name, spoil := range map[string]func(*Row){
-			"port":         func(r *Row) { r.RemotePort++ },
-			"time":         func(r *Row) { r.TsNs -= 1e9 },
-			"frame":        func(r *Row) { r.Frame++ },
-			"dir":          func(r *Row) { r.Dir = 0 },
-			"another dir":  func(r *Row) { r.Dir = -r.Dir },
-			"payload":      func(r *Row) { r.PayloadLength = r.Length },
-			"device":       func(r *Row) { r.Device = map[string]string{"plug": "camera", "camera": "plug"}[r.Device] },
-			"word":         func(r *Row) { r.Role = "chatter" },
-			"event":        func(r *Row) { r.Event = 1 << 30 },
-			"frame beyond": func(r *Row) { r.LANFrame = 1 << 30 },
-			"frame twice":  func(r *Row) { r.LANFrame-- },
-			"no LAN frame": func(r *Row) { r.LANFrame = 0 },
+		for name, spoil := range map[string]func(*dataset.Row){
+			"port":         func(r *dataset.Row) { r.RemotePort++ },
+			"time":         func(r *dataset.Row) { r.TsNs -= 1e9 },
+			"frame":        func(r *dataset.Row) { r.Frame++ },
+			"dir":          func(r *dataset.Row) { r.Dir = 0 },
+			"another dir":  func(r *dataset.Row) { r.Dir = -r.Dir },
+			"payload":      func(r *dataset.Row) { r.PayloadLength = r.Length },
+			"device":       func(r *dataset.Row) { r.Device = map[string]string{"plug": "camera", "camera": "plug"}[r.Device] },
+			"word":         func(r *dataset.Row) { r.Role = "chatter" },
+			"event":        func(r *dataset.Row) { r.Event = 1 << 30 },
+			"frame beyond": func(r *dataset.Row) { r.LANFrame = 1 << 30 },
+			"frame twice":  func(r *dataset.Row) { r.LANFrame-- },
+			"no LAN frame": func(r *dataset.Row) { r.LANFrame = 0 },
 		} {
 			dir := filepath.Join(t.TempDir(), "set")
 			d := newRun(1, captures, snaplen).whole(t, dir, "", every)
-			path := filepath.Join(d.HomePath(0), FilePackets)
-			var rows []Row
-			if err := ReadRows(path, func(r *Row) error { rows = append(rows, *r); return nil }); err != nil {
+			path := filepath.Join(d.HomePath(0), dataset.FilePackets)
+			var rows []dataset.Row
+			if err := dataset.ReadRows(path, func(r *dataset.Row) error { rows = append(rows, *r); return nil }); err != nil {
 				t.Fatal(err)
 			}
 			spoil(&rows[19])
-			if captures == CapturesNone && name == "port" { // nothing tells of it
+			if captures == dataset.CapturesNone && name == "port" { // nothing tells of it
 				continue
 			}
 			writeRecords(t, path, rows)
-			edit(t, dir, func(m *Manifest) {
+			edit(t, dir, func(m *dataset.Manifest) {
 				var err error
-				if m.Files, err = hashAll(dir, every2); err != nil {
+				if m.Files, err = dataset.HashAll(dir, every2); err != nil {
 					t.Fatal(err)
 				}
 			})
-			v, err := Verify(dir, false)
+			v, err := dataset.Verify(dir, false)
 			if err != nil || v.OK {
 				t.Errorf("%s, %s: not found: %+v %v", captures, name, v, err)
 			}
@@ -407,9 +408,9 @@ func TestVerifyFindsWrongRowsWithoutCaptures(t *testing.T) {
 func every2(string) bool { return true }
 
 func TestManifestJSON(t *testing.T) {
-	d := newRun(1, CapturesNone, 0).whole(t, filepath.Join(t.TempDir(), "set"), "", every)
+	d := newRun(1, dataset.CapturesNone, 0).whole(t, filepath.Join(t.TempDir(), "set"), "", every)
 	var m map[string]any
-	b, err := os.ReadFile(filepath.Join(d.Dir, FileManifest))
+	b, err := os.ReadFile(filepath.Join(d.Dir, dataset.FileManifest))
 	if err != nil || json.Unmarshal(b, &m) != nil {
 		t.Fatal(err)
 	}

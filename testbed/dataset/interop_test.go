@@ -33,7 +33,7 @@ func interopSet(t *testing.T) (d *Dataset, csv string) {
 		}
 	}
 	var err error
-	if d.Manifest.Files, err = hashAll(dir, func(string) bool { return true }); err != nil {
+	if d.Manifest.Files, err = HashAll(dir, func(string) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
 	csv = filepath.Join(t.TempDir(), "packets.csv")

@@ -1,10 +1,12 @@
-package dataset
+package dataset_test
 
 import (
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"glasshouse/testbed/dataset"
 )
 
 // TestDirectoryBehindLink: a data set's directory may be a symbolic link, whether it is written or read.
@@ -17,30 +19,30 @@ func TestDirectoryBehindLink(t *testing.T) {
 	if err := os.Symlink("real", link); err != nil {
 		t.Skip("no symbolic links here: ", err)
 	}
-	s, found, err := OpenOrCreate(link, Manifest{Scenario: "x", RunHomes: 1, Captures: CapturesNone}, []byte("name: x\n"))
-	if err != nil || found != FoundNothing {
+	s, found, err := dataset.OpenOrCreate(link, dataset.Manifest{Scenario: "x", RunHomes: 1, Captures: dataset.CapturesNone}, []byte("name: x\n"))
+	if err != nil || found != dataset.FoundNothing {
 		t.Fatal(found, err)
 	}
-	w, err := CreateDirectHome(s.PartPath(0), DirectOptions{Units: []Label{{Device: "x", Unit: "x"}}, Activities: []string{"none"}})
+	w, err := dataset.CreateDirectHome(s.PartPath(0), dataset.DirectOptions{Units: []dataset.Label{{Device: "x", Unit: "x"}}, Activities: []string{"none"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.HomeDone(HomeInfo{Home: 0}, w.Counts(), Fidelity{}, nil); err != nil {
+	if err := s.HomeDone(dataset.HomeInfo{Home: 0}, w.Counts(), dataset.Fidelity{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.FinishHomes(true, nil); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{FileScenario, FileCard, HomeDir(0) + "/" + FilePackets} {
+	for _, path := range []string{dataset.FileScenario, dataset.FileCard, dataset.HomeDir(0) + "/" + dataset.FilePackets} {
 		if s.Manifest.Files[path] == "" {
 			t.Errorf("%s is not in the manifest", path)
 		}
 	}
 	for _, d := range []string{link, link + string(filepath.Separator), filepath.Join(dir, "real")} {
-		v, err := Verify(d, false)
+		v, err := dataset.Verify(d, false)
 		if err != nil || !v.OK {
 			t.Errorf("%s: %v %+v", d, err, v)
 		}
@@ -52,7 +54,7 @@ func TestDirectoryBehindLink(t *testing.T) {
 	if err := os.Symlink(filepath.Join(dir, "to"), merged); err != nil {
 		t.Fatal(err)
 	}
-	r, err := Merge([]string{link}, merged, nil)
+	r, err := dataset.Merge([]string{link}, merged, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +68,7 @@ func TestLinkToNowhere(t *testing.T) {
 	if err := os.Symlink("nowhere", link); err != nil {
 		t.Skip("no symbolic links here: ", err)
 	}
-	if err := CheckEmpty(link); err == nil || !strings.Contains(err.Error(), "symbolic link to nowhere") {
+	if err := dataset.CheckEmpty(link); err == nil || !strings.Contains(err.Error(), "symbolic link to nowhere") {
 		t.Error(err)
 	}
 }

@@ -1,10 +1,11 @@
-package dataset
+package dataset_test
 
 import (
 	"math/rand/v2"
 	"testing"
 
 	"glasshouse/emulator/packet"
+	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/dataset/datasettest"
 )
 
@@ -23,18 +24,18 @@ func write(t interface {
 }, dir string, n int, killed bool,
 ) {
 	t.Helper()
-	set, err := Create(dir, Manifest{
+	set, err := dataset.Create(dir, dataset.Manifest{
 		Scenario: "test", Path: "napt", Seed: 3, World: "live", StartNs: epoch, TimeScale: 1, Valid: true,
 		Vocabulary: map[string][]string{
 			"label_device": {"some-device", "other-device", "gateway"}, "label_unit": {"some-device", "gateway"}, "label_class": {"some-device", "noise", "gateway"},
-			"label_kind": {"iot", "phone", "infrastructure"}, "label_category": {"plug", "speaker", "infrastructure"}, "label_activity": {"none", "heartbeat"}, "label_role": RoleNames(),
+			"label_kind": {"iot", "phone", "infrastructure"}, "label_category": {"plug", "speaker", "infrastructure"}, "label_activity": {"none", "heartbeat"}, "label_role": dataset.RoleNames(),
 		},
-		Homes: []HomeInfo{{Home: 0, Seed: 3, Devices: []DeviceInfo{{Name: "some-device", Unit: "some-device", Class: "some-device", Kind: "iot", Category: "plug", MAC: "02:00:00:00:00:01"}}}},
+		Homes: []dataset.HomeInfo{{Home: 0, Seed: 3, Devices: []dataset.DeviceInfo{{Name: "some-device", Unit: "some-device", Class: "some-device", Kind: "iot", Category: "plug", MAC: "02:00:00:00:00:01"}}}},
 	}, []byte("name: test\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := CreateHome(set.HomePath(0), HomeOptions{EpochNs: epoch})
+	w, err := dataset.CreateHome(set.HomePath(0), dataset.HomeOptions{EpochNs: epoch})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +46,7 @@ func write(t interface {
 		for k := range payload {
 			payload[k] = byte(r.Uint32())
 		}
-		row := Row{Label: Label{Device: "some-device", Unit: "some-device", Class: "some-device", Kind: "iot", Category: "plug", Activity: "heartbeat", Role: "data", Event: int64(i / 10)}}
+		row := dataset.Row{Label: dataset.Label{Device: "some-device", Unit: "some-device", Class: "some-device", Kind: "iot", Category: "plug", Activity: "heartbeat", Role: "data", Event: int64(i / 10)}}
 		dir := int8(1)
 		ip, lan := udp(home, cloud, 4000, 8053, payload), udp(device, cloud, 5000, 8053, payload)
 		if i%3 == 0 {
@@ -60,7 +61,7 @@ func write(t interface {
 		row.Observation = w.WAN(int64(i)*1000, dir, ip)
 		w.Row(&row)
 		if i%10 == 9 || i == n-1 { // events are written when they end
-			w.Event(Event{Event: int64(i / 10), Device: "some-device", Unit: "some-device", Activity: "heartbeat", TScript: int64(i), TStart: -1, TEnd: -1, Outcome: "ok"})
+			w.Event(dataset.Event{Event: int64(i / 10), Device: "some-device", Unit: "some-device", Activity: "heartbeat", TScript: int64(i), TStart: -1, TEnd: -1, Outcome: "ok"})
 		}
 	}
 	if killed {
@@ -75,21 +76,21 @@ func write(t interface {
 	c := &set.Manifest.Counts
 	c.LAN, c.WAN, c.Up, c.Down, c.Events = int64(n), int64(n), int64(n-(n+2)/3), int64((n+2)/3), int64((n+9)/10)
 	set.Manifest.Homes[0].Packets = int64(n)
-	if err := set.Finish(StateComplete); err != nil {
+	if err := set.Finish(dataset.StateComplete); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // writeRecords writes a packets.parquet with the library alone, of rows in any order.
-func writeRecords(t *testing.T, path string, rows []Row) {
+func writeRecords(t *testing.T, path string, rows []dataset.Row) {
 	t.Helper()
-	w, err := createParquet[packetRecord](path)
+	w, err := dataset.CreateParquet[dataset.PacketRecord](path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range rows {
 		r := &rows[i]
-		rec := packetRecord{
+		rec := dataset.PacketRecord{
 			TsNs: r.TsNs, Frame: r.Frame, Dir: r.Dir, Length: r.Length, IPProto: r.IPProto, LocalPort: r.LocalPort,
 			RemotePort: r.RemotePort, TCPFlags: r.TCPFlags, RemoteAddr: r.RemoteAddr, PayloadLength: r.PayloadLength,
 			AppProto: r.AppProto, Device: r.Device, Unit: r.Unit, Class: r.Class, Kind: r.Kind, Category: r.Category,

@@ -208,7 +208,7 @@ func (s *Set) HomePath(home int) string { return filepath.Join(s.dir, HomeDir(ho
 
 // Finish hashes the files, writes the card, and closes the manifest with a state.
 func (s *Set) Finish(state string) error {
-	files, err := hashAll(s.dir, inHome)
+	files, err := HashAll(s.dir, inHome)
 	if err != nil {
 		return err
 	}
@@ -233,7 +233,7 @@ func (s *Set) seal(state string, files map[string]string) error {
 			return err
 		}
 	}
-	beside, err := hashAll(s.dir, func(path string) bool { return !inHome(path) })
+	beside, err := HashAll(s.dir, func(path string) bool { return !inHome(path) })
 	if err != nil {
 		return err
 	}
@@ -249,9 +249,9 @@ func (s *Set) write() error {
 	return writeBytes(filepath.Join(s.dir, FileManifest), append(b, '\n'))
 }
 
-// hashAll returns the sha256 of the files of a data set that are wanted, by their paths; never of the manifest, nor of the
+// HashAll returns the sha256 of the files of a data set that are wanted, by their paths; never of the manifest, nor of the
 // journal that stands in for it while homes are made.
-func hashAll(dir string, want func(path string) bool) (map[string]string, error) {
+func HashAll(dir string, want func(path string) bool) (map[string]string, error) {
 	files := make(map[string]string)
 	// Of the directory as a file system, so that dir itself may be a symbolic link: filepath.WalkDir does not follow one.
 	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {

@@ -1,4 +1,4 @@
-package dataset
+package dataset_test
 
 import (
 	"errors"
@@ -8,12 +8,14 @@ import (
 	"strings"
 	"testing"
 
+	"glasshouse/testbed/dataset"
+
 	"github.com/google/go-cmp/cmp"
 )
 
 // Shards that are merged are the run made in one piece, but for which files share their bytes.
 func TestMerge(t *testing.T) {
-	r := newRun(5, CapturesAll, 0)
+	r := newRun(5, dataset.CapturesAll, 0)
 	root := t.TempDir()
 	want := r.whole(t, filepath.Join(root, "one"), "", every)
 	var shards []string
@@ -24,7 +26,7 @@ func TestMerge(t *testing.T) {
 	}
 	calls := 0
 	out := filepath.Join(root, "merged")
-	got, err := Merge([]string{shards[2], shards[0], shards[1]}, out, func(done, of int) {
+	got, err := dataset.Merge([]string{shards[2], shards[0], shards[1]}, out, func(done, of int) {
 		if calls++; done != calls || of != 5 {
 			t.Errorf("%d of %d homes at call %d", done, of, calls)
 		}
@@ -36,7 +38,7 @@ func TestMerge(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	verified(t, out)
-	d, err := Open(out)
+	d, err := dataset.Open(out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,11 +50,11 @@ func TestMerge(t *testing.T) {
 	}
 
 	part := filepath.Join(root, "part")
-	if got, err = Merge(shards[:2], part, nil); err != nil || got.Homes != 4 || got.Of != 5 {
+	if got, err = dataset.Merge(shards[:2], part, nil); err != nil || got.Homes != 4 || got.Of != 5 {
 		t.Fatalf("%+v %v", got, err)
 	}
 	verified(t, part)
-	if got, err = Merge([]string{part, shards[2]}, filepath.Join(root, "later"), nil); err != nil || got.Digest != want.Manifest.Digest() {
+	if got, err = dataset.Merge([]string{part, shards[2]}, filepath.Join(root, "later"), nil); err != nil || got.Digest != want.Manifest.Digest() {
 		t.Errorf("%+v %v", got, err)
 	}
 }
@@ -60,29 +62,29 @@ func TestMerge(t *testing.T) {
 // A damaged shard is told, and leaves no data set behind, where its files are linked, too.
 func TestMergeFindsDamage(t *testing.T) {
 	root := t.TempDir()
-	d := newRun(2, CapturesAll, 0).whole(t, filepath.Join(root, "set"), "", every)
-	flip(t, filepath.Join(d.Dir, HomeDir(1), FilePackets), 200)
+	d := newRun(2, dataset.CapturesAll, 0).whole(t, filepath.Join(root, "set"), "", every)
+	flip(t, filepath.Join(d.Dir, dataset.HomeDir(1), dataset.FilePackets), 200)
 	out := filepath.Join(root, "merged")
-	if _, err := Merge([]string{d.Dir}, out, nil); err == nil || !strings.Contains(err.Error(), HomeDir(1)+"/"+FilePackets+": sha256 differs") {
+	if _, err := dataset.Merge([]string{d.Dir}, out, nil); err == nil || !strings.Contains(err.Error(), dataset.HomeDir(1)+"/"+dataset.FilePackets+": sha256 differs") {
 		t.Errorf("%v", err)
 	}
-	if err := CheckEmpty(out); err != nil {
+	if err := dataset.CheckEmpty(out); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestMergeRefuses(t *testing.T) {
 	root := t.TempDir()
-	r := newRun(4, CapturesNone, 0)
+	r := newRun(4, dataset.CapturesNone, 0)
 	even := func(home int) bool { return home%2 == 0 }
 	a := r.whole(t, filepath.Join(root, "a"), "1/2", even).Dir
 	b := r.whole(t, filepath.Join(root, "b"), "2/2", func(home int) bool { return !even(home) }).Dir
 	again := r.whole(t, filepath.Join(root, "again"), "1/2", even).Dir
-	seed := newRun(4, CapturesNone, 0)
+	seed := newRun(4, dataset.CapturesNone, 0)
 	seed.m.Seed++
 	other := seed.whole(t, filepath.Join(root, "other"), "2/2", func(home int) bool { return !even(home) }).Dir
 	unfinished := filepath.Join(root, "unfinished")
-	if _, _, err := OpenOrCreate(unfinished, r.m, []byte("x")); err != nil {
+	if _, _, err := dataset.OpenOrCreate(unfinished, r.m, []byte("x")); err != nil {
 		t.Fatal(err)
 	}
 	occupied := filepath.Join(root, "occupied")
@@ -99,8 +101,8 @@ func TestMergeRefuses(t *testing.T) {
 		{[]string{a, filepath.Join(root, "nothing")}, "out", "not a data set"},
 		{[]string{a, b}, "occupied", "holds something already"},
 	} {
-		_, err := Merge(c.dirs, filepath.Join(root, c.out), nil)
-		var in *InputError
+		_, err := dataset.Merge(c.dirs, filepath.Join(root, c.out), nil)
+		var in *dataset.InputError
 		if !errors.As(err, &in) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v", c.want, err)
 		}
@@ -109,13 +111,13 @@ func TestMergeRefuses(t *testing.T) {
 		}
 	}
 	// A home that is not there after all: nothing that looks like a data set is left.
-	if err := os.Remove(filepath.Join(b, HomeDir(1), FilePackets)); err != nil {
+	if err := os.Remove(filepath.Join(b, dataset.HomeDir(1), dataset.FilePackets)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Merge([]string{a, b}, filepath.Join(root, "out"), nil); err == nil {
+	if _, err := dataset.Merge([]string{a, b}, filepath.Join(root, "out"), nil); err == nil {
 		t.Error("a home without rows was merged")
 	}
-	if err := CheckEmpty(filepath.Join(root, "out")); err != nil {
+	if err := dataset.CheckEmpty(filepath.Join(root, "out")); err != nil {
 		t.Error(err)
 	}
 }

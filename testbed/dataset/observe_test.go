@@ -1,8 +1,10 @@
-package dataset
+package dataset_test
 
 import (
 	"encoding/binary"
 	"testing"
+
+	"glasshouse/testbed/dataset"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -22,28 +24,28 @@ func TestObserve(t *testing.T) {
 		name string
 		dir  int8
 		ip   []byte
-		want Observation
+		want dataset.Observation
 	}{
-		{"tls up", 1, tcp(home, cloud, 40000, 443, 0x18, record), Observation{IPProto: 6, LocalPort: 40000, RemotePort: 443, TCPFlags: 0x18, PayloadLength: 41, AppProto: AppTLS}},
-		{"tls down", -1, tcp(cloud, home, 443, 40000, 0x18, record), Observation{IPProto: 6, LocalPort: 40000, RemotePort: 443, TCPFlags: 0x18, PayloadLength: 41, AppProto: AppTLS}},
-		{"ack", 1, tcp(home, cloud, 40000, 443, 0x10, nil), Observation{IPProto: 6, LocalPort: 40000, RemotePort: 443, TCPFlags: 0x10, AppProto: AppNone}},
-		{"http", 1, tcp(home, cloud, 40000, 80, 0x18, []byte("GET /x HTTP/1.1\r\n")), Observation{IPProto: 6, LocalPort: 40000, RemotePort: 80, TCPFlags: 0x18, PayloadLength: 17, AppProto: AppHTTP}},
-		{"dns", 1, udp(home, cloud, 40001, 53, []byte{1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1}), Observation{IPProto: 17, LocalPort: 40001, RemotePort: 53, PayloadLength: 13, AppProto: AppDNS}},
-		{"ntp", 1, udp(home, cloud, 40001, 123, ntp), Observation{IPProto: 17, LocalPort: 40001, RemotePort: 123, PayloadLength: 48, AppProto: AppNTP}},
-		{"wireguard", -1, udp(cloud, home, 51820, 40001, wg), Observation{IPProto: 17, LocalPort: 40001, RemotePort: 51820, PayloadLength: 128, AppProto: AppWireGuard}},
-		{"quic", 1, udp(home, cloud, 40001, 443, []byte{0xc3, 0, 0, 0, 1, 8, 9, 9}), Observation{IPProto: 17, LocalPort: 40001, RemotePort: 443, PayloadLength: 8, AppProto: AppQUIC}},
-		{"plain udp", 1, udp(home, cloud, 40001, 8053, make([]byte, 37)), Observation{IPProto: 17, LocalPort: 40001, RemotePort: 8053, PayloadLength: 37, AppProto: AppNone}},
-		{"first fragment", 1, first, Observation{IPProto: 17, LocalPort: 40001, RemotePort: 8053, PayloadLength: 40, AppProto: AppNone}},
-		{"damaged options", 1, options, Observation{IPProto: 6, LocalPort: 40000, RemotePort: 443, TCPFlags: 0x10, PayloadLength: 3, AppProto: AppNone}},
-		{"mqtt down", -1, tcp(cloud, home, 1883, 40000, 0x18, []byte{0xd0, 0}), Observation{IPProto: 6, LocalPort: 40000, RemotePort: 1883, TCPFlags: 0x18, PayloadLength: 2, AppProto: AppMQTT}},
-		{"middle of an mqtt message", 1, tcp(home, cloud, 40000, 1883, 0x18, []byte{0xd7, 1}), Observation{IPProto: 6, LocalPort: 40000, RemotePort: 1883, TCPFlags: 0x18, PayloadLength: 2, AppProto: AppNone}},
-		{"no tls", 1, tcp(home, cloud, 40000, 443, 0x18, []byte{23, 3, 9, 0, 1, 0}), Observation{IPProto: 6, LocalPort: 40000, RemotePort: 443, TCPFlags: 0x18, PayloadLength: 6, AppProto: AppNone}},
-		{"icmp", 1, append(udp(home, cloud, 0, 0, nil)[:9], append([]byte{1}, udp(home, cloud, 0x0800, 0, nil)[10:]...)...), Observation{IPProto: 1, AppProto: AppNone}},
-		{"later fragment", 1, fragment, Observation{IPProto: 17, AppProto: AppNone}},
+		{"tls up", 1, tcp(home, cloud, 40000, 443, 0x18, record), dataset.Observation{IPProto: 6, LocalPort: 40000, RemotePort: 443, TCPFlags: 0x18, PayloadLength: 41, AppProto: dataset.AppTLS}},
+		{"tls down", -1, tcp(cloud, home, 443, 40000, 0x18, record), dataset.Observation{IPProto: 6, LocalPort: 40000, RemotePort: 443, TCPFlags: 0x18, PayloadLength: 41, AppProto: dataset.AppTLS}},
+		{"ack", 1, tcp(home, cloud, 40000, 443, 0x10, nil), dataset.Observation{IPProto: 6, LocalPort: 40000, RemotePort: 443, TCPFlags: 0x10, AppProto: dataset.AppNone}},
+		{"http", 1, tcp(home, cloud, 40000, 80, 0x18, []byte("GET /x HTTP/1.1\r\n")), dataset.Observation{IPProto: 6, LocalPort: 40000, RemotePort: 80, TCPFlags: 0x18, PayloadLength: 17, AppProto: dataset.AppHTTP}},
+		{"dns", 1, udp(home, cloud, 40001, 53, []byte{1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1}), dataset.Observation{IPProto: 17, LocalPort: 40001, RemotePort: 53, PayloadLength: 13, AppProto: dataset.AppDNS}},
+		{"ntp", 1, udp(home, cloud, 40001, 123, ntp), dataset.Observation{IPProto: 17, LocalPort: 40001, RemotePort: 123, PayloadLength: 48, AppProto: dataset.AppNTP}},
+		{"wireguard", -1, udp(cloud, home, 51820, 40001, wg), dataset.Observation{IPProto: 17, LocalPort: 40001, RemotePort: 51820, PayloadLength: 128, AppProto: dataset.AppWireGuard}},
+		{"quic", 1, udp(home, cloud, 40001, 443, []byte{0xc3, 0, 0, 0, 1, 8, 9, 9}), dataset.Observation{IPProto: 17, LocalPort: 40001, RemotePort: 443, PayloadLength: 8, AppProto: dataset.AppQUIC}},
+		{"plain udp", 1, udp(home, cloud, 40001, 8053, make([]byte, 37)), dataset.Observation{IPProto: 17, LocalPort: 40001, RemotePort: 8053, PayloadLength: 37, AppProto: dataset.AppNone}},
+		{"first fragment", 1, first, dataset.Observation{IPProto: 17, LocalPort: 40001, RemotePort: 8053, PayloadLength: 40, AppProto: dataset.AppNone}},
+		{"damaged options", 1, options, dataset.Observation{IPProto: 6, LocalPort: 40000, RemotePort: 443, TCPFlags: 0x10, PayloadLength: 3, AppProto: dataset.AppNone}},
+		{"mqtt down", -1, tcp(cloud, home, 1883, 40000, 0x18, []byte{0xd0, 0}), dataset.Observation{IPProto: 6, LocalPort: 40000, RemotePort: 1883, TCPFlags: 0x18, PayloadLength: 2, AppProto: dataset.AppMQTT}},
+		{"middle of an mqtt message", 1, tcp(home, cloud, 40000, 1883, 0x18, []byte{0xd7, 1}), dataset.Observation{IPProto: 6, LocalPort: 40000, RemotePort: 1883, TCPFlags: 0x18, PayloadLength: 2, AppProto: dataset.AppNone}},
+		{"no tls", 1, tcp(home, cloud, 40000, 443, 0x18, []byte{23, 3, 9, 0, 1, 0}), dataset.Observation{IPProto: 6, LocalPort: 40000, RemotePort: 443, TCPFlags: 0x18, PayloadLength: 6, AppProto: dataset.AppNone}},
+		{"icmp", 1, append(udp(home, cloud, 0, 0, nil)[:9], append([]byte{1}, udp(home, cloud, 0x0800, 0, nil)[10:]...)...), dataset.Observation{IPProto: 1, AppProto: dataset.AppNone}},
+		{"later fragment", 1, fragment, dataset.Observation{IPProto: 17, AppProto: dataset.AppNone}},
 	} {
 		want := c.want
 		want.TsNs, want.Dir, want.Length, want.RemoteAddr = 7, c.dir, int32(14+len(c.ip)), "198.18.1.2"
-		if diff := cmp.Diff(want, NewParser().Observe(7, c.dir, ethernet(c.ip))); diff != "" {
+		if diff := cmp.Diff(want, dataset.NewParser().Observe(7, c.dir, ethernet(c.ip))); diff != "" {
 			t.Errorf("%s: %s", c.name, diff)
 		}
 	}
@@ -60,8 +62,8 @@ func TestObserveIPv6(t *testing.T) {
 	binary.BigEndian.PutUint16(b[44:], 12)
 	frame := ethernet(b)
 	frame[12], frame[13] = 0x86, 0xdd
-	p := NewParser()
-	want := Observation{TsNs: 7, Dir: -1, Length: 66, IPProto: 17, LocalPort: 6000, RemotePort: 5000, RemoteAddr: "fd00::1", PayloadLength: 4, AppProto: AppNone}
+	p := dataset.NewParser()
+	want := dataset.Observation{TsNs: 7, Dir: -1, Length: 66, IPProto: 17, LocalPort: 6000, RemotePort: 5000, RemoteAddr: "fd00::1", PayloadLength: 4, AppProto: dataset.AppNone}
 	if diff := cmp.Diff(want, p.Observe(7, -1, frame)); diff != "" {
 		t.Error(diff)
 	}
@@ -71,7 +73,7 @@ func TestObserveIPv6(t *testing.T) {
 }
 
 func BenchmarkObserve(b *testing.B) {
-	p := NewParser()
+	p := dataset.NewParser()
 	frame := ethernet(tcp(home, cloud, 4000, 443, 0x18, append([]byte{23, 3, 3, 4, 0}, make([]byte, 1024)...)))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -109,10 +109,10 @@ func createPackets(path string) (*packetWriter, error) {
 	return w, err
 }
 
-// packetSchema is the schema that the library derives from packetRecord, as it would write it.
+// packetSchema is the schema that the library derives from PacketRecord, as it would write it.
 func packetSchema() (*format.FileMetaData, error) {
 	var b bytes.Buffer
-	w := parquet.NewGenericWriter[packetRecord](&b)
+	w := parquet.NewGenericWriter[PacketRecord](&b)
 	if err := w.Close(); err != nil {
 		return nil, err
 	}

@@ -24,8 +24,8 @@ type parquetWriter[T any] struct {
 	group int
 }
 
-// createParquet creates a file, over one that is there, whose columns are the fields of T.
-func createParquet[T any](path string) (*parquetWriter[T], error) {
+// CreateParquet creates a file, over one that is there, whose columns are the fields of T.
+func CreateParquet[T any](path string) (*parquetWriter[T], error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ func rowOf(r *Row, i int64) {
 
 // The columns' types, as readers other than ours see them.
 func TestParquetSchema(t *testing.T) {
-	got := parquet.SchemaOf(packetRecord{}).String()
+	got := parquet.SchemaOf(PacketRecord{}).String()
 	for _, want := range []string{
 		"required int64 ts_ns", "required int64 frame", "required int32 dir (INT(8,true))", "required int32 length",
 		"required int32 ip_proto (INT(8,false))", "required int32 local_port (INT(16,false))", "required int32 remote_port (INT(16,false))",
@@ -71,14 +71,14 @@ func TestParquetSchema(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
 	}
-	documented := packetColumns()
-	for i, c := range parquet.SchemaOf(packetRecord{}).Columns() {
+	documented := PacketColumns()
+	for i, c := range parquet.SchemaOf(PacketRecord{}).Columns() {
 		if documented[i].Name != c[0] {
 			t.Errorf("column %d is %s, the card says %s", i, c[0], documented[i].Name)
 		}
 	}
-	documented = eventColumns()
-	for i, c := range parquet.SchemaOf(eventRecord{}).Columns() {
+	documented = EventColumns()
+	for i, c := range parquet.SchemaOf(EventRecord{}).Columns() {
 		if documented[i].Name != c[0] {
 			t.Errorf("column %d of events is %s, the card says %s", i, c[0], documented[i].Name)
 		}

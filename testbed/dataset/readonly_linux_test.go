@@ -1,4 +1,4 @@
-package dataset
+package dataset_test
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"glasshouse/testbed/dataset"
 )
 
 const readOnlyDir = "GLASSHOUSE_TEST_READ_ONLY_DIR"
@@ -14,14 +16,14 @@ const readOnlyDir = "GLASSHOUSE_TEST_READ_ONLY_DIR"
 // TestCompleteOnReadOnlyDisk: a complete data set on a disk that cannot be written is found complete. The disk is a read-only mount in a
 // namespace of a child's own: root may write wherever modes forbid it.
 func TestCompleteOnReadOnlyDisk(t *testing.T) {
-	m := Manifest{Scenario: "x", RunHomes: 1, Captures: CapturesNone}
+	m := dataset.Manifest{Scenario: "x", RunHomes: 1, Captures: dataset.CapturesNone}
 	if dir := os.Getenv(readOnlyDir); dir != "" {
 		onReadOnlyDisk(t, dir, m)
 		return
 	}
 	dir := t.TempDir()
 	set := filepath.Join(dir, "set")
-	s, _, err := OpenOrCreate(set, m, []byte("name: x\n"))
+	s, _, err := dataset.OpenOrCreate(set, m, []byte("name: x\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +49,7 @@ func TestCompleteOnReadOnlyDisk(t *testing.T) {
 	}
 }
 
-func onReadOnlyDisk(t *testing.T, dir string, m Manifest) {
+func onReadOnlyDisk(t *testing.T, dir string, m dataset.Manifest) {
 	if err := syscall.Mount(dir, dir, "", syscall.MS_BIND, ""); err != nil {
 		t.Skip("no bind mount here: ", err)
 	}
@@ -57,8 +59,8 @@ func onReadOnlyDisk(t *testing.T, dir string, m Manifest) {
 	if err := os.WriteFile(filepath.Join(dir, "x"), nil, 0o600); err == nil {
 		t.Fatal("the disk can be written")
 	}
-	_, found, err := OpenOrCreate(filepath.Join(dir, "set"), m, []byte("name: x\n"))
-	if err != nil || found != FoundComplete {
+	_, found, err := dataset.OpenOrCreate(filepath.Join(dir, "set"), m, []byte("name: x\n"))
+	if err != nil || found != dataset.FoundComplete {
 		t.Errorf("found %d: %v", found, err)
 	}
 }

@@ -2,8 +2,8 @@ package dataset
 
 import "glasshouse/emulator/packet"
 
-// packetRecord is a row of packets.parquet. The columns are the contract's.
-type packetRecord struct {
+// PacketRecord is a row of packets.parquet. The columns are the contract's.
+type PacketRecord struct {
 	TsNs          int64  `parquet:"ts_ns,delta"`
 	Frame         int64  `parquet:"frame,delta"`
 	Dir           int8   `parquet:"dir,dict"`
@@ -28,8 +28,8 @@ type packetRecord struct {
 	Lost     bool   `parquet:"label_lost"`
 }
 
-// eventRecord is a row of events.parquet.
-type eventRecord struct {
+// EventRecord is a row of events.parquet.
+type EventRecord struct {
 	Event    int64  `parquet:"event,delta"`
 	Device   string `parquet:"device,dict"`
 	Unit     string `parquet:"unit,dict"`
@@ -43,7 +43,7 @@ type eventRecord struct {
 	Kit      string `parquet:"kit,dict"`
 }
 
-func (rec *packetRecord) row() Row {
+func (rec *PacketRecord) row() Row {
 	r := Row{
 		Observation: Observation{
 			TsNs: rec.TsNs, Frame: rec.Frame, Dir: rec.Dir, Length: rec.Length, IPProto: rec.IPProto, LocalPort: rec.LocalPort,
@@ -71,14 +71,14 @@ func nullable(v int64) *int64 {
 	return &v
 }
 
-func (e *Event) record() eventRecord {
-	return eventRecord{
+func (e *Event) record() EventRecord {
+	return EventRecord{
 		Event: e.Event, Device: e.Device, Unit: e.Unit, Activity: e.Activity, Trigger: e.Trigger, Actor: e.Actor,
 		TScript: e.TScript, TStart: nullable(e.TStart), TEnd: nullable(e.TEnd), Outcome: e.Outcome, Kit: e.Kit,
 	}
 }
 
-func (rec *eventRecord) event() Event {
+func (rec *EventRecord) event() Event {
 	e := Event{
 		Event: rec.Event, Device: rec.Device, Unit: rec.Unit, Activity: rec.Activity, Trigger: rec.Trigger, Actor: rec.Actor,
 		TScript: rec.TScript, TStart: -1, TEnd: -1, Outcome: rec.Outcome, Kit: rec.Kit,
@@ -95,7 +95,7 @@ func (rec *eventRecord) event() Event {
 // ReadRows gives the rows of a packets.parquet in order. The row is valid until yield returns.
 func ReadRows(path string, yield func(*Row) error) error {
 	var r Row
-	return readParquet(path, func(rec *packetRecord) error {
+	return readParquet(path, func(rec *PacketRecord) error {
 		r = rec.row()
 		return yield(&r)
 	})
@@ -103,7 +103,7 @@ func ReadRows(path string, yield func(*Row) error) error {
 
 // ReadEvents gives the rows of an events.parquet in order.
 func ReadEvents(path string, yield func(*Event) error) error {
-	return readParquet(path, func(rec *eventRecord) error {
+	return readParquet(path, func(rec *EventRecord) error {
 		e := rec.event()
 		return yield(&e)
 	})

@@ -1,4 +1,4 @@
-package dataset
+package dataset_test
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+
+	"glasshouse/testbed/dataset"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -20,8 +22,8 @@ func TestRepairOfKilledRuns(t *testing.T) {
 		n++
 		dir := filepath.Join(root, strconv.Itoa(n))
 		write(t, dir, 120, true)
-		for _, f := range []string{FileLAN, FileWAN, "rows.journal", "events.journal"} {
-			path := filepath.Join(dir, HomeDir(0), f)
+		for _, f := range []string{dataset.FileLAN, dataset.FileWAN, "rows.journal", "events.journal"} {
+			path := filepath.Join(dir, dataset.HomeDir(0), f)
 			st, err := os.Stat(path)
 			if err != nil {
 				t.Fatal(err)
@@ -37,7 +39,7 @@ func TestRepairOfKilledRuns(t *testing.T) {
 			}
 		}
 		if rapid.Bool().Draw(t, "killed while the manifest was written") {
-			if err := os.WriteFile(filepath.Join(dir, FileManifest+".part"), []byte("{"), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, dataset.FileManifest+".part"), []byte("{"), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -55,14 +57,14 @@ func checkRepair(t interface {
 }, dir string,
 ) {
 	t.Helper()
-	if v, err := Verify(dir, false); err != nil || v.OK {
+	if v, err := dataset.Verify(dir, false); err != nil || v.OK {
 		t.Fatalf("a killed run verifies: %+v %v", v, err)
 	}
-	v, err := Verify(dir, true)
+	v, err := dataset.Verify(dir, true)
 	if err != nil || !v.OK {
 		t.Fatalf("after repair: %+v %v", v, err)
 	}
-	d, err := Open(dir)
+	d, err := dataset.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,10 +73,10 @@ func checkRepair(t interface {
 	for _, n := range c.Drops {
 		drops += n
 	}
-	if c.LAN != c.WAN-c.WithoutLAN+c.Local+drops || d.Manifest.State != StateCut || d.Manifest.Valid || len(d.Manifest.Reasons) == 0 {
+	if c.LAN != c.WAN-c.WithoutLAN+c.Local+drops || d.Manifest.State != dataset.StateCut || d.Manifest.Valid || len(d.Manifest.Reasons) == 0 {
 		t.Fatalf("after repair the manifest says %+v", d.Manifest)
 	}
-	again, err := Verify(dir, true)
+	again, err := dataset.Verify(dir, true)
 	if err != nil || !again.OK || again.Checked != v.Checked || len(again.Repaired) != 0 {
 		t.Fatalf("repair is not idempotent: %+v %v", again, err)
 	}
@@ -84,19 +86,19 @@ func checkRepair(t interface {
 func TestRepairBetweenSteps(t *testing.T) {
 	for name, kill := range map[string]func(home string) error{
 		"before the home":   os.RemoveAll,
-		"after the Parquet": buildParquet,
+		"after the Parquet": dataset.BuildParquet,
 		"a journal is left": func(home string) error {
-			err := buildParquet(home)
+			err := dataset.BuildParquet(home)
 			return errors.Join(err, os.WriteFile(filepath.Join(home, "events.journal"), []byte("{}\n"), 0o644))
 		},
 		"half a Parquet file": func(home string) error {
-			return os.WriteFile(filepath.Join(home, FilePackets), []byte("PAR1"), 0o644)
+			return os.WriteFile(filepath.Join(home, dataset.FilePackets), []byte("PAR1"), 0o644)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "set")
 			write(t, dir, 60, true)
-			if err := kill(filepath.Join(dir, HomeDir(0))); err != nil {
+			if err := kill(filepath.Join(dir, dataset.HomeDir(0))); err != nil {
 				t.Fatal(err)
 			}
 			checkRepair(t, dir)
@@ -108,7 +110,7 @@ func TestRepairBetweenSteps(t *testing.T) {
 func TestRepairKeepsOpenEvents(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "set")
 	write(t, dir, 95, true)
-	journal := filepath.Join(dir, HomeDir(0), "events.journal")
+	journal := filepath.Join(dir, dataset.HomeDir(0), "events.journal")
 	b, err := os.ReadFile(journal)
 	if err != nil {
 		t.Fatal(err)
@@ -118,13 +120,13 @@ func TestRepairKeepsOpenEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkRepair(t, dir)
-	d, err := Open(dir)
+	d, err := dataset.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := int64(0)
-	if err := d.Events(func(_ int, e *Event) error {
-		want := Event{Event: n, Device: "some-device", Unit: "some-device", Activity: "heartbeat", TScript: 10*n + 9, TStart: -1, TEnd: -1, Outcome: "ok"}
+	if err := d.Events(func(_ int, e *dataset.Event) error {
+		want := dataset.Event{Event: n, Device: "some-device", Unit: "some-device", Activity: "heartbeat", TScript: 10*n + 9, TStart: -1, TEnd: -1, Outcome: "ok"}
 		if n >= 7 {
 			want.TScript, want.Outcome, want.Trigger, want.Actor = -1, "cut", "unknown", "unknown"
 		}

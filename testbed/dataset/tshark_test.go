@@ -1,4 +1,4 @@
-package dataset
+package dataset_test
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/dataset/datasettest"
 )
 
@@ -15,18 +16,18 @@ func TestTsharkReads(t *testing.T) {
 	tshark := datasettest.Need(t, "tshark")
 	dir := filepath.Join(t.TempDir(), "set")
 	write(t, dir, 50, false)
-	d, err := Open(dir)
+	d, err := dataset.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(d.HomePath(0), FileWAN)
+	path := filepath.Join(d.HomePath(0), dataset.FileWAN)
 	out, err := exec.Command(tshark, "-r", path, "-T", "fields", "-e", "frame.number", "-e", "frame.time_epoch", "-e", "frame.len",
 		"-e", "frame.interface_name", "-e", "udp.dstport", "-e", "_ws.malformed").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
-	if err := d.Rows(func(_ int, r *Row) error {
+	if err := d.Rows(func(_ int, r *dataset.Row) error {
 		to := r.RemotePort
 		if r.Dir < 0 {
 			to = r.LocalPort

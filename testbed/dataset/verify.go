@@ -70,7 +70,7 @@ func unfinished(d *Dataset) string {
 }
 
 func verifyHashes(d *Dataset, v *VerifyResult) {
-	have, err := hashAll(d.Dir, func(string) bool { return true })
+	have, err := HashAll(d.Dir, func(string) bool { return true })
 	if err != nil {
 		v.problem("%v", err)
 		return

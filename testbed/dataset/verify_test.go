@@ -1,4 +1,4 @@
-package dataset
+package dataset_test
 
 import (
 	"encoding/json"
@@ -7,21 +7,23 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"glasshouse/testbed/dataset"
 )
 
 func TestRoundTripAndVerify(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "set")
 	write(t, dir, 500, false)
-	v, err := Verify(dir, false)
+	v, err := dataset.Verify(dir, false)
 	if err != nil || !v.OK || v.Checked != 500 {
 		t.Fatalf("%+v %v", v, err)
 	}
-	d, err := Open(dir)
+	d, err := dataset.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := int64(0)
-	if err := d.Rows(func(_ int, r *Row) error {
+	if err := d.Rows(func(_ int, r *dataset.Row) error {
 		n++
 		if r.Frame != n || r.Event != (n-1)/10 || r.LANFrame != n || r.RemoteAddr != "198.18.1.2" || r.RemotePort != 8053 {
 			t.Fatalf("row %d: %+v", n, r)
@@ -34,11 +36,11 @@ func TestRoundTripAndVerify(t *testing.T) {
 		t.Error("no digest")
 	}
 	var doc map[string]any
-	b, err := os.ReadFile(filepath.Join(dir, FileCroissant))
+	b, err := os.ReadFile(filepath.Join(dir, dataset.FileCroissant))
 	if err != nil || json.Unmarshal(b, &doc) != nil {
 		t.Errorf("croissant.json: %v", err)
 	}
-	if err := CheckEmpty(dir); !errors.Is(err, ErrOccupied) {
+	if err := dataset.CheckEmpty(dir); !errors.Is(err, dataset.ErrOccupied) {
 		t.Errorf("a data set is no empty directory: %v", err)
 	}
 }
@@ -48,11 +50,11 @@ func TestVerifyFindsTampering(t *testing.T) {
 	for name, tamper := range map[string]func(t *testing.T, dir string){
 		"a byte of the capture": func(t *testing.T, dir string) {
 			t.Helper()
-			flip(t, filepath.Join(dir, HomeDir(0), FileWAN), 5000)
+			flip(t, filepath.Join(dir, dataset.HomeDir(0), dataset.FileWAN), 5000)
 		},
 		"the events": func(t *testing.T, dir string) {
 			t.Helper()
-			flip(t, filepath.Join(dir, HomeDir(0), FileEvents), 60)
+			flip(t, filepath.Join(dir, dataset.HomeDir(0), dataset.FileEvents), 60)
 		},
 		"a file more": func(t *testing.T, dir string) {
 			t.Helper()
@@ -62,44 +64,44 @@ func TestVerifyFindsTampering(t *testing.T) {
 		},
 		"a file less": func(t *testing.T, dir string) {
 			t.Helper()
-			if err := os.Remove(filepath.Join(dir, FileScenario)); err != nil {
+			if err := os.Remove(filepath.Join(dir, dataset.FileScenario)); err != nil {
 				t.Fatal(err)
 			}
 		},
 		"the manifest's count": func(t *testing.T, dir string) {
 			t.Helper()
-			edit(t, dir, func(m *Manifest) { m.Counts.WAN++ })
+			edit(t, dir, func(m *dataset.Manifest) { m.Counts.WAN++ })
 		},
 		"the device's address": func(t *testing.T, dir string) {
 			t.Helper()
-			edit(t, dir, func(m *Manifest) { m.Homes[0].Devices[0].MAC = "02:00:00:00:00:02" })
+			edit(t, dir, func(m *dataset.Manifest) { m.Homes[0].Devices[0].MAC = "02:00:00:00:00:02" })
 		},
 		"the count of events": func(t *testing.T, dir string) {
 			t.Helper()
-			edit(t, dir, func(m *Manifest) { m.Counts.Events++ })
+			edit(t, dir, func(m *dataset.Manifest) { m.Counts.Events++ })
 		},
 		"a LAN frame more": func(t *testing.T, dir string) {
 			t.Helper()
-			edit(t, dir, func(m *Manifest) { m.Counts.LAN-- })
+			edit(t, dir, func(m *dataset.Manifest) { m.Counts.LAN-- })
 		},
 		"the vocabulary": func(t *testing.T, dir string) {
 			t.Helper()
-			edit(t, dir, func(m *Manifest) { m.Vocabulary["label_activity"] = []string{"none"} })
+			edit(t, dir, func(m *dataset.Manifest) { m.Vocabulary["label_activity"] = []string{"none"} })
 		},
 		"a name on the WAN": func(t *testing.T, dir string) {
 			t.Helper()
-			b, err := os.ReadFile(filepath.Join(dir, HomeDir(0), FileWAN))
+			b, err := os.ReadFile(filepath.Join(dir, dataset.HomeDir(0), dataset.FileWAN))
 			if err != nil {
 				t.Fatal(err)
 			}
-			edit(t, dir, func(m *Manifest) { m.Homes[0].Devices[0].Unit = string(b[1010:1016]) })
+			edit(t, dir, func(m *dataset.Manifest) { m.Homes[0].Devices[0].Unit = string(b[1010:1016]) })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "set")
 			write(t, dir, 200, false)
 			tamper(t, dir)
-			if v, err := Verify(dir, false); err != nil || v.OK {
+			if v, err := dataset.Verify(dir, false); err != nil || v.OK {
 				t.Errorf("not found: %+v %v", v, err)
 			}
 		})
@@ -118,63 +120,63 @@ func flip(t *testing.T, path string, at int) {
 	}
 }
 
-func edit(t *testing.T, dir string, f func(*Manifest)) {
+func edit(t *testing.T, dir string, f func(*dataset.Manifest)) {
 	t.Helper()
-	d, err := Open(dir)
+	d, err := dataset.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f(&d.Manifest)
-	if err := (&Set{dir: dir, Manifest: d.Manifest}).write(); err != nil {
+	if err := (&dataset.Set{dir: dir, Manifest: d.Manifest}).write(); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // Each column of a row is held against the frame, the vocabulary, the events or the LAN, even where every hash is right.
 func TestVerifyFindsWrongRows(t *testing.T) {
-	for name, spoil := range map[string]func(*Row){
-		"ts_ns":                  func(r *Row) { r.TsNs++ },
-		"frame":                  func(r *Row) { r.Frame++ },
-		"dir":                    func(r *Row) { r.Dir = -r.Dir },
-		"no dir":                 func(r *Row) { r.Dir = 0 },
-		"length":                 func(r *Row) { r.Length++ },
-		"ip_proto":               func(r *Row) { r.IPProto = 6 },
-		"local_port":             func(r *Row) { r.LocalPort++ },
-		"remote_port":            func(r *Row) { r.RemotePort++ },
-		"tcp_flags":              func(r *Row) { r.TCPFlags = 2 },
-		"remote_addr":            func(r *Row) { r.RemoteAddr = "198.18.1.3" },
-		"payload_length":         func(r *Row) { r.PayloadLength-- },
-		"app_proto":              func(r *Row) { r.AppProto = AppQUIC },
-		"label_device":           func(r *Row) { r.Device = "another" },
-		"another device's name":  func(r *Row) { r.Device = "other-device" },
-		"label_class":            func(r *Row) { r.Class = "noise" },
-		"label_kind":             func(r *Row) { r.Kind = "phone" },
-		"label_category":         func(r *Row) { r.Category = "speaker" },
-		"label_unit":             func(r *Row) { r.Unit = "gateway" },
-		"label_role":             func(r *Row) { r.Role = "chatter" },
-		"label_event":            func(r *Row) { r.Event = 1 << 40 },
-		"label_lan_frame's end":  func(r *Row) { r.LANFrame = 1 << 40 },
-		"label_lan_frame's sign": func(r *Row) { r.LANFrame = -1 },
-		"label_lan_frame twice":  func(r *Row) { r.LANFrame-- },
-		"no label_lan_frame":     func(r *Row) { r.LANFrame = 0 },
+	for name, spoil := range map[string]func(*dataset.Row){
+		"ts_ns":                  func(r *dataset.Row) { r.TsNs++ },
+		"frame":                  func(r *dataset.Row) { r.Frame++ },
+		"dir":                    func(r *dataset.Row) { r.Dir = -r.Dir },
+		"no dir":                 func(r *dataset.Row) { r.Dir = 0 },
+		"length":                 func(r *dataset.Row) { r.Length++ },
+		"ip_proto":               func(r *dataset.Row) { r.IPProto = 6 },
+		"local_port":             func(r *dataset.Row) { r.LocalPort++ },
+		"remote_port":            func(r *dataset.Row) { r.RemotePort++ },
+		"tcp_flags":              func(r *dataset.Row) { r.TCPFlags = 2 },
+		"remote_addr":            func(r *dataset.Row) { r.RemoteAddr = "198.18.1.3" },
+		"payload_length":         func(r *dataset.Row) { r.PayloadLength-- },
+		"app_proto":              func(r *dataset.Row) { r.AppProto = dataset.AppQUIC },
+		"label_device":           func(r *dataset.Row) { r.Device = "another" },
+		"another device's name":  func(r *dataset.Row) { r.Device = "other-device" },
+		"label_class":            func(r *dataset.Row) { r.Class = "noise" },
+		"label_kind":             func(r *dataset.Row) { r.Kind = "phone" },
+		"label_category":         func(r *dataset.Row) { r.Category = "speaker" },
+		"label_unit":             func(r *dataset.Row) { r.Unit = "gateway" },
+		"label_role":             func(r *dataset.Row) { r.Role = "chatter" },
+		"label_event":            func(r *dataset.Row) { r.Event = 1 << 40 },
+		"label_lan_frame's end":  func(r *dataset.Row) { r.LANFrame = 1 << 40 },
+		"label_lan_frame's sign": func(r *dataset.Row) { r.LANFrame = -1 },
+		"label_lan_frame twice":  func(r *dataset.Row) { r.LANFrame-- },
+		"no label_lan_frame":     func(r *dataset.Row) { r.LANFrame = 0 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "set")
 			write(t, dir, 100, false)
-			path := filepath.Join(dir, HomeDir(0), FilePackets)
-			var rows []Row
-			if err := ReadRows(path, func(r *Row) error { rows = append(rows, *r); return nil }); err != nil {
+			path := filepath.Join(dir, dataset.HomeDir(0), dataset.FilePackets)
+			var rows []dataset.Row
+			if err := dataset.ReadRows(path, func(r *dataset.Row) error { rows = append(rows, *r); return nil }); err != nil {
 				t.Fatal(err)
 			}
 			spoil(&rows[49])
 			writeRecords(t, path, rows)
-			edit(t, dir, func(m *Manifest) {
+			edit(t, dir, func(m *dataset.Manifest) {
 				var err error
-				if m.Files, err = hashAll(dir, func(string) bool { return true }); err != nil {
+				if m.Files, err = dataset.HashAll(dir, func(string) bool { return true }); err != nil {
 					t.Fatal(err)
 				}
 			})
-			v, err := Verify(dir, false)
+			v, err := dataset.Verify(dir, false)
 			if err != nil || v.OK {
 				t.Fatalf("not found: %+v %v", v, err)
 			}
