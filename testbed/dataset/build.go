@@ -25,11 +25,11 @@ func BuildParquet(dir string) error {
 	if err := writeEvents(dir, events); err != nil {
 		return err
 	}
-	return removeJournals(dir)
+	return RemoveJournals(dir)
 }
 
-// removeJournals removes the rows first: while they are there, so are the events, and the Parquet files can be built again.
-func removeJournals(dir string) error {
+// RemoveJournals removes a home's journals, the rows first: while they are there, so are the events, and the Parquet files can be built again.
+func RemoveJournals(dir string) error {
 	for _, name := range []string{journalRows, journalEvent} {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err

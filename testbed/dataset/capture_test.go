@@ -75,7 +75,7 @@ func TestCaptureCutAnywhere(t *testing.T) {
 		if err := <-w.Barrier(); err != nil {
 			t.Fatal(err)
 		}
-		st, err := w.s.f.Stat()
+		st, err := os.Stat(path)
 		if err != nil {
 			t.Fatal(err)
 		}

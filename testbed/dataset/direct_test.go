@@ -339,7 +339,9 @@ func TestDirectHomeErrors(t *testing.T) {
 		spoil func(*DirectHome)
 		want  string
 	}{
-		"a row too few":      {func(d *DirectHome) { d.WAN(new(Observation), 1, 1, datasettest.UDP(datasettest.Home, datasettest.Cloud, 1, 2, nil), 28) }, "1 frames have 0 rows"},
+		"a row too few": {func(d *DirectHome) {
+			d.WAN(new(Observation), 1, 1, datasettest.UDP(datasettest.Home, datasettest.Cloud, 1, 2, nil), 28)
+		}, "1 frames have 0 rows"},
 		"a row out of order": {func(d *DirectHome) { d.Row(&Observation{Frame: 2}, packet.Lineage{}, false) }, "row 2 came in the place of row 1"},
 		"an event twice":     {func(d *DirectHome) { d.Event(&Event{}); d.Event(&Event{}) }, "event 0 came twice"},
 		"an event afar":      {func(d *DirectHome) { d.Event(&Event{Event: 1 << 40}) }, "numbers are dense"},

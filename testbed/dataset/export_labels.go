@@ -45,7 +45,7 @@ func ExportCSV(d *Dataset, out string, progress func(done, of int64)) (*ExportRe
 
 // ObservationColumns names the columns of AppendObservation, in order: home, and what packets.parquet has of what an observer sees.
 func ObservationColumns() []string {
-	out := []string{columnHome}
+	out := []string{"home"}
 	for _, c := range PacketColumns() {
 		if !strings.HasPrefix(c.Name, "label_") {
 			out = append(out, c.Name)

@@ -301,15 +301,15 @@ func (m *Manifest) collect(homes []homeRecord) map[string]string {
 	for i := range homes {
 		h := &homes[i]
 		m.Homes = append(m.Homes, h.Info)
-		m.Counts.add(&h.Counts)
-		m.Fidelity.add(&h.Fidelity)
+		m.Counts.Add(&h.Counts)
+		m.Fidelity.Add(&h.Fidelity)
 		maps.Copy(files, h.Files)
 	}
 	return files
 }
 
-// add makes f that of two homes: the worse lateness, and what was lost in both.
-func (f *Fidelity) add(o *Fidelity) {
+// Add makes f that of two homes: the worse lateness, and what was lost in both.
+func (f *Fidelity) Add(o *Fidelity) {
 	f.TimerP50Ns, f.TimerP99Ns = max(f.TimerP50Ns, o.TimerP50Ns), max(f.TimerP99Ns, o.TimerP99Ns)
 	f.TimerMaxNs = max(f.TimerMaxNs, o.TimerMaxNs)
 	f.Unattributed, f.Late = f.Unattributed+o.Unattributed, f.Late+o.Late

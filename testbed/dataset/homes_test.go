@@ -364,7 +364,7 @@ func TestRepairHomes(t *testing.T) {
 // Without captures, too, what was changed is found, even where every hash is right.
 func TestVerifyFindsWrongRowsWithoutCaptures(t *testing.T) {
 	for _, captures := range []string{dataset.CapturesWAN, dataset.CapturesNone} {
-		snaplen := map[string]int{CapturesWAN: 64}[captures]
+		snaplen := map[string]int{dataset.CapturesWAN: 64}[captures]
 		for name, spoil := range map[string]func(*dataset.Row){
 			"port":         func(r *dataset.Row) { r.RemotePort++ },
 			"time":         func(r *dataset.Row) { r.TsNs -= 1e9 },

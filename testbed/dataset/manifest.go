@@ -350,7 +350,8 @@ func (d *Dataset) Events(yield func(home int, e *Event) error) error {
 	return nil
 }
 
-func (c *Counts) add(o *Counts) {
+// Add adds another count.
+func (c *Counts) Add(o *Counts) {
 	c.LAN, c.WAN, c.Up, c.Down = c.LAN+o.LAN, c.WAN+o.WAN, c.Up+o.Up, c.Down+o.Down
 	c.Zigbee, c.BLE = c.Zigbee+o.Zigbee, c.BLE+o.BLE
 	c.WithoutLAN, c.Local, c.Events = c.WithoutLAN+o.WithoutLAN, c.Local+o.Local, c.Events+o.Events

@@ -94,8 +94,8 @@ func merged(sets []*Dataset) Manifest {
 	m.Valid, m.Reasons = true, []string{}
 	for _, d := range sets {
 		homes = append(homes, d.Manifest.Homes...)
-		counts.add(&d.Manifest.Counts)
-		fidelity.add(&d.Manifest.Fidelity)
+		counts.Add(&d.Manifest.Counts)
+		fidelity.Add(&d.Manifest.Fidelity)
 		for path, sum := range d.Manifest.Files {
 			if inHome(path) {
 				files[path] = sum

@@ -19,7 +19,7 @@ func TestParquetRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const rows = GroupRows + 3*batchRows + 17
+	const rows = GroupRows + 3*4096 + 17
 	var r Row
 	for i := range int64(rows) {
 		rowOf(&r, i)

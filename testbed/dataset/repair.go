@@ -29,7 +29,7 @@ func repair(d *Dataset, v *VerifyResult) error {
 			return err
 		}
 		h.Packets = r.counts.WAN
-		m.Counts.add(&r.counts)
+		m.Counts.Add(&r.counts)
 		last = max(last, r.last)
 		v.Repaired = append(v.Repaired, fmt.Sprintf("%s: %d packets and their rows", HomeDir(h.Home), h.Packets))
 	}
@@ -70,7 +70,7 @@ func (h *homeRepair) run() error {
 	if err != nil {
 		return err
 	}
-	built, err := h.built()
+	built, err := Built(h.dir)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (h *homeRepair) run() error {
 			return err
 		}
 	}
-	if err := removeJournals(h.dir); err != nil {
+	if err := RemoveJournals(h.dir); err != nil {
 		return err
 	}
 	if err := h.count(lan); err != nil {
@@ -88,48 +88,26 @@ func (h *homeRepair) run() error {
 	return h.mendAir()
 }
 
-// built tells whether the run got as far as its Parquet files: the journal of rows is removed once they are whole.
-func (h *homeRepair) built() (bool, error) {
-	if _, err := os.Stat(h.path(journalRows)); err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return false, err
-	}
-	_, err := os.Stat(h.path(FilePackets))
-	if errors.Is(err, fs.ErrNotExist) { // killed before the journal was made
-		return false, os.WriteFile(h.path(journalRows), []byte(journalMagic), 0o644)
-	}
-	return err == nil, err
-}
-
 // rebuild makes the Parquet files from the journals, of as many rows as have a frame and whose LAN frame is there.
 func (h *homeRepair) rebuild(lan, frames int64) error {
-	keep := frames
-	rows, err := readRowJournal(h.path(journalRows), func(r *Row) error {
-		if r.LANFrame > lan { // its LAN frame was not on disk yet
-			keep = min(keep, r.Frame-1)
-		}
-		return nil
-	})
+	keep, err := LabelledFrames(h.dir, lan, frames)
 	if err != nil {
 		return err
 	}
-	if keep = min(keep, rows); keep < frames {
+	if keep < frames {
 		h.v.Repaired = append(h.v.Repaired, fmt.Sprintf("%d frames had no label yet: left out", frames-keep))
 		if _, err := truncateCapture(h.path(FileWAN), linkEthernet, keep); err != nil {
 			return err
 		}
 	}
-	events, err := readEventJournal(h.path(journalEvent))
+	n, err := Rebuild(h.dir, keep)
 	if err != nil {
 		return err
 	}
-	open := newOpenEvents(events)
-	if err := buildRows(h.dir, keep, open.see); err != nil {
-		return err
-	}
-	if n := len(open.events); n > 0 {
+	if n > 0 {
 		h.v.Repaired = append(h.v.Repaired, fmt.Sprintf("%d events had not ended: added as cut, with what their packets tell of them", n))
 	}
-	return writeEvents(h.dir, append(events, open.events...))
+	return nil
 }
 
 func (h *homeRepair) count(lan int64) error {

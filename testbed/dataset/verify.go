@@ -51,7 +51,7 @@ func Verify(dir string, mend bool) (*VerifyResult, error) {
 			v.problem("%s: %v", HomeDir(h.Home), err)
 			whole = false
 		}
-		totals.add(&c.counts)
+		totals.Add(&c.counts)
 	}
 	if whole { // what could not be read was told already
 		v.totals(&d.Manifest.Counts, &totals)

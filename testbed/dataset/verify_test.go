@@ -127,7 +127,11 @@ func edit(t *testing.T, dir string, f func(*dataset.Manifest)) {
 		t.Fatal(err)
 	}
 	f(&d.Manifest)
-	if err := (&dataset.Set{dir: dir, Manifest: d.Manifest}).write(); err != nil {
+	b, err := json.MarshalIndent(&d.Manifest, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, dataset.FileManifest), append(b, '\n'), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
