@@ -2,8 +2,8 @@ package dataset
 
 import "glasshouse/emulator/packet"
 
-// PacketRecord is a row of packets.parquet. The columns are the contract's.
-type PacketRecord struct {
+// packetRecord is a row of packets.parquet. The columns are the contract's.
+type packetRecord struct {
 	TsNs          int64  `parquet:"ts_ns,delta"`
 	Frame         int64  `parquet:"frame,delta"`
 	Dir           int8   `parquet:"dir,dict"`
@@ -28,8 +28,15 @@ type PacketRecord struct {
 	Lost     bool   `parquet:"label_lost"`
 }
 
-// EventRecord is a row of events.parquet.
-type EventRecord struct {
+// PacketRecord and EventRecord are what the files' writers are given. They are aliases because a Parquet schema bears the name of its
+// type, and equal runs have equal files.
+type (
+	PacketRecord = packetRecord
+	EventRecord  = eventRecord
+)
+
+// eventRecord is a row of events.parquet.
+type eventRecord struct {
 	Event    int64  `parquet:"event,delta"`
 	Device   string `parquet:"device,dict"`
 	Unit     string `parquet:"unit,dict"`
