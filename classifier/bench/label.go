@@ -15,6 +15,7 @@ import (
 	"glasshouse/classifier/train"
 	"glasshouse/classifier/tree"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/pcapng"
 )
 
 // labelling measures forests of 20 trees that have learned from a data set on the frames of its first home, on one core: from
@@ -43,7 +44,7 @@ func labelling(ctx context.Context, dir string, turns int) error {
 	return nil
 }
 
-func measure(set string, m model.Model, frames []dataset.Frame, dirs []int8, turns int) {
+func measure(set string, m model.Model, frames []pcapng.Frame, dirs []int8, turns int) {
 	probs := make([]float32, len(m.Classes()))
 	p := dataset.NewParser()
 	seen := make([]dataset.Observation, len(frames))
@@ -80,7 +81,7 @@ func measure(set string, m model.Model, frames []dataset.Frame, dirs []int8, tur
 }
 
 // readFrames returns the frames of a data set's first home and their directions.
-func readFrames(d *dataset.Dataset) (frames []dataset.Frame, dirs []int8, err error) {
+func readFrames(d *dataset.Dataset) (frames []pcapng.Frame, dirs []int8, err error) {
 	if !d.Manifest.HasWAN() || len(d.Manifest.Homes) == 0 {
 		return nil, nil, fmt.Errorf("%s has no captures", d.Dir)
 	}
@@ -92,7 +93,7 @@ func readFrames(d *dataset.Dataset) (frames []dataset.Frame, dirs []int8, err er
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := dataset.OpenCapture(filepath.Join(path, dataset.FileWAN))
+	c, err := pcapng.Open(filepath.Join(path, dataset.FileWAN))
 	if err != nil {
 		return nil, nil, err
 	}

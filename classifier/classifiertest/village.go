@@ -6,6 +6,7 @@ import (
 
 	"glasshouse/emulator/packet"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/write"
 )
 
 // Village writes a data set of homes with two plugs of one model, a camera and a hub, each with lengths of its own; behind
@@ -32,7 +33,7 @@ func Village(tb testing.TB, path, world string, homes int) *dataset.Dataset {
 		{Device: "hub", Unit: "hub", Class: "hub", Kind: "iot", Category: "plug"},
 	}
 	for home := range homes {
-		d, err := dataset.CreateDirectHome(set.PartPath(home), dataset.DirectOptions{HomeOptions: dataset.HomeOptions{EpochNs: m.StartNs}, Units: units, Activities: []string{"none"}})
+		d, err := write.CreateDirectHome(set.PartPath(home), write.DirectOptions{Options: write.Options{EpochNs: m.StartNs}, Units: units, Activities: []string{"none"}})
 		if err != nil {
 			tb.Fatal(err)
 		}

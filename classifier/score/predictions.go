@@ -9,6 +9,7 @@ import (
 
 	"glasshouse/classifier/model"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/prediction"
 )
 
 // PredictionOptions say how predictions of somebody's own model are scored.
@@ -39,13 +40,13 @@ type guessesOfHome struct {
 const maxForeign = 1000
 
 // ReadGuesses reads predictions, CSV or Parquet, of homes that have so many packets each: every packet needs one guess. Classes are
-// those that are known, if any are told. What is not right with the file is a *dataset.PredictionError.
+// those that are known, if any are told. What is not right with the file is a *prediction.Error.
 func ReadGuesses(path string, packets map[int]int64, known []string) (*Guesses, error) {
 	in := &Guesses{path: path, known: known, index: make(map[string]uint16), homes: make(map[int]*guessesOfHome)}
 	for home, n := range packets {
 		in.homes[home] = &guessesOfHome{guess: make([]uint16, n), probability: make([]float32, n), line: make([]int64, n)}
 	}
-	if err := dataset.ReadPredictions(path, in.take); err != nil {
+	if err := prediction.Read(path, in.take); err != nil {
 		return nil, err
 	}
 	return in, in.whole()
@@ -58,7 +59,7 @@ func (in *Guesses) At(home int, frame int64) (class string, probability float32)
 }
 
 // EvaluatePredictions scores the predictions in a file, CSV or Parquet, on a data set as Evaluate scores a model: every WAN
-// packet needs one guess, whether it counts or not. What is not right with them is a *dataset.PredictionError. The result's
+// packet needs one guess, whether it counts or not. What is not right with them is a *prediction.Error. The result's
 // Model is the file's name.
 func EvaluatePredictions(path string, d *dataset.Dataset, o PredictionOptions) (*Score, error) {
 	if o.Classes == "" {
@@ -96,9 +97,9 @@ func EvaluatePredictions(path string, d *dataset.Dataset, o PredictionOptions) (
 	return s.Result(), nil
 }
 
-func (in *Guesses) take(line int64, p dataset.Prediction) error {
+func (in *Guesses) take(line int64, p prediction.Prediction) error {
 	bad := func(format string, args ...any) error {
-		return &dataset.PredictionError{Path: in.path, Line: line, What: fmt.Sprintf(format, args...)}
+		return &prediction.Error{Path: in.path, Line: line, What: fmt.Sprintf(format, args...)}
 	}
 	h := in.homes[p.Home]
 	switch {
@@ -143,7 +144,7 @@ func (in *Guesses) whole() error {
 			first = append(first, "…")
 		}
 		if missing > 0 {
-			return &dataset.PredictionError{Path: in.path, What: fmt.Sprintf("home %d: %d of %d frames have no prediction: %s", home, missing, len(h.guess), strings.Join(first, " "))}
+			return &prediction.Error{Path: in.path, What: fmt.Sprintf("home %d: %d of %d frames have no prediction: %s", home, missing, len(h.guess), strings.Join(first, " "))}
 		}
 	}
 	return nil

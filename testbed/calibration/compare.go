@@ -13,8 +13,6 @@ import (
 	"strconv"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"glasshouse/classifier/twosample"
 	"glasshouse/devices/catalogue"
 	"glasshouse/devices/learn"
@@ -24,6 +22,7 @@ import (
 	"glasshouse/testbed/frames"
 	"glasshouse/testbed/frames/station"
 	"glasshouse/testbed/generate"
+	"golang.org/x/sync/errgroup"
 )
 
 // Options say what is compared: a profile's emulation, and a trace of a real device.

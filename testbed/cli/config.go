@@ -13,8 +13,8 @@ import (
 // another command.
 const givenOnly = "given only"
 
-// merge sets the flags that were not given from GLASSHOUSE_* variables and from the configuration file.
-func merge(cmd *cobra.Command, config string) error {
+// configure sets the flags that were not given from GLASSHOUSE_* variables and from the configuration file.
+func configure(cmd *cobra.Command, config string) error {
 	v := viper.New()
 	v.SetEnvPrefix("glasshouse")
 	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))

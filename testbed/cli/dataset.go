@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/verify"
 	"glasshouse/testbed/plain"
 )
 
@@ -118,7 +118,7 @@ func newDatasetVerify() *cobra.Command {
 		Use: "verify DIR", Short: "Check a dataset: hashes, rows, labels, no truth in captures",
 		Example: "  glasshouse dataset verify home1\n  glasshouse dataset verify killed --repair", Args: cobra.ExactArgs(1), ValidArgsFunction: completeDatasets(0, false),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			v, err := dataset.Verify(args[0], repair)
+			v, err := verify.Run(args[0], repair)
 			if err != nil {
 				return usage(err)
 			}

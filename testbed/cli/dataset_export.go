@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/export"
 	"glasshouse/testbed/plain"
 )
 
@@ -44,13 +45,13 @@ directory.`,
 }
 
 func runExport(cmd *cobra.Command, o *exportOptions, dir string) error {
-	export, chosen := dataset.ExportPcap, 0
+	run, chosen := export.Pcap, 0
 	for _, f := range []struct {
 		on bool
-		f  func(*dataset.Dataset, string, func(done, of int64)) (*dataset.ExportResult, error)
-	}{{o.pcap, dataset.ExportPcap}, {o.csv, dataset.ExportCSV}, {o.pcapml, dataset.ExportPcapML}} {
+		f  func(*dataset.Dataset, string, func(done, of int64)) (*export.Result, error)
+	}{{o.pcap, export.Pcap}, {o.csv, export.CSV}, {o.pcapml, export.PcapML}} {
 		if f.on {
-			export = f.f
+			run = f.f
 			chosen++
 		}
 	}
@@ -65,7 +66,7 @@ func runExport(cmd *cobra.Command, o *exportOptions, dir string) error {
 		return usage(err)
 	}
 	bar := newProgress(cmd.ErrOrStderr())
-	r, err := export(d, o.out, bar.count("packet"))
+	r, err := run(d, o.out, bar.count("packet"))
 	bar.done(err)
 	if err != nil {
 		return input(err)

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/merge"
 	"glasshouse/testbed/plain"
 )
 
@@ -27,7 +28,7 @@ where it cannot, and their hashes checked; the shards stay as they are.`,
 			}
 			bar := newProgress(cmd.ErrOrStderr())
 			show := bar.count("home")
-			r, err := dataset.Merge(args, out, func(done, of int) { show(int64(done), int64(of)) })
+			r, err := merge.Run(args, out, func(done, of int) { show(int64(done), int64(of)) })
 			bar.done(err)
 			if err != nil {
 				return input(err)
@@ -43,7 +44,7 @@ where it cannot, and their hashes checked; the shards stay as they are.`,
 	return cmd
 }
 
-func writeMerged(w io.Writer, r *dataset.MergeResult) error {
+func writeMerged(w io.Writer, r *merge.Result) error {
 	whole := ""
 	if r.Homes < r.Of {
 		whole = fmt.Sprintf(" of %d: %s missing", r.Of, plain.Count(r.Of-r.Homes, "is|are"))

@@ -6,9 +6,9 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
 	"glasshouse/emulator/packet"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/write"
 )
 
 // TestDatasetScripts runs the scripts that need data sets but no home: whole, of four homes; shard-1 and shard-2, the same in
@@ -69,8 +69,8 @@ func smallManifest(seed uint64, captures string) dataset.Manifest {
 // smallHome writes a home of one plug that sends 50 datagrams.
 func smallHome(set *dataset.Set, home int) error {
 	m := &set.Manifest
-	d, err := dataset.CreateDirectHome(set.PartPath(home), dataset.DirectOptions{
-		HomeOptions: dataset.HomeOptions{EpochNs: m.StartNs, Snaplen: m.Snaplen}, Captures: m.HasWAN(), LAN: m.HasLAN(),
+	d, err := write.CreateDirectHome(set.PartPath(home), write.DirectOptions{
+		Options: write.Options{EpochNs: m.StartNs, Snaplen: m.Snaplen}, Captures: m.HasWAN(), LAN: m.HasLAN(),
 		Units:      []dataset.Label{{Device: "plug", Unit: "plug", Class: "plug", Kind: "iot", Category: "plug"}},
 		Activities: []string{"none", "heartbeat"},
 	})

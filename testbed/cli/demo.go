@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
 	"glasshouse/classifier/model"
 	"glasshouse/classifier/score"
 	"glasshouse/scenarios"

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/report"
 	"glasshouse/testbed/reproduce/table1"

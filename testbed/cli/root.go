@@ -124,7 +124,7 @@ order what it has begun, and says what was kept.`,
 				level = slog.LevelDebug
 			}
 			slog.SetDefault(slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level})))
-			return merge(cmd, config)
+			return configure(cmd, config)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return holds(cmd, args)

@@ -15,6 +15,7 @@ import (
 	"glasshouse/classifier/score"
 	"glasshouse/classifier/train"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/prediction"
 	"glasshouse/testbed/report"
 )
 
@@ -133,7 +134,7 @@ func scorePredictions(ctx context.Context, o *scoreOptions, dir string, stdout, 
 		}
 	}
 	s, err := score.EvaluatePredictions(o.foreign, sets[0], score.PredictionOptions{Classes: o.classes, Window: o.window, TrainedOn: learned})
-	if _, ok := errors.AsType[*dataset.PredictionError](err); ok {
+	if _, ok := errors.AsType[*prediction.Error](err); ok {
 		return usage(err)
 	}
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/prediction"
 	"glasshouse/testbed/plain"
 	"glasshouse/testbed/program"
 	"glasshouse/testbed/sweep"
@@ -221,7 +221,7 @@ func (o *sweepOptions) commands() ([]*program.Command, error) {
 
 // ofProgram tells of a program that failed, or whose guesses are not right, how to try it by hand.
 func (o *sweepOptions) ofProgram(err error) error {
-	_, wrong := errors.AsType[*dataset.PredictionError](err)
+	_, wrong := errors.AsType[*prediction.Error](err)
 	switch {
 	case o.out != "":
 		err = fmt.Errorf("%w\nwhat it was given is in %s", err, filepath.Join(o.out, sweep.DirWork))

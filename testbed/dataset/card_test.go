@@ -13,7 +13,7 @@ import (
 // croissant.json names every file of the homes with its hash, and every column once; README.md has them, too.
 func TestCard(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "set")
-	write(t, dir, 20, false)
+	writeSet(t, dir, 20, false)
 	d, err := dataset.Open(dir)
 	if err != nil {
 		t.Fatal(err)

@@ -16,13 +16,15 @@ import (
 	"glasshouse/emulator/packet"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/dataset/datasettest"
+	"glasshouse/testbed/dataset/export"
+	"glasshouse/testbed/dataset/pcapng"
 )
 
 // A classic pcap holds the frames of wan.pcapng, by our reader and by tshark.
 func TestExportPcap(t *testing.T) {
 	d := newRun(2, dataset.CapturesWAN, 96).whole(t, filepath.Join(t.TempDir(), "set"), "", every)
 	out := filepath.Join(t.TempDir(), "out")
-	r, err := dataset.ExportPcap(d, out, nil)
+	r, err := export.Pcap(d, out, nil)
 	if err != nil || r.Packets != d.Manifest.Counts.WAN || len(r.Files) != 2 {
 		t.Fatalf("%+v %v", r, err)
 	}
@@ -70,7 +72,7 @@ func tshark(t *testing.T, path string, args ...string) []string {
 func TestExportPcapML(t *testing.T) {
 	d := newRun(1, dataset.CapturesAll, 0).whole(t, filepath.Join(t.TempDir(), "set"), "", every)
 	out := filepath.Join(t.TempDir(), "labelled.pcapng")
-	r, err := dataset.ExportPcapML(d, out, nil)
+	r, err := export.PcapML(d, out, nil)
 	if err != nil || r.Packets != d.Manifest.Counts.WAN || len(r.Files) != 1 || r.Files[0] != out {
 		t.Fatalf("%+v %v", r, err)
 	}
@@ -104,7 +106,7 @@ func TestExportPcapML(t *testing.T) {
 func TestExportCSV(t *testing.T) {
 	d := newRun(3, dataset.CapturesNone, 0).whole(t, filepath.Join(t.TempDir(), "set"), "", every)
 	out := filepath.Join(t.TempDir(), "out")
-	r, err := dataset.ExportCSV(d, out, nil)
+	r, err := export.CSV(d, out, nil)
 	if err != nil || r.Packets != d.Manifest.Counts.WAN || len(r.Files) != 1 || r.Files[0] != filepath.Join(out, "packets.csv") {
 		t.Fatalf("%+v %v", r, err)
 	}
@@ -142,7 +144,7 @@ func TestExportCSV(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
-	if got := string(dataset.AppendQuoted(nil, `a "b", c`)); got != `"a ""b"", c"` {
+	if got := string(export.AppendQuoted(nil, `a "b", c`)); got != `"a ""b"", c"` {
 		t.Errorf("quoted %s", got)
 	}
 }
@@ -154,21 +156,21 @@ func TestExportRefuses(t *testing.T) {
 	unfinished := &dataset.Dataset{Dir: root, Manifest: dataset.Manifest{State: dataset.StateRunning}}
 	put(t, filepath.Join(root, "occupied", "mine.txt"), "precious")
 	put(t, filepath.Join(root, "mine.csv"), "precious")
-	type export = func(*dataset.Dataset, string, func(done, of int64)) (*dataset.ExportResult, error)
+	type exporter = func(*dataset.Dataset, string, func(done, of int64)) (*export.Result, error)
 	for _, c := range []struct {
 		d    *dataset.Dataset
-		f    export
+		f    exporter
 		out  string
 		want string
 	}{
-		{two, dataset.ExportPcap, "x.pcap", "has 2 homes"},
-		{two, dataset.ExportPcapML, "x.pcapng", "has 2 homes"},
-		{none, dataset.ExportPcap, "x", "without captures"},
-		{none, dataset.ExportPcapML, "x", "without captures"},
-		{two, dataset.ExportCSV, "occupied", "holds something already"},
-		{two, dataset.ExportCSV, "mine.csv", "is there already"},
-		{two, dataset.ExportCSV, "nowhere/x.csv", "is not a directory"},
-		{unfinished, dataset.ExportCSV, "x", "is not complete"},
+		{two, export.Pcap, "x.pcap", "has 2 homes"},
+		{two, export.PcapML, "x.pcapng", "has 2 homes"},
+		{none, export.Pcap, "x", "without captures"},
+		{none, export.PcapML, "x", "without captures"},
+		{two, export.CSV, "occupied", "holds something already"},
+		{two, export.CSV, "mine.csv", "is there already"},
+		{two, export.CSV, "nowhere/x.csv", "is not a directory"},
+		{unfinished, export.CSV, "x", "is not complete"},
 	} {
 		_, err := c.f(c.d, filepath.Join(root, c.out), nil)
 		var in *dataset.InputError
@@ -188,7 +190,7 @@ func TestExportRefuses(t *testing.T) {
 	if err := os.Truncate(path, st.Size()-5); err != nil {
 		t.Fatal(err)
 	}
-	for i, f := range []export{dataset.ExportPcap, dataset.ExportPcapML} {
+	for i, f := range []exporter{export.Pcap, export.PcapML} {
 		out := filepath.Join(root, fmt.Sprint("cut", i))
 		if _, err := f(two, out, nil); err == nil {
 			t.Error("a cut capture was exported")
@@ -199,7 +201,7 @@ func TestExportRefuses(t *testing.T) {
 	}
 	// Nor are rows given on that are not those that were written.
 	flip(t, filepath.Join(two.HomePath(1), dataset.FilePackets), 200)
-	if _, err := dataset.ExportCSV(two, filepath.Join(root, "flipped.csv"), nil); err == nil || !strings.Contains(err.Error(), dataset.HomeDir(1)+"/"+dataset.FilePackets+": sha256 differs") {
+	if _, err := export.CSV(two, filepath.Join(root, "flipped.csv"), nil); err == nil || !strings.Contains(err.Error(), dataset.HomeDir(1)+"/"+dataset.FilePackets+": sha256 differs") {
 		t.Errorf("%v", err)
 	}
 	if _, err := os.Stat(filepath.Join(root, "flipped.csv")); err == nil {
@@ -208,13 +210,13 @@ func TestExportRefuses(t *testing.T) {
 }
 
 // allFrames returns copies of the frames of a capture.
-func allFrames(path string) ([]dataset.Frame, error) {
-	r, err := dataset.OpenCapture(path)
+func allFrames(path string) ([]pcapng.Frame, error) {
+	r, err := pcapng.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	var out []dataset.Frame
+	var out []pcapng.Frame
 	for {
 		f, err := r.Read()
 		if errors.Is(err, io.EOF) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/parquetfile"
 )
 
 // Corpora are in testdata/fuzz: go test runs them each time.
@@ -27,7 +28,7 @@ func FuzzObserve(f *testing.F) {
 func FuzzParquet(f *testing.F) {
 	dir := f.TempDir()
 	path := filepath.Join(dir, "seed.parquet")
-	w, err := dataset.CreateParquet[dataset.PacketRecord](path)
+	w, err := parquetfile.Create[dataset.PacketRecord](path)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func OpenOrCreate(dir string, m Manifest, scenario []byte) (*Set, Found, error) 
 	if err != nil {
 		return nil, FoundNothing, err
 	}
-	differ := differences(&d.Manifest, &m)
+	differ := Differences(&d.Manifest, &m)
 	if d.Manifest.Shard != m.Shard {
 		differ = append(differ, fmt.Sprintf("shard is %s, not %s", shardName(d.Manifest.Shard), shardName(m.Shard)))
 	}
@@ -110,8 +110,8 @@ func alone(dir, file string) bool {
 	return err == nil && len(entries) == 1 && filepath.Join(dir, entries[0].Name()) == file
 }
 
-// differences says in what two data sets are not of one run; which homes they hold does not count.
-func differences(a, b *Manifest) []string {
+// Differences says in what two data sets are not of one run; which homes they hold does not count.
+func Differences(a, b *Manifest) []string {
 	var out []string
 	differ := func(what string, x, y any) {
 		if x != y {
@@ -226,7 +226,7 @@ func (s *Set) Done(home int) bool {
 }
 
 // HomeDone adds a home whose files in PartPath are closed: c and f are its own counts and fidelity, and files the sha256 of
-// its files by name (DirectHome.Hashes), or nil if they are still to be hashed.
+// its files by name (write.DirectHome.Hashes), or nil if they are still to be hashed.
 func (s *Set) HomeDone(info HomeInfo, c Counts, f Fidelity, files map[string]string) error {
 	part := s.PartPath(info.Home)
 	if files == nil {
@@ -279,7 +279,7 @@ func (s *Set) CutHomes(valid bool, reasons []string) error {
 // finishHomes is FinishHomes with a state. s.mu is held.
 func (s *Set) finishHomes(state string, valid bool, reasons []string) error {
 	s.Manifest.Valid, s.Manifest.Reasons = valid, reasons
-	if err := s.seal(state, s.Manifest.collect(slices.Collect(maps.Values(s.homes)))); err != nil {
+	if err := s.Seal(state, s.Manifest.collect(slices.Collect(maps.Values(s.homes)))); err != nil {
 		return err
 	}
 	return s.removeJournal()
@@ -338,8 +338,8 @@ func (d *Dataset) KeepWholeHomes() (int, error) {
 // Reopen returns a data set to be finished anew.
 func (d *Dataset) Reopen() *Set { return &Set{dir: d.Dir, Manifest: d.Manifest} }
 
-// removeParts removes files that were being written when the run was killed.
-func (s *Set) removeParts() error {
+// RemoveParts removes files that were being written when the run was killed.
+func (s *Set) RemoveParts() error {
 	parts, err := filepath.Glob(filepath.Join(s.dir, "*"+partSuffix))
 	for _, p := range parts {
 		err = errors.Join(err, os.Remove(p))
@@ -347,7 +347,7 @@ func (s *Set) removeParts() error {
 	return err
 }
 
-func (d *Dataset) hasHomesJournal() bool {
+func (d *Dataset) HasHomesJournal() bool {
 	_, err := os.Stat(filepath.Join(d.Dir, journalHomes))
 	return err == nil
 }

@@ -14,6 +14,8 @@ import (
 
 	"glasshouse/emulator/packet"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/verify"
+	"glasshouse/testbed/dataset/write"
 )
 
 // run of many homes, small and made again at will.
@@ -40,14 +42,14 @@ func newRun(homes int, captures string, snaplen int) *run {
 }
 
 // make makes a home in its directory, and returns what the set is to be told of it.
-func (r *run) make(tb testing.TB, dir string, home int) (dataset.HomeInfo, *dataset.DirectHome) {
+func (r *run) make(tb testing.TB, dir string, home int) (dataset.HomeInfo, *write.DirectHome) {
 	tb.Helper()
 	units := []dataset.Label{
 		{Device: "plug", Unit: "plug", Class: "plug", Kind: "iot", Category: "plug"},
 		{Device: "camera", Unit: "camera", Class: "camera", Kind: "iot", Category: "camera"},
 	}
-	d, err := dataset.CreateDirectHome(dir, dataset.DirectOptions{
-		HomeOptions: dataset.HomeOptions{EpochNs: epoch, Snaplen: r.m.Snaplen}, Captures: r.m.HasWAN(), LAN: r.m.HasLAN(), Units: units, Activities: []string{"none", "heartbeat"},
+	d, err := write.CreateDirectHome(dir, write.DirectOptions{
+		Options: write.Options{EpochNs: epoch, Snaplen: r.m.Snaplen}, Captures: r.m.HasWAN(), LAN: r.m.HasLAN(), Units: units, Activities: []string{"none", "heartbeat"},
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -104,8 +106,8 @@ func macText(m [6]byte) string {
 	return string(b)
 }
 
-// write makes the homes that are wanted and not done.
-func (r *run) write(tb testing.TB, s *dataset.Set, want func(home int) bool) {
+// writeSet makes the homes that are wanted and not done.
+func (r *run) writeSet(tb testing.TB, s *dataset.Set, want func(home int) bool) {
 	tb.Helper()
 	for home := range r.homes {
 		if !want(home) || s.Done(home) {
@@ -129,7 +131,7 @@ func (r *run) whole(tb testing.TB, dir, shard string, want func(home int) bool) 
 	if err != nil || found != dataset.FoundNothing {
 		tb.Fatal(found, err)
 	}
-	r.write(tb, s, want)
+	r.writeSet(tb, s, want)
 	if err := s.FinishHomes(true, nil); err != nil {
 		tb.Fatal(err)
 	}
@@ -140,9 +142,9 @@ func (r *run) whole(tb testing.TB, dir, shard string, want func(home int) bool) 
 	return d
 }
 
-func verified(tb testing.TB, dir string) *dataset.VerifyResult {
+func verified(tb testing.TB, dir string) *verify.Result {
 	tb.Helper()
-	v, err := dataset.Verify(dir, false)
+	v, err := verify.Run(dir, false)
 	if err != nil || !v.OK {
 		tb.Fatalf("%s: %+v %v", dir, v, err)
 	}
@@ -231,9 +233,9 @@ func TestHomesResume(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r.write(t, s, func(home int) bool { return home < 3 })
+			r.writeSet(t, s, func(home int) bool { return home < 3 })
 			kill(t, dir)
-			if v, err := dataset.Verify(dir, false); err != nil || v.OK {
+			if v, err := verify.Run(dir, false); err != nil || v.OK {
 				t.Errorf("an unfinished set verifies: %+v %v", v, err)
 			}
 			s, found, err := dataset.OpenOrCreate(dir, r.m, []byte("name: small\n"))
@@ -243,7 +245,7 @@ func TestHomesResume(t *testing.T) {
 			if done := s.Done(0) && s.Done(1); !done || s.Done(3) || s.Done(4) {
 				t.Error("what is done is not known")
 			}
-			r.write(t, s, every)
+			r.writeSet(t, s, every)
 			if err := s.FinishHomes(true, nil); err != nil {
 				t.Fatal(err)
 			}
@@ -281,7 +283,7 @@ func TestOpenOrCreateRefuses(t *testing.T) {
 	if err != nil || found != dataset.FoundNothing {
 		t.Fatal(found, err)
 	}
-	r.write(t, s, func(home int) bool { return home == 0 })
+	r.writeSet(t, s, func(home int) bool { return home == 0 })
 	for want, change := range map[string]func(*dataset.Manifest){
 		"scenario is small, not large":    func(m *dataset.Manifest) { m.Scenario = "large" },
 		"digest is 0123456789ab, not 777": func(m *dataset.Manifest) { m.ScenarioDigest = "777" },
@@ -325,7 +327,7 @@ func TestHomesConcurrently(t *testing.T) {
 	var g sync.WaitGroup
 	for k := range 4 {
 		g.Go(func() {
-			r.write(t, s, func(home int) bool { return (7-home)%4 == k })
+			r.writeSet(t, s, func(home int) bool { return (7-home)%4 == k })
 		})
 	}
 	g.Wait()
@@ -346,9 +348,9 @@ func TestRepairHomes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.write(t, s, func(home int) bool { return home < 2 })
+	r.writeSet(t, s, func(home int) bool { return home < 2 })
 	put(t, filepath.Join(dir, dataset.HomeDir(2)+".part", dataset.FileWAN), "half")
-	v, err := dataset.Verify(dir, true)
+	v, err := verify.Run(dir, true)
 	if err != nil || !v.OK {
 		t.Fatalf("%+v %v", v, err)
 	}
@@ -397,7 +399,7 @@ func TestVerifyFindsWrongRowsWithoutCaptures(t *testing.T) {
 					t.Fatal(err)
 				}
 			})
-			v, err := dataset.Verify(dir, false)
+			v, err := verify.Run(dir, false)
 			if err != nil || v.OK {
 				t.Errorf("%s, %s: not found: %+v %v", captures, name, v, err)
 			}

@@ -12,12 +12,12 @@ func (e *InputError) Error() string { return e.Err.Error() }
 
 func (e *InputError) Unwrap() error { return e.Err }
 
-func inputf(format string, args ...any) error { return &InputError{Err: fmt.Errorf(format, args...)} }
+func Inputf(format string, args ...any) error { return &InputError{Err: fmt.Errorf(format, args...)} }
 
-// sameSum compares a file's hash with its manifest's.
-func sameSum(path, got, want string) error {
+// SameSum compares a file's hash with its manifest's.
+func SameSum(path, got, want string) error {
 	if got != want {
-		return inputf("%s: sha256 differs from the manifest's: damaged, or changed since; glasshouse dataset verify says more", path)
+		return Inputf("%s: sha256 differs from the manifest's: damaged, or changed since; glasshouse dataset verify says more", path)
 	}
 	return nil
 }
@@ -30,7 +30,7 @@ func (d *Dataset) CheckFiles(home int, names ...string) error {
 		if err != nil {
 			return &InputError{Err: err}
 		}
-		if err := sameSum(path, sum, d.Manifest.Files[HomeDir(home)+"/"+name]); err != nil {
+		if err := SameSum(path, sum, d.Manifest.Files[HomeDir(home)+"/"+name]); err != nil {
 			return err
 		}
 	}

@@ -8,8 +8,8 @@ const (
 	FileWAN      = "wan.pcapng"
 	FilePackets  = "packets.parquet"
 	FileEvents   = "events.parquet"
-	journalRows  = "rows.journal"
-	journalEvent = "events.journal"
+	JournalRows  = "rows.journal"
+	JournalEvent = "events.journal"
 )
 
 // HomeDir names the directory of a home inside a data set.
@@ -17,9 +17,9 @@ func HomeDir(home int) string { return fmt.Sprintf("home=%06d", home) }
 
 // Names of what is no unit of the home.
 const (
-	nameGateway        = "gateway"
-	nameInternet       = "internet"
-	nameInfrastructure = "infrastructure"
+	NameGateway        = "gateway"
+	NameInternet       = "internet"
+	NameInfrastructure = "infrastructure"
 )
 
-const unknown = "unknown"
+const Unknown = "unknown"

@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/merge"
+	"glasshouse/testbed/dataset/verify"
+	"glasshouse/testbed/dataset/write"
 )
 
 // TestDirectoryBehindLink: a data set's directory may be a symbolic link, whether it is written or read.
@@ -23,7 +26,7 @@ func TestDirectoryBehindLink(t *testing.T) {
 	if err != nil || found != dataset.FoundNothing {
 		t.Fatal(found, err)
 	}
-	w, err := dataset.CreateDirectHome(s.PartPath(0), dataset.DirectOptions{Units: []dataset.Label{{Device: "x", Unit: "x"}}, Activities: []string{"none"}})
+	w, err := write.CreateDirectHome(s.PartPath(0), write.DirectOptions{Units: []dataset.Label{{Device: "x", Unit: "x"}}, Activities: []string{"none"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +45,7 @@ func TestDirectoryBehindLink(t *testing.T) {
 		}
 	}
 	for _, d := range []string{link, link + string(filepath.Separator), filepath.Join(dir, "real")} {
-		v, err := dataset.Verify(d, false)
+		v, err := verify.Run(d, false)
 		if err != nil || !v.OK {
 			t.Errorf("%s: %v %+v", d, err, v)
 		}
@@ -54,7 +57,7 @@ func TestDirectoryBehindLink(t *testing.T) {
 	if err := os.Symlink(filepath.Join(dir, "to"), merged); err != nil {
 		t.Fatal(err)
 	}
-	r, err := dataset.Merge([]string{link}, merged, nil)
+	r, err := merge.Run([]string{link}, merged, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

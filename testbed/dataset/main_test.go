@@ -7,6 +7,8 @@ import (
 	"glasshouse/emulator/packet"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/dataset/datasettest"
+	"glasshouse/testbed/dataset/parquetfile"
+	"glasshouse/testbed/dataset/write"
 )
 
 const epoch = datasettest.Epoch
@@ -17,8 +19,8 @@ var (
 	ethernet    = datasettest.Ethernet
 )
 
-// write makes a data set of n packets and returns its directory; unless killed, it is complete.
-func write(t interface {
+// writeSet makes a data set of n packets and returns its directory; unless killed, it is complete.
+func writeSet(t interface {
 	Helper()
 	Fatal(...any)
 }, dir string, n int, killed bool,
@@ -35,7 +37,7 @@ func write(t interface {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := dataset.CreateHome(set.HomePath(0), dataset.HomeOptions{EpochNs: epoch})
+	w, err := write.CreateHome(set.HomePath(0), write.Options{EpochNs: epoch})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +86,7 @@ func write(t interface {
 // writeRecords writes a packets.parquet with the library alone, of rows in any order.
 func writeRecords(t *testing.T, path string, rows []dataset.Row) {
 	t.Helper()
-	w, err := dataset.CreateParquet[dataset.PacketRecord](path)
+	w, err := parquetfile.Create[dataset.PacketRecord](path)
 	if err != nil {
 		t.Fatal(err)
 	}

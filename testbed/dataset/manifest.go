@@ -208,17 +208,17 @@ func (s *Set) HomePath(home int) string { return filepath.Join(s.dir, HomeDir(ho
 
 // Finish hashes the files, writes the card, and closes the manifest with a state.
 func (s *Set) Finish(state string) error {
-	files, err := HashAll(s.dir, inHome)
+	files, err := HashAll(s.dir, InHome)
 	if err != nil {
 		return err
 	}
-	return s.seal(state, files)
+	return s.Seal(state, files)
 }
 
-func inHome(path string) bool { return strings.HasPrefix(path, "home=") }
+func InHome(path string) bool { return strings.HasPrefix(path, "home=") }
 
-// seal closes the manifest; files are the homes', with their hashes.
-func (s *Set) seal(state string, files map[string]string) error {
+// Seal closes the manifest; files are the homes', with their hashes.
+func (s *Set) Seal(state string, files map[string]string) error {
 	s.Manifest.State = state
 	if s.Manifest.Reasons == nil {
 		s.Manifest.Reasons = []string{}
@@ -233,7 +233,7 @@ func (s *Set) seal(state string, files map[string]string) error {
 			return err
 		}
 	}
-	beside, err := HashAll(s.dir, func(path string) bool { return !inHome(path) })
+	beside, err := HashAll(s.dir, func(path string) bool { return !InHome(path) })
 	if err != nil {
 		return err
 	}
@@ -258,7 +258,7 @@ func HashAll(dir string, want func(path string) bool) (map[string]string, error)
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && inHome(path) && !want(path):
+		case d.IsDir() && InHome(path) && !want(path):
 			return fs.SkipDir
 		case d.IsDir(), path == FileManifest, path == journalHomes, !want(path):
 			return nil
@@ -288,7 +288,7 @@ func HashFile(path string) (string, error) {
 func (m *Manifest) Digest() string {
 	var lines []string
 	for path, sum := range m.Files {
-		if inHome(path) {
+		if InHome(path) {
 			lines = append(lines, sum+"  "+path+"\n")
 		}
 	}
@@ -306,7 +306,7 @@ type Dataset struct {
 	watch []func(rows int64) error          // of a view (Watched)
 }
 
-// Open reads a data set's manifest. One that is still "running" may have been killed: Verify can repair it.
+// Open reads a data set's manifest. One that is still "running" may have been killed: package verify can repair it.
 func Open(dir string) (*Dataset, error) {
 	b, err := os.ReadFile(filepath.Join(dir, FileManifest))
 	if err != nil {

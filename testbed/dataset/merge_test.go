@@ -8,9 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"glasshouse/testbed/dataset"
-
 	"github.com/google/go-cmp/cmp"
+
+	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/merge"
 )
 
 // Shards that are merged are the run made in one piece, but for which files share their bytes.
@@ -26,7 +27,7 @@ func TestMerge(t *testing.T) {
 	}
 	calls := 0
 	out := filepath.Join(root, "merged")
-	got, err := dataset.Merge([]string{shards[2], shards[0], shards[1]}, out, func(done, of int) {
+	got, err := merge.Run([]string{shards[2], shards[0], shards[1]}, out, func(done, of int) {
 		if calls++; done != calls || of != 5 {
 			t.Errorf("%d of %d homes at call %d", done, of, calls)
 		}
@@ -50,11 +51,11 @@ func TestMerge(t *testing.T) {
 	}
 
 	part := filepath.Join(root, "part")
-	if got, err = dataset.Merge(shards[:2], part, nil); err != nil || got.Homes != 4 || got.Of != 5 {
+	if got, err = merge.Run(shards[:2], part, nil); err != nil || got.Homes != 4 || got.Of != 5 {
 		t.Fatalf("%+v %v", got, err)
 	}
 	verified(t, part)
-	if got, err = dataset.Merge([]string{part, shards[2]}, filepath.Join(root, "later"), nil); err != nil || got.Digest != want.Manifest.Digest() {
+	if got, err = merge.Run([]string{part, shards[2]}, filepath.Join(root, "later"), nil); err != nil || got.Digest != want.Manifest.Digest() {
 		t.Errorf("%+v %v", got, err)
 	}
 }
@@ -65,7 +66,7 @@ func TestMergeFindsDamage(t *testing.T) {
 	d := newRun(2, dataset.CapturesAll, 0).whole(t, filepath.Join(root, "set"), "", every)
 	flip(t, filepath.Join(d.Dir, dataset.HomeDir(1), dataset.FilePackets), 200)
 	out := filepath.Join(root, "merged")
-	if _, err := dataset.Merge([]string{d.Dir}, out, nil); err == nil || !strings.Contains(err.Error(), dataset.HomeDir(1)+"/"+dataset.FilePackets+": sha256 differs") {
+	if _, err := merge.Run([]string{d.Dir}, out, nil); err == nil || !strings.Contains(err.Error(), dataset.HomeDir(1)+"/"+dataset.FilePackets+": sha256 differs") {
 		t.Errorf("%v", err)
 	}
 	if err := dataset.CheckEmpty(out); err != nil {
@@ -101,7 +102,7 @@ func TestMergeRefuses(t *testing.T) {
 		{[]string{a, filepath.Join(root, "nothing")}, "out", "not a data set"},
 		{[]string{a, b}, "occupied", "holds something already"},
 	} {
-		_, err := dataset.Merge(c.dirs, filepath.Join(root, c.out), nil)
+		_, err := merge.Run(c.dirs, filepath.Join(root, c.out), nil)
 		var in *dataset.InputError
 		if !errors.As(err, &in) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v", c.want, err)
@@ -114,7 +115,7 @@ func TestMergeRefuses(t *testing.T) {
 	if err := os.Remove(filepath.Join(b, dataset.HomeDir(1), dataset.FilePackets)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := dataset.Merge([]string{a, b}, filepath.Join(root, "out"), nil); err == nil {
+	if _, err := merge.Run([]string{a, b}, filepath.Join(root, "out"), nil); err == nil {
 		t.Error("a home without rows was merged")
 	}
 	if err := dataset.CheckEmpty(filepath.Join(root, "out")); err != nil {

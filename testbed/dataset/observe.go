@@ -9,10 +9,10 @@ import (
 	"net"
 	"net/netip"
 
-	"glasshouse/emulator/packet"
-
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
+
+	"glasshouse/emulator/packet"
 )
 
 // Protocols that a frame's own bytes can show.
@@ -74,9 +74,9 @@ func (p *Parser) ObserveLen(tsNs int64, dir int8, frame []byte, length int) Obse
 	return o
 }
 
-// observeIP is ObserveLen for a packet of length bytes without its Ethernet header; it is false for one that must be decoded in
+// ObserveIP is ObserveLen for a packet of length bytes without its Ethernet header; it is false for one that must be decoded in
 // its frame.
-func (p *Parser) observeIP(o *Observation, tsNs int64, dir int8, ip []byte, length int) bool {
+func (p *Parser) ObserveIP(o *Observation, tsNs int64, dir int8, ip []byte, length int) bool {
 	*o = Observation{}
 	o.TsNs, o.Dir, o.Length, o.AppProto = tsNs, dir, int32(EthernetHeader+length), AppNone
 	return p.ipv4(o, ip, length)

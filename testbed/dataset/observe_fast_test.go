@@ -5,12 +5,12 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"glasshouse/testbed/dataset/datasettest"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 	"pgregory.net/rapid"
+
+	"glasshouse/testbed/dataset/datasettest"
 )
 
 // oracle observes a frame by gopacket's decoders alone.
@@ -128,7 +128,7 @@ func TestObserveAgreesWithGopacket(t *testing.T) {
 			}
 		}
 		if len(frame) > EthernetHeader {
-			if p.observeIP(new(Observation), 0, 1, frame[EthernetHeader:], len(frame)-EthernetHeader) {
+			if p.ObserveIP(new(Observation), 0, 1, frame[EthernetHeader:], len(frame)-EthernetHeader) {
 				direct++
 			}
 		}

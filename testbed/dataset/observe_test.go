@@ -4,9 +4,9 @@ import (
 	"encoding/binary"
 	"testing"
 
-	"glasshouse/testbed/dataset"
-
 	"github.com/google/go-cmp/cmp"
+
+	"glasshouse/testbed/dataset"
 )
 
 func TestObserve(t *testing.T) {

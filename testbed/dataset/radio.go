@@ -13,10 +13,10 @@ const (
 	RadioBLE    = "ble"
 )
 
-// radio is one of the air's.
-type radio struct {
-	name, file string
-	link       uint16 // of the capture
+// Radio is one of the air's.
+type Radio struct {
+	Name, File string
+	Link       uint16 // of the capture
 }
 
 // Link types (tcpdump.org/linktypes.html).
@@ -25,23 +25,23 @@ const (
 	linkBLE        = 256 // link layer, with a pseudo-header
 )
 
-// radios is the order of everything that there is of each.
-func radios() [2]radio {
-	return [2]radio{{RadioZigbee, FileZigbee, linkIEEE802154}, {RadioBLE, FileBLE, linkBLE}}
+// Radios is the order of everything that there is of each.
+func Radios() [2]Radio {
+	return [2]Radio{{RadioZigbee, FileZigbee, linkIEEE802154}, {RadioBLE, FileBLE, linkBLE}}
 }
 
-// radioOf returns the index of a radio, or -1.
-func radioOf(name string) int {
-	for i, r := range radios() {
-		if r.name == name {
+// RadioOf returns the index of a radio, or -1.
+func RadioOf(name string) int {
+	for i, r := range Radios() {
+		if r.Name == name {
 			return i
 		}
 	}
 	return -1
 }
 
-// airCount returns where the frames of a radio are counted.
-func (c *Counts) airCount(i int) *int64 {
+// AirCount returns where the frames of a radio are counted.
+func (c *Counts) AirCount(i int) *int64 {
 	if i == 0 {
 		return &c.Zigbee
 	}

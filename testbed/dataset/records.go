@@ -1,6 +1,9 @@
 package dataset
 
-import "glasshouse/emulator/packet"
+import (
+	"glasshouse/emulator/packet"
+	"glasshouse/testbed/dataset/parquetfile"
+)
 
 // packetRecord is a row of packets.parquet. The columns are the contract's.
 type packetRecord struct {
@@ -78,7 +81,7 @@ func nullable(v int64) *int64 {
 	return &v
 }
 
-func (e *Event) record() EventRecord {
+func (e *Event) Record() EventRecord {
 	return EventRecord{
 		Event: e.Event, Device: e.Device, Unit: e.Unit, Activity: e.Activity, Trigger: e.Trigger, Actor: e.Actor,
 		TScript: e.TScript, TStart: nullable(e.TStart), TEnd: nullable(e.TEnd), Outcome: e.Outcome, Kit: e.Kit,
@@ -102,7 +105,7 @@ func (rec *EventRecord) event() Event {
 // ReadRows gives the rows of a packets.parquet in order. The row is valid until yield returns.
 func ReadRows(path string, yield func(*Row) error) error {
 	var r Row
-	return readParquet(path, func(rec *PacketRecord) error {
+	return parquetfile.Read(path, func(rec *PacketRecord) error {
 		r = rec.row()
 		return yield(&r)
 	})
@@ -110,7 +113,7 @@ func ReadRows(path string, yield func(*Row) error) error {
 
 // ReadEvents gives the rows of an events.parquet in order.
 func ReadEvents(path string, yield func(*Event) error) error {
-	return readParquet(path, func(rec *EventRecord) error {
+	return parquetfile.Read(path, func(rec *EventRecord) error {
 		e := rec.event()
 		return yield(&e)
 	})

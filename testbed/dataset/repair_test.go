@@ -8,10 +8,12 @@ import (
 	"strconv"
 	"testing"
 
-	"glasshouse/testbed/dataset"
-
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/verify"
+	"glasshouse/testbed/dataset/write"
 )
 
 // Whatever a killed run had on disk, repair makes a data set of it that verifies, and repairing again changes nothing.
@@ -21,7 +23,7 @@ func TestRepairOfKilledRuns(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n++
 		dir := filepath.Join(root, strconv.Itoa(n))
-		write(t, dir, 120, true)
+		writeSet(t, dir, 120, true)
 		for _, f := range []string{dataset.FileLAN, dataset.FileWAN, "rows.journal", "events.journal"} {
 			path := filepath.Join(dir, dataset.HomeDir(0), f)
 			st, err := os.Stat(path)
@@ -57,10 +59,10 @@ func checkRepair(t interface {
 }, dir string,
 ) {
 	t.Helper()
-	if v, err := dataset.Verify(dir, false); err != nil || v.OK {
+	if v, err := verify.Run(dir, false); err != nil || v.OK {
 		t.Fatalf("a killed run verifies: %+v %v", v, err)
 	}
-	v, err := dataset.Verify(dir, true)
+	v, err := verify.Run(dir, true)
 	if err != nil || !v.OK {
 		t.Fatalf("after repair: %+v %v", v, err)
 	}
@@ -76,7 +78,7 @@ func checkRepair(t interface {
 	if c.LAN != c.WAN-c.WithoutLAN+c.Local+drops || d.Manifest.State != dataset.StateCut || d.Manifest.Valid || len(d.Manifest.Reasons) == 0 {
 		t.Fatalf("after repair the manifest says %+v", d.Manifest)
 	}
-	again, err := dataset.Verify(dir, true)
+	again, err := verify.Run(dir, true)
 	if err != nil || !again.OK || again.Checked != v.Checked || len(again.Repaired) != 0 {
 		t.Fatalf("repair is not idempotent: %+v %v", again, err)
 	}
@@ -86,9 +88,9 @@ func checkRepair(t interface {
 func TestRepairBetweenSteps(t *testing.T) {
 	for name, kill := range map[string]func(home string) error{
 		"before the home":   os.RemoveAll,
-		"after the Parquet": dataset.BuildParquet,
+		"after the Parquet": write.Build,
 		"a journal is left": func(home string) error {
-			err := dataset.BuildParquet(home)
+			err := write.Build(home)
 			return errors.Join(err, os.WriteFile(filepath.Join(home, "events.journal"), []byte("{}\n"), 0o644))
 		},
 		"half a Parquet file": func(home string) error {
@@ -97,7 +99,7 @@ func TestRepairBetweenSteps(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "set")
-			write(t, dir, 60, true)
+			writeSet(t, dir, 60, true)
 			if err := kill(filepath.Join(dir, dataset.HomeDir(0))); err != nil {
 				t.Fatal(err)
 			}
@@ -109,7 +111,7 @@ func TestRepairBetweenSteps(t *testing.T) {
 // Events are written when they end: those that were open when the run was killed are known by their packets.
 func TestRepairKeepsOpenEvents(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "set")
-	write(t, dir, 95, true)
+	writeSet(t, dir, 95, true)
 	journal := filepath.Join(dir, dataset.HomeDir(0), "events.journal")
 	b, err := os.ReadFile(journal)
 	if err != nil {

@@ -34,7 +34,7 @@ type Label struct {
 
 // Owned tells whether a device sent the packet, or it was for one: what the gateway and the internet do by themselves is scored
 // nowhere.
-func (l *Label) Owned() bool { return l.Device != nameGateway && l.Device != nameInternet }
+func (l *Label) Owned() bool { return l.Device != NameGateway && l.Device != NameInternet }
 
 // Row is one row of packets.parquet.
 type Row struct {

@@ -15,7 +15,7 @@ import (
 func TestTsharkReads(t *testing.T) {
 	tshark := datasettest.Need(t, "tshark")
 	dir := filepath.Join(t.TempDir(), "set")
-	write(t, dir, 50, false)
+	writeSet(t, dir, 50, false)
 	d, err := dataset.Open(dir)
 	if err != nil {
 		t.Fatal(err)

@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/verify"
 )
 
 func TestRoundTripAndVerify(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "set")
-	write(t, dir, 500, false)
-	v, err := dataset.Verify(dir, false)
+	writeSet(t, dir, 500, false)
+	v, err := verify.Run(dir, false)
 	if err != nil || !v.OK || v.Checked != 500 {
 		t.Fatalf("%+v %v", v, err)
 	}
@@ -99,9 +100,9 @@ func TestVerifyFindsTampering(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "set")
-			write(t, dir, 200, false)
+			writeSet(t, dir, 200, false)
 			tamper(t, dir)
-			if v, err := dataset.Verify(dir, false); err != nil || v.OK {
+			if v, err := verify.Run(dir, false); err != nil || v.OK {
 				t.Errorf("not found: %+v %v", v, err)
 			}
 		})
@@ -166,7 +167,7 @@ func TestVerifyFindsWrongRows(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "set")
-			write(t, dir, 100, false)
+			writeSet(t, dir, 100, false)
 			path := filepath.Join(dir, dataset.HomeDir(0), dataset.FilePackets)
 			var rows []dataset.Row
 			if err := dataset.ReadRows(path, func(r *dataset.Row) error { rows = append(rows, *r); return nil }); err != nil {
@@ -180,7 +181,7 @@ func TestVerifyFindsWrongRows(t *testing.T) {
 					t.Fatal(err)
 				}
 			})
-			v, err := dataset.Verify(dir, false)
+			v, err := verify.Run(dir, false)
 			if err != nil || v.OK {
 				t.Fatalf("not found: %+v %v", v, err)
 			}

@@ -10,14 +10,13 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"glasshouse/emulator/wire"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/label"
 	"glasshouse/testbed/run"
 	"glasshouse/testbed/virtual"
+	"golang.org/x/sync/errgroup"
 )
 
 // Options say which homes to live in the virtual world. Equal scenarios, seeds, homes, durations and kinds of output

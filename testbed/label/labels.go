@@ -12,6 +12,7 @@ import (
 	"glasshouse/emulator/packet"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/write"
 )
 
 // Names that the data set gives to what is no device of the home.
@@ -80,8 +81,8 @@ func (l *Labeller) Home(h *scenarios.Home) dataset.HomeInfo {
 }
 
 // Direct lets a home's files be written by lineage, with these labels.
-func (l *Labeller) Direct(o dataset.HomeOptions) dataset.DirectOptions {
-	return dataset.DirectOptions{HomeOptions: o, Units: l.units, Activities: l.activities}
+func (l *Labeller) Direct(o write.Options) write.DirectOptions {
+	return write.DirectOptions{Options: o, Units: l.units, Activities: l.activities}
 }
 
 // Vocabulary lists the values that each label column can take in this run.

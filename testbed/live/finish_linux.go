@@ -8,6 +8,7 @@ import (
 
 	"glasshouse/emulator/clock"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/write"
 	"glasshouse/testbed/label"
 	"glasshouse/testbed/run"
 )
@@ -36,7 +37,7 @@ func (l *lab) openFiles() error {
 	if err != nil {
 		return err
 	}
-	l.files, err = dataset.CreateHome(set.HomePath(h.Index), o)
+	l.files, err = write.CreateHome(set.HomePath(h.Index), o)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ import (
 	"glasshouse/gateway/accesspoint"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/write"
 	"glasshouse/testbed/label"
 	"glasshouse/testbed/live/shell"
 	"glasshouse/testbed/run"
@@ -47,7 +48,7 @@ type lab struct {
 	pool  packet.Pool
 	flows *truth.Registry
 	names *label.Labeller
-	files *dataset.HomeWriter
+	files *write.Home
 	set   *dataset.Set
 	rows  *label.Rows
 	wan   *wan.WAN

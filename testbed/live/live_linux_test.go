@@ -19,9 +19,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/pcapng"
+	"glasshouse/testbed/dataset/verify"
 	"glasshouse/testbed/live/shell"
 	"glasshouse/testbed/need"
 	"glasshouse/testbed/run"
@@ -149,7 +150,7 @@ func TestHeartbeats(t *testing.T) {
 // lanTimes returns the time of each LAN frame, UTC ns.
 func lanTimes(t *testing.T, d *dataset.Dataset) []int64 {
 	t.Helper()
-	r, err := dataset.OpenCapture(filepath.Join(d.HomePath(0), dataset.FileLAN))
+	r, err := pcapng.Open(filepath.Join(d.HomePath(0), dataset.FileLAN))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +262,7 @@ func perFlow(t *testing.T, path string, lead int) map[string][]string {
 		out[way] = append(out[way], string(ip))
 	}
 	if lead > 0 {
-		r, err := dataset.OpenCapture(path)
+		r, err := pcapng.Open(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -441,7 +442,7 @@ func TestStoppedRun(t *testing.T) {
 	if !res.Cut || res.Packets.WAN == 0 || res.SimulatedS < 5 || res.SimulatedS > 30 {
 		t.Errorf("%+v", res)
 	}
-	if v, err := dataset.Verify(out, false); err != nil || !v.OK {
+	if v, err := verify.Run(out, false); err != nil || !v.OK {
 		t.Errorf("%+v %v", v, err)
 	}
 	b, err := os.ReadFile(filepath.Join(out, dataset.FileManifest))

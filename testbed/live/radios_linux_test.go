@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/run"
 	"glasshouse/testbed/testbedtest"

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/verify"
 	"glasshouse/testbed/run"
 )
 
@@ -65,7 +66,7 @@ func salvage(out string, died error) error {
 	if died == nil {
 		died = errors.New("the lab ended without a result")
 	}
-	v, err := dataset.Verify(out, true)
+	v, err := verify.Run(out, true)
 	if err != nil || len(v.Repaired) == 0 {
 		return died
 	}

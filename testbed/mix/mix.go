@@ -12,7 +12,7 @@ import (
 	"io"
 
 	"glasshouse/emulator/packet"
-	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/pcapng"
 )
 
 // Protocol is what the frame's own bytes, and those before it in its stream, show above TCP or UDP.
@@ -92,7 +92,7 @@ const (
 
 // Walk calls each for the frames that Count counts, or for all where macs is nil: number is the frame's in the capture, from 1.
 func Walk(path string, macs map[[6]byte]bool, each func(number int64, f *Frame) error) error {
-	r, err := dataset.OpenCapture(path)
+	r, err := pcapng.Open(path)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"glasshouse/emulator/packet"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/pcapng"
 )
 
 // carried is what the truth says of the bytes in a LAN frame.
@@ -32,7 +33,7 @@ func (h *homeRun) flows() (map[flowID]*spoken, error) {
 		role := r.Role == packet.RoleData.String() || r.Role == packet.RoleRetransmission.String()
 		by[r.LANFrame] = carried{event: r.Event, unit: r.Unit, dir: r.Dir, data: role}
 	}
-	c, err := dataset.OpenCapture(filepath.Join(h.d.HomePath(h.home), dataset.FileLAN))
+	c, err := pcapng.Open(filepath.Join(h.d.HomePath(h.home), dataset.FileLAN))
 	if err != nil {
 		return nil, err
 	}

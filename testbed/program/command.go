@@ -19,7 +19,6 @@ import (
 	"strings"
 
 	"github.com/mattn/go-shellwords"
-
 	"glasshouse/testbed/dataset"
 )
 

@@ -14,6 +14,7 @@ import (
 	"glasshouse/classifier/score"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/verify"
 	"glasshouse/testbed/generate"
 	"glasshouse/testbed/realdata"
 )
@@ -76,7 +77,7 @@ func imported(t *testing.T, file string, o realdata.ImportOptions) (*realdata.Re
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := dataset.Verify(o.Out, false)
+	v, err := verify.Run(o.Out, false)
 	if err != nil || !v.OK {
 		t.Fatalf("%v, %+v", err, v)
 	}

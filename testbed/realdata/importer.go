@@ -13,6 +13,7 @@ import (
 	"glasshouse/emulator/packet"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/write"
 	"glasshouse/testbed/frames"
 )
 
@@ -54,7 +55,7 @@ func Import(ctx context.Context, o ImportOptions) (r *Result, err error) {
 	defer func() { err = errors.Join(err, g.spill.close()) }()
 	names := o.Home.Units()
 	info := dataset.HomeInfo{Varied: map[string]any{"part": o.Part, "payloads_cut": g.cut, "together": o.Home.Together}}
-	options := dataset.DirectOptions{HomeOptions: dataset.HomeOptions{EpochNs: g.startNs}, Activities: []string{"none"}}
+	options := write.DirectOptions{Options: write.Options{EpochNs: g.startNs}, Activities: []string{"none"}}
 	for i := range g.units {
 		c := &g.units[i]
 		p := c.Profile
@@ -132,8 +133,8 @@ func (x *writer) each(yield func(crossing) error) error {
 	})
 }
 
-func (x *writer) write(ctx context.Context, dir string, o dataset.DirectOptions) (c dataset.Counts, err error) {
-	w, err := dataset.CreateDirectHome(dir, o)
+func (x *writer) write(ctx context.Context, dir string, o write.DirectOptions) (c dataset.Counts, err error) {
+	w, err := write.CreateDirectHome(dir, o)
 	if err != nil {
 		return c, err
 	}

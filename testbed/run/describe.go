@@ -8,6 +8,7 @@ import (
 	"glasshouse/scenarios"
 	"glasshouse/testbed/buildinfo"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/write"
 )
 
 // Description says what a dataset holds: which homes, in which world, from when to when.
@@ -36,13 +37,13 @@ func (d *Description) Manifest() dataset.Manifest {
 }
 
 // HomeOptions says how a home's files are written.
-func (d *Description) HomeOptions(h *scenarios.Home) (dataset.HomeOptions, error) {
+func (d *Description) HomeOptions(h *scenarios.Home) (write.Options, error) {
 	comment, err := json.Marshal(map[string]any{"scenario": d.Scenario.Name, "seed": d.Seed, "home": h.Index, "world": d.World})
 	var radios []string
 	for _, r := range pan.Radios(h.Specimens) {
 		radios = append(radios, string(r))
 	}
-	return dataset.HomeOptions{
+	return write.Options{
 		EpochNs: d.StartNs, GatewayMAC: h.WANMAC, ISPMAC: h.ISPMAC, Comment: string(comment), Air: radios,
 	}, err
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
-
 	"glasshouse/testbed/dataset"
 )
 

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"glasshouse/classifier/score"
-	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/prediction"
 	"glasshouse/testbed/program"
 )
 
@@ -112,7 +112,7 @@ func (w *sweeper) workPath(name string) string {
 // all the same. It returns an error that has nothing to do with the program.
 func (w *sweeper) fail(point int, name string, err error) (*answer, error) {
 	_, failed := errors.AsType[*program.Error](err)
-	_, wrong := errors.AsType[*dataset.PredictionError](err)
+	_, wrong := errors.AsType[*prediction.Error](err)
 	if !failed && !wrong {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func inShort(err error) string {
 // ProgramFailure is a cell of the result that has no figures: a program that failed at a point.
 type ProgramFailure struct {
 	Point, Name string
-	Err         error // a *program.Error, or one that holds a *dataset.PredictionError
+	Err         error // a *program.Error, or one that holds a *prediction.Error
 }
 
 // FailedError says which programs failed at which points. The result has all other figures.

@@ -16,8 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/export"
 	"glasshouse/testbed/program"
 )
 
@@ -293,7 +292,7 @@ func TestProgramsSeeNoTruth(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := strings.Join(append(dataset.ObservationColumns(), columnName), ",")
+		want := strings.Join(append(export.ObservationColumns(), columnName), ",")
 		if head, _, _ := strings.Cut(string(b), "\n"); head != want || strings.Contains(head, "label") || strings.Contains(head, "lost") {
 			t.Errorf("columns of what is to be guessed: %s, not %s", head, want)
 		}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/export"
 )
 
 // Columns that a program has beside those of dataset.ObservationColumns: whom a packet is with, as far as an observer can tell
@@ -53,12 +54,12 @@ func (r *recorder) add(o *dataset.Observation, far int) {
 		r.err = fmt.Errorf("frame %d comes as row %d", o.Frame, r.n)
 		return
 	}
-	r.line = append(dataset.AppendObservation(r.line[:0], r.s.number, o), ',')
+	r.line = append(export.AppendObservation(r.line[:0], r.s.number, o), ',')
 	name := r.s.names[far]
 	if strings.ContainsAny(name, "\r\n") { // in a name that somebody made up: rows are lines
 		name = o.RemoteAddr
 	}
-	r.line = append(dataset.AppendQuoted(r.line, name), '\n')
+	r.line = append(export.AppendQuoted(r.line, name), '\n')
 	_, r.err = r.w.Write(r.line)
 }
 
@@ -81,7 +82,7 @@ func joinRecords(path string, homes []*sample, classOf func(s *sample, frame int
 	}
 	h := sha256.New()
 	w := bufio.NewWriterSize(io.MultiWriter(f, h), 1<<18)
-	fmt.Fprint(w, strings.Join(dataset.ObservationColumns(), ","), ",", columnName)
+	fmt.Fprint(w, strings.Join(export.ObservationColumns(), ","), ",", columnName)
 	if classOf != nil {
 		fmt.Fprint(w, ",", columnClass)
 	}
@@ -116,7 +117,7 @@ func joinRecord(w *bufio.Writer, s *sample, classOf func(s *sample, frame int64)
 		}
 		_, _ = w.Write(bytes.TrimSuffix(line, []byte("\n"))) // Flush tells
 		_ = w.WriteByte(',')
-		_, _ = w.Write(dataset.AppendQuoted(nil, classOf(s, frame)))
+		_, _ = w.Write(export.AppendQuoted(nil, classOf(s, frame)))
 		_ = w.WriteByte('\n')
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/verify"
 	"glasshouse/testbed/generate"
 	"glasshouse/testbed/live"
 	"glasshouse/testbed/live/doctor"
@@ -77,7 +78,7 @@ func Run(t *testing.T, o run.Options) (*run.Result, *dataset.Dataset) {
 	if !res.Valid || res.Packets.Unattributed != 0 || res.Cut {
 		t.Fatalf("%+v", res)
 	}
-	v, err := dataset.Verify(o.Out, false)
+	v, err := verify.Run(o.Out, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +117,7 @@ func Generate(t *testing.T, o generate.Options) (*generate.Result, *dataset.Data
 	if !res.Valid || len(res.Reasons) > 0 {
 		t.Fatalf("%+v", res)
 	}
-	v, err := dataset.Verify(o.Out, false)
+	v, err := verify.Run(o.Out, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ import (
 	"glasshouse/gateway/tunnel/wgmodel"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/write"
 	"glasshouse/testbed/homenet"
 	"glasshouse/testbed/label"
 	"glasshouse/testbed/run"
@@ -40,7 +41,7 @@ type Order struct {
 	Density  float64
 	Dir      string       // of the home's files: absent
 	Chains   *wire.Chains // shared among homes; may be nil
-	Options  dataset.DirectOptions
+	Options  write.DirectOptions
 
 	KeepCut  bool                                        // if ctx ends, what was lived until then is kept
 	Progress func(simulated time.Duration, n run.Counts) // now and then; may be nil
@@ -70,7 +71,7 @@ type lab struct {
 	ap       *accesspoint.AccessPoint
 	wan      *wan.WAN
 	rows     *label.Rows
-	files    *dataset.DirectHome
+	files    *write.DirectHome
 	client   *wgmodel.End
 	server   *wgmodel.End
 	seal     [4]*link.DelayLine // into and out of the tunnel's ends
@@ -100,7 +101,7 @@ const bootTime = -int64(2 * time.Second)
 func Simulate(ctx context.Context, o Order) (*Result, error) {
 	l := &lab{o: o, clock: clock.NewVirtual(bootTime), pool: packet.NewLocalPool(), open: make(map[int64]*dataset.Event)}
 	var err error
-	if l.files, err = dataset.CreateDirectHome(o.Dir, o.Options); err != nil {
+	if l.files, err = write.CreateDirectHome(o.Dir, o.Options); err != nil {
 		return nil, err
 	}
 	if err := l.build(); err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/dataset/merge"
 	"glasshouse/testbed/generate"
 	"glasshouse/testbed/need"
 	"glasshouse/testbed/testbedtest"
@@ -73,7 +74,7 @@ func TestVirtualBytesAreTheSeeds(t *testing.T) {
 			}
 			slices.Reverse(parts)
 			merged := filepath.Join(t.TempDir(), "merged")
-			if _, err := dataset.Merge(parts, merged, nil); err != nil {
+			if _, err := merge.Run(parts, merged, nil); err != nil {
 				t.Fatal(err)
 			}
 			d, err := dataset.Open(merged)

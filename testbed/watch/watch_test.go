@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
 	"glasshouse/classifier/model"
 	"glasshouse/classifier/train"
 	"glasshouse/classifier/tree"
