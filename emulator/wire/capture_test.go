@@ -206,7 +206,7 @@ func fillCapture(c *capture) {
 	s.say(true, AppendMQTTDisconnect(nil))
 	s.close()
 
-	l := testLease()
+	l := captureLease()
 	for i, b := range [][]byte{AppendDHCPDiscover(nil, &l), AppendDHCPOffer(nil, &l), AppendDHCPRequest(nil, &l), AppendDHCPAck(nil, &l)} {
 		udp := &layers.UDP{SrcPort: 68, DstPort: 67}
 		from := netip.IPv4Unspecified()
@@ -301,5 +301,14 @@ func TestTsharkReadsEverything(t *testing.T) {
 		if got := count["x509ce.dNSName="+host]; got != 1 {
 			t.Errorf("%s is named in %d certificates, want 1", host, got)
 		}
+	}
+}
+
+// captureLease is what the DHCP messages of the capture are about.
+func captureLease() DHCPLease {
+	return DHCPLease{
+		XID: 0x01020304, MAC: [6]byte{2, 1, 2, 3, 4, 5}, Prefix: netip.MustParsePrefix("192.168.7.23/24"),
+		Server: netip.MustParseAddr("192.168.7.1"), Router: netip.MustParseAddr("192.168.7.2"), DNS: netip.MustParseAddr("192.168.7.3"),
+		MTU: 1420, Lease: 86400,
 	}
 }

@@ -51,18 +51,6 @@ func (s *single) Close() error {
 
 func (s *single) Addr() net.Addr { return new(net.TCPAddr) }
 
-func (r *recorder) sizes() []int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return sizes(r.writes)
-}
-
-func (r *recorder) forget() {
-	r.mu.Lock()
-	r.writes = nil
-	r.mu.Unlock()
-}
-
 // net/http makes the same writes: all of the client's, and the server's but for its first settings and its window
 // updates, which may share writes with what follows them.
 func TestHTTP2IsNetHTTPs(t *testing.T) {
@@ -155,13 +143,6 @@ func walkHTTP2(t *testing.T, script [][2]int) {
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		t.Error(err)
 	}
-}
-
-func sizes(writes [][]byte) (list []int) {
-	for _, w := range writes {
-		list = append(list, len(w))
-	}
-	return list
 }
 
 func sum(list []int) (n int) {

@@ -11,8 +11,9 @@ import (
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
-	"glasshouse/devices/profile"
 	"pgregory.net/rapid"
+
+	"glasshouse/devices/profile"
 )
 
 // welcome lets everybody do everything.

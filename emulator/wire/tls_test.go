@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net"
 	"strings"
 	"sync"
@@ -21,35 +20,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func pcg(seed uint64) *rand.PCG { return rand.NewPCG(seed, 0) }
-
-func must[T any](v T, err error) func(tb testing.TB) T {
-	return func(tb testing.TB) T {
-		tb.Helper()
-		if err != nil {
-			tb.Fatal(err)
-		}
-		return v
-	}
-}
-
 // hosts are names short and long.
 func hosts() []string {
 	return []string{"a.io", "time.cloud.example", "device-metrics-us.amazon-like.example", strings.Repeat("long-label.", 12) + "example.net"}
-}
-
-// recorder is a connection that keeps what is written to it.
-type recorder struct {
-	net.Conn
-	mu     sync.Mutex
-	writes [][]byte
-}
-
-func (r *recorder) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	r.writes = append(r.writes, bytes.Clone(p))
-	r.mu.Unlock()
-	return r.Conn.Write(p)
 }
 
 // usual signs until the signature has the most usual size, 71 bytes: how often others come has a test of its own.
