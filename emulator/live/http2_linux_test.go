@@ -7,6 +7,7 @@ import (
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/truth"
 	"glasshouse/emulator/wire"
+	"glasshouse/emulator/wire/secure"
 )
 
 // contents returns how many bytes each TLS 1.3 record of an event's data holds, each way.
@@ -21,7 +22,7 @@ func contents(t *testing.T, frames []frame, event int64, port uint16) (sizes [2]
 		end := (1 - f.dir) / 2
 		streams[end] = append(streams[end], packet.TCP(l4).Payload()...)
 	}
-	over := wire.RecordOverhead(wire.TLS13)
+	over := secure.RecordOverhead(secure.TLS13)
 	for end, b := range streams {
 		for len(b) >= 5 {
 			n := 5 + int(b[3])<<8 + int(b[4])
@@ -61,8 +62,8 @@ func TestHTTP2IsTheModels(t *testing.T) {
 				if w.Up {
 					end = 0
 				}
-				for rest := w.Size; rest > 0; rest -= wire.MaxPlaintext {
-					want[end] = append(want[end], min(rest, wire.MaxPlaintext))
+				for rest := w.Size; rest > 0; rest -= secure.MaxPlaintext {
+					want[end] = append(want[end], min(rest, secure.MaxPlaintext))
 				}
 			}
 		}

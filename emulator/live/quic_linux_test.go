@@ -7,7 +7,7 @@ import (
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
-	"glasshouse/emulator/wire"
+	"glasshouse/emulator/wire/secure"
 )
 
 // quicSizes returns the sizes of an event's datagrams to and from port 443, by role.
@@ -23,7 +23,7 @@ func quicSizes(frames []frame, event int64) map[packet.Role][2][]int {
 
 // stream returns the datagrams that carry so many bytes of a stream from an offset on, as the virtual world makes them.
 func stream(dir int8, offset, size int) (list []int) {
-	over := wire.QUICOverhead(dir == profile.Up)
+	over := secure.QUICOverhead(dir == profile.Up)
 	for size > 0 {
 		head := 2
 		switch {
@@ -34,7 +34,7 @@ func stream(dir int8, offset, size int) (list []int) {
 		case offset > 0:
 			head++
 		}
-		n := min(size, wire.QUICDatagram-over-head)
+		n := min(size, secure.QUICDatagram-over-head)
 		list = append(list, over+head+n)
 		offset, size = offset+n, size-n
 	}
@@ -68,17 +68,17 @@ func TestQUICIsTheModels(t *testing.T) {
 			offset[i%2] += size
 		}
 		for end, data := range got[packet.RoleData] {
-			if extra := sum(data) - sum(want[end]); max(extra, -extra) > wire.QUICDatagram+100 || max(len(data)-len(want[end]), len(want[end])-len(data)) > 2 {
+			if extra := sum(data) - sum(want[end]); max(extra, -extra) > secure.QUICDatagram+100 || max(len(data)-len(want[end]), len(want[end])-len(data)) > 2 {
 				t.Errorf("%v: data %v, want %v", exchange, data, want[end])
 			}
 		}
 		shake := got[packet.RoleTLSHandshake]
-		done := wire.QUICServerDone + wire.QUICOverhead(false)
-		if n := len(shake[1]); len(shake[0]) < 2 || !slices.Equal(shake[0][:2], []int{wire.QUICDatagram, wire.QUICDatagram}) || n < 3 ||
-			shake[1][0] != wire.QUICDatagram || shake[1][n-1] < done || shake[1][n-1] > done+4 {
+		done := secure.QUICServerDone + secure.QUICOverhead(false)
+		if n := len(shake[1]); len(shake[0]) < 2 || !slices.Equal(shake[0][:2], []int{secure.QUICDatagram, secure.QUICDatagram}) || n < 3 ||
+			shake[1][0] != secure.QUICDatagram || shake[1][n-1] < done || shake[1][n-1] > done+4 {
 			t.Errorf("the handshake is %v", shake)
 		}
-		if bye := got[packet.RoleClose]; !slices.Equal(bye[0], []int{wire.QUICOverhead(true) + 3}) || len(bye[1]) > 0 {
+		if bye := got[packet.RoleClose]; !slices.Equal(bye[0], []int{secure.QUICOverhead(true) + 3}) || len(bye[1]) > 0 {
 			t.Errorf("the goodbye is %v", bye)
 		}
 		for role, sizes := range got {
@@ -88,7 +88,7 @@ func TestQUICIsTheModels(t *testing.T) {
 				t.Errorf("%v: %s %v", exchange, role, sizes)
 			}
 			for _, n := range slices.Concat(sizes[0], sizes[1]) {
-				if n > wire.QUICDatagram {
+				if n > secure.QUICDatagram {
 					t.Errorf("a datagram of %d bytes", n)
 				}
 			}

@@ -12,6 +12,7 @@ import (
 	"glasshouse/emulator/virtual/session"
 	"glasshouse/emulator/virtual/tcp"
 	"glasshouse/emulator/wire"
+	"glasshouse/emulator/wire/secure"
 )
 
 // cloud is the internet of a home: any address of it answers.
@@ -20,12 +21,12 @@ type cloud struct {
 	stack   stack
 	reader  *latency.Worker              // the internet's, of what its servers send
 	pending map[tcp.Key]*session.Session // that a SYN may come for, by the device's end of the connection
-	quic    map[wire.QUICID]*quicServer
+	quic    map[secure.QUICID]*quicServer
 	sending packet.Packet // is handed to the path just now
 }
 
 func newCloud(n *Net) *cloud {
-	c := &cloud{n: n, reader: n.latency.NewWorker(), pending: make(map[tcp.Key]*session.Session), quic: make(map[wire.QUICID]*quicServer)}
+	c := &cloud{n: n, reader: n.latency.NewWorker(), pending: make(map[tcp.Key]*session.Session), quic: make(map[secure.QUICID]*quicServer)}
 	d := newDraws(n.c.Seed, 0x636c6f75)
 	c.stack = stack{n: n, ttl: 64, draws: d, send: c.transmit}
 	mss := min(n.c.MTU-packet.IPv4Size-packet.TCPSize, policy.MSS)

@@ -13,7 +13,7 @@ import (
 	"glasshouse/emulator/virtual/latency"
 	"glasshouse/emulator/virtual/session"
 	"glasshouse/emulator/virtual/tcp"
-	"glasshouse/emulator/wire"
+	"glasshouse/emulator/wire/secure"
 )
 
 // Config says what a home's hosts are wired to.
@@ -39,7 +39,7 @@ type Config struct {
 	// Fill is how many bytes of a frame are really written, headers included; 0 = all. Checksums are right in any case.
 	Fill int
 	// Chains are what servers prove their names with, shared among homes; nil: this home's own.
-	Chains *wire.Chains
+	Chains *secure.Chains
 	// Unsummed leaves out the checksums of TCP, and of UDP's noise: for homes whose packets nobody keeps.
 	Unsummed bool
 
@@ -66,7 +66,7 @@ type Net struct {
 	lanMask   uint32
 	router    *router
 	cloud     *cloud
-	chains    map[string]*wire.Chain
+	chains    map[string]*secure.Chain
 	datagrams *datagram.Table
 	calls     map[tcp.Key]*session.Session // of the phone on the LAN, that a SYN may come for, by the device's end
 	Faults    Faults
@@ -83,7 +83,7 @@ type Faults struct {
 func NewNet(c Config) (*Net, error) {
 	n := &Net{
 		c: c, clock: c.Clock, late: newDraws(c.Seed, 0x6c617465), byAddr: make(map[uint32]*Host),
-		chains: make(map[string]*wire.Chain), calls: make(map[tcp.Key]*session.Session), resolver: make(map[string]uint32),
+		chains: make(map[string]*secure.Chain), calls: make(map[tcp.Key]*session.Session), resolver: make(map[string]uint32),
 		ip: tcp.Network{Clock: c.Clock, Pool: c.Pool, Noise: c.Noise, Fill: c.Fill, NoChecksums: c.Unsummed},
 	}
 	n.latency = latency.New(c.Clock, n.late.PCG)
@@ -97,7 +97,7 @@ func NewNet(c Config) (*Net, error) {
 		n.resolver[name] = u32(a)
 	}
 	if c.Chains == nil {
-		c.Chains = new(wire.Chains)
+		c.Chains = new(secure.Chains)
 	}
 	for i := range c.Specimens {
 		for k := range c.Specimens[i].Profile.Services {

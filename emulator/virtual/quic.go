@@ -5,7 +5,7 @@ import (
 	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/virtual/quic"
-	"glasshouse/emulator/wire"
+	"glasshouse/emulator/wire/secure"
 )
 
 var (
@@ -17,7 +17,7 @@ var (
 type quicServer struct {
 	c       *cloud
 	conn    *quic.Conn
-	ids     [2]wire.QUICID // under which the cloud knows it
+	ids     [2]secure.QUICID // under which the cloud knows it
 	answers udp
 }
 
@@ -28,13 +28,13 @@ func (h *Host) quic(s *profile.Service, x *script.Exchange, t packet.Tag, done f
 			done(err)
 			return
 		}
-		q, err := wire.NewQUIC(h.stack.draws)
+		q, err := secure.NewQUIC(h.stack.draws)
 		if err != nil {
 			done(err)
 			return
 		}
 		first, own := q.IDs()
-		client, server := h.socket(addr, s.Port), &quicServer{c: h.n.cloud, ids: [2]wire.QUICID{first, own}}
+		client, server := h.socket(addr, s.Port), &quicServer{c: h.n.cloud, ids: [2]secure.QUICID{first, own}}
 		server.conn = quic.New(quic.Config{
 			Clock: h.n.clock, Latency: h.n.latency, Noise: h.n.c.Noise, Draws: h.stack.draws.PCG, Wire: q, Host: s.Host, Chain: h.n.chains[s.Host],
 			Unit: h.unit, Tag: t, Messages: x.Messages, Client: client, Server: server, Done: done, Unknown: func() { h.n.Faults.Unknown++ },
@@ -47,7 +47,7 @@ func (h *Host) quic(s *profile.Service, x *script.Exchange, t packet.Tag, done f
 
 // receiveQUIC takes a datagram for a connection; false where there is none. answers is where its answers go.
 func (c *cloud) receiveQUIC(b []byte, answers udp, l packet.Lineage) bool {
-	id, _, ok := wire.ParseQUIC(b)
+	id, _, ok := secure.ParseQUIC(b)
 	if !ok {
 		return false
 	}

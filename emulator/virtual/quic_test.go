@@ -11,7 +11,7 @@ import (
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
 	"glasshouse/emulator/packet"
-	"glasshouse/emulator/wire"
+	"glasshouse/emulator/wire/secure"
 )
 
 // watch notes the sizes of QUIC's datagrams by role, up and down.
@@ -63,7 +63,7 @@ func TestQUICIsQuicGos(t *testing.T) {
 	}
 	for end, list := range acks {
 		for _, n := range list {
-			if over := wire.QUICOverhead(end == 0); n < over+5 || n > over+12 {
+			if over := secure.QUICOverhead(end == 0); n < over+5 || n > over+12 {
 				t.Errorf("an acknowledgement of %d bytes", n)
 			}
 		}

@@ -12,11 +12,12 @@ type Rand interface{ Uint64() uint64 }
 func AppendRandom(b []byte, r Rand, n int) []byte {
 	at := len(b)
 	b = slices.Grow(b, n)[:at+n]
-	fill(b[at:], r)
+	FillRandom(b[at:], r)
 	return b
 }
 
-func fill(p []byte, r Rand) {
+// FillRandom writes random bytes.
+func FillRandom(p []byte, r Rand) {
 	for ; len(p) >= 8; p = p[8:] {
 		binary.LittleEndian.PutUint64(p, r.Uint64())
 	}
@@ -28,10 +29,10 @@ func fill(p []byte, r Rand) {
 	}
 }
 
-// put16 and put24 write the number of bytes that follow a place into the place itself.
-func put16(b []byte, at int) { binary.BigEndian.PutUint16(b[at:], uint16(len(b)-at-2)) }
+// PutLength16 and put24 write the number of bytes that follow a place into the place itself.
+func PutLength16(b []byte, at int) { binary.BigEndian.PutUint16(b[at:], uint16(len(b)-at-2)) }
 
-func put24(b []byte, at int) {
+func PutLength24(b []byte, at int) {
 	n := len(b) - at - 3
 	b[at], b[at+1], b[at+2] = byte(n>>16), byte(n>>8), byte(n)
 }

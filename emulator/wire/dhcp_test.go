@@ -12,6 +12,8 @@ import (
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/dhcpv4/nclient4"
+
+	"glasshouse/emulator/wire/wiretest"
 )
 
 // dhcpLine is the other end of insomniacslk's client: it keeps what the client sends, and answers with our bytes.
@@ -70,10 +72,10 @@ func testLease() DHCPLease {
 // that the live world's server makes.
 func TestDHCPIsInsomniacs(t *testing.T) {
 	d := &dhcpLine{lease: testLease(), answers: make(chan []byte, 4), closed: make(chan struct{})}
-	client := must(nclient4.NewWithConn(d, d.lease.MAC[:], nclient4.WithTimeout(10*time.Second), nclient4.WithRetry(1)))(t)
+	client := wiretest.Must(nclient4.NewWithConn(d, d.lease.MAC[:], nclient4.WithTimeout(10*time.Second), nclient4.WithRetry(1)))(t)
 	defer client.Close()
-	got := must(client.Request(t.Context(), dhcpv4.WithRequestedOptions(dhcpv4.OptionInterfaceMTU)))(t)
-	got = must(client.Renew(t.Context(), got))(t)
+	got := wiretest.Must(client.Request(t.Context(), dhcpv4.WithRequestedOptions(dhcpv4.OptionInterfaceMTU)))(t)
+	got = wiretest.Must(client.Renew(t.Context(), got))(t)
 	if lease := got.ACK.IPAddressLeaseTime(0); lease != 24*time.Hour || !got.ACK.YourIPAddr.Equal(net.IPv4(192, 168, 7, 23)) {
 		t.Errorf("the client reads %s", got.ACK.Summary())
 	}
@@ -82,12 +84,12 @@ func TestDHCPIsInsomniacs(t *testing.T) {
 		if !bytes.Equal(d.sent[i], want) {
 			t.Errorf("message %d is\n%x, want\n%x", i, want, d.sent[i])
 		}
-		req := must(dhcpv4.FromBytes(d.sent[i]))(t)
+		req := wiretest.Must(dhcpv4.FromBytes(d.sent[i]))(t)
 		kind := dhcpv4.MessageTypeAck
 		if i == 0 {
 			kind = dhcpv4.MessageTypeOffer
 		}
-		reply := must(dhcpv4.NewReplyFromRequest(req,
+		reply := wiretest.Must(dhcpv4.NewReplyFromRequest(req,
 			dhcpv4.WithMessageType(kind), dhcpv4.WithYourIP(l.Prefix.Addr().AsSlice()), dhcpv4.WithServerIP(l.Server.AsSlice()),
 			dhcpv4.WithOption(dhcpv4.OptServerIdentifier(l.Server.AsSlice())), dhcpv4.WithNetmask(net.CIDRMask(24, 32)),
 			dhcpv4.WithRouter(l.Router.AsSlice()), dhcpv4.WithDNS(l.DNS.AsSlice()), dhcpv4.WithLeaseTime(l.Lease),

@@ -8,6 +8,8 @@ import (
 
 	"github.com/miekg/dns"
 	"pgregory.net/rapid"
+
+	"glasshouse/emulator/wire/wiretest"
 )
 
 // hostName draws a valid name.
@@ -107,7 +109,7 @@ func FuzzParseDNS(f *testing.F) {
 func TestPlainMessagesAllocateNothing(t *testing.T) {
 	buf := make([]byte, 0, 4096)
 	query := make([]byte, 0, NTPSize)
-	r := pcg(1)
+	r := wiretest.PCG(1)
 	addr := netip.AddrFrom4([4]byte{198, 18, 0, 1})
 	token := make([]byte, HTTPTokenSize)
 	if n := testing.AllocsPerRun(100, func() {

@@ -7,14 +7,16 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"glasshouse/emulator/wire/wiretest"
 )
 
 // Requests have their scripted size, or more where the headers leave no choice, and parse as HTTP.
 func TestHTTPRequestsHaveTheirSize(t *testing.T) {
 	token := bytes.Repeat([]byte{0xab}, HTTPTokenSize)
-	least := len(AppendHTTPRequest(nil, pcg(1), "example.net", token, 0))
+	least := len(AppendHTTPRequest(nil, wiretest.PCG(1), "example.net", token, 0))
 	for size := range 1500 {
-		req := AppendHTTPRequest(nil, pcg(1), "example.net", token, size)
+		req := AppendHTTPRequest(nil, wiretest.PCG(1), "example.net", token, size)
 		if len(req) < size || len(req) != size && size > least+len(httpPad)+len("\r\n") || size <= least && len(req) != least {
 			t.Errorf("%d bytes, want %d", len(req), size)
 		}
@@ -44,7 +46,7 @@ func TestHTTPResponsesHaveTheirSize(t *testing.T) {
 		t.Errorf("%d sizes are one byte longer", longer)
 	}
 	head, body := AppendHTTPResponse(nil, 3000)
-	resp := must(http.ReadResponse(bufio.NewReader(io.MultiReader(bytes.NewReader(head), bytes.NewReader(make([]byte, body)))), nil))(t)
+	resp := wiretest.Must(http.ReadResponse(bufio.NewReader(io.MultiReader(bytes.NewReader(head), bytes.NewReader(make([]byte, body)))), nil))(t)
 	if n, err := io.Copy(io.Discard, resp.Body); err != nil || int(n) != body || resp.StatusCode != http.StatusOK {
 		t.Errorf("%d bytes of body, want %d: %v", n, body, err)
 	}

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"glasshouse/devices/profile"
+	"glasshouse/emulator/wire/wiretest"
 )
 
 // welcome lets everybody do everything.
@@ -35,7 +36,7 @@ func TestMQTTTalksToABroker(t *testing.T) {
 	defer broker.Close()
 	_ = near.SetDeadline(time.Now().Add(20 * time.Second))
 
-	r := pcg(1)
+	r := wiretest.PCG(1)
 	topic := AppendText(nil, r, 20)
 	said := make(chan []byte, 10)
 	if err := broker.Subscribe(string(topic), 1, func(_ *mqtt.Client, _ packets.Subscription, p packets.Packet) { said <- bytes.Clone(p.Payload) }); err != nil {
@@ -82,9 +83,9 @@ func TestMQTTPacketsHaveTheirSizes(t *testing.T) {
 			what        string
 			size, least int
 		}{
-			{"CONNECT", len(AppendMQTTConnect(nil, pcg(1), "", size, 60)), 15},
-			{"PUBLISH", len(AppendMQTTPublish(nil, pcg(1), 1, []byte("abcd"), size)), 10},
-			{"PUBLISH at QoS 0", len(AppendMQTTPublish(nil, pcg(1), 0, []byte("abcd"), size)), 8},
+			{"CONNECT", len(AppendMQTTConnect(nil, wiretest.PCG(1), "", size, 60)), 15},
+			{"PUBLISH", len(AppendMQTTPublish(nil, wiretest.PCG(1), 1, []byte("abcd"), size)), 10},
+			{"PUBLISH at QoS 0", len(AppendMQTTPublish(nil, wiretest.PCG(1), 0, []byte("abcd"), size)), 8},
 		} {
 			want := max(size, c.least)
 			if impossible(size) {
@@ -100,7 +101,7 @@ func TestMQTTPacketsHaveTheirSizes(t *testing.T) {
 // What was written is read as it was meant, by a decoder that is not ours.
 func TestMQTTIsReadAsMeant(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := pcg(rapid.Uint64().Draw(t, "seed"))
+		r := wiretest.PCG(rapid.Uint64().Draw(t, "seed"))
 		id := rapid.Uint16().Draw(t, "id")
 		topic := AppendText(nil, r, rapid.IntRange(1, 60).Draw(t, "topic"))
 		b := AppendMQTTPublish(nil, r, id, topic, rapid.IntRange(0, 200_000).Draw(t, "size"))
@@ -128,7 +129,7 @@ func TestMQTTEndsKeepTheirSizes(t *testing.T) {
 	name := base64.RawURLEncoding.EncodeToString(make([]byte, 16))
 	for _, subscribes := range []bool{false, true} {
 		for _, device := range []bool{false, true} {
-			e, r := NewMQTTEnd(pcg(3), device, subscribes, name), pcg(4)
+			e, r := NewMQTTEnd(wiretest.PCG(3), device, subscribes, name), wiretest.PCG(4)
 			first, second := 224, profile.MQTTSubscribe
 			if !device {
 				first, second = profile.MQTTConnack, profile.MQTTSuback+300
@@ -182,7 +183,7 @@ func TestMQTTEndsKeepTheirSizes(t *testing.T) {
 }
 
 func TestMQTTEndAllocatesNothing(t *testing.T) {
-	e, r, buf := NewMQTTEnd(pcg(3), true, false, "n"), pcg(4), make([]byte, 0, 4096)
+	e, r, buf := NewMQTTEnd(wiretest.PCG(3), true, false, "n"), wiretest.PCG(4), make([]byte, 0, 4096)
 	if n := testing.AllocsPerRun(100, func() {
 		_, _ = e.AppendPacketHead(buf, r, 200, 200)
 		_, _ = e.AppendPacketHead(buf, r, 2, 2)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/beevik/ntp"
+
+	"glasshouse/emulator/wire/wiretest"
 )
 
 // beevikServer answers beevik's client with our bytes, and keeps its query.
@@ -34,15 +36,15 @@ func (s *beevikServer) SetWriteDeadline(time.Time) error { return nil }
 func TestNTPIsBeeviks(t *testing.T) {
 	at := time.Date(2026, 3, 4, 5, 6, 7, 890_123_456, time.UTC)
 	s := &beevikServer{received: at, sent: at.Add(40 * time.Microsecond)}
-	resp := must(ntp.QueryWithOptions("192.0.2.1:123", ntp.QueryOptions{
+	resp := wiretest.Must(ntp.QueryWithOptions("192.0.2.1:123", ntp.QueryOptions{
 		Dialer:        func(_, _ string) (net.Conn, error) { return s, nil },
 		GetSystemTime: func() time.Time { return at },
 	}))(t)
-	got := AppendNTPQuery(nil, pcg(1))
+	got := AppendNTPQuery(nil, wiretest.PCG(1))
 	if len(got) != NTPSize || !bytes.Equal(got[:40], s.query[:40]) {
 		t.Errorf("a query is %x, want %x", got, s.query)
 	}
-	if bytes.Equal(got[40:], make([]byte, 8)) || bytes.Equal(got, AppendNTPQuery(nil, pcg(2))) {
+	if bytes.Equal(got[40:], make([]byte, 8)) || bytes.Equal(got, AppendNTPQuery(nil, wiretest.PCG(2))) {
 		t.Error("a query's number is not random")
 	}
 	if err := resp.Validate(); err != nil {
@@ -54,7 +56,7 @@ func TestNTPIsBeeviks(t *testing.T) {
 }
 
 func TestNTPAnswersOnlyClients(t *testing.T) {
-	query := AppendNTPQuery(nil, pcg(1))
+	query := AppendNTPQuery(nil, wiretest.PCG(1))
 	if n := len(AppendNTPAnswer(nil, query[:47], 1, 2)); n != 0 {
 		t.Errorf("%d bytes in answer to half a query", n)
 	}

@@ -10,13 +10,14 @@ import (
 	"sync"
 	"time"
 
-	"glasshouse/emulator/wire"
+	"golang.org/x/sync/errgroup"
+
+	"glasshouse/emulator/wire/secure"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/label"
 	"glasshouse/testbed/run"
 	"glasshouse/testbed/virtual"
-	"golang.org/x/sync/errgroup"
 )
 
 // Options say which homes to live in the virtual world. Equal scenarios, seeds, homes, durations and kinds of output
@@ -127,7 +128,7 @@ type generator struct {
 	set     *dataset.Set
 	began   time.Time
 	resumed int
-	chains  wire.Chains // of the homes' clouds
+	chains  secure.Chains // of the homes' clouds
 
 	mu      sync.Mutex
 	counts  map[int]homeProgress

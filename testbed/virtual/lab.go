@@ -17,7 +17,7 @@ import (
 	"glasshouse/emulator/unsolicited"
 	"glasshouse/emulator/virtual"
 	"glasshouse/emulator/virtual/latency"
-	"glasshouse/emulator/wire"
+	"glasshouse/emulator/wire/secure"
 	"glasshouse/gateway/accesspoint"
 	"glasshouse/gateway/link"
 	"glasshouse/gateway/nat"
@@ -39,8 +39,8 @@ type Order struct {
 	Names    *label.Labeller
 	Duration time.Duration
 	Density  float64
-	Dir      string       // of the home's files: absent
-	Chains   *wire.Chains // shared among homes; may be nil
+	Dir      string         // of the home's files: absent
+	Chains   *secure.Chains // shared among homes; may be nil
 	Options  write.DirectOptions
 
 	KeepCut  bool                                        // if ctx ends, what was lived until then is kept

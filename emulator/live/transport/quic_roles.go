@@ -11,7 +11,7 @@ import (
 	"github.com/quic-go/quic-go/qlogwriter"
 
 	"glasshouse/emulator/packet"
-	"glasshouse/emulator/wire"
+	"glasshouse/emulator/wire/secure"
 )
 
 // protoH3 is the protocol that clients name in their hello: HTTP/3's.
@@ -23,7 +23,7 @@ const quicIdle = 2 * time.Hour
 // QUICConfig says how both ends speak QUIC. Packets have one size, below what a LAN behind a tunnel lets through.
 func QUICConfig(tracer func(ctx context.Context) *QUICRoles) *quic.Config {
 	return &quic.Config{
-		Versions: []quic.Version{quic.Version1}, InitialPacketSize: wire.QUICDatagram, DisablePathMTUDiscovery: true, MaxIdleTimeout: quicIdle,
+		Versions: []quic.Version{quic.Version1}, InitialPacketSize: secure.QUICDatagram, DisablePathMTUDiscovery: true, MaxIdleTimeout: quicIdle,
 		Tracer: func(ctx context.Context, _ bool, _ quic.ConnectionID) qlogwriter.Trace { return tracer(ctx) },
 	}
 }

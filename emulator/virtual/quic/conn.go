@@ -14,7 +14,7 @@ import (
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/policy"
 	"glasshouse/emulator/virtual/latency"
-	"glasshouse/emulator/wire"
+	"glasshouse/emulator/wire/secure"
 )
 
 // Socket is where one end sends its datagrams. Both methods take the payload at once and keep none of it.
@@ -33,9 +33,9 @@ type Config struct {
 	Latency        *latency.Model
 	Noise          *packet.Noise
 	Draws          *rand.PCG // the device's
-	Wire           *wire.QUIC
+	Wire           *secure.QUIC
 	Host           string // the server's name
-	Chain          *wire.Chain
+	Chain          *secure.Chain
 	Unit           int32 // the device that its packets belong to
 	Tag            packet.Tag
 	Messages       []script.Message
@@ -122,7 +122,7 @@ func newEnd(c *Conn, dir int8) end {
 
 // ToServer takes a datagram that has come to the server.
 func (c *Conn) ToServer(payload []byte) {
-	id, long, _ := wire.ParseQUIC(payload)
+	id, long, _ := secure.ParseQUIC(payload)
 	e := &c.server
 	think := func() int64 { return c.cfg.Clock.Now() + c.cfg.Latency.Wake() + c.cfg.Latency.QUICHandshake() }
 	switch first, _ := c.cfg.Wire.IDs(); {
@@ -136,7 +136,7 @@ func (c *Conn) ToServer(payload []byte) {
 		e.answer()
 	case id != first && !e.complete:
 		e.complete, e.shakeAt = true, 0
-		c.cfg.Clock.At(think(), func() { e.begin(wire.QUICServerDone) })
+		c.cfg.Clock.At(think(), func() { e.begin(secure.QUICServerDone) })
 	}
 }
 
@@ -150,7 +150,7 @@ func (c *Conn) ToClient(payload []byte) {
 		e.arrived(payload)
 	default:
 		part := 1
-		if wire.QUICInitial(payload) {
+		if secure.QUICInitial(payload) {
 			part = 0
 			if !e.flight[0] && e.tries <= 1 {
 				e.sample(now - e.helloAt)
@@ -185,8 +185,8 @@ func (e *end) answer() {
 		return
 	}
 	b := c.cfg.Wire.AppendServerFlight(nil, c.cfg.Draws, c.cfg.Chain)
-	e.say(b[:wire.QUICDatagram])
-	e.say(b[wire.QUICDatagram:])
+	e.say(b[:secure.QUICDatagram])
+	e.say(b[secure.QUICDatagram:])
 	e.shakeAgain(firstPTO)
 }
 

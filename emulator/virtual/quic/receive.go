@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"glasshouse/emulator/packet"
-	"glasshouse/emulator/wire"
+	"glasshouse/emulator/wire/secure"
 )
 
 // quic-go's acknowledgement policy and loss detection (RFC 9002).
@@ -35,12 +35,12 @@ type receiver struct {
 // arrived takes a packet with a short header for the program.
 func (e *end) arrived(payload []byte) {
 	up := e.dir == packet.Down // the packet's way
-	at := wire.QUICHeadSize(up)
+	at := secure.QUICHeadSize(up)
 	if len(payload) < at+sampleSize {
 		return
 	}
 	peer := e.other()
-	number := wire.QUICPacketNumber(payload, up, max(e.largest, 0), peer.mask(payload[at:]))
+	number := secure.QUICPacketNumber(payload, up, max(e.largest, 0), peer.mask(payload[at:]))
 	if number < 0 || number >= int64(len(peer.log)) {
 		e.c.cfg.Unknown()
 		return

@@ -6,13 +6,13 @@ import (
 
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/virtual/feistel"
-	"glasshouse/emulator/wire"
+	"glasshouse/emulator/wire/secure"
 )
 
 // quic-go's congestion control: Reno, paced.
 const (
-	datagramSize    = wire.QUICDatagram // bytes of the largest packet: no path that a home has is narrower
-	initialWindow   = 32 * datagramSize // at first
+	datagramSize    = secure.QUICDatagram // bytes of the largest packet: no path that a home has is narrower
+	initialWindow   = 32 * datagramSize   // at first
 	minWindow       = 2 * datagramSize
 	maxStreamWindow = 6 << 20 // what a stream's receiver lets come
 	pacerBurst      = 10 * datagramSize
@@ -126,7 +126,7 @@ func (e *end) hasData() bool { return e.control > 0 || len(e.again) > 0 || e.sen
 
 // pack sends one packet that asks for an acknowledgement.
 func (e *end) pack() {
-	room := datagramSize - wire.QUICOverhead(e.dir == packet.Up)
+	room := datagramSize - secure.QUICOverhead(e.dir == packet.Up)
 	p := sentPacket{state: packetInFlight}
 	role := packet.RoleData
 	frames := 0
@@ -183,7 +183,7 @@ func (e *end) send(p *sentPacket, frames int, l packet.Lineage) {
 		e.owes, e.queued, e.ackAt, e.since = false, false, 0, 0
 	}
 	up := e.dir == packet.Up
-	size := frames + wire.QUICOverhead(up)
+	size := frames + secure.QUICOverhead(up)
 	number := int64(len(e.log))
 	p.at, p.size = now, int32(size)
 	if p.state == packetInFlight {

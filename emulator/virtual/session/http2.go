@@ -3,6 +3,7 @@ package session
 import (
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/wire"
+	"glasshouse/emulator/wire/secure"
 )
 
 // step is one write of an end of an HTTP/2 connection. Both ends walk one list of them.
@@ -51,7 +52,7 @@ func (s *Session) steps(j *Job) []step {
 
 // recordsSize is what so many bytes take on the stream in TLS records.
 func (s *Session) recordsSize(n int) int64 {
-	return int64(n + (n+wire.MaxPlaintext-1)/wire.MaxPlaintext*wire.RecordOverhead(s.version))
+	return int64(n + (n+secure.MaxPlaintext-1)/secure.MaxPlaintext*secure.RecordOverhead(s.version))
 }
 
 // step takes one step, if it is this end's; false when it has to wait.
@@ -71,8 +72,8 @@ func (d *side) step(x *step, t packet.Tag, now int64) bool {
 		return false
 	}
 	d.ready = false
-	for rest := x.size; rest > 0; rest -= wire.MaxPlaintext {
-		d.sendRecord(min(rest, wire.MaxPlaintext), t)
+	for rest := x.size; rest > 0; rest -= secure.MaxPlaintext {
+		d.sendRecord(min(rest, secure.MaxPlaintext), t)
 	}
 	return true
 }

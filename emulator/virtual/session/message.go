@@ -8,6 +8,7 @@ import (
 	"glasshouse/emulator/packet"
 	"glasshouse/emulator/virtual/tcp"
 	"glasshouse/emulator/wire"
+	"glasshouse/emulator/wire/secure"
 )
 
 // plainWrite is the largest write of a program that sends without TLS: the live world's.
@@ -42,8 +43,8 @@ func (d *side) send(m *script.Message, t packet.Tag) {
 	case d.s.version == 0:
 		d.plain(m.Size, t, nil)
 	default:
-		for rest := m.Size; rest > 0; rest -= wire.MaxPlaintext {
-			d.sendRecord(min(rest, wire.MaxPlaintext), t)
+		for rest := m.Size; rest > 0; rest -= secure.MaxPlaintext {
+			d.sendRecord(min(rest, secure.MaxPlaintext), t)
 		}
 	}
 }
@@ -77,8 +78,8 @@ func (d *side) sendRecord(n int, t packet.Tag) {
 	if e.Closed() {
 		return
 	}
-	c := e.Queue(n+wire.RecordOverhead(d.s.version), t)
-	c.Spell(wire.AppendRecordHeader(c.Head(), d.s.version, n, d.record))
+	c := e.Queue(n+secure.RecordOverhead(d.s.version), t)
+	c.Spell(secure.AppendRecordHeader(c.Head(), d.s.version, n, d.record))
 	d.record++
 	e.Flush()
 }

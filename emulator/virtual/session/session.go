@@ -18,6 +18,7 @@ import (
 	"glasshouse/emulator/virtual/latency"
 	"glasshouse/emulator/virtual/tcp"
 	"glasshouse/emulator/wire"
+	"glasshouse/emulator/wire/secure"
 )
 
 // Job is one exchange on its way: both ends of a connection walk its messages.
@@ -36,11 +37,11 @@ type Config struct {
 	Latency *latency.Model
 	Draws   *rand.PCG // the device's
 	Service *profile.Service
-	Chain   *wire.Chain // what the server proves its name with, where there is TLS
-	Unit    int32       // the device that its packets belong to
-	Open    packet.Tag  // under which it is opened; its role is that of the handshake's bytes
-	Opened  func(error) // told once: the device may use it
-	Lost    func()      // told once, later on: it broke, or the server closed it
+	Chain   *secure.Chain // what the server proves its name with, where there is TLS
+	Unit    int32         // the device that its packets belong to
+	Open    packet.Tag    // under which it is opened; its role is that of the handshake's bytes
+	Opened  func(error)   // told once: the device may use it
+	Lost    func()        // told once, later on: it broke, or the server closed it
 }
 
 // Session is a device's connection to a service, from the SYN on: what both ends' programs do on it.
@@ -100,11 +101,11 @@ func New(c Config) *Session {
 			alpn = "h2"
 		}
 		s.flights = [][]byte{
-			wire.AppendClientHello(nil, c.Draws, svc.Host, v, alpn, id),
-			wire.AppendServerFlight(nil, c.Draws, c.Chain, v, alpn, id),
-			wire.AppendClientFinish(nil, c.Draws, v),
+			secure.AppendClientHello(nil, c.Draws, svc.Host, v, alpn, id),
+			secure.AppendServerFlight(nil, c.Draws, c.Chain, v, alpn, id),
+			secure.AppendClientFinish(nil, c.Draws, v),
 		}
-		if f := wire.AppendServerFinish(nil, c.Draws, v); len(f) > 0 {
+		if f := secure.AppendServerFinish(nil, c.Draws, v); len(f) > 0 {
 			s.flights = append(s.flights, f)
 		}
 	}
@@ -138,9 +139,9 @@ const mqttNameSize = 22
 func TLSVersion(t profile.Transport) uint16 {
 	switch t {
 	case profile.TransportTLS12:
-		return wire.TLS12
+		return secure.TLS12
 	case profile.TransportTLS13, profile.TransportH2:
-		return wire.TLS13
+		return secure.TLS13
 	default:
 		return 0
 	}
@@ -359,7 +360,7 @@ func (d *side) left() {
 // goodbye is TLS's alert.
 func (d *side) goodbye() {
 	if d.s.version != 0 && d.isOpen && d.e.Established() {
-		b := wire.AppendCloseNotify(nil, d.s.cfg.Draws, d.s.version, d.record)
+		b := secure.AppendCloseNotify(nil, d.s.cfg.Draws, d.s.version, d.record)
 		d.e.Write(len(b), d.s.cfg.Open.As(packet.RoleClose), b)
 		d.bye = d.e.Written()
 	}

@@ -1,10 +1,11 @@
-package wire
+package secure
 
 import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	crand "crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -15,9 +16,10 @@ import (
 	"sync"
 	"testing"
 
-	crand "crypto/rand"
-
 	"github.com/google/go-cmp/cmp"
+
+	"glasshouse/emulator/wire"
+	"glasshouse/emulator/wire/wiretest"
 )
 
 // hosts are names short and long.
@@ -40,7 +42,7 @@ func (u usual) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) (si
 func converse(t *testing.T, host string, c *Chain, key *ecdsa.PrivateKey, version uint16, alpn string, up, down int) (client, server [][]byte) {
 	t.Helper()
 	pool := x509.NewCertPool()
-	pool.AddCert(must(x509.ParseCertificate(c.Root))(t))
+	pool.AddCert(wiretest.Must(x509.ParseCertificate(c.Root))(t))
 	config := &tls.Config{
 		ServerName: host, RootCAs: pool, MinVersion: version, MaxVersion: version,
 		SessionTicketsDisabled: true, DynamicRecordSizingDisabled: true,
@@ -53,7 +55,7 @@ func converse(t *testing.T, host string, c *Chain, key *ecdsa.PrivateKey, versio
 		config.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}
 	}
 	a, b := net.Pipe()
-	near, far := &recorder{Conn: a}, &recorder{Conn: b}
+	near, far := &wiretest.Recorder{Conn: a}, &wiretest.Recorder{Conn: b}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		s := tls.Server(far, &tls.Config{
@@ -85,15 +87,15 @@ func converse(t *testing.T, host string, c *Chain, key *ecdsa.PrivateKey, versio
 	_, _ = s.Read(make([]byte, 1))
 	_ = s.Close()
 	wg.Wait()
-	return near.writes, far.writes
+	return near.Writes, far.Writes
 }
 
 // appendData appends one message as crypto/tls writes it: each record is one write.
-func appendData(writes [][]byte, r Rand, version uint16, size int, seq *uint64) [][]byte {
+func appendData(writes [][]byte, r wire.Rand, version uint16, size int, seq *uint64) [][]byte {
 	for size > 0 {
 		n := min(size, MaxPlaintext)
 		b := AppendRecordHeader(nil, version, n, *seq)
-		writes = append(writes, AppendRandom(b, r, RecordOverhead(version)+n-len(b)))
+		writes = append(writes, wire.AppendRandom(b, r, RecordOverhead(version)+n-len(b)))
 		size -= n
 		*seq++
 	}
@@ -101,7 +103,7 @@ func appendData(writes [][]byte, r Rand, version uint16, size int, seq *uint64) 
 }
 
 // imitate makes the same conversation of ours.
-func imitate(r Rand, host string, c *Chain, version uint16, alpn string, up, down int) (client, server [][]byte) {
+func imitate(r wire.Rand, host string, c *Chain, version uint16, alpn string, up, down int) (client, server [][]byte) {
 	const session = 77
 	client = append(client, AppendClientHello(nil, r, host, version, alpn, session), AppendClientFinish(nil, r, version))
 	server = append(server, AppendServerFlight(nil, r, c, version, alpn, session))
@@ -131,8 +133,8 @@ func records(t *testing.T, p []byte) (list [][]byte) {
 // sizes, and all that is not random is the same byte.
 func TestConversationsAreCryptoTLS(t *testing.T) {
 	for _, host := range hosts() {
-		c := must(NewChain(host))(t)
-		key := must(drawKey("host " + host))(t)
+		c := wiretest.Must(NewChain(host))(t)
+		key := wiretest.Must(drawKey("host " + host))(t)
 		for _, form := range []struct {
 			version uint16
 			alpn    string
@@ -140,7 +142,7 @@ func TestConversationsAreCryptoTLS(t *testing.T) {
 			theirUp, theirDown := converse(t, host, c, key, form.version, form.alpn, 100, 40_000)
 			var up, down [][][]byte // several of ours: where they differ from each other, bytes are random
 			for seed := range uint64(40) {
-				u, d := imitate(pcg(seed), host, c, form.version, form.alpn, 100, 40_000)
+				u, d := imitate(wiretest.PCG(seed), host, c, form.version, form.alpn, 100, 40_000)
 				up, down = append(up, u), append(down, d)
 			}
 			compare(t, host+" up", theirUp, up)
@@ -205,10 +207,10 @@ func sessionByte(rec []byte, at int) bool {
 
 // A server repeats the session's name, and no two sessions have one name.
 func TestServersRepeatTheSession(t *testing.T) {
-	c := must(NewChain("a.io"))(t)
-	a := AppendClientHello(nil, pcg(1), "a.io", TLS13, "", 5)
-	b := AppendServerFlight(nil, pcg(2), c, TLS13, "", 5)
-	other := AppendClientHello(nil, pcg(1), "a.io", TLS13, "", 6)
+	c := wiretest.Must(NewChain("a.io"))(t)
+	a := AppendClientHello(nil, wiretest.PCG(1), "a.io", TLS13, "", 5)
+	b := AppendServerFlight(nil, wiretest.PCG(2), c, TLS13, "", 5)
+	other := AppendClientHello(nil, wiretest.PCG(1), "a.io", TLS13, "", 6)
 	if !bytes.Equal(a[44:76], b[44:76]) || bytes.Equal(a[44:76], other[44:76]) {
 		t.Errorf("%x, %x, %x", a[44:76], b[44:76], other[44:76])
 	}
@@ -217,12 +219,12 @@ func TestServersRepeatTheSession(t *testing.T) {
 // Signatures are as long as true ones, as often.
 func TestSignaturesHaveTheirSizes(t *testing.T) {
 	const n = 4000
-	key := must(ecdsa.GenerateKey(elliptic.P256(), crand.Reader))(t)
+	key := wiretest.Must(ecdsa.GenerateKey(elliptic.P256(), crand.Reader))(t)
 	digest := sha256.Sum256([]byte("x"))
 	theirs, ours := make(map[int]int), make(map[int]int)
-	r := pcg(3)
+	r := wiretest.PCG(3)
 	for range n {
-		theirs[len(must(ecdsa.SignASN1(crand.Reader, key, digest[:]))(t))]++
+		theirs[len(wiretest.Must(ecdsa.SignASN1(crand.Reader, key, digest[:]))(t))]++
 		b := appendSignature(nil, r)
 		ours[len(b)-2]++
 		if s := signatureSize(r); s < 64 || s > 72 {
@@ -257,8 +259,8 @@ func TestSameDrawsSameBytes(t *testing.T) {
 	for _, version := range []uint16{TLS12, TLS13} {
 		var all [2][][]byte
 		for i := range all {
-			c := must(NewChain("same.example.net"))(t)
-			up, down := imitate(pcg(9), "same.example.net", c, version, "", 50, 20_000)
+			c := wiretest.Must(NewChain("same.example.net"))(t)
+			up, down := imitate(wiretest.PCG(9), "same.example.net", c, version, "", 50, 20_000)
 			all[i] = append(up, down...)
 		}
 		if d := cmp.Diff(all[0], all[1]); d != "" {
@@ -268,9 +270,9 @@ func TestSameDrawsSameBytes(t *testing.T) {
 }
 
 func TestFlightsAllocateNothing(t *testing.T) {
-	c := must(NewChain("a.example.net"))(t)
+	c := wiretest.Must(NewChain("a.example.net"))(t)
 	buf := make([]byte, 0, 4096)
-	r := pcg(1)
+	r := wiretest.PCG(1)
 	for _, version := range []uint16{TLS12, TLS13} {
 		if n := testing.AllocsPerRun(100, func() {
 			b := AppendClientHello(buf, r, "a.example.net", version, "", 1)
@@ -286,9 +288,9 @@ func TestFlightsAllocateNothing(t *testing.T) {
 }
 
 func BenchmarkServerFlight(b *testing.B) {
-	c := must(NewChain("a.example.net"))(b)
+	c := wiretest.Must(NewChain("a.example.net"))(b)
 	buf := make([]byte, 0, 4096)
-	r := pcg(1)
+	r := wiretest.PCG(1)
 	for name, version := range map[string]uint16{"1.2": TLS12, "1.3": TLS13} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -301,7 +303,7 @@ func BenchmarkServerFlight(b *testing.B) {
 
 func BenchmarkClientHello(b *testing.B) {
 	buf := make([]byte, 0, 4096)
-	r := pcg(1)
+	r := wiretest.PCG(1)
 	b.ReportAllocs()
 	for b.Loop() {
 		buf = AppendClientHello(buf[:0], r, "a.example.net", TLS13, "h2", 1)

@@ -1,4 +1,4 @@
-package wire
+package secure
 
 import (
 	"bytes"
@@ -13,6 +13,9 @@ import (
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 	"github.com/google/gopacket/pcapgo"
+
+	"glasshouse/emulator/wire"
+	"glasshouse/emulator/wire/wiretest"
 )
 
 // need skips a test whose judge is not installed, with the reason; in CI that is a failure.
@@ -42,7 +45,7 @@ type capture struct {
 func newCapture(t *testing.T) *capture {
 	t.Helper()
 	c := &capture{t: t, path: filepath.Join(t.TempDir(), "wire.pcap"), port: 40000}
-	c.file = must(os.Create(c.path))(t)
+	c.file = wiretest.Must(os.Create(c.path))(t)
 	c.w = pcapgo.NewWriterNanos(c.file)
 	if err := c.w.WriteFileHeader(65535, layers.LinkTypeEthernet); err != nil {
 		t.Fatal(err)
@@ -142,15 +145,15 @@ func (s *stream) close() {
 
 // fillCapture writes a conversation of each protocol.
 func fillCapture(c *capture) {
-	t, r := c.t, pcg(12)
+	t, r := c.t, wiretest.PCG(12)
 	t.Helper()
 	for i, host := range hosts() {
 		addr := netip.MustParseAddr("198.18.0.9")
-		c.udp(true, 5000+uint16(i), 53, AppendDNSQuery(nil, uint16(i), host))
-		c.udp(false, 5000+uint16(i), 53, AppendDNSAnswer(nil, uint16(i), host, addr, 60))
-		c.udp(true, 5100+uint16(i), 53, AppendDNSQuery(nil, 7, "no."+host))
-		c.udp(false, 5100+uint16(i), 53, AppendDNSAnswer(nil, 7, "no."+host, netip.Addr{}, 60))
-		chain := must(NewChain(host))(t)
+		c.udp(true, 5000+uint16(i), 53, wire.AppendDNSQuery(nil, uint16(i), host))
+		c.udp(false, 5000+uint16(i), 53, wire.AppendDNSAnswer(nil, uint16(i), host, addr, 60))
+		c.udp(true, 5100+uint16(i), 53, wire.AppendDNSQuery(nil, 7, "no."+host))
+		c.udp(false, 5100+uint16(i), 53, wire.AppendDNSAnswer(nil, 7, "no."+host, netip.Addr{}, 60))
+		chain := wiretest.Must(NewChain(host))(t)
 		for _, version := range []uint16{TLS12, TLS13} {
 			up, down := imitate(r, host, chain, version, "", 100, 40_000)
 			s := c.connect(443)
@@ -167,7 +170,7 @@ func fillCapture(c *capture) {
 			s.say(true, up[len(up)-1])
 			s.close()
 		}
-		q := must(NewQUIC(r))(t)
+		q := wiretest.Must(NewQUIC(r))(t)
 		port := 6000 + uint16(i)
 		c.udp(true, port, 443, q.AppendClientHello(nil, r, host))
 		flight := q.AppendServerFlight(nil, r, chain)
@@ -179,35 +182,35 @@ func fillCapture(c *capture) {
 			c.udp(k%2 == 0, port, 443, q.AppendPacket(nil, r, k%2 == 0, 2+200*k))
 		}
 	}
-	query := AppendNTPQuery(nil, r)
+	query := wire.AppendNTPQuery(nil, r)
 	at := newYear(2026).UnixNano()
 	c.udp(true, 7000, 123, query)
-	c.udp(false, 7000, 123, AppendNTPAnswer(nil, query, at, at+40_000))
+	c.udp(false, 7000, 123, wire.AppendNTPAnswer(nil, query, at, at+40_000))
 
 	s := c.connect(80)
 	for _, size := range []int{10, 300, 1200} {
-		s.say(true, AppendHTTPRequest(nil, r, "web.example", bytes.Repeat([]byte{0xcd}, HTTPTokenSize), size))
-		head, body := AppendHTTPResponse(nil, size*3)
-		s.say(false, AppendRandom(head, r, body))
+		s.say(true, wire.AppendHTTPRequest(nil, r, "web.example", bytes.Repeat([]byte{0xcd}, wire.HTTPTokenSize), size))
+		head, body := wire.AppendHTTPResponse(nil, size*3)
+		s.say(false, wire.AppendRandom(head, r, body))
 	}
 	s.close()
 
-	topic := AppendText(nil, r, 24)
+	topic := wire.AppendText(nil, r, 24)
 	s = c.connect(1883)
-	s.say(true, AppendMQTTConnect(nil, r, "", 90, 60))
-	s.say(false, AppendMQTTConnack(nil))
-	s.say(true, AppendMQTTSubscribe(nil, 1, topic))
-	s.say(false, AppendMQTTSuback(nil, 1))
-	s.say(true, AppendMQTTPublish(nil, r, 2, topic, 400))
-	s.say(false, AppendMQTTPuback(nil, 2))
-	s.say(true, AppendMQTTPublish(nil, r, 0, topic, 4000))
-	s.say(true, AppendMQTTPingreq(nil))
-	s.say(false, AppendMQTTPingresp(nil))
-	s.say(true, AppendMQTTDisconnect(nil))
+	s.say(true, wire.AppendMQTTConnect(nil, r, "", 90, 60))
+	s.say(false, wire.AppendMQTTConnack(nil))
+	s.say(true, wire.AppendMQTTSubscribe(nil, 1, topic))
+	s.say(false, wire.AppendMQTTSuback(nil, 1))
+	s.say(true, wire.AppendMQTTPublish(nil, r, 2, topic, 400))
+	s.say(false, wire.AppendMQTTPuback(nil, 2))
+	s.say(true, wire.AppendMQTTPublish(nil, r, 0, topic, 4000))
+	s.say(true, wire.AppendMQTTPingreq(nil))
+	s.say(false, wire.AppendMQTTPingresp(nil))
+	s.say(true, wire.AppendMQTTDisconnect(nil))
 	s.close()
 
 	l := captureLease()
-	for i, b := range [][]byte{AppendDHCPDiscover(nil, &l), AppendDHCPOffer(nil, &l), AppendDHCPRequest(nil, &l), AppendDHCPAck(nil, &l)} {
+	for i, b := range [][]byte{wire.AppendDHCPDiscover(nil, &l), wire.AppendDHCPOffer(nil, &l), wire.AppendDHCPRequest(nil, &l), wire.AppendDHCPAck(nil, &l)} {
 		udp := &layers.UDP{SrcPort: 68, DstPort: 67}
 		from := netip.IPv4Unspecified()
 		if i%2 != 0 {
@@ -216,7 +219,7 @@ func fillCapture(c *capture) {
 		}
 		c.frame(true, &layers.IPv4{Protocol: layers.IPProtocolUDP, SrcIP: from.AsSlice(), DstIP: []byte{255, 255, 255, 255}}, udp, b)
 	}
-	for i, b := range [][]byte{AppendDHCPRenewal(nil, &l), AppendDHCPAck(nil, &l)} {
+	for i, b := range [][]byte{wire.AppendDHCPRenewal(nil, &l), wire.AppendDHCPAck(nil, &l)} {
 		c.udp(i == 0, 68, 67, b)
 	}
 }
@@ -305,8 +308,8 @@ func TestTsharkReadsEverything(t *testing.T) {
 }
 
 // captureLease is what the DHCP messages of the capture are about.
-func captureLease() DHCPLease {
-	return DHCPLease{
+func captureLease() wire.DHCPLease {
+	return wire.DHCPLease{
 		XID: 0x01020304, MAC: [6]byte{2, 1, 2, 3, 4, 5}, Prefix: netip.MustParsePrefix("192.168.7.23/24"),
 		Server: netip.MustParseAddr("192.168.7.1"), Router: netip.MustParseAddr("192.168.7.2"), DNS: netip.MustParseAddr("192.168.7.3"),
 		MTU: 1420, Lease: 86400,

@@ -1,4 +1,6 @@
-package wire
+package secure
+
+import "glasshouse/emulator/wire"
 
 const (
 	// AES-128-GCM, AES-256-GCM, ChaCha20-Poly1305: Go's order where the processor helps with AES.
@@ -21,13 +23,13 @@ const (
 	certs13      = 4 + 1 + 3 // Certificate without its entries
 )
 
-func appendServerFlight13(b []byte, r Rand, c *Chain, alpn string, session uint64) []byte {
+func appendServerFlight13(b []byte, r wire.Rand, c *Chain, alpn string, session uint64) []byte {
 	b = append(b, recordHandshake, 3, 3, 0, 122, msgServerHello, 0, 0, 118, 3, 3)
-	b = AppendRandom(b, r, 32)
+	b = wire.AppendRandom(b, r, 32)
 	b = append(b, 32)
 	b = appendSession(b, session)
 	b = append(b, serverHello13...)
-	b = AppendRandom(b, r, 32)
+	b = wire.AppendRandom(b, r, 32)
 	b = append(b, changeCipherSpec...)
 	b = append13(b, r, extensions13+len(appendALPN(nil, alpn)))
 	b = append13(b, r, certs13+2*entry13+len(c.Leaf)+len(c.Root))
@@ -36,14 +38,14 @@ func appendServerFlight13(b []byte, r Rand, c *Chain, alpn string, session uint6
 }
 
 // signatureSize draws the size of an ECDSA signature, as appendSignature's are.
-func signatureSize(r Rand) int {
+func signatureSize(r wire.Rand) int {
 	var s [80]byte
 	return len(appendSignature(s[:0], r)) - 2
 }
 
 // append13 appends an encrypted record of TLS 1.3: all look like application data.
-func append13(b []byte, r Rand, plaintext int) []byte {
+func append13(b []byte, r wire.Rand, plaintext int) []byte {
 	n := overhead13 + plaintext
 	b = append(b, recordData, 3, 3, byte(n>>8), byte(n))
-	return AppendRandom(b, r, n)
+	return wire.AppendRandom(b, r, n)
 }

@@ -1,4 +1,6 @@
-package wire
+package secure
+
+import "glasshouse/emulator/wire"
 
 // quicALPN names the protocol inside: HTTP/3.
 const quicALPN = "h3"
@@ -34,10 +36,10 @@ const quicServerHelloSize = 90
 
 // appendQUICClientHello appends a hello as AppendClientHello does, but without a record and a session's name, and with the
 // protocol and the transport parameters (RFC 9001, section 8).
-func appendQUICClientHello(b []byte, r Rand, host string) []byte {
+func appendQUICClientHello(b []byte, r wire.Rand, host string) []byte {
 	start := len(b)
 	b = append(b, msgClientHello, 0, 0, 0, 3, 3)
-	b = AppendRandom(b, r, 32)
+	b = wire.AppendRandom(b, r, 32)
 	b = append(b, 0)
 	b = append(b, clientSuites13...)
 	b = append(b, 1, 0, 0, 0)
@@ -51,16 +53,16 @@ func appendQUICClientHello(b []byte, r Rand, host string) []byte {
 	b = appendALPN(b, quicALPN)
 	b = append(b, clientVersions13...)
 	b = append(b, clientShare13...)
-	b = AppendRandom(b, r, 32)
-	put16(b, exts)
-	put24(b, start+1)
+	b = wire.AppendRandom(b, r, 32)
+	wire.PutLength16(b, exts)
+	wire.PutLength24(b, start+1)
 	return b
 }
 
-func appendQUICServerHello(b []byte, r Rand) []byte {
+func appendQUICServerHello(b []byte, r wire.Rand) []byte {
 	b = append(b, msgServerHello, 0, 0, quicServerHelloSize-4, 3, 3)
-	b = AppendRandom(b, r, 32)
+	b = wire.AppendRandom(b, r, 32)
 	b = append(b, 0)
 	b = append(b, serverHello13...)
-	return AppendRandom(b, r, 32)
+	return wire.AppendRandom(b, r, 32)
 }

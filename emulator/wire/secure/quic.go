@@ -1,6 +1,10 @@
-package wire
+package secure
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"glasshouse/emulator/wire"
+)
 
 // quicIDSize is the size of the IDs that clients and servers choose for the server, bytes. Clients have none of their own,
 // as browsers and the apps built on their stacks.
@@ -39,10 +43,10 @@ type QUIC struct {
 }
 
 // NewQUIC draws a connection.
-func NewQUIC(r Rand) (*QUIC, error) {
+func NewQUIC(r wire.Rand) (*QUIC, error) {
 	q := new(QUIC)
-	fill(q.first[:], r)
-	fill(q.server[:], r)
+	wire.FillRandom(q.first[:], r)
+	wire.FillRandom(q.server[:], r)
 	var err error
 	q.keys, err = newInitialKeys(q.first[:])
 	return q, err
@@ -54,7 +58,7 @@ const (
 )
 
 // AppendClientHello appends the client's first datagram, of QUICDatagram bytes or as many more as a long host name needs.
-func (q *QUIC) AppendClientHello(b []byte, r Rand, host string) []byte {
+func (q *QUIC) AppendClientHello(b []byte, r wire.Rand, host string) []byte {
 	start := len(b)
 	b, number := q.appendInitial(b, clientEnd, q.first[:])
 	b = append(b, frameCrypto, 0, 0, 0)
@@ -65,7 +69,7 @@ func (q *QUIC) AppendClientHello(b []byte, r Rand, host string) []byte {
 }
 
 // AppendServerFlight appends the server's answer: two datagrams, of which the first has QUICDatagram bytes.
-func (q *QUIC) AppendServerFlight(b []byte, r Rand, c *Chain) []byte {
+func (q *QUIC) AppendServerFlight(b []byte, r wire.Rand, c *Chain) []byte {
 	start := len(b)
 	b, number := q.appendInitial(b, serverEnd, nil)
 	b = append(b, frameAck...)
@@ -94,7 +98,7 @@ const QUICServerDone = 6 + 1 + 92
 
 // AppendClientFinish appends the client's second datagram: its Initial acknowledges, its Handshake packet acknowledges and
 // finishes, and a packet with a short header takes the server's IDs. As it has an Initial packet it is padded to QUICDatagram.
-func (q *QUIC) AppendClientFinish(b []byte, r Rand) []byte {
+func (q *QUIC) AppendClientFinish(b []byte, r wire.Rand) []byte {
 	start := len(b)
 	const finish = len(frameAck) + 1 + 1 + 1 + finished13
 	retire := QUICOverhead(true) + quicRetire
@@ -107,7 +111,7 @@ func (q *QUIC) AppendClientFinish(b []byte, r Rand) []byte {
 }
 
 // AppendServerDone appends the server's last datagram of the handshake, a packet with a short header.
-func (q *QUIC) AppendServerDone(b []byte, r Rand) []byte {
+func (q *QUIC) AppendServerDone(b []byte, r wire.Rand) []byte {
 	return q.AppendPacket(b, r, false, QUICServerDone)
 }
 
@@ -164,20 +168,20 @@ func QUICOverhead(up bool) int {
 
 // AppendPacket appends a packet with a short header that holds frames bytes of frames, 2 at least. A frame of stream data
 // is, for the first 64 bytes of a stream, 3 bytes larger than the data, later up to 9.
-func (q *QUIC) AppendPacket(b []byte, r Rand, up bool, frames int) []byte {
+func (q *QUIC) AppendPacket(b []byte, r wire.Rand, up bool, frames int) []byte {
 	b = append(b, 0x40|byte(r.Uint64())&0x1f) // the spin bit is not used; five bits are protected
 	if up {
 		b = append(b, q.server[:]...)
 	}
-	return AppendRandom(b, r, quicNumberSize+frames+tagSize)
+	return wire.AppendRandom(b, r, quicNumberSize+frames+tagSize)
 }
 
 // appendOpaque appends a Handshake packet with so many bytes of frames.
-func (q *QUIC) appendOpaque(b []byte, r Rand, end, frames int) []byte {
+func (q *QUIC) appendOpaque(b []byte, r wire.Rand, end, frames int) []byte {
 	b = q.appendLong(b, quicHandshake|byte(r.Uint64())&0x0f, end, q.server[:])
 	n := quicNumberSize + frames + tagSize
 	b = append(b, 0x40|byte(n>>8), byte(n))
-	return AppendRandom(b, r, n)
+	return wire.AppendRandom(b, r, n)
 }
 
 // appendInitial begins an Initial packet, from the client to an ID, and tells where its number is. The length before it is

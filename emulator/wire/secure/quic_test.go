@@ -1,4 +1,4 @@
-package wire
+package secure
 
 import (
 	"bytes"
@@ -8,16 +8,18 @@ import (
 	"encoding/hex"
 	"strings"
 	"testing"
+
+	"glasshouse/emulator/wire/wiretest"
 )
 
 func unhex(t *testing.T, s string) []byte {
 	t.Helper()
-	return must(hex.DecodeString(strings.Join(strings.Fields(s), "")))(t)
+	return wiretest.Must(hex.DecodeString(strings.Join(strings.Fields(s), "")))(t)
 }
 
 // The server's Initial packet of RFC 9001, appendix A.3.
 func TestInitialProtectionIsTheStandards(t *testing.T) {
-	keys := must(newInitialKeys(unhex(t, "8394c8f03e515708")))(t)
+	keys := wiretest.Must(newInitialKeys(unhex(t, "8394c8f03e515708")))(t)
 	header := unhex(t, "c1000000010008f067a5502a4262b50040750001")
 	packet := append([]byte("before"), header...)
 	packet = append(packet, unhex(t, `
@@ -34,7 +36,7 @@ func TestInitialProtectionIsTheStandards(t *testing.T) {
 
 // The head of the client's Initial packet of appendix A.2, whose number takes four bytes.
 func TestClientInitialProtectionIsTheStandards(t *testing.T) {
-	keys := must(newInitialKeys(unhex(t, "8394c8f03e515708")))(t)
+	keys := wiretest.Must(newInitialKeys(unhex(t, "8394c8f03e515708")))(t)
 	packet := unhex(t, "c300000001088394c8f03e5157080000449e00000002")
 	number := len(packet) - 4
 	packet = append(packet, unhex(t, `
@@ -84,14 +86,14 @@ func unprotect(t *testing.T, q *QUIC, end int, datagram []byte) (plain, after []
 func quicMessages(t *testing.T, host string, c *Chain) (said [2]map[tls.QUICEncryptionLevel][]byte) {
 	t.Helper()
 	pool := x509.NewCertPool()
-	pool.AddCert(must(x509.ParseCertificate(c.Root))(t))
+	pool.AddCert(wiretest.Must(x509.ParseCertificate(c.Root))(t))
 	client := tls.QUICClient(&tls.QUICConfig{TLSConfig: &tls.Config{
 		ServerName: host, RootCAs: pool, MinVersion: tls.VersionTLS13, NextProtos: []string{"h3"}, SessionTicketsDisabled: true,
 		CurvePreferences: []tls.CurveID{tls.X25519, tls.CurveP256},
 	}})
 	server := tls.QUICServer(&tls.QUICConfig{TLSConfig: &tls.Config{
 		MinVersion: tls.VersionTLS13, NextProtos: []string{"h3"}, SessionTicketsDisabled: true,
-		Certificates: []tls.Certificate{{Certificate: [][]byte{c.Leaf, c.Root}, PrivateKey: usual{must(drawKey("host " + host))(t)}}},
+		Certificates: []tls.Certificate{{Certificate: [][]byte{c.Leaf, c.Root}, PrivateKey: usual{wiretest.Must(drawKey("host " + host))(t)}}},
 	}})
 	defer client.Close()
 	defer server.Close()
@@ -126,13 +128,13 @@ func quicMessages(t *testing.T, host string, c *Chain) (said [2]map[tls.QUICEncr
 // The messages in the Initial packets are those of crypto/tls in QUIC, and the ones behind encryption have their sizes.
 func TestQUICHandshakeIsCryptoTLS(t *testing.T) {
 	for _, host := range hosts() {
-		c := must(NewChain(host))(t)
+		c := wiretest.Must(NewChain(host))(t)
 		said := quicMessages(t, host, c)
 		var hello, answer [][][]byte
 		sizes := make(map[int]bool)
 		for seed := range uint64(30) {
-			r := pcg(seed)
-			q := must(NewQUIC(r))(t)
+			r := wiretest.PCG(seed)
+			q := wiretest.Must(NewQUIC(r))(t)
 			up := q.AppendClientHello(nil, r, host)
 			if len(up) != QUICDatagram {
 				t.Errorf("a datagram of %d bytes", len(up))
@@ -191,9 +193,9 @@ func handshakePacket(t *testing.T, b []byte) int {
 }
 
 func TestQUICAfterTheHellos(t *testing.T) {
-	r := pcg(4)
-	c := must(NewChain("a.io"))(t)
-	q := must(NewQUIC(r))(t)
+	r := wiretest.PCG(4)
+	c := wiretest.Must(NewChain("a.io"))(t)
+	q := wiretest.Must(NewQUIC(r))(t)
 	again := *q
 	first := q.AppendClientHello(nil, r, "a.io")
 	repeated := q.AppendClientHello(nil, r, "a.io") // after loss: another number, the same IDs
@@ -219,18 +221,18 @@ func TestQUICAfterTheHellos(t *testing.T) {
 			t.Errorf("%x, %d bytes", p[:20], len(p))
 		}
 	}
-	r = pcg(5)
+	r = wiretest.PCG(5)
 	a := again.AppendClientHello(nil, r, "a.io")
 	again.sent[clientEnd] = 0
-	if b := again.AppendClientHello(nil, pcg(5), "a.io"); !bytes.Equal(a, b) {
+	if b := again.AppendClientHello(nil, wiretest.PCG(5), "a.io"); !bytes.Equal(a, b) {
 		t.Error("the same draws give other bytes")
 	}
 }
 
 func TestQUICPacketsAllocateNothing(t *testing.T) {
-	r, buf := pcg(4), make([]byte, 0, 4096)
-	c := must(NewChain("a.io"))(t)
-	q := must(NewQUIC(r))(t)
+	r, buf := wiretest.PCG(4), make([]byte, 0, 4096)
+	c := wiretest.Must(NewChain("a.io"))(t)
+	q := wiretest.Must(NewQUIC(r))(t)
 	if n := testing.AllocsPerRun(100, func() {
 		b := q.AppendClientHello(buf, r, "a.io")
 		_ = q.AppendServerFlight(b, r, c)
@@ -243,8 +245,8 @@ func TestQUICPacketsAllocateNothing(t *testing.T) {
 }
 
 func BenchmarkQUICHandshake(b *testing.B) {
-	r, buf := pcg(4), make([]byte, 0, 8192)
-	c := must(NewChain("a.io"))(b)
+	r, buf := wiretest.PCG(4), make([]byte, 0, 8192)
+	c := wiretest.Must(NewChain("a.io"))(b)
 	b.ReportAllocs()
 	for b.Loop() {
 		q, err := NewQUIC(r)
@@ -260,9 +262,9 @@ func BenchmarkQUICHandshake(b *testing.B) {
 
 // What a server is sent tells its connection, and a number that was hidden is read again.
 func TestQUICHeadsAreRead(t *testing.T) {
-	r := pcg(8)
-	c := must(NewChain("a.io"))(t)
-	q := must(NewQUIC(r))(t)
+	r := wiretest.PCG(8)
+	c := wiretest.Must(NewChain("a.io"))(t)
+	q := wiretest.Must(NewQUIC(r))(t)
 	first, server := q.IDs()
 	hello := q.AppendClientHello(nil, r, "a.io")
 	if id, long, ok := ParseQUIC(hello); id != first || !long || !ok || !QUICInitial(hello) {

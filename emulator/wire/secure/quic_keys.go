@@ -1,4 +1,4 @@
-package wire
+package secure
 
 import (
 	"crypto/aes"

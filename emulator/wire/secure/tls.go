@@ -1,6 +1,10 @@
-package wire
+package secure
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"glasshouse/emulator/wire"
+)
 
 // Versions of TLS, as on the wire and in crypto/tls.
 const (
@@ -70,7 +74,7 @@ func RecordHeaderSize(version uint16) int {
 }
 
 // AppendCloseNotify appends the alert that ends one direction; seq as in AppendRecordHeader.
-func AppendCloseNotify(b []byte, r Rand, version uint16, seq uint64) []byte {
+func AppendCloseNotify(b []byte, r wire.Rand, version uint16, seq uint64) []byte {
 	if version == TLS12 {
 		return append12(b, r, recordAlert, 2, seq)
 	}
@@ -83,10 +87,10 @@ func AppendCloseNotify(b []byte, r Rand, version uint16, seq uint64) []byte {
 //
 // The client is Go's, told to speak exactly one version: in 1.2 ECDHE-ECDSA-AES128-GCM-SHA256 alone, X25519 before P-256,
 // no tickets.
-func AppendClientHello(b []byte, r Rand, host string, version uint16, alpn string, session uint64) []byte {
+func AppendClientHello(b []byte, r wire.Rand, host string, version uint16, alpn string, session uint64) []byte {
 	start := len(b)
 	b = append(b, recordHandshake, 3, 1, 0, 0, msgClientHello, 0, 0, 0, 3, 3)
-	b = AppendRandom(b, r, 32)
+	b = wire.AppendRandom(b, r, 32)
 	b = append(b, 32)
 	b = appendSession(b, session)
 	if version == TLS12 {
@@ -106,11 +110,11 @@ func AppendClientHello(b []byte, r Rand, host string, version uint16, alpn strin
 		b = appendALPN(b, alpn)
 		b = append(b, clientVersions13...)
 		b = append(b, clientShare13...)
-		b = AppendRandom(b, r, 32)
+		b = wire.AppendRandom(b, r, 32)
 	}
-	put16(b, exts)
-	put24(b, start+6)
-	put16(b, start+3)
+	wire.PutLength16(b, exts)
+	wire.PutLength24(b, start+6)
+	wire.PutLength16(b, start+3)
 	return b
 }
 
@@ -150,7 +154,7 @@ func mix(state *uint64) uint64 {
 // AppendServerFlight appends a server's answer to a hello: one write. In 1.2 that is ServerHello, Certificate,
 // ServerKeyExchange and ServerHelloDone, a record each; in 1.3 ServerHello, ChangeCipherSpec and, encrypted,
 // EncryptedExtensions, Certificate, CertificateVerify and Finished, a record each.
-func AppendServerFlight(b []byte, r Rand, c *Chain, version uint16, alpn string, session uint64) []byte {
+func AppendServerFlight(b []byte, r wire.Rand, c *Chain, version uint16, alpn string, session uint64) []byte {
 	if version == TLS12 {
 		return appendServerFlight12(b, r, c)
 	}
@@ -159,10 +163,10 @@ func AppendServerFlight(b []byte, r Rand, c *Chain, version uint16, alpn string,
 
 // AppendClientFinish appends a client's second flight: one write. In 1.2 that is ClientKeyExchange, ChangeCipherSpec and
 // Finished, in 1.3 ChangeCipherSpec and Finished.
-func AppendClientFinish(b []byte, r Rand, version uint16) []byte {
+func AppendClientFinish(b []byte, r wire.Rand, version uint16) []byte {
 	if version == TLS12 {
 		b = append(b, recordHandshake, 3, 3, 0, 37, msgClientKeyExchange, 0, 0, 33, 32)
-		b = AppendRandom(b, r, 32)
+		b = wire.AppendRandom(b, r, 32)
 		return appendFinish12(b, r)
 	}
 	b = append(b, changeCipherSpec...)
@@ -171,7 +175,7 @@ func AppendClientFinish(b []byte, r Rand, version uint16) []byte {
 
 // AppendServerFinish appends what a server says after a client's second flight: ChangeCipherSpec and Finished in one write
 // in 1.2, nothing in 1.3.
-func AppendServerFinish(b []byte, r Rand, version uint16) []byte {
+func AppendServerFinish(b []byte, r wire.Rand, version uint16) []byte {
 	if version == TLS12 {
 		return appendFinish12(b, r)
 	}
@@ -182,12 +186,12 @@ const changeCipherSpec = "\x14\x03\x03\x00\x01\x01"
 
 // appendSignature appends a DER-encoded ECDSA signature over P-256 with its length before it: two integers that are
 // uniform below nearly 2^256, so that it is 70, 71 or 72 bytes long, seldom less, as often as a true one is.
-func appendSignature(b []byte, r Rand) []byte {
+func appendSignature(b []byte, r wire.Rand) []byte {
 	start := len(b)
 	b = append(b, 0, 0, 0x30, 0)
 	var n [32]byte
 	for range 2 {
-		v := AppendRandom(n[:0], r, len(n))
+		v := wire.AppendRandom(n[:0], r, len(n))
 		for len(v) > 1 && v[0] == 0 {
 			v = v[1:]
 		}
@@ -199,6 +203,6 @@ func appendSignature(b []byte, r Rand) []byte {
 		b = append(b, v...)
 	}
 	b[start+3] = byte(len(b) - start - 4)
-	put16(b, start)
+	wire.PutLength16(b, start)
 	return b
 }

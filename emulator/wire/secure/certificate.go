@@ -1,4 +1,4 @@
-package wire
+package secure
 
 import (
 	"crypto/ecdsa"
@@ -10,6 +10,8 @@ import (
 	"math/big"
 	"sync"
 	"time"
+
+	"glasshouse/emulator/wire"
 )
 
 // Chain is what a server proves its name with: a certificate and its root, DER-encoded, both sent. Make one for each host,
@@ -80,11 +82,11 @@ func NewChain(host string) (*Chain, error) {
 		b = append(b, 0, 0, 0)
 		at := len(b) - 3
 		b = append(b, der...)
-		put24(b, at)
+		wire.PutLength24(b, at)
 	}
-	put24(b, 9)
-	put24(b, 6)
-	put16(b, 3)
+	wire.PutLength24(b, 9)
+	wire.PutLength24(b, 6)
+	wire.PutLength16(b, 3)
 	c.record12 = b
 	return c, nil
 }
