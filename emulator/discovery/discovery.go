@@ -52,7 +52,9 @@ func New(op profile.Op, s *profile.Service, spec *script.Specimen, addr netip.Ad
 	}
 	if op == profile.OpAnnounce {
 		const port = 8009
-		d.Payload = wire.AppendMDNSAnswer(nil, s.Host, id, "host-"+id[:12], port, "id="+id, addr)
+		d.Payload = wire.AppendMDNSAnswer(nil, &wire.MDNSService{
+			Kind: s.Host, Instance: id, Host: "host-" + id[:12], Port: port, Text: "id=" + id, Addr: addr,
+		})
 		return d
 	}
 	d.Payload = wire.AppendMDNSQuery(nil, s.Host)

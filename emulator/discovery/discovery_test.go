@@ -32,7 +32,7 @@ func TestAnswersAreForWhatIsAskedAndOffered(t *testing.T) {
 		{"in capitals", mdns, query("_GoogleCast._tcp.local"), "", "cast"},
 		{"for what it only announces", mdns, query("_hap._tcp.local"), "", ""},
 		{"for what it has not", mdns, query("_ipp._tcp.local"), "", ""},
-		{"an answer", mdns, string(wire.AppendMDNSAnswer(nil, cast, "a", "b", 1, "c", own)), "", ""},
+		{"an answer", mdns, string(wire.AppendMDNSAnswer(nil, &wire.MDNSService{Kind: cast, Instance: "a", Host: "b", Port: 1, Text: "c", Addr: own})), "", ""},
 		{"from another port", mdns, query(cast), "192.168.3.4:40000", ""},
 		{"no message", mdns, "\x00\x01", "", ""},
 		{"by the other group", profile.TransportMDNS6, query(cast), "", ""},

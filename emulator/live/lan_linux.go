@@ -110,7 +110,8 @@ func (h *Host) joinGroup(s *profile.Service) (*groupSocket, error) {
 		group := &net.UDPAddr{IP: x.To.Addr().AsSlice()}
 		if six {
 			p := ipv6.NewPacketConn(d.conn)
-			return errors.Join(p.JoinGroup(wlan, group), p.SetMulticastInterface(wlan), p.SetMulticastHopLimit(x.Hops), p.SetMulticastLoopback(false))
+			return errors.Join(p.JoinGroup(wlan, group), p.SetMulticastInterface(wlan), p.SetMulticastHopLimit(x.Hops),
+				p.SetMulticastLoopback(false))
 		}
 		p := ipv4.NewPacketConn(d.conn)
 		return errors.Join(p.JoinGroup(wlan, group), p.SetMulticastInterface(wlan), p.SetMulticastTTL(x.Hops), p.SetMulticastLoopback(false))

@@ -145,7 +145,8 @@ func (h *Host) ping(ctx context.Context, s *profile.Service, x *script.Exchange,
 	id := h.echoID
 	h.mu.Unlock()
 	local := h.lease.prefix.Addr()
-	flow := h.c.Registry.Open(truth.KeyOf(packet.ProtoICMP, netip.AddrPortFrom(local, id), netip.AddrPortFrom(addr, 0)), h.c.Specimen.Index, tag, true)
+	key := truth.KeyOf(packet.ProtoICMP, netip.AddrPortFrom(local, id), netip.AddrPortFrom(addr, 0))
+	flow := h.c.Registry.Open(key, h.c.Specimen.Index, tag, true)
 	defer func() { h.c.Registry.Close(flow, h.c.Clock.Now()) }()
 	var c *icmp.PacketConn
 	if err := h.c.NS.Do(func() (err error) {

@@ -67,7 +67,9 @@ func (h *Host) quic(ctx context.Context, s *profile.Service, x *script.Exchange,
 	defer sess.Close()
 	j := exchange.NewJob(x.Messages, h.c.Clock.Now(), tag)
 	near := &named{Conn: transport.QUICStream{Stream: stream, Conn: conn}, token: token, offer: func() { sess.Jobs <- j }}
-	walk := exchange.Stream{Clock: h.c.Clock, Conn: near, Dir: packet.Up, Noise: exchange.NewNoise(h.draw()), Buffer: make([]byte, exchange.MaxWrite)}
+	walk := exchange.Stream{
+		Clock: h.c.Clock, Conn: near, Dir: packet.Up, Noise: exchange.NewNoise(h.draw()), Buffer: make([]byte, exchange.MaxWrite),
+	}
 	if err := walk.Walk(ctx, j); err != nil {
 		return err
 	}

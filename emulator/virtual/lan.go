@@ -106,7 +106,7 @@ type ipv6 struct {
 // send6 sends an IPv6 packet to its group.
 func (h *Host) send6(p ipv6, l packet.Lineage) {
 	b := h.n.ip.Pool.Get()[packet.EthernetHeader:packet.EthernetHeader]
-	b = wire.AppendIPv6(b, p.src, p.dst, p.proto, p.hops, len(p.payload), p.alert)
+	b = wire.AppendIPv6(b, &wire.IPv6{Src: p.src, Dst: p.dst, Proto: p.proto, Hops: p.hops, Length: len(p.payload), Alert: p.alert})
 	h.frame(append(b, p.payload...), wire.GroupMAC(p.dst), packet.EtherTypeIPv6, l)
 }
 

@@ -51,29 +51,44 @@ func AppendMDNSQuery(b []byte, kind string) []byte {
 	return append(b, 0, dnsTypePTR, 0, dnsClassIN)
 }
 
+// MDNSService is an instance of a service, as mDNS announces it.
+type MDNSService struct {
+	Kind, Instance string // as "_googlecast._tcp.local" and a name of its own
+	Host           string // without ".local"
+	Port           uint16
+	Text           string // at most 255 bytes of it are sent
+	Addr           netip.Addr
+}
+
 // AppendMDNSAnswer appends the announcement of one service: its pointer, place, text and address.
-func AppendMDNSAnswer(b []byte, kind, instance, host string, port uint16, text string, addr netip.Addr) []byte {
+func AppendMDNSAnswer(b []byte, s *MDNSService) []byte {
 	b = binary.BigEndian.AppendUint16(b, 0)
 	b = binary.BigEndian.AppendUint16(b, mdnsReplies)
 	b = append(b, 0, 0, 0, 1, 0, 0, 0, 3)
-	full, name := instance+"."+kind, host+".local"
-	b = appendMDNSRecord(b, kind, dnsTypePTR, dnsClassIN, mdnsLong, appendMDNSName(nil, full))
-	where := binary.BigEndian.AppendUint16([]byte{0, 0, 0, 0}, port)
-	b = appendMDNSRecord(b, full, dnsTypeSRV, mdnsUnique|dnsClassIN, mdnsShort, appendMDNSName(where, name))
-	text = text[:min(len(text), 255)]
-	b = appendMDNSRecord(b, full, dnsTypeTXT, mdnsUnique|dnsClassIN, mdnsLong, append([]byte{byte(len(text))}, text...))
+	full, name := s.Instance+"."+s.Kind, s.Host+".local"
+	b = appendMDNSRecord(b, s.Kind, mdnsRecord{dnsTypePTR, dnsClassIN, mdnsLong}, appendMDNSName(nil, full))
+	where := binary.BigEndian.AppendUint16([]byte{0, 0, 0, 0}, s.Port)
+	b = appendMDNSRecord(b, full, mdnsRecord{dnsTypeSRV, mdnsUnique | dnsClassIN, mdnsShort}, appendMDNSName(where, name))
+	text := s.Text[:min(len(s.Text), 255)]
+	b = appendMDNSRecord(b, full, mdnsRecord{dnsTypeTXT, mdnsUnique | dnsClassIN, mdnsLong}, append([]byte{byte(len(text))}, text...))
 	kindOf := uint16(1)
-	if addr.Is6() {
+	if s.Addr.Is6() {
 		kindOf = 28
 	}
-	return appendMDNSRecord(b, name, kindOf, mdnsUnique|dnsClassIN, mdnsShort, addr.AsSlice())
+	return appendMDNSRecord(b, name, mdnsRecord{kindOf, mdnsUnique | dnsClassIN, mdnsShort}, s.Addr.AsSlice())
 }
 
-func appendMDNSRecord(b []byte, name string, kind, class uint16, ttl uint32, data []byte) []byte {
+// mdnsRecord is what comes between a record's name and its data.
+type mdnsRecord struct {
+	kind, class uint16
+	ttl         uint32
+}
+
+func appendMDNSRecord(b []byte, name string, r mdnsRecord, data []byte) []byte {
 	b = appendMDNSName(b, name)
-	b = binary.BigEndian.AppendUint16(b, kind)
-	b = binary.BigEndian.AppendUint16(b, class)
-	b = binary.BigEndian.AppendUint32(b, ttl)
+	b = binary.BigEndian.AppendUint16(b, r.kind)
+	b = binary.BigEndian.AppendUint16(b, r.class)
+	b = binary.BigEndian.AppendUint32(b, r.ttl)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(data)))
 	return append(b, data...)
 }

@@ -119,19 +119,27 @@ func Checksum(s uint32, b []byte) uint16 {
 	return ^uint16(s)
 }
 
-// AppendIPv6 appends an IPv6 header (RFC 8200, section 3) for a payload; with alert, the hop-by-hop option by which routers
+// IPv6 is a header for a payload of Length bytes.
+type IPv6 struct {
+	Src, Dst    netip.Addr
+	Proto, Hops uint8
+	Length      int
+	Alert       bool
+}
+
+// AppendIPv6 appends an IPv6 header (RFC 8200, section 3); with Alert, the hop-by-hop option by which routers
 // look at a multicast report (RFC 2711) comes before it.
-func AppendIPv6(b []byte, src, dst netip.Addr, proto, hops uint8, length int, alert bool) []byte {
-	next := proto
-	if alert {
+func AppendIPv6(b []byte, h *IPv6) []byte {
+	next, length := h.Proto, h.Length
+	if h.Alert {
 		length += 8
 		next = 0
 	}
-	b = append(b, 0x60, 0, 0, 0, byte(length>>8), byte(length), next, hops)
-	b = append(b, src.AsSlice()...)
-	b = append(b, dst.AsSlice()...)
-	if alert {
-		b = append(b, proto, 0, 5, 2, 0, 0, 1, 0)
+	b = append(b, 0x60, 0, 0, 0, byte(length>>8), byte(length), next, h.Hops)
+	b = append(b, h.Src.AsSlice()...)
+	b = append(b, h.Dst.AsSlice()...)
+	if h.Alert {
+		b = append(b, h.Proto, 0, 5, 2, 0, 0, 1, 0)
 	}
 	return b
 }

@@ -150,7 +150,8 @@ func (f *quicServer) serve(conn *quic.Conn) error {
 		return errors.New("the token names no session")
 	}
 	end := exchange.Stream{
-		Clock: f.cl.c.Clock, Conn: transport.QUICStream{Stream: stream, Conn: conn}, Dir: packet.Down, Noise: exchange.NewNoise(uint64(token[1])<<8 | uint64(token[2])),
+		Clock: f.cl.c.Clock, Conn: transport.QUICStream{Stream: stream, Conn: conn}, Dir: packet.Down,
+		Noise:  exchange.NewNoise(uint64(token[1])<<8 | uint64(token[2])),
 		Buffer: make([]byte, exchange.MaxWrite),
 	}
 	if err := f.cl.walk(&end, <-sess.Jobs, exchange.TokenSize); err != nil {

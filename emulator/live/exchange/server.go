@@ -84,7 +84,8 @@ func (f *Server) answer(j *Job, from netip.AddrPort) {
 
 // walk walks a job at this end; flow is nil on the LAN.
 func (f *Server) walk(j *Job, flow *truth.Flow, to netip.AddrPort) {
-	end := Datagrams{Clock: f.c.Clock, Sessions: f.c.Sessions, Dir: packet.Down, Noise: NewNoise(uint64(j.handle)), Send: func(p []byte) error {
+	noise := NewNoise(uint64(j.handle))
+	end := Datagrams{Clock: f.c.Clock, Sessions: f.c.Sessions, Dir: packet.Down, Noise: noise, Send: func(p []byte) error {
 		if flow != nil {
 			flow.Datagram(packet.Down, p, j.Tag)
 		}

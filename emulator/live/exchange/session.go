@@ -119,7 +119,10 @@ func NewSessions() (*Sessions, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the datagrams' cipher: %w", err)
 	}
-	return &Sessions{streams: make(map[[TokenSize]byte]*Session), jobs: make(map[uint32]*Job), pushers: make(map[truth.Key]func(*Job)), greeted: make(map[truth.Key]*Greeting), block: block}, nil
+	return &Sessions{
+		streams: make(map[[TokenSize]byte]*Session), jobs: make(map[uint32]*Job), pushers: make(map[truth.Key]func(*Job)),
+		greeted: make(map[truth.Key]*Greeting), block: block,
+	}, nil
 }
 
 // Open registers a new session and returns it with its token.

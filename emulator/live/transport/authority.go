@@ -79,8 +79,8 @@ func (a *Authority) leaf(host string) (*tls.Certificate, error) {
 	return c, nil
 }
 
-// ServerConfig serves any host by its SNI, in TLS 1.2 or 1.3 as the client asks, and HTTP/2 to those that offer it. Tickets are off at both ends, so that a
-// handshake is always a full one and record counts are exact.
+// ServerConfig serves any host by its SNI, in TLS 1.2 or 1.3 as the client asks, and HTTP/2 to those that offer it. Tickets are off at
+// both ends, so that a handshake is always a full one and record counts are exact.
 func (a *Authority) ServerConfig() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12, SessionTicketsDisabled: true, DynamicRecordSizingDisabled: true, NextProtos: []string{ProtocolHTTP2},

@@ -96,13 +96,13 @@ func New(c Config) *Session {
 	s := &Session{cfg: c, version: TLSVersion(svc.Transport)}
 	s.client, s.server = side{s: s, dir: packet.Up}, side{s: s, dir: packet.Down}
 	if v := s.version; v != 0 {
-		id, alpn := c.Draws.Uint64(), ""
+		hello := &secure.Hello{Host: svc.Host, Version: v, Session: c.Draws.Uint64()}
 		if svc.Transport == profile.TransportH2 {
-			alpn = "h2"
+			hello.ALPN = "h2"
 		}
 		s.flights = [][]byte{
-			secure.AppendClientHello(nil, c.Draws, svc.Host, v, alpn, id),
-			secure.AppendServerFlight(nil, c.Draws, c.Chain, v, alpn, id),
+			secure.AppendClientHello(nil, c.Draws, hello),
+			secure.AppendServerFlight(nil, c.Draws, c.Chain, hello),
 			secure.AppendClientFinish(nil, c.Draws, v),
 		}
 		if f := secure.AppendServerFinish(nil, c.Draws, v); len(f) > 0 {

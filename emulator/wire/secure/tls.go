@@ -81,33 +81,39 @@ func AppendCloseNotify(b []byte, r wire.Rand, version uint16, seq uint64) []byte
 	return append13(b, r, 2)
 }
 
-// AppendClientHello appends a client's first flight: one write, one record. host is a DNS name; session says which
-// connection this is, the same number for the server's flight: the session's name that the server repeats is drawn from it.
-// alpn is the protocol that is spoken within 1.3, as "h2"; "" = none is told.
+// Hello is what a client asks for and a server answers.
+type Hello struct {
+	Host    string // a DNS name
+	Version uint16 // TLS12 or TLS13
+	ALPN    string // the protocol that is spoken within 1.3, as "h2"; "" = none is named
+	Session uint64 // of the connection: the session's name, which the server repeats, is drawn from it
+}
+
+// AppendClientHello appends a client's first flight: one write, one record.
 //
 // The client is Go's, told to speak exactly one version: in 1.2 ECDHE-ECDSA-AES128-GCM-SHA256 alone, X25519 before P-256,
 // no tickets.
-func AppendClientHello(b []byte, r wire.Rand, host string, version uint16, alpn string, session uint64) []byte {
+func AppendClientHello(b []byte, r wire.Rand, h *Hello) []byte {
 	start := len(b)
 	b = append(b, recordHandshake, 3, 1, 0, 0, msgClientHello, 0, 0, 0, 3, 3)
 	b = wire.AppendRandom(b, r, 32)
 	b = append(b, 32)
-	b = appendSession(b, session)
-	if version == TLS12 {
+	b = appendSession(b, h.Session)
+	if h.Version == TLS12 {
 		b = append(b, clientSuites12...)
 	} else {
 		b = append(b, clientSuites13...)
 	}
 	b = append(b, 1, 0, 0, 0) // no compression; the extensions' length comes later
 	exts := len(b) - 2
-	b = appendServerName(b, host)
+	b = appendServerName(b, h.Host)
 	b = append(b, clientExtensions...)
 	b = append(b, clientCurves...)
-	if version == TLS12 {
+	if h.Version == TLS12 {
 		b = append(b, clientExtensions12...)
 	} else {
 		b = append(b, clientSignatures13...)
-		b = appendALPN(b, alpn)
+		b = appendALPN(b, h.ALPN)
 		b = append(b, clientVersions13...)
 		b = append(b, clientShare13...)
 		b = wire.AppendRandom(b, r, 32)
@@ -154,11 +160,11 @@ func mix(state *uint64) uint64 {
 // AppendServerFlight appends a server's answer to a hello: one write. In 1.2 that is ServerHello, Certificate,
 // ServerKeyExchange and ServerHelloDone, a record each; in 1.3 ServerHello, ChangeCipherSpec and, encrypted,
 // EncryptedExtensions, Certificate, CertificateVerify and Finished, a record each.
-func AppendServerFlight(b []byte, r wire.Rand, c *Chain, version uint16, alpn string, session uint64) []byte {
-	if version == TLS12 {
+func AppendServerFlight(b []byte, r wire.Rand, c *Chain, h *Hello) []byte {
+	if h.Version == TLS12 {
 		return appendServerFlight12(b, r, c)
 	}
-	return appendServerFlight13(b, r, c, alpn, session)
+	return appendServerFlight13(b, r, c, h)
 }
 
 // AppendClientFinish appends a client's second flight: one write. In 1.2 that is ClientKeyExchange, ChangeCipherSpec and

@@ -23,15 +23,15 @@ const (
 	certs13      = 4 + 1 + 3 // Certificate without its entries
 )
 
-func appendServerFlight13(b []byte, r wire.Rand, c *Chain, alpn string, session uint64) []byte {
+func appendServerFlight13(b []byte, r wire.Rand, c *Chain, h *Hello) []byte {
 	b = append(b, recordHandshake, 3, 3, 0, 122, msgServerHello, 0, 0, 118, 3, 3)
 	b = wire.AppendRandom(b, r, 32)
 	b = append(b, 32)
-	b = appendSession(b, session)
+	b = appendSession(b, h.Session)
 	b = append(b, serverHello13...)
 	b = wire.AppendRandom(b, r, 32)
 	b = append(b, changeCipherSpec...)
-	b = append13(b, r, extensions13+len(appendALPN(nil, alpn)))
+	b = append13(b, r, extensions13+len(appendALPN(nil, h.ALPN)))
 	b = append13(b, r, certs13+2*entry13+len(c.Leaf)+len(c.Root))
 	b = append13(b, r, verify13+signatureSize(r))
 	return append13(b, r, finished13)

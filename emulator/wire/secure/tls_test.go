@@ -105,8 +105,9 @@ func appendData(writes [][]byte, r wire.Rand, version uint16, size int, seq *uin
 // imitate makes the same conversation of ours.
 func imitate(r wire.Rand, host string, c *Chain, version uint16, alpn string, up, down int) (client, server [][]byte) {
 	const session = 77
-	client = append(client, AppendClientHello(nil, r, host, version, alpn, session), AppendClientFinish(nil, r, version))
-	server = append(server, AppendServerFlight(nil, r, c, version, alpn, session))
+	hello := &Hello{Host: host, Version: version, ALPN: alpn, Session: session}
+	client = append(client, AppendClientHello(nil, r, hello), AppendClientFinish(nil, r, version))
+	server = append(server, AppendServerFlight(nil, r, c, hello))
 	if b := AppendServerFinish(nil, r, version); len(b) > 0 {
 		server = append(server, b)
 	}
@@ -208,9 +209,9 @@ func sessionByte(rec []byte, at int) bool {
 // A server repeats the session's name, and no two sessions have one name.
 func TestServersRepeatTheSession(t *testing.T) {
 	c := wiretest.Must(NewChain("a.io"))(t)
-	a := AppendClientHello(nil, wiretest.PCG(1), "a.io", TLS13, "", 5)
-	b := AppendServerFlight(nil, wiretest.PCG(2), c, TLS13, "", 5)
-	other := AppendClientHello(nil, wiretest.PCG(1), "a.io", TLS13, "", 6)
+	a := AppendClientHello(nil, wiretest.PCG(1), &Hello{Host: "a.io", Version: TLS13, Session: 5})
+	b := AppendServerFlight(nil, wiretest.PCG(2), c, &Hello{Version: TLS13, Session: 5})
+	other := AppendClientHello(nil, wiretest.PCG(1), &Hello{Host: "a.io", Version: TLS13, Session: 6})
 	if !bytes.Equal(a[44:76], b[44:76]) || bytes.Equal(a[44:76], other[44:76]) {
 		t.Errorf("%x, %x, %x", a[44:76], b[44:76], other[44:76])
 	}
@@ -275,9 +276,9 @@ func TestFlightsAllocateNothing(t *testing.T) {
 	r := wiretest.PCG(1)
 	for _, version := range []uint16{TLS12, TLS13} {
 		if n := testing.AllocsPerRun(100, func() {
-			b := AppendClientHello(buf, r, "a.example.net", version, "", 1)
+			b := AppendClientHello(buf, r, &Hello{Host: "a.example.net", Version: version, Session: 1})
 			b = AppendClientFinish(b, r, version)
-			b = AppendServerFlight(b, r, c, version, "", 1)
+			b = AppendServerFlight(b, r, c, &Hello{Version: version, Session: 1})
 			b = AppendServerFinish(b, r, version)
 			b = AppendRecordHeader(b, version, 100, 1)
 			_ = AppendCloseNotify(b, r, version, 1)
@@ -295,7 +296,7 @@ func BenchmarkServerFlight(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				buf = AppendServerFlight(buf[:0], r, c, version, "", 1)
+				buf = AppendServerFlight(buf[:0], r, c, &Hello{Version: version, Session: 1})
 			}
 		})
 	}
@@ -306,7 +307,7 @@ func BenchmarkClientHello(b *testing.B) {
 	r := wiretest.PCG(1)
 	b.ReportAllocs()
 	for b.Loop() {
-		buf = AppendClientHello(buf[:0], r, "a.example.net", TLS13, "h2", 1)
+		buf = AppendClientHello(buf[:0], r, &Hello{Host: "a.example.net", Version: TLS13, ALPN: "h2", Session: 1})
 	}
 }
 
