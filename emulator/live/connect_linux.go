@@ -50,7 +50,9 @@ func (h *Host) connect(ctx context.Context, s *profile.Service, tag packet.Tag, 
 		seed := h.draw()
 		before = func(k truth.Key) { h.c.Sessions.Greet(k, tlsVersion(s.Transport) != 0, seed) }
 	}
-	dialled, flow, err := h.dialAnd(ctx, packet.ProtoTCP, netip.AddrPortFrom(addr, s.Port), opening, false, before)
+	dialled, flow, err := h.dialAnd(ctx, target{
+		proto: packet.ProtoTCP, remote: netip.AddrPortFrom(addr, s.Port), tag: opening, before: before,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -275,26 +275,35 @@ func (h *Host) draw() uint64 {
 
 // dial opens a socket as dialAnd does, and tells nobody.
 func (h *Host) dial(ctx context.Context, proto uint8, remote netip.AddrPort, tag packet.Tag, plain bool) (net.Conn, *truth.Flow, error) {
-	return h.dialAnd(ctx, proto, remote, tag, plain, func(truth.Key) {})
+	return h.dialAnd(ctx, target{proto: proto, remote: remote, tag: tag, plain: plain, before: func(truth.Key) {}})
 }
 
-// dialAnd opens a socket to remote from a port that is registered in the truth before the first packet leaves. Ports whose
-// flow to that remote the truth still knows are passed over: it must not lose their owner. before is told of each flow that is tried.
-func (h *Host) dialAnd(ctx context.Context, proto uint8, remote netip.AddrPort, tag packet.Tag, plain bool, before func(truth.Key)) (net.Conn, *truth.Flow, error) {
+// target is what a socket is opened to.
+type target struct {
+	proto  uint8
+	remote netip.AddrPort
+	tag    packet.Tag
+	plain  bool            // a plain server is there, which announces nothing
+	before func(truth.Key) // is told of each flow that is tried
+}
+
+// dialAnd opens a socket from a port that is registered in the truth before the first packet leaves. Ports whose flow to that remote
+// the truth still knows are passed over: it must not lose their owner.
+func (h *Host) dialAnd(ctx context.Context, to target) (net.Conn, *truth.Flow, error) {
 	var last error
 	for range 64 { // a port may be taken
 		local := netip.AddrPortFrom(h.lease.prefix.Addr(), h.port())
-		key := truth.KeyOf(proto, local, remote)
+		key := truth.KeyOf(to.proto, local, to.remote)
 		if h.c.Registry.Find(key) != nil {
 			last = errAddrInUse
 			continue
 		}
-		flow := h.c.Registry.Open(key, h.c.Specimen.Index, tag, plain)
-		before(key)
-		d, network := h.dialer(proto, local)
+		flow := h.c.Registry.Open(key, h.c.Specimen.Index, to.tag, to.plain)
+		to.before(key)
+		d, network := h.dialer(to.proto, local)
 		var c net.Conn
 		err := h.c.NS.Do(func() (err error) {
-			c, err = d.DialContext(ctx, network, remote.String())
+			c, err = d.DialContext(ctx, network, to.remote.String())
 			return err
 		})
 		if err == nil {
@@ -307,7 +316,7 @@ func (h *Host) dialAnd(ctx context.Context, proto uint8, remote netip.AddrPort, 
 			break
 		}
 	}
-	return nil, nil, fmt.Errorf("reaching %s: %w", remote, last)
+	return nil, nil, fmt.Errorf("reaching %s: %w", to.remote, last)
 }
 
 // dialer returns how the device's stack opens a socket, from a local port.
