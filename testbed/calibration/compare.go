@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"glasshouse/classifier/twosample"
 	"glasshouse/devices/catalogue"
 	"glasshouse/devices/learn"
@@ -22,7 +24,6 @@ import (
 	"glasshouse/testbed/frames"
 	"glasshouse/testbed/frames/station"
 	"glasshouse/testbed/generate"
-	"golang.org/x/sync/errgroup"
 )
 
 // Options say what is compared: a profile's emulation, and a trace of a real device.
@@ -77,7 +78,8 @@ type Test struct {
 	Result *twosample.Result `json:"result"`          // nil where there is too little
 	Tells  []Tell            `json:"tells,omitempty"` // where the AUC is above 0.60
 	Note   string            `json:"note,omitempty"`
-	Floor  *twosample.Result `json:"floor"` // of the capture's earlier half against its later one: what a perfect memory of the earlier would reach
+	// Floor is of the capture's earlier half against its later one: what a perfect memory of the earlier would reach.
+	Floor *twosample.Result `json:"floor"`
 }
 
 // Blocks of a comparison: a capture is cut into 2 to 8, of an hour or more where it is long enough.
@@ -91,9 +93,9 @@ const (
 // ErrShortCapture means that a capture is too short to be compared.
 var ErrShortCapture = errors.New("the capture is too short: two minutes or more are needed")
 
-// Compare lives the profile in the virtual world, for as long as the capture lasts, and tells how far the two are apart. The
-// emulated network is given the delay with which the capture's replies come, and a fast line, for the network is not the device. Each block of the emulation is a
-// home of its own.
+// Compare simulates the profile in the virtual world, for as long as the capture lasts, and reports how far the two are apart. The
+// emulated network is given the delay with which the capture's replies come, and a fast link, for the network is not the device. Each
+// block of the emulation is a home of its own.
 func Compare(ctx context.Context, o Options) (*Comparison, error) {
 	span := time.Duration(o.Trace.Span())
 	if span < 2*time.Minute {
@@ -195,7 +197,8 @@ func liveHome(ctx context.Context, o Options, i int, delay, duration time.Durati
 	} else if len(p.WiFi.Doze) > 0 || len(p.Stack.Acks) > 0 || len(p.WiFi.Pace) > 0 { // its way through the air is part of what was measured
 		air = "wifi: {delay: 0s, jitter: 0s, loss: 0, power_save: false}\n"
 	}
-	text := fmt.Sprintf("name: compare\nabout: One device.\npath: napt\ndevices:\n  - device: %s\nhousehold: {density: %s}\nwan: {delay: %s, jitter: 0s, up_rate: 1gbit, down_rate: 1gbit}\n%s",
+	text := fmt.Sprintf("name: compare\nabout: One device.\npath: napt\ndevices:\n  - device: %s\nhousehold: {density: %s}\n"+
+		"wan: {delay: %s, jitter: 0s, up_rate: 1gbit, down_rate: 1gbit}\n%s",
 		strconv.Quote(profile), strconv.FormatFloat(o.Density, 'f', -1, 64), delay.Round(time.Microsecond), air)
 	file := filepath.Join(dir, "compare.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -230,7 +233,8 @@ func compared(p *learn.Packet) bool {
 	if p.Proto == 17 && (p.RemotePort == 67 || p.RemotePort == 68) {
 		return false
 	}
-	return p.RemotePort == 53 || !p.Remote.IsPrivate() && !p.Remote.IsMulticast() && !p.Remote.IsLinkLocalUnicast() && p.Remote != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	return p.RemotePort == 53 || !p.Remote.IsPrivate() && !p.Remote.IsMulticast() && !p.Remote.IsLinkLocalUnicast() &&
+		p.Remote != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
 func protocolOf(p *learn.Packet) string {

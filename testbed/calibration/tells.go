@@ -60,7 +60,8 @@ func note(t *Test) string {
 		parts = append(parts, "No behaviour tells by itself: it is how several of them go together.")
 	}
 	if t.Floor != nil && t.Floor.AUC > tellsFrom {
-		parts = append(parts, fmt.Sprintf("The capture's own later part differs from its earlier one (AUC %.2f): so much cannot be learned from the earlier.", t.Floor.AUC))
+		parts = append(parts, fmt.Sprintf(
+			"The capture's own later part differs from its earlier one (AUC %.2f): so much cannot be learned from the earlier.", t.Floor.AUC))
 	}
 	return strings.Join(parts, " ")
 }

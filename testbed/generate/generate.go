@@ -82,7 +82,8 @@ func Homes(ctx context.Context, o Options) (*Result, error) {
 		density = o.Scenario.Household.Density
 	}
 	about := run.Description{
-		Scenario: o.Scenario, Seed: o.Seed, World: dataset.WorldVirtual, StartNs: o.Scenario.Start.UnixNano(), Duration: o.Duration, Density: density,
+		Scenario: o.Scenario, Seed: o.Seed, World: dataset.WorldVirtual, StartNs: o.Scenario.Start.UnixNano(),
+		Duration: o.Duration, Density: density,
 	}
 	m := about.Manifest()
 	m.RunHomes, m.Captures, m.Snaplen = o.Homes, o.Captures, o.Snaplen

@@ -55,9 +55,9 @@ func (l *Labeller) Label(row *dataset.Row, x packet.Lineage) {
 	case x.Unit >= 0 && int(x.Unit) < len(l.units):
 		row.Label = l.units[x.Unit]
 	case x.Unit == packet.UnitGateway:
-		row.Label = dataset.Label{Device: nameGateway, Unit: nameGateway, Class: nameGateway, Kind: nameInfrastructure, Category: nameInfrastructure}
+		row.Label = ownLabel(nameGateway)
 	case x.Unit == packet.UnitInternet:
-		row.Label = dataset.Label{Device: nameInternet, Unit: nameInternet, Class: nameInternet, Kind: nameInfrastructure, Category: nameInfrastructure}
+		row.Label = ownLabel(nameInternet)
 	default:
 		row.Label = dataset.Label{Device: nameUnknown, Unit: nameUnknown, Class: nameUnknown, Kind: nameUnknown, Category: nameUnknown}
 	}
@@ -66,6 +66,11 @@ func (l *Labeller) Label(row *dataset.Row, x packet.Lineage) {
 		row.Activity = l.activities[x.Activity]
 	}
 	row.Role, row.Event, row.LANFrame, row.Lost = x.Role.String(), x.Event, x.LANFrame, lost
+}
+
+// ownLabel is the label of what is no device of the home's.
+func ownLabel(name string) dataset.Label {
+	return dataset.Label{Device: name, Unit: name, Class: name, Kind: nameInfrastructure, Category: nameInfrastructure}
 }
 
 // Home describes a home as it was drawn.

@@ -24,7 +24,8 @@ const dropBudget = 1e-4
 func (l *lab) openFiles() error {
 	h := l.home
 	about := run.Description{
-		Scenario: l.sc, Seed: l.order.Seed, World: dataset.WorldLive, StartNs: l.start.UnixNano(), Duration: l.order.Duration, Density: l.density(),
+		Scenario: l.sc, Seed: l.order.Seed, World: dataset.WorldLive, StartNs: l.start.UnixNano(),
+		Duration: l.order.Duration, Density: l.density(),
 	}
 	m := about.Manifest()
 	m.Vocabulary, m.Homes = l.names.Vocabulary(), []dataset.HomeInfo{l.names.Home(h)}

@@ -63,7 +63,8 @@ const labThreads = 8
 func childMain() error {
 	runtime.GOMAXPROCS(max(labThreads, 2*runtime.NumCPU()))
 	// The parent's death arrives as SIGTERM, its wish to stop as the end of the order's pipe. A lab that cannot end by itself soon
-	// after is ended. A terminal's Ctrl-C and Ctrl-\ reach the parent alone (isolation.Attributes): SIGINT and SIGQUIT are sent by other programs.
+	// after is ended. A terminal's Ctrl-C and Ctrl-\ reach the parent alone (isolation.Attributes): other programs send SIGINT and
+	// SIGQUIT.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	defer stop()
 	// Nobody listens: they are dropped, but not ignored, which the shells of this lab would inherit.

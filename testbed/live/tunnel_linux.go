@@ -48,7 +48,8 @@ func (l *lab) buildTunnel(context.Context) error {
 	l.far = far
 	server, err := tunnel.New(tunnel.Config{
 		Name: "vpn0", TUN: far, MTU: homenet.TunnelMTU, PrivateKey: serverKey, PeerPublicKey: clientPub, ListenPort: homenet.TunnelPort,
-		AllowedIPs: []netip.Prefix{h.LAN, netip.PrefixFrom(homenet.TunnelClient(), 32)}, Listen: listenIn(l.inet, h.VPNServer), Logf: tunnelLog("server"),
+		AllowedIPs: []netip.Prefix{h.LAN, netip.PrefixFrom(homenet.TunnelClient(), 32)},
+		Listen:     listenIn(l.inet, h.VPNServer), Logf: tunnelLog("server"),
 		Sealing: l.trace.SealingDown,
 		Sealed:  func(k outer.Key, x packet.Lineage) { l.trace.SealedAt(packet.Down, k, x) },
 	})

@@ -151,7 +151,8 @@ func (l *lab) build() error {
 	}
 	c := virtual.Config{
 		Clock: l.clock, Pool: l.pool, Noise: noise, Seed: h.Seed, Specimens: h.Specimens, Names: homenet.Names(h),
-		DNS: h.DNS, NTP: h.NTP, LAN: h.LAN, Router: h.GatewayLAN, RouterMAC: h.GatewayMAC, RouterARP: h.Router.ARP, Outside: h.WANAddr, MTU: homenet.MTU,
+		DNS: h.DNS, NTP: h.NTP, LAN: h.LAN, Router: h.GatewayLAN, RouterMAC: h.GatewayMAC, RouterARP: h.Router.ARP,
+		Outside: h.WANAddr, MTU: homenet.MTU,
 		EpochNs: l.o.Options.EpochNs, Lease: int64(homenet.Lease), Chains: l.o.Chains, Activity: l.o.Names.Activity, Fill: l.fill(),
 		Unsummed:    !l.o.Options.Captures,
 		FromStation: l.fromStation, FromRouter: l.fromRouter, ToWAN: l.toWAN, ToHome: l.fromInternet, Behind: l.wan.Peer,
@@ -206,8 +207,8 @@ func (l *lab) fromRouter(p *packet.Packet) {
 	l.ap.FromGatewayAt(p)
 }
 
-// Owner implements wan.World: it says whose a packet from the internet is: it bears its lineage. Where the NAPT has given a port to another device since,
-// a late packet for the old one is the new one's, to which it is delivered.
+// Owner implements wan.World: it says whose a packet from the internet is, which bears its lineage. Where the NAPT has given a port to
+// another device since, a late packet for the old one is the new one's, to which it is delivered.
 func (l *lab) Owner(p *packet.Packet, r nat.Result, kind outer.Kind, _ outer.Key) packet.Lineage {
 	if kind != outer.Data && r.LAN.IsValid() && r.LAN.Addr() == l.o.Home.WANAddr {
 		return label.Gateway()

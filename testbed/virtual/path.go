@@ -27,7 +27,10 @@ func (l *lab) join(noise *packet.Noise) error {
 	}
 	h := l.o.Home
 	at := func(a netip.Addr) netip.AddrPort { return netip.AddrPortFrom(a, homenet.TunnelPort) }
-	c := wgmodel.Config{Clock: l.clock, MTU: homenet.TunnelMTU, Noise: noise, Pool: l.pool, Seed: h.Seed, Fill: l.fill(), Unsummed: !l.o.Options.Captures}
+	c := wgmodel.Config{
+		Clock: l.clock, MTU: homenet.TunnelMTU, Noise: noise, Pool: l.pool, Seed: h.Seed,
+		Fill: l.fill(), Unsummed: !l.o.Options.Captures,
+	}
 	client, server := c, c
 	client.Local, client.Remote, client.Seed = netip.AddrPortFrom(h.WANAddr, clientPort(h.Seed)), at(h.VPNServer), h.Seed^1
 	client.Send = func(p packet.Packet) { l.wan.Up(&p) }

@@ -27,8 +27,8 @@ type WitnessOptions struct {
 	OnRow func(*dataset.Row)
 }
 
-// Witness lives a home, deterministically, on the goroutine of the caller. It returns how many packets its WAN had. A home with a packet that could not
-// be attributed is an error.
+// Witness simulates a home, deterministically, on the goroutine of the caller. It returns how many packets its WAN had. A home with a
+// packet that could not be attributed is an error.
 func Witness(ctx context.Context, o WitnessOptions) (int64, error) {
 	h, err := o.Scenario.Draw(o.Seed, o.Home)
 	if err != nil {

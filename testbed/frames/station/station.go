@@ -20,8 +20,8 @@ import (
 // ErrNoDevice means that a capture holds no packet of the device.
 var ErrNoDevice = errors.New("no IP packet of this device is in the capture")
 
-// Trace reads what a capture holds of one device, whose packets are those of a MAC address or those of an IP address; path "-" is standard input. Payloads may be cut. What is left out, the trace counts in
-// LeftOut; what is odd about the capture, its Doubts say.
+// Trace reads what a capture holds of one device, whose packets are those of a MAC address or those of an IP address; path "-" is
+// standard input. Payloads may be cut. The trace counts what is left out in LeftOut; its Doubts say what is odd about the capture.
 func Trace(path string, o frames.Station) (*learn.Trace, error) {
 	r, err := frames.Open(path)
 	if err != nil {
@@ -220,13 +220,16 @@ func (t *tracer) end() *learn.Trace {
 	}
 	t.t.Doubts = append(t.t.Doubts, t.who.Doubts()...)
 	if n := t.t.LeftOut[frames.Copy]; n > 0 {
-		t.t.Doubts = append(t.t.Doubts, fmt.Sprintf("%d packets are copies of those before them, as of a port that is mirrored twice: they are left out", n))
+		t.t.Doubts = append(t.t.Doubts, fmt.Sprintf(
+			"%d packets are copies of those before them, as of a port that is mirrored twice: they are left out", n))
 	}
 	if n := t.t.LeftOut[frames.IPv6]; n > 0 {
-		t.t.Doubts = append(t.t.Doubts, fmt.Sprintf("%d packets of IPv6 are left out, for the device was named by its IPv4 address: --mac takes them", n))
+		t.t.Doubts = append(t.t.Doubts, fmt.Sprintf(
+			"%d packets of IPv6 are left out, for the device was named by its IPv4 address: --mac takes them", n))
 	}
 	if t.v6 > 0 {
-		t.t.Doubts = append(t.t.Doubts, fmt.Sprintf("%d of its %d packets are IPv6, and are learned as if they were IPv4: its frames are 20 bytes longer than emulated ones",
+		t.t.Doubts = append(t.t.Doubts, fmt.Sprintf(
+			"%d of its %d packets are IPv6, and are learned as if they were IPv4: its frames are 20 bytes longer than emulated ones",
 			t.v6, len(t.t.Packets)))
 	}
 	return t.t

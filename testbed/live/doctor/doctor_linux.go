@@ -69,7 +69,8 @@ func namespaces() Check {
 	defer cancel()
 	out, err := isolation.Probe(ctx)
 	if c.OK = err == nil; !c.OK {
-		c.Fix = fmt.Sprintf("see the settings above, or run outside of the container   (the kernel or the container refuses: %v%s)", err, trimmed(out))
+		c.Fix = fmt.Sprintf(
+			"see the settings above, or run outside of the container   (the kernel or the container refuses: %v%s)", err, trimmed(out))
 	}
 	return c
 }
