@@ -29,14 +29,21 @@ func newDevicesList() *cobra.Command {
 				Kind     string `json:"kind"`
 				Category string `json:"category"`
 				Class    string `json:"class"`
+
+				Basis map[profile.Basis]int `json:"basis"`
 			}
 			var items []item
+			all := make(map[profile.Basis]int)
 			for _, name := range catalogue.Names() {
 				p, err := catalogue.Load(name)
 				if err != nil {
 					return err
 				}
-				items = append(items, item{p.Device, p.About, string(p.Kind), p.Category, p.Class})
+				bases := p.Bases()
+				for b, n := range bases {
+					all[b] += n
+				}
+				items = append(items, item{p.Device, p.About, string(p.Kind), p.Category, p.Class, bases})
 			}
 			if asJSON {
 				return writeJSON(cmd.OutOrStdout(), items)
@@ -45,11 +52,23 @@ func newDevicesList() *cobra.Command {
 			for _, i := range items {
 				fmt.Fprintf(t, "%s\t%s\t%s\n", i.Name, i.Category, i.About)
 			}
-			return t.Flush()
+			if err := t.Flush(); err != nil {
+				return err
+			}
+			return writeBases(cmd.OutOrStdout(), all)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
 	return cmd
+}
+
+// writeBases prints how many quantities of profiles have which basis.
+func writeBases(w io.Writer, n map[profile.Basis]int) error {
+	total := n[profile.BasisMeasured] + n[profile.BasisPaper] + n[profile.BasisAssumed]
+	share := func(b profile.Basis) float64 { return 100 * float64(n[b]) / float64(total) }
+	_, err := fmt.Fprintf(w, "\nof %d quantities %.0f %% are measured, %.0f %% are the paper's, %.0f %% assumed\n",
+		total, share(profile.BasisMeasured), share(profile.BasisPaper), share(profile.BasisAssumed))
+	return err
 }
 
 func newDevicesShow() *cobra.Command {
@@ -135,12 +154,7 @@ func showDevice(w io.Writer, p *profile.Profile) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	n := p.Bases()
-	total := n[profile.BasisMeasured] + n[profile.BasisPaper] + n[profile.BasisAssumed]
-	share := func(b profile.Basis) float64 { return 100 * float64(n[b]) / float64(total) }
-	_, err := fmt.Fprintf(w, "\nof %d quantities %.0f %% are measured, %.0f %% are the paper's, %.0f %% assumed\n",
-		total, share(profile.BasisMeasured), share(profile.BasisPaper), share(profile.BasisAssumed))
-	return err
+	return writeBases(w, p.Bases())
 }
 
 // basis says where an entry's numbers come from.

@@ -13,7 +13,7 @@ import (
 	"glasshouse/testbed/live/doctor"
 )
 
-// TestReadmeSnippets runs them in a fresh directory, in the README's order, with shorter runs.
+// TestReadmeSnippets runs them in a fresh directory, with shorter runs: each uses what those before it made.
 func TestReadmeSnippets(t *testing.T) {
 	if testing.Short() {
 		t.Skip("generates several data sets")
@@ -31,6 +31,9 @@ func TestReadmeSnippets(t *testing.T) {
 	t.Run("pandas", func(t *testing.T) { w.as(t).pandas() })
 	t.Run("PyTorch", func(t *testing.T) { w.as(t).pytorch() })
 	t.Run("train", func(t *testing.T) { w.as(t).train() })
+	w.shell(w.take("stress", "sh", "--homes 8 --duration 30m", "--homes 2 --duration 10m", "devices=2,6,12",
+		"devices=2 --duration 15m --homes 3 --trees 5"))
+	t.Run("predictions", func(t *testing.T) { w.as(t).predictions() })
 	for name := range w.blocks {
 		if !slices.Contains(w.ran, name) {
 			t.Errorf("no test runs snippet %s", name)
@@ -174,7 +177,7 @@ func (w *workshop) pytorch() {
 	}
 }
 
-// train learns from some homes, scores on others, and watches a home; a virtual one, where the kernel allows no live one.
+// train trains on some homes, scores on others, and watches a home; a virtual one, where the kernel allows no live one.
 func (w *workshop) train() {
 	world := "--seed 5 --world virtual --duration 1m"
 	if doctor.Examine().Live {
@@ -185,6 +188,25 @@ func (w *workshop) train() {
 	for _, want := range []string{"macro-F1", "majority", "length"} {
 		if !strings.Contains(said, want) {
 			w.t.Errorf("the score lacks %s:\n%s", want, said)
+		}
+	}
+}
+
+// predictions trains a model of another library on the same homes, and scores its predictions.
+func (w *workshop) predictions() {
+	script := w.take("predictions", "sh", "python3 classifier", "/usr/bin/python3 classifier")
+	needs(w.t, "python3-sklearn", debianPython("sklearn") && debianPython("pandas"))
+	tree, err := filepath.Abs(filepath.Join("..", "..", "classifier"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.Symlink(tree, filepath.Join(w.dir, "classifier")); err != nil {
+		w.t.Fatal(err)
+	}
+	said := w.shell(script)
+	for _, want := range []string{"macro-F1", "majority", "length"} {
+		if !strings.Contains(said, want) {
+			w.t.Errorf("the score of predictions lacks %s:\n%s", want, said)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,23 +15,34 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// The README's snippets are run as they stand, so that one that rots fails. A snippet is the code block after a marker:
+// The snippets of README.md and of the folders' are run as they stand, so that one that rots fails. A snippet is the code block
+// after a marker:
 //
 //	<!-- snippet: NAME -->
 //	```LANGUAGE
 
-// block is one code block of the README that bears a marker.
+// block is one code block that bears a marker.
 type block struct{ name, language, text string }
 
 var marked = regexp.MustCompile("(?s)<!-- snippet: ([a-z0-9-]+) -->\n```([a-z]+)\n(.*?)\n```\n")
 
-func readme(t *testing.T) string {
+// readmes is the text of all README.md files, one after another.
+func readmes(t *testing.T) string {
 	t.Helper()
-	b, err := os.ReadFile("../../README.md")
+	var all strings.Builder
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() != "README.md" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		all.Write(text)
+		all.WriteByte('\n')
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(b)
+	return all.String()
 }
 
 // snippets reads all blocks with a marker; a marker that no block follows is an error.
@@ -59,7 +71,7 @@ type workshop struct {
 
 func newWorkshop(t *testing.T) *workshop {
 	t.Helper()
-	w := &workshop{t: t, dir: t.TempDir(), blocks: snippets(t, readme(t))}
+	w := &workshop{t: t, dir: t.TempDir(), blocks: snippets(t, readmes(t))}
 	program, err := exec.LookPath("glasshouse") // what testscript made of this test
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +87,7 @@ func (w *workshop) take(name, language string, smaller ...string) string {
 	w.t.Helper()
 	b, ok := w.blocks[name]
 	if !ok || b.language != language {
-		w.t.Fatalf("the README has no snippet %s in %s", name, language)
+		w.t.Fatalf("no README has a snippet %s in %s", name, language)
 	}
 	w.ran = append(w.ran, name)
 	for i := 0; i < len(smaller); i += 2 {
@@ -175,29 +187,61 @@ func TestReadmeMarkers(t *testing.T) {
 	}
 }
 
-// TestReadmeExamples holds the README to what the program takes: its device and its scenario are read without an error.
-func TestReadmeExamples(t *testing.T) {
-	var yaml []string
-	for _, block := range strings.Split(readme(t), "```yaml\n")[1:] {
-		text, _, _ := strings.Cut(block, "```")
-		yaml = append(yaml, text)
+// example is the YAML after a marker <!-- KIND: NAME -->.
+func example(t *testing.T, text, kind, name string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(text, fmt.Sprintf("<!-- %s: %s -->\n```yaml\n", kind, name))
+	if !ok {
+		t.Fatalf("no README has the %s %s", kind, name)
 	}
-	if len(yaml) != 2 {
-		t.Fatalf("%d examples, want a device and a scenario", len(yaml))
-	}
-	dir := t.TempDir()
-	for i, name := range []string{"mine.yaml", "mine-home.yaml"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(yaml[i]), 0o600); err != nil {
+	yaml, _, _ := strings.Cut(rest, "```")
+	return yaml
+}
+
+// The example scenario, with the example device that it names, is read without an error and gives a home.
+func TestReadmeScenario(t *testing.T) {
+	text, dir := readmes(t), t.TempDir()
+	for file, yaml := range map[string]string{
+		"my-sensor.yaml": example(t, text, "profile", "my-sensor"),
+		"mine-home.yaml": example(t, text, "scenario", "mine-home"),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(yaml), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
+	home := filepath.Join(dir, "mine-home.yaml")
 	for _, args := range [][]string{
-		{"devices", "show", filepath.Join(dir, "mine.yaml")},
-		{"scenarios", "validate", filepath.Join(dir, "mine-home.yaml")},
+		{"scenarios", "validate", home},
+		{"generate", home, "--homes", "2", "--duration", "2m", "--seed", "1", "--no-pcap", "-o", filepath.Join(dir, "mine")},
 	} {
 		var out bytes.Buffer
 		if code := cli.Main(t.Context(), args, nil, &out, &out); code != 0 {
 			t.Errorf("%v: exit %d\n%s", args, code, out.String())
 		}
+	}
+}
+
+// A link to a file of the repository leads to one, in every README.md and the texts beside it.
+func TestReadmeLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`)
+	n := 0
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".md" || strings.Contains(path, "testdata") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			n++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(path), m[1])); err != nil {
+				t.Errorf("%s: the link to %s leads nowhere", path, m[1])
+			}
+		}
+		return err
+	})
+	if err != nil || n < 10 {
+		t.Errorf("%d links, %v", n, err)
 	}
 }
