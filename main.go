@@ -1,4 +1,5 @@
-// Glasshouse is a smart home with no hardware in it, and a window onto its WAN.
+// Glasshouse runs smart homes of emulated devices, labels the packets on their WAN by a classifier, and scores it against exact
+// truth. Its commands are in package testbed/cli.
 package main
 
 import (

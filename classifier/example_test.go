@@ -9,7 +9,8 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// A model labels the packets of one home in order. It sees the observation of a row and not its label.
+// A model labels the packets of one home in order. It sees the observation of a row and not its label. The model here is of
+// testdata/example.yaml, trained on another home (seed 2) than the one it labels (seed 1).
 func ExampleLoadFile() {
 	m, err := classifier.LoadFile("testdata/example.model")
 	if err != nil {
@@ -41,4 +42,5 @@ func ExampleLoadFile() {
 	}
 	fmt.Printf("%s of %d classes: %d of %d packets are labelled right\n", m.Meta().Kind, len(m.Classes()), right, all)
 	// Output:
+	// forest of 2 classes: 137 of 137 packets are labelled right
 }

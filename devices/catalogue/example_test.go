@@ -18,4 +18,7 @@ func ExampleLoad() {
 		fmt.Println(s.Name, s.Transport, s.Port)
 	}
 	// Output:
+	// broadlink-plug iot plug
+	// cloud udp 16384
+	// app lan-udp 8090
 }

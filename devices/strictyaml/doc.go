@@ -1,4 +1,4 @@
-// Package strictyaml reads YAML files that people write by hand, and tells them everything that is wrong at once.
+// Package strictyaml reads YAML files that people write by hand, and reports all errors at once.
 //
 // A reader walks the syntax tree with typed accessors (Map, Int, Duration, ...). An accessor that meets something else
 // records an error with file, line, column and what is allowed, and returns a zero value, so that the walk goes on; Err

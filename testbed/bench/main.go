@@ -1,13 +1,13 @@
-// Command bench lives one small home (home.yaml) in ns-3, in the virtual world and in the live one, one after another in one
-// run, and prints simulated seconds a wall second, WAN packets a second, and peak memory:
+// Command bench runs one small home (home.yaml) in ns-3, in the virtual world and in the live one, one after another,
+// and prints simulated seconds per CPU second, WAN packets per CPU second, and peak memory:
 //
 //	go run ./testbed/bench
 //
 // It needs g++ and ns-3's development files (Debian: apt install g++ libns3-dev); without them, and where no live home can
-// run, it says so and leaves that line out. All worlds are programs of their own, measured alike: processor time and memory
+// run, it says so and leaves that row out. All worlds are programs of their own, measured alike: processor time and memory
 // are what the kernel counted for them and their children.
 //
-// ns-3 lives the home as UDP and TCP clients behind a router (ns3/home.cc): the same devices' periods and sizes, but random
+// ns-3 runs the home as UDP and TCP clients behind a router (ns3/home.cc): the same devices' periods and sizes, but random
 // bytes that nobody looks at, no TLS, DNS or HTTP, no address translation, no Wi-Fi, no labels and nothing written. How often
 // its people act is set first so that its WAN carries as many packets an hour as the virtual home's.
 package main

@@ -27,6 +27,9 @@ func ExampleOpen() {
 	}
 	fmt.Println(bytes)
 	// Output:
+	// two-plugs virtual seed 1
+	// frame 1: 1 dns 53 is gateway data
+	// map[broadlink-plug:6772 gateway:1420 orvibo-plug:10455]
 }
 
 // Events say why packets were sent: label_event of a packet is the key of its event.
@@ -44,4 +47,5 @@ func ExampleDataset_Events() {
 	}
 	fmt.Println(n)
 	// Output:
+	// map[boot:2 heartbeat:53 local-beacon:1 status-report:2]
 }

@@ -2,8 +2,8 @@
 // says of it by default. It dissects a capture by itself; a test compares it with tshark, frame by frame.
 //
 // Not modelled: what tshark makes of a stream with holes (a segment that was lost before the capture, or came out of order):
-// there it takes some segments for records that they are not. Ports: tshark knows many hundred, this package those on which the
-// catalogue's devices talk, and TLS and HTTP by their first bytes on any other.
+// there it takes some segments for records that they are not. Ports: tshark knows many hundred, this package those that the
+// catalogue's devices use, and TLS and HTTP by their first bytes on any other.
 package mix
 
 import (

@@ -1,10 +1,10 @@
-// Package program runs a model of somebody's own, in whatever language: a command that is given a file of packets with classes to
-// learn from, one of packets without, and the name of a file for its guesses.
+// Package program runs a model of the user's, in any language: a command that is given a file of packets with classes to train on,
+// one of packets without, and the name of a file for its predictions.
 //
 //	COMMAND… LEARN.csv UNSEEN.csv GUESSES.csv
 //
-// The command is no shell's: words and quotes are all that is understood. It runs in the directory of its caller, in a process group of
-// its own, which is ended with it. What is in the files is the caller's matter. Called by sweeps, from one goroutine at a time.
+// The command is not run by a shell: only words and quotes are understood. It runs in the directory of its caller, in a process group of
+// its own, which is ended with it. The contents of the files are the caller's. Called by sweeps, from one goroutine at a time.
 package program
 
 import (

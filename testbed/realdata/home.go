@@ -1,5 +1,5 @@
 // Package realdata makes a home's WAN out of captures of real devices: what an observer between the home and its ISP would have seen of
-// them, behind NAPT or behind WireGuard, as a data set.
+// them, behind NAPT or behind WireGuard, as a dataset.
 //
 // A capture is taken inside the home. Its packets that cross the gateway are kept, each with the device whose address it bears, and
 // transformed: behind NAPT they get a port of the gateway; behind WireGuard they go, cut to the tunnel's MTU, through the modelled tunnel

@@ -1,5 +1,4 @@
-// Package watch labels the packets of captures and interfaces that we have not made, as they pass: the adversary at work, with
-// no truth beside it.
+// Package watch labels the packets of any capture or interface as they pass. There is no truth beside them.
 //
 // A Watcher takes frames in order and gives each packet that crosses the edge of the home its label as soon as the model has
 // one, and each window of packets the classes that are in it. It does no I/O; used by one goroutine. Not modelled: several
