@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
 	"glasshouse/classifier/classifiertest"
 	"glasshouse/classifier/feature"
 	"glasshouse/classifier/model"
 	"glasshouse/classifier/score"
 	"glasshouse/classifier/tree"
 	"glasshouse/testbed/dataset"
-	"pgregory.net/rapid"
 )
 
 func TestFeatures(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"glasshouse/classifier/activity"
 	"glasshouse/classifier/model"
 	"glasshouse/classifier/novelty"

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"glasshouse/devices/catalogue"
 	"glasshouse/devices/profile"
 	"glasshouse/devices/strictyaml"

@@ -5,8 +5,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"glasshouse/testbed/dataset"
 	"pgregory.net/rapid"
+
+	"glasshouse/testbed/dataset"
 )
 
 // slowSequence computes the derived features of the last packet from all packets, by their definitions.

@@ -4,9 +4,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
 	"glasshouse/emulator/packet"
 	"glasshouse/testbed/dataset"
-	"pgregory.net/rapid"
 )
 
 // A model's features of flows are those of the WANReader, whose definitions have tests of their own, and a home leaves nothing behind.

@@ -4,9 +4,10 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+	"golang.org/x/crypto/cryptobyte"
+
 	"glasshouse/emulator/packet"
 	"glasshouse/testbed/dataset"
-	"golang.org/x/crypto/cryptobyte"
 )
 
 // payloadOf returns what an IPv4 packet carries above TCP or UDP, as far as it is there; nil where that cannot be told.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
 	"glasshouse/emulator/packet"
 	"glasshouse/testbed/dataset"
 )

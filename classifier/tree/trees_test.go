@@ -8,10 +8,11 @@ import (
 	"slices"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"glasshouse/classifier/classifiertest"
 	"glasshouse/classifier/feature"
 	"glasshouse/classifier/stat"
-	"pgregory.net/rapid"
 )
 
 func grow(tb testing.TB, x []float32, y []uint8, classes, workers int) *Forest {

@@ -1,5 +1,6 @@
 package devicestest
 
+// Tabled is a profile of tests.
 const Tabled = `
 device: box
 about: a box with tables
@@ -30,6 +31,7 @@ activities:
         messages: [{up: 20}, {down: 20}, {up: 30, wait: [10ms, 20ms, 80ms]}]
 `
 
+// Varied is a profile of tests.
 const Varied = `
 device: box
 about: a box whose line begins with a greeting, and whose dialogues vary
@@ -70,6 +72,7 @@ activities:
     steps: [{service: api, messages: [{up: 50}]}]
 `
 
+// Chained is a profile of tests.
 const Chained = `
 device: box
 about: a box whose beats are late in company
@@ -95,6 +98,7 @@ activities:
     steps: [{service: api, messages: [{up: 50}]}]
 `
 
+// Slipping is a profile of tests.
 const Slipping = `
 device: box
 about: a box whose grid slips

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"github.com/invopop/jsonschema"
+
 	"glasshouse/devices/strictyaml"
 )
 

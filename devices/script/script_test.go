@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
 	"glasshouse/devices/catalogue"
 	"glasshouse/devices/devicestest"
 	"glasshouse/devices/draw"
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
-	"pgregory.net/rapid"
 )
 
 func specimen(p *profile.Profile, index int32, seed uint64) script.Specimen {

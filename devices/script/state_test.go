@@ -6,11 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"glasshouse/devices/catalogue"
 	"glasshouse/devices/draw"
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
-	"pgregory.net/rapid"
 )
 
 const moody = `

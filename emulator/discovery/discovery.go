@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
 	"glasshouse/emulator/wire"

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
 	"glasshouse/emulator/wire"

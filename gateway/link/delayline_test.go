@@ -5,10 +5,11 @@ import (
 	"sync"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"glasshouse/emulator/clock/clocktest"
 	"glasshouse/emulator/packet"
 	"glasshouse/gateway/link"
-	"pgregory.net/rapid"
 )
 
 func numbered(i int64) *packet.Packet {

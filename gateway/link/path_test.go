@@ -4,8 +4,9 @@ import (
 	"math"
 	"testing"
 
-	"glasshouse/gateway/link"
 	"pgregory.net/rapid"
+
+	"glasshouse/gateway/link"
 )
 
 func TestQueueSerialises(t *testing.T) {

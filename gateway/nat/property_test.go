@@ -6,8 +6,9 @@ import (
 	"net/netip"
 	"testing"
 
-	"glasshouse/gateway/nat"
 	"pgregory.net/rapid"
+
+	"glasshouse/gateway/nat"
 )
 
 // drawPacket makes a valid packet from lan to remote.

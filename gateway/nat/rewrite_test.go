@@ -6,9 +6,10 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"glasshouse/emulator/packet"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"glasshouse/emulator/packet"
 )
 
 // TestRewriteIsTheSettersOne compares every byte with what gVisor's setters make, one after the other. Words are often equal,

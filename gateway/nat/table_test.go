@@ -5,8 +5,9 @@ import (
 	"net/netip"
 	"testing"
 
-	"glasshouse/gateway/nat"
 	"pgregory.net/rapid"
+
+	"glasshouse/gateway/nat"
 )
 
 const second = int64(1e9)

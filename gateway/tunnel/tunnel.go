@@ -15,10 +15,11 @@ import (
 	"sync"
 	"time"
 
-	"glasshouse/emulator/packet"
-	"glasshouse/gateway/tunnel/outer"
 	"golang.zx2c4.com/wireguard/device"
 	"golang.zx2c4.com/wireguard/tun"
+
+	"glasshouse/emulator/packet"
+	"glasshouse/gateway/tunnel/outer"
 )
 
 // Config describes one end of a WireGuard tunnel with one peer.

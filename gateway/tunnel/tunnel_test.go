@@ -13,10 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/curve25519"
+
 	"glasshouse/emulator/packet"
 	"glasshouse/gateway/tunnel"
 	"glasshouse/gateway/tunnel/outer"
-	"golang.org/x/crypto/curve25519"
 )
 
 // memTUN is a TUN in memory: what the kernel would send comes from in, what the tunnel delivers is dropped.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
 	"glasshouse/devices/catalogue"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/dataset/verify"
 	"glasshouse/testbed/plain"

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/frames"

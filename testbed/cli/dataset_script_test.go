@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
 	"glasshouse/emulator/packet"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/dataset/write"

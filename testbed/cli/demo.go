@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
 	"glasshouse/classifier/model"
 	"glasshouse/classifier/score"
 	"glasshouse/scenarios"

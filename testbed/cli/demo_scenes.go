@@ -11,9 +11,10 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"golang.org/x/term"
+
 	"glasshouse/classifier/model"
 	"glasshouse/testbed/dataset"
-	"golang.org/x/term"
 )
 
 // scenes prints the demo. On a terminal it has colours, unless NO_COLOR is set; progress is a line of another writer that is written over,

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
 	"glasshouse/classifier/model"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"

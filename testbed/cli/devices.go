@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
 	"glasshouse/devices/catalogue"
 	"glasshouse/devices/draw"
 	"glasshouse/devices/profile"

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/generate"

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
 	"glasshouse/classifier"
 	"glasshouse/classifier/card"
 	"glasshouse/classifier/onnx"

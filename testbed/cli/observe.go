@@ -15,13 +15,14 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
 	"glasshouse/classifier"
 	"glasshouse/classifier/activity"
 	"glasshouse/classifier/neural"
 	"glasshouse/testbed/frames"
 	"glasshouse/testbed/plain"
 	"glasshouse/testbed/watch"
-	"golang.org/x/term"
 )
 
 type observeOptions struct {

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"glasshouse/classifier/evaluate"
 	"glasshouse/classifier/train"
 	"glasshouse/classifier/tree"
@@ -18,7 +20,6 @@ import (
 	"glasshouse/testbed/parity"
 	"glasshouse/testbed/report"
 	"glasshouse/testbed/run"
-	"golang.org/x/sync/errgroup"
 )
 
 // liveAtOnce is how many live homes run at the same time, each with its twin's seed: more would wait for each other's threads.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/report"
 	"glasshouse/testbed/reproduce/table1"

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
 	"glasshouse/classifier/model"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/reproduce"

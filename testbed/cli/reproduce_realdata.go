@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
 	"glasshouse/classifier/model"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/frames"

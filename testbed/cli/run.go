@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
 	"glasshouse/classifier"
 	"glasshouse/classifier/model"
 	"glasshouse/classifier/score"

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
 	"glasshouse/devices/catalogue"
 	"glasshouse/devices/strictyaml"
 	"glasshouse/scenarios"

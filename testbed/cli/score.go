@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
 	"glasshouse/classifier"
 	"glasshouse/classifier/model"
 	"glasshouse/classifier/score"

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/dataset/prediction"

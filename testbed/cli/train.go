@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
 	"glasshouse/classifier/feature"
 	"glasshouse/classifier/model"
 	"glasshouse/classifier/neural"

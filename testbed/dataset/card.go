@@ -12,6 +12,7 @@ type column struct {
 	Name, Type, About string
 }
 
+// PacketColumns describes the columns of packets.parquet, in order.
 func PacketColumns() []column {
 	return []column{
 		{"ts_ns", "int64", "UTC epoch, ns; strictly increasing: the tap's order"},
@@ -38,6 +39,7 @@ func PacketColumns() []column {
 	}
 }
 
+// EventColumns describes the columns of events.parquet, in order.
 func EventColumns() []column {
 	return []column{
 		{"event", "int64", "the key that label_event names"},

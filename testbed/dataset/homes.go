@@ -347,6 +347,7 @@ func (s *Set) RemoveParts() error {
 	return err
 }
 
+// HasHomesJournal tells whether a run of many homes was killed, or goes on, here.
 func (d *Dataset) HasHomesJournal() bool {
 	_, err := os.Stat(filepath.Join(d.Dir, journalHomes))
 	return err == nil

@@ -12,6 +12,7 @@ func (e *InputError) Error() string { return e.Err.Error() }
 
 func (e *InputError) Unwrap() error { return e.Err }
 
+// Inputf makes an InputError.
 func Inputf(format string, args ...any) error { return &InputError{Err: fmt.Errorf(format, args...)} }
 
 // SameSum compares a file's hash with its manifest's.

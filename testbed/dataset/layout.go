@@ -22,4 +22,5 @@ const (
 	NameInfrastructure = "infrastructure"
 )
 
+// Unknown stands for what a killed run did not tell.
 const Unknown = "unknown"

@@ -215,6 +215,7 @@ func (s *Set) Finish(state string) error {
 	return s.Seal(state, files)
 }
 
+// InHome tells whether a path in a dataset is that of a home's file.
 func InHome(path string) bool { return strings.HasPrefix(path, "home=") }
 
 // Seal closes the manifest; files are the homes', with their hashes.

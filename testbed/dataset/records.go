@@ -81,6 +81,7 @@ func nullable(v int64) *int64 {
 	return &v
 }
 
+// Record is the row of events.parquet.
 func (e *Event) Record() EventRecord {
 	return EventRecord{
 		Event: e.Event, Device: e.Device, Unit: e.Unit, Activity: e.Activity, Trigger: e.Trigger, Actor: e.Actor,

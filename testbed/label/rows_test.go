@@ -4,9 +4,10 @@ import (
 	"slices"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"glasshouse/emulator/packet"
 	"glasshouse/testbed/dataset"
-	"pgregory.net/rapid"
 )
 
 // Whatever the order in which truth arrives, rows come out in the tap's order, each once, with its own truth.

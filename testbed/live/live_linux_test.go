@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/dataset/pcapng"

@@ -13,12 +13,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
 	"glasshouse/emulator/packet"
 	"glasshouse/scenarios"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/run"
-	"pgregory.net/rapid"
 )
 
 // pairOf makes both sides of a home from events and rows.

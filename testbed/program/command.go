@@ -19,6 +19,7 @@ import (
 	"strings"
 
 	"github.com/mattn/go-shellwords"
+
 	"glasshouse/testbed/dataset"
 )
 

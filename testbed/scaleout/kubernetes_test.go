@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
 	"glasshouse/testbed/dataset"
 )
 

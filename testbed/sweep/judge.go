@@ -8,9 +8,10 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"glasshouse/classifier/feature"
 	"glasshouse/classifier/tree"
-	"golang.org/x/sync/errgroup"
 )
 
 // Attackers, by what they know of a packet.

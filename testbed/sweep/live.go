@@ -7,11 +7,12 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"glasshouse/classifier/feature"
 	"glasshouse/scenarios"
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/virtual"
-	"golang.org/x/sync/errgroup"
 )
 
 // order is a home that is to be lived.

@@ -6,10 +6,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
 	"glasshouse/scenarios"
-	"pgregory.net/rapid"
 )
 
 func castOf(t *testing.T, scenario string, targets ...string) *cast {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"glasshouse/testbed/dataset/export"
 	"glasshouse/testbed/program"
 )

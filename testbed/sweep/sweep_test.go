@@ -16,9 +16,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
 	"glasshouse/classifier/stat"
 	"glasshouse/scenarios"
-	"pgregory.net/rapid"
 )
 
 // small is a sweep of some seconds: packets are told, so that points do not hang together by how many there are of the first.

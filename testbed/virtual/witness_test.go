@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/generate"
 	"glasshouse/testbed/testbedtest"

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"glasshouse/classifier/model"
 	"glasshouse/classifier/train"
 	"glasshouse/classifier/tree"

@@ -17,10 +17,11 @@ import (
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
 	"github.com/google/gopacket/pcapgo"
+	"golang.zx2c4.com/wireguard/device"
+
 	"glasshouse/emulator/clock"
 	"glasshouse/emulator/packet"
 	"glasshouse/gateway/tunnel/outer"
-	"golang.zx2c4.com/wireguard/device"
 )
 
 // ones is RFC 1071's sum, the slow way.

@@ -18,12 +18,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"glasshouse/emulator/clock"
-	"glasshouse/emulator/packet"
 	"golang.org/x/crypto/curve25519"
 	"golang.zx2c4.com/wireguard/conn"
 	"golang.zx2c4.com/wireguard/device"
 	"golang.zx2c4.com/wireguard/tun"
+
+	"glasshouse/emulator/clock"
+	"glasshouse/emulator/packet"
 )
 
 // The model is held against wireguard-go itself, which runs in a bubble of virtual time over a link in memory. What the engine

@@ -35,6 +35,7 @@ type flatColumn struct {
 	schema format.SchemaElement
 }
 
+// What a file begins and ends with, and what may be allocated for it.
 const (
 	Magic          = "PAR1"
 	parquetTail    = 8 // the footer's length and the magic

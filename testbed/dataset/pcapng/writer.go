@@ -22,6 +22,7 @@ const (
 	byteOrderMagic = 0x1a2b3c4d
 )
 
+// Of the interface of a capture.
 const (
 	LinkEthernet   = 1
 	DefaultSnaplen = 262144 // bytes: all of any frame
@@ -90,6 +91,7 @@ func AppendHeader(b []byte, link uint16, iface, comment string, snaplen int) []b
 	return appendBlock(appendBlock(b, blockSection, section), blockInterface, ifblock)
 }
 
+// AppendOption appends an option of a block, padded to 4 bytes.
 func AppendOption(b []byte, code uint16, value []byte) []byte {
 	b = binary.LittleEndian.AppendUint16(b, code)
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(value)))

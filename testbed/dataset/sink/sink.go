@@ -28,6 +28,7 @@ type job struct {
 	flushed chan<- error
 }
 
+// Sizes of buffers.
 const (
 	Chunk   = 1 << 18 // bytes handed over at once
 	buffers = 128     // what may wait for the disk, 32 MiB a capture; beyond it the caller waits, too

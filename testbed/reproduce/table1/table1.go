@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"glasshouse/devices/catalogue"
 	"glasshouse/devices/profile"
 	"glasshouse/devices/script"
@@ -20,7 +22,6 @@ import (
 	"glasshouse/testbed/dataset"
 	"glasshouse/testbed/generate"
 	"glasshouse/testbed/mix"
-	"golang.org/x/sync/errgroup"
 )
 
 // Row is a row of the paper's table 1: percent of a device's packets, in the order of mix.Columns. A tilde in the paper
