@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,12 +13,18 @@ import (
 	"pgregory.net/rapid"
 )
 
-// world is what a package's files, without tests, declare as constants and use of this package.
+// world is what the files of a folder and those below it, without tests, declare as constants and use of this package.
 type world struct{ constants, uses map[string]bool }
 
 func read(t *testing.T, dir string) world {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	var files []string
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if filepath.Ext(path) == ".go" {
+			files = append(files, path)
+		}
+		return err
+	})
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%s: %d files, %v", dir, len(files), err)
 	}
