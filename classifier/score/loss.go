@@ -22,6 +22,7 @@ type Pooled struct {
 	Accuracy Estimate    `json:"accuracy"`
 	Balanced Estimate    `json:"balanced_accuracy"`
 	MacroF1  Estimate    `json:"macro_f1"`
+	Hamming  Estimate    `json:"hamming_loss"` // of who is present in a window
 	LookUp   Plain       `json:"length_lookup"`
 	PerClass []ClassMean `json:"per_class"`
 }
@@ -46,6 +47,7 @@ const (
 	figAccuracy = iota
 	figBalanced
 	figMacroF1
+	figHamming
 	numFigures
 )
 
@@ -58,7 +60,7 @@ func pooled(scores []*Score, drawn []int) (out [numFigures]float64) {
 		}
 		var m metrics
 		sum.measure(&m)
-		for i, v := range [numFigures]float64{m.accuracy, m.balanced, m.macroF1} {
+		for i, v := range [numFigures]float64{m.accuracy, m.balanced, m.macroF1, m.hamming} {
 			out[i] += v / float64(len(scores))
 		}
 	}
@@ -98,7 +100,7 @@ func Pool(scores []*Score) (*Pooled, error) {
 			}
 		})
 	}
-	for i, e := range []*Estimate{&p.Accuracy, &p.Balanced, &p.MacroF1} {
+	for i, e := range []*Estimate{&p.Accuracy, &p.Balanced, &p.MacroF1, &p.Hamming} {
 		e.Value = value[i]
 		if n > 1 {
 			in := stat.Percentiles(v[i], n)
