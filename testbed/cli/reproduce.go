@@ -17,7 +17,8 @@ import (
 )
 
 func newReproduce() *cobra.Command {
-	return group("reproduce", "Repeat the paper's experiments, and ours on real devices", newReproduceTable1(), newReproduceHomemole(), newReproduceRealdata())
+	return group("reproduce", "Repeat the paper's experiments, and ours on real devices; or all, into one file of results",
+		newReproduceAll(), newReproduceTable1(), newReproduceHomemole(), newReproduceRealdata())
 }
 
 // Table 1 is measured over a day; quickly, over so much of it.

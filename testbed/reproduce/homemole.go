@@ -181,9 +181,10 @@ const (
 )
 
 // epochs is how often neural models go through homes.
-func (o *HomeMoleOptions) epochs(learn []*dataset.Dataset) int { return epochsOf(o.Epochs, learn) }
+func (o *HomeMoleOptions) epochs(learn []*dataset.Dataset) int { return Epochs(o.Epochs, learn) }
 
-func epochsOf(least int, learn []*dataset.Dataset) int {
+// Epochs is how often a neural model goes through homes: least times, and more where they have few packets.
+func Epochs(least int, learn []*dataset.Dataset) int {
 	packets := 1
 	for _, d := range learn {
 		for _, h := range d.Manifest.Homes {

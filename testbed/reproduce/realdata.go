@@ -265,7 +265,7 @@ func (o *RealDataOptions) judge(ctx context.Context, c *RealCell, s *realSets) e
 		sets := []*dataset.Dataset{set}
 		return train.Train(ctx, sets, train.Options{
 			Kind: c.Model, Classes: model.ClassDevice, Seed: o.Seed + uint64(seed), Forest: tree.ForestOptions{Workers: o.Workers},
-			Boost: tree.BoostOptions{Workers: o.Workers}, Neural: neural.Options{Workers: o.Workers, Epochs: epochsOf(o.Epochs, sets)},
+			Boost: tree.BoostOptions{Workers: o.Workers}, Neural: neural.Options{Workers: o.Workers, Epochs: Epochs(o.Epochs, sets)},
 		})
 	}
 	block := func(d *dataset.Dataset) time.Duration {

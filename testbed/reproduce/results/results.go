@@ -66,6 +66,7 @@ type Section struct {
 	// Missing says why there is no result, and Invalid that it is because a run was not valid.
 	Missing string `json:"missing,omitempty"`
 	Invalid bool   `json:"invalid,omitempty"`
+	Open    bool   `json:"open,omitempty"` // it was not run, or failed
 }
 
 // Results are all parts.
@@ -89,3 +90,14 @@ func (e *MissingError) Error() string { return e.Reason }
 type InvalidError struct{ Reason string }
 
 func (e *InvalidError) Error() string { return e.Reason }
+
+// Open lists the parts that were not run or have failed.
+func (r *Results) Open() []string {
+	var out []string
+	for _, s := range r.Sections {
+		if s.Open {
+			out = append(out, s.Part)
+		}
+	}
+	return out
+}

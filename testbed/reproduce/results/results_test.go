@@ -109,6 +109,9 @@ func TestParts(t *testing.T) {
 	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "first") || runs["third"] != 1 {
 		t.Errorf("%v %v", err, runs)
 	}
+	if open := r.Open(); len(open) != 1 || open[0] != "first" {
+		t.Errorf("open: %v", open)
+	}
 	got := text(t, r)
 	for _, want := range []string{"No result. It failed: it broke", "No result. Needs X.", "| third | x\\|y |", "[The second part](#the-second-part): no result"} {
 		if !strings.Contains(got, want) {

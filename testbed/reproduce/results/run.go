@@ -105,9 +105,9 @@ func (p *Plan) kept(r *Results) (open []int, err error) {
 		case p.Only == nil || slices.Contains(p.Only, part.Name):
 			open = append(open, i)
 		case other != "":
-			s.Missing = "The result in the directory is of another state: " + other + "."
+			s.Missing, s.Open = "The result in the directory is of another state: "+other+".", true
 		default:
-			s.Missing = "Not run."
+			s.Missing, s.Open = "Not run.", true
 		}
 		r.Sections = append(r.Sections, s)
 	}
@@ -148,7 +148,7 @@ func (p *Plan) part(ctx context.Context, part *Part) (*Section, error) {
 		s.Missing, s.Invalid = "The run was not valid: "+invalid.Reason, true
 		return s, os.RemoveAll(work)
 	case err != nil:
-		s.Missing = "It failed: " + err.Error()
+		s.Missing, s.Open = "It failed: "+err.Error(), true
 		return s, err
 	}
 	if err := p.store(s); err != nil {
