@@ -20,8 +20,11 @@ import (
 	"glasshouse/classifier/model"
 	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/generate"
+	"glasshouse/testbed/live/doctor"
 	"glasshouse/testbed/reproduce/parts"
 	"glasshouse/testbed/reproduce/results"
+	"glasshouse/testbed/run"
 )
 
 // publishedResults is where the repository keeps the file that --write is for.
@@ -42,15 +45,16 @@ func newReproduceAll() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "all -o DIR",
 		Short: "Run every experiment and write its results to one file, DIR/RESULTS.md",
-		Long: `Run every experiment whose results the project publishes, and write DIR/RESULTS.md: build, device catalogue, machine, date, seed and
-command, then a section for each part with what was measured, the command that repeats it alone, and its tables. It takes under 90 minutes on two
-cores, with --quick under 10.
+		Long: `Run every experiment whose results the project publishes, and write DIR/RESULTS.md: build, device
+catalogue, machine, date, seed and command, then a section for each part with what was measured, the command that repeats it alone, and
+its tables. It takes under 90 minutes on two cores, with --quick under 10.
 
 Parts: ` + strings.Join(parts.Names(), ", ") + `.
 
-DIR keeps the result of each part as JSON with its build, catalogue digest, seed and options. When the command is run again, a part whose result is
-there and of the same state is not run again; one that was stopped loses at most the part that it was in. A part that cannot run on this machine, or that needs
-captures that are not there, has the reason in its section. Parts that fail do not stop the others; the exit code is then 1, or 3 where a live run was not valid.
+DIR keeps the result of each part as JSON with its build, catalogue digest, seed and options. When the command is run again, a part
+whose result is there and of the same state is not run again; one that was stopped loses at most the part that it was in. A part that
+cannot run on this machine, or that needs captures that are not there, has the reason in its section. Parts that fail do not stop the
+others; the exit code is then 1, or 3 where a live run was not valid.
 
 --duration, --homes, --seeds, --epochs and --models scale all parts: a row of table 1 lasts 24 times the duration, homes for forests alone a
 quarter of it; three fifths as many homes train as test.
@@ -123,7 +127,9 @@ func (o *reproduceAllOptions) plan() (parts.Budget, error) {
 		given int
 		least int
 		to    *int
-	}{{"--seeds", g.Seeds, 1, &b.Seeds}, {"--homes", g.Homes, 2, &b.Homes}, {"--epochs", g.Epochs, 1, &b.Epochs}, {"--pairs", g.Pairs, 1, &b.Pairs}} {
+	}{
+		{"--seeds", g.Seeds, 1, &b.Seeds}, {"--homes", g.Homes, 2, &b.Homes}, {"--epochs", g.Epochs, 1, &b.Epochs}, {"--pairs", g.Pairs, 1, &b.Pairs},
+	} {
 		switch {
 		case x.given == 0:
 		case x.given < x.least || x.given > 1000:
@@ -202,7 +208,7 @@ func runReproduceAll(ctx context.Context, o *reproduceAllOptions, stdout, stderr
 		Tell:  func(line string) { fmt.Fprintf(stderr, "  %s: %s\n", time.Since(began).Round(time.Second), line) },
 		Twins: orderTwins, Generate: generateApart,
 	}
-	if d := testbed.Doctor(); !d.Live {
+	if d := doctor.Examine(); !d.Live {
 		env.LiveProblem = d.FirstFix()
 	}
 	fmt.Fprintf(stderr, "seed %d\n", seed)
@@ -285,13 +291,14 @@ func orderTwins(ctx context.Context, o parts.TwinOrder) ([]parts.Twin, error) {
 	for i, s := range o.Seeds {
 		twins[i].seed = s
 	}
-	err := runTwins(ctx, twins, func(ctx context.Context, world string, seed uint64) (*testbed.Result, error) {
+	err := runTwins(ctx, twins, func(ctx context.Context, world string, seed uint64) (*run.Result, error) {
 		out := filepath.Join(o.Out, fmt.Sprintf("%s-%d", world, seed))
 		if err := os.RemoveAll(out); err != nil { // of a call that was stopped
 			return nil, err
 		}
-		r, err := testbed.Run(ctx, testbed.Options{
-			Scenario: o.Scenario, Seed: seed, Duration: o.Duration, World: world, TimeScale: o.TimeScale, Out: out, Lab: fmt.Sprintf("reproduce-%d", seed),
+		r, err := testbed.Run(ctx, run.Options{
+			Scenario: o.Scenario, Seed: seed, Duration: o.Duration, World: world, TimeScale: o.TimeScale, Out: out,
+			Lab: fmt.Sprintf("reproduce-%d", seed),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("seed %d, %s: %w", seed, world, explain(err))
@@ -306,7 +313,7 @@ func orderTwins(ctx context.Context, o parts.TwinOrder) ([]parts.Twin, error) {
 }
 
 // generateApart runs `generate` in a process of its own, and returns its result.
-func generateApart(ctx context.Context, args ...string) (*testbed.GenerateResult, error) {
+func generateApart(ctx context.Context, args ...string) (*generate.Result, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -318,7 +325,7 @@ func generateApart(ctx context.Context, args ...string) (*testbed.GenerateResult
 	if err != nil {
 		return nil, fmt.Errorf("glasshouse %s: %w\n%s", strings.Join(cmd.Args[1:], " "), err, strings.TrimSpace(stderr.String()))
 	}
-	r := &testbed.GenerateResult{}
+	r := &generate.Result{}
 	return r, json.Unmarshal(out, r)
 }
 

@@ -22,7 +22,8 @@ func activities(e *Env) spec {
 			Test  int   `json:"test_homes"`
 			Each  int64 `json:"duration_ns"`
 		}{e.train(), e.Homes, int64(each)},
-		measures: fmt.Sprintf("A forest trained on %s of %s says what each device does in windows of 100 packets of %s. A device that is told and not "+
+		measures: fmt.Sprintf("A forest trained on %s of %s says what each device does in windows of 100 packets of %s. A device that is "+
+			"told and not "+
 			"there counts as wrong. The baseline always says what the device does in most windows, idling included.",
 			plural(e.train(), "home"), each, plural(e.Homes, "other home")),
 		cpu: 2 * activitiesCost * e.hours(e.train()+e.Homes, each),
@@ -34,7 +35,8 @@ func activities(e *Env) spec {
 				if err != nil {
 					return nil, err
 				}
-				m, err := train.Train(ctx, h.train, train.Options{Kind: "forest", Seed: e.Seed, Forest: tree.ForestOptions{Workers: e.Workers}, Activities: true})
+				m, err := train.Train(ctx, h.train, train.Options{Kind: "forest", Seed: e.Seed, Forest: tree.ForestOptions{Workers: e.Workers},
+					Activities: true})
 				if err != nil {
 					return nil, err
 				}
@@ -49,7 +51,8 @@ func activities(e *Env) spec {
 						n += " (too few)"
 					}
 					t.Rows = append(t.Rows, []string{
-						pathTitle(path), a.Activity, fmt.Sprintf("%.2f", a.F1), fmt.Sprintf("%.2f", a.Constant), fmt.Sprintf("%.2f", a.Precision), fmt.Sprintf("%.2f", a.Recall), n,
+						pathTitle(path), a.Activity, fmt.Sprintf("%.2f", a.F1), fmt.Sprintf("%.2f", a.Constant), fmt.Sprintf("%.2f", a.Precision),
+						fmt.Sprintf("%.2f", a.Recall), n,
 					})
 				}
 			}

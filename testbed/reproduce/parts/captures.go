@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"glasshouse/devices/learn"
-	"glasshouse/testbed"
+	"glasshouse/testbed/calibration"
+	"glasshouse/testbed/frames"
+	"glasshouse/testbed/frames/station"
 	"glasshouse/testbed/realdata"
 	"glasshouse/testbed/reproduce"
 	"glasshouse/testbed/reproduce/results"
@@ -23,7 +25,8 @@ const (
 )
 
 // needCaptures says how to get what is missing.
-const needCaptures = "Captures of real devices are needed, which others have published and which are no part of this repository: `--captures DIR` names a directory with them. " +
+const needCaptures = "Captures of real devices are needed, which others have published and which are no part of this repository: " +
+	"`--captures DIR` names a directory with them. " +
 	"`glasshouse reproduce realdata DIR -o OUT` lists the files that are expected in it and where each can be had."
 
 // lists loads built-in lists of captures; a *results.MissingError where these are not there.
@@ -64,7 +67,8 @@ func (e *Env) captureFiles(names ...string) []string {
 
 func realData(e *Env) spec {
 	o := reproduce.RealDataOptions{
-		Seed: e.Seed, Seeds: e.Seeds, Kinds: []string{"forest", "tcn"}, Learn: e.train(), Unseen: max(2, e.Homes/3), Short: 1, Epochs: e.Epochs, Blocks: 20,
+		Seed: e.Seed, Seeds: e.Seeds, Kinds: []string{"forest", "tcn"}, Learn: e.train(), Unseen: max(2, e.Homes/3), Short: 1,
+		Epochs: e.Epochs, Blocks: 20,
 		Workers: e.Workers, Tell: e.Tell, Now: e.Now,
 	}
 	if e.Duration < time.Hour {
@@ -76,8 +80,10 @@ func realData(e *Env) spec {
 			*reproduce.RealDataOptions
 			Captures []string `json:"captures"`
 		}{&o, e.captureFiles(realdata.Library()...)},
-		measures: fmt.Sprintf("Models trained on %s with the same devices label packets of captures of real devices. These were taken on LANs and are transformed into what a WAN observer would "+
-			"have seen; none was captured behind a tunnel. Each real home is one home: intervals of its figures are over %d blocks of time.", plural(o.Learn, "virtual home"), o.Blocks),
+		measures: fmt.Sprintf("Models trained on %s with the same devices label packets of captures of real devices. These were taken on "+
+			"LANs and are transformed into what a WAN observer would "+
+			"have seen; none was captured behind a tunnel. Each real home is one home: intervals of its figures are over %d blocks of time.",
+			plural(o.Learn, "virtual home"), o.Blocks),
 		run: func(ctx context.Context, e *Env, dir string) (*results.Content, error) {
 			o := o
 			var err error
@@ -109,21 +115,25 @@ func realContent(r *reproduce.RealData) *results.Content {
 	}
 	for _, c := range r.Cells {
 		t.Rows = append(t.Rows, []string{
-			c.Home, c.Path, c.Model, percent(c.Virtual.MacroF1), percent(c.Real.MacroF1), points(c.Loss.MacroF1), percent(c.Real.Accuracy), fmt.Sprintf("%.1f", 100*c.Real.LookUp.Accuracy),
+			c.Home, c.Path, c.Model, percent(c.Virtual.MacroF1), percent(c.Real.MacroF1), points(c.Loss.MacroF1), percent(c.Real.Accuracy),
+			fmt.Sprintf("%.1f", 100*c.Real.LookUp.Accuracy),
 		})
-		second.Rows = append(second.Rows, []string{c.Home, c.Path, c.Model, percent(c.Second.MacroF1), percent(c.Taught.MacroF1), points(c.Gap.MacroF1)})
+		second.Rows = append(second.Rows, []string{c.Home, c.Path, c.Model, percent(c.Second.MacroF1), percent(c.Taught.MacroF1),
+			points(c.Gap.MacroF1)})
 	}
 	apart := results.Table{
 		Title: "How the real packets differ from the virtual ones.",
 		Columns: []string{
-			"home", "path", "device", "packets/h, real", "virtual", "up, %, real", "virtual", "lengths never seen of it, %", "lengths more often another's, %",
+			"home", "path", "device", "packets/h, real", "virtual", "up, %, real", "virtual", "lengths never seen of it, %",
+			"lengths more often another's, %",
 		},
 	}
 	var notes []string
 	for _, h := range r.Homes {
 		for _, g := range h.Apart {
 			apart.Rows = append(apart.Rows, []string{
-				h.Home, h.Path, g.Device, fmt.Sprintf("%.0f", g.PerHour[0]), fmt.Sprintf("%.0f", g.PerHour[1]), fmt.Sprintf("%.0f", 100*g.Up[0]), fmt.Sprintf("%.0f", 100*g.Up[1]),
+				h.Home, h.Path, g.Device, fmt.Sprintf("%.0f", g.PerHour[0]), fmt.Sprintf("%.0f", g.PerHour[1]), fmt.Sprintf("%.0f", 100*g.Up[0]),
+				fmt.Sprintf("%.0f", 100*g.Up[1]),
 				fmt.Sprintf("%.1f", 100*g.Strange), fmt.Sprintf("%.1f", 100*g.Others),
 			})
 		}
@@ -131,7 +141,8 @@ func realContent(r *reproduce.RealData) *results.Content {
 			notes = append(notes, fmt.Sprintf("%s: %s", h.Home, h.About))
 		}
 	}
-	notes = append(notes, "The catalogue's profiles were made from these captures, or from facts about them, so other devices would lose more.")
+	notes = append(notes, "The catalogue's profiles were made from these captures, or from facts about them, so other devices would lose "+
+		"more.")
 	return &results.Content{Tables: []results.Table{t, second, apart}, Notes: notes, Data: r}
 }
 
@@ -150,8 +161,10 @@ func comparison(e *Env) spec {
 			Trees    int      `json:"trees"`
 			Captures []string `json:"captures"`
 		}{trees, e.captureFiles("locks")},
-		measures: "A profile is learned from the first part of a capture (`glasshouse devices learn --until`); a forest then tells its emulation from the rest of the capture (`glasshouse devices compare --from`), on blocks " +
-			"that it was not trained on. An AUC of 0.5 means that it cannot, 1 that it always can. The floor is the same test of the capture's first part against its rest.",
+		measures: "A profile is learned from the first part of a capture (`glasshouse devices learn --until`); a forest then tells its " +
+			"emulation from the rest of the capture (`glasshouse devices compare --from`), on blocks " +
+			"that it was not trained on. An AUC of 0.5 means that it cannot, 1 that it always can. The floor is the same test of the capture's " +
+			"first part against its rest.",
 		run: func(ctx context.Context, e *Env, dir string) (*results.Content, error) {
 			list, err := e.lists("locks")
 			if err != nil {
@@ -167,7 +180,7 @@ func comparison(e *Env) spec {
 }
 
 func (e *Env) compareDevices(ctx context.Context, dir string, list *realdata.Home, trees int) (*results.Content, error) {
-	var all []*testbed.Comparison
+	var all []*calibration.Comparison
 	t := results.Table{}
 	for _, x := range compared {
 		for _, c := range list.Captures {
@@ -196,8 +209,9 @@ func (e *Env) compareDevices(ctx context.Context, dir string, list *realdata.Hom
 	return &results.Content{Tables: []results.Table{t}, Data: all}, nil
 }
 
-func (e *Env) compareDevice(ctx context.Context, dir string, c realdata.Capture, until time.Duration, trees int) (*testbed.Comparison, error) {
-	trace, err := testbed.ReadTrace(c.File, testbed.TraceOptions{MAC: c.MAC, Addr: c.Addr})
+func (e *Env) compareDevice(ctx context.Context, dir string, c realdata.Capture, until time.Duration,
+	trees int) (*calibration.Comparison, error) {
+	trace, err := station.Trace(c.File, frames.Station{MAC: c.MAC, Addr: c.Addr})
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +225,8 @@ func (e *Env) compareDevice(ctx context.Context, dir string, c realdata.Capture,
 	if err := os.WriteFile(profile, learned.YAML, 0o644); err != nil {
 		return nil, err
 	}
-	r, err := testbed.Compare(ctx, testbed.CompareOptions{Profile: profile, Trace: late, Earlier: early, Seed: e.Seed, Density: 1, Trees: trees, Workers: e.Workers})
+	r, err := calibration.Compare(ctx, calibration.Options{Profile: profile, Trace: late, Earlier: early, Seed: e.Seed, Density: 1,
+		Trees: trees, Workers: e.Workers})
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +234,7 @@ func (e *Env) compareDevice(ctx context.Context, dir string, c realdata.Capture,
 	return r, nil
 }
 
-func comparedCell(t *testbed.CompareTest) string {
+func comparedCell(t *calibration.Test) string {
 	if t.Result == nil {
 		return "too few"
 	}
@@ -229,4 +244,3 @@ func comparedCell(t *testbed.CompareTest) string {
 	}
 	return fmt.Sprintf("%.2f (%.2f to %.2f%s)", t.Result.AUC, t.Result.Low, t.Result.High, floor)
 }
-

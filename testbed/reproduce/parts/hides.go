@@ -42,8 +42,10 @@ func hides(e *Env) spec {
 	}
 	return spec{
 		name: "sweep", title: "What hides a device", options: o,
-		measures: fmt.Sprintf("How well the paper's ten IoT devices are told apart, and from all others, as homes get more devices or more phones. The attacker is trained anew at each "+
-			"point on %s of %s and tested on as many others; each class has the same number of packets. \"paper\" is a forest with the paper's features, \"wan\" one with all that passes the "+
+		measures: fmt.Sprintf("How well the paper's ten IoT devices are told apart, and from all others, as homes get more devices or more "+
+			"phones. The attacker is trained anew at each "+
+			"point on %s of %s and tested on as many others; each class has the same number of packets. \"paper\" is a forest with the paper's "+
+			"features, \"wan\" one with all that passes the "+
 			"WAN: sequence, flows, names in DNS and TLS.", plural(n, "home"), e.Duration),
 		cpu: hidesCost * float64(points) * e.hours(2*n, e.Duration) * 2,
 		run: func(ctx context.Context, e *Env, dir string) (*results.Content, error) {
@@ -90,7 +92,8 @@ func hidesContent(all []*sweep.Result) *results.Content {
 	c := &results.Content{Data: all}
 	for _, r := range all {
 		axes := slices.Clone(r.Axes)
-		t := results.Table{Title: fmt.Sprintf("Balanced accuracy, %%; a blind guess has %.1f. %d packets of each class train. The last column is against the first value of %q.",
+		t := results.Table{Title: fmt.Sprintf("Balanced accuracy, %%; a blind guess has %.1f. %d packets of each class train. The last "+
+			"column is against the first value of %q.",
 			100*r.Chance, r.Packets, axes[len(axes)-1].Name)}
 		for _, a := range axes {
 			t.Columns = append(t.Columns, a.Name)

@@ -20,10 +20,12 @@ func homeMole(e *Env) spec {
 		Seed: e.Seed, Kinds: kinds, Learn: unseen + (unseen+1)/2, Unseen: unseen, Duration: e.Duration, Epochs: e.Epochs, TimeScale: timeScale,
 		Workers: e.Workers, Tell: e.Tell, Now: e.Now,
 	}
-	perPath := float64(len(kinds)) * (trainCost*e.hours(o.Learn, e.Duration)*float64(max(e.Epochs, 2))/5 + testCost*e.hours(unseen, e.Duration))
+	perPath := float64(len(kinds)) * (trainCost*e.hours(o.Learn, e.Duration)*float64(max(e.Epochs, 2))/5 + testCost*e.hours(unseen,
+		e.Duration))
 	return spec{
 		name: "homemole", title: "The paper's experiment", options: o,
-		measures: fmt.Sprintf("One IoT device a home, IoT devices together, and homes with phones and tablets, behind NAPT and behind WireGuard: models trained on "+
+		measures: fmt.Sprintf("One IoT device a home, IoT devices together, and homes with phones and tablets, behind NAPT and behind "+
+			"WireGuard: models trained on "+
 			"%d homes and tested on %d others, %s each, beside what is known of the results of HomeMole (arXiv 1909.00104). The paper's table of "+
 			"accuracies is not known to us.", o.Learn, o.Unseen, e.Duration),
 		cpu: 2 * 1.6 * perPath,
@@ -41,7 +43,8 @@ func homeMole(e *Env) spec {
 
 func homeMoleContent(r *reproduce.HomeMole) *results.Content {
 	cells := results.Table{Columns: []string{
-		"homes", "path", "model", "accuracy, %", "macro-F1", "accuracy of the packet-length baseline, %", "Hamming loss of presence", "of the best constant set",
+		"homes", "path", "model", "accuracy, %", "macro-F1", "accuracy of the packet-length baseline, %", "Hamming loss of presence",
+		"of the best constant set",
 	}}
 	least := r.Options.Unseen
 	for _, c := range r.Cells {
@@ -55,7 +58,8 @@ func homeMoleContent(r *reproduce.HomeMole) *results.Content {
 			fmt.Sprintf("%.3f", s.Presence.HammingLoss), fmt.Sprintf("%.3f", s.Presence.BaselineConstant),
 		})
 	}
-	found := results.Table{Title: "Beside the paper.", Columns: []string{"finding", "the paper's", "ours", "alike", "why not, or what to bear in mind"}}
+	found := results.Table{Title: "Beside the paper.", Columns: []string{"finding", "the paper's", "ours", "alike",
+		"why not, or what to bear in mind"}}
 	for _, f := range r.Findings {
 		found.Rows = append(found.Rows, []string{f.What, f.Paper, f.Ours, f.Alike, f.Why})
 	}

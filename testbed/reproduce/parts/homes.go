@@ -13,8 +13,8 @@ import (
 	"glasshouse/classifier/train"
 	"glasshouse/classifier/tree"
 	"glasshouse/scenarios"
-	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/generate"
 	"glasshouse/testbed/reproduce"
 )
 
@@ -51,7 +51,7 @@ func (e *Env) generate(ctx context.Context, dir string, o homesOrder) (*dataset.
 	if err != nil {
 		return nil, err
 	}
-	r, err := testbed.Generate(ctx, testbed.GenerateOptions{
+	r, err := generate.Homes(ctx, generate.Options{
 		Scenario: sc, Seed: o.seed, Homes: o.n, Duration: o.each, TimeScale: timeScale, Workers: e.Workers, Shard: 1, Of: 1, Out: dir,
 		Captures: dataset.CapturesNone,
 	})

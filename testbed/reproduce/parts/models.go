@@ -21,15 +21,15 @@ const (
 
 // entry is one row of the models' table.
 type entry struct {
-	Model    string                   `json:"model"`
-	Features string                   `json:"features"`
-	Packets  int                      `json:"train_packets"`
-	TrainS   []float64                `json:"train_s"`
-	Pooled   *score.Pooled            `json:"pooled"` // of all seeds
-	Against  *score.Loss              `json:"against_first,omitempty"`
-	Trust    []*score.Trust           `json:"trust"` // of each seed
-	Presence []score.Presence         `json:"presence"`
-	Baseline score.Baselines          `json:"baseline"`
+	Model    string           `json:"model"`
+	Features string           `json:"features"`
+	Packets  int              `json:"train_packets"`
+	TrainS   []float64        `json:"train_s"`
+	Pooled   *score.Pooled    `json:"pooled"` // of all seeds
+	Against  *score.Loss      `json:"against_first,omitempty"`
+	Trust    []*score.Trust   `json:"trust"` // of each seed
+	Presence []score.Presence `json:"presence"`
+	Baseline score.Baselines  `json:"baseline"`
 	scores   []*score.Score
 }
 
@@ -51,13 +51,20 @@ func models(e *Env, path scenarios.Path) spec {
 	entries := e.entries()
 	return spec{
 		name: "models-" + string(path), title: "Models on unseen homes behind " + pathTitle(path), options: e.Budget,
-		measures: fmt.Sprintf("Each model labels every packet of %s of %s behind %s with the device that sent or received it (ten IoT devices, or "+
-			"\"noise\" for phones and tablets). It was trained on %s other homes of the same scenario, noisy-%s, in which people act %d times as often as in "+
-			"life. Figures are means over %s. Beside them stand baselines that any model must beat. The second table compares models on the same homes, the third says "+
+		measures: fmt.Sprintf("Each model labels every packet of %s of %s behind %s with the device that sent or received it (ten IoT "+
+			"devices, or "+
+			"\"noise\" for phones and tablets). It was trained on %s other homes of the same scenario, noisy-%s, in which people act %d times "+
+			"as often as in "+
+			"life. Figures are means over %s. Beside them stand baselines that any model must beat. The second table compares models on the "+
+			"same homes, the third says "+
 			"what the models' probabilities are worth with and without calibration.",
-			plural(e.Homes, "unseen home"), e.Duration, pathTitle(path), fmt.Sprint(e.train()), path, timeScale, plural(e.Seeds, "model")+" of each kind"),
-		cpu: float64(len(entries)*e.Seeds) * (trainCost*e.hours(e.train(), e.Duration)*float64(max(e.Epochs, 2))/5 + testCost*e.hours(e.Homes, e.Duration)),
-		run: func(ctx context.Context, e *Env, dir string) (*results.Content, error) { return runModels(ctx, e, dir, path) },
+			plural(e.Homes, "unseen home"), e.Duration, pathTitle(path), fmt.Sprint(e.train()), path, timeScale, plural(e.Seeds,
+				"model")+" of each kind"),
+		cpu: float64(len(entries)*e.Seeds) * (trainCost*e.hours(e.train(), e.Duration)*float64(max(e.Epochs,
+			2))/5 + testCost*e.hours(e.Homes, e.Duration)),
+		run: func(ctx context.Context, e *Env, dir string) (*results.Content, error) {
+			return runModels(ctx, e, dir, path)
+		},
 	}
 }
 
@@ -98,7 +105,8 @@ func (x *entry) add(ctx context.Context, e *Env, h *homes, seed uint64) error {
 	if err != nil {
 		return err
 	}
-	e.Tell(fmt.Sprintf("%s, %s features, seed %d: trained in %.0f s, %.1f %% of %d packets right", x.Model, x.Features, seed, took, 100*s.Accuracy, s.N))
+	e.Tell(fmt.Sprintf("%s, %s features, seed %d: trained in %.0f s, %.1f %% of %d packets right", x.Model, x.Features, seed, took,
+		100*s.Accuracy, s.N))
 	x.Packets, x.TrainS, x.scores = m.Meta().Packets, append(x.TrainS, took), append(x.scores, s)
 	x.Trust, x.Presence, x.Baseline = append(x.Trust, s.Trust), append(x.Presence, s.Presence), s.Baseline
 	return nil
@@ -106,11 +114,14 @@ func (x *entry) add(ctx context.Context, e *Env, h *homes, seed uint64) error {
 
 func modelsContent(entries []entry, test []*dataset.Dataset) *results.Content {
 	first := &entries[0]
-	figures := results.Table{Columns: []string{"model", "features", "accuracy, %", "balanced accuracy, %", "macro-F1", "Hamming loss of presence", "training, s"}}
+	figures := results.Table{Columns: []string{"model", "features", "accuracy, %", "balanced accuracy, %", "macro-F1",
+		"Hamming loss of presence", "training, s"}}
 	p := first.Presence[0]
 	figures.Rows = append(figures.Rows,
-		[]string{"majority-class baseline", "", fmt.Sprintf("%.1f", 100*first.Baseline.Majority.Accuracy), "", fmt.Sprintf("%.3f", first.Baseline.Majority.MacroF1), "", ""},
-		[]string{"packet-length baseline", "", fmt.Sprintf("%.1f", 100*first.Baseline.LengthLookup.Accuracy), "", fmt.Sprintf("%.3f", first.Baseline.LengthLookup.MacroF1), "", ""},
+		[]string{"majority-class baseline", "", fmt.Sprintf("%.1f", 100*first.Baseline.Majority.Accuracy), "", fmt.Sprintf("%.3f",
+			first.Baseline.Majority.MacroF1), "", ""},
+		[]string{"packet-length baseline", "", fmt.Sprintf("%.1f", 100*first.Baseline.LengthLookup.Accuracy), "", fmt.Sprintf("%.3f",
+			first.Baseline.LengthLookup.MacroF1), "", ""},
 		[]string{"all-absent baseline", "", "", "", "", fmt.Sprintf("%.3f", p.BaselineAbsent), ""},
 		[]string{"best constant set of devices", "", "", "", "", fmt.Sprintf("%.3f", p.BaselineConstant), ""})
 	pairs := results.Table{
@@ -118,7 +129,8 @@ func modelsContent(entries []entry, test []*dataset.Dataset) *results.Content {
 		Columns: []string{"model", "features", "accuracy", "balanced accuracy", "macro-F1"},
 	}
 	trust := results.Table{
-		Title: "Probabilities: expected calibration error over 15 bins, and log loss, without and with calibration (a temperature fitted on homes held back from training).",
+		Title: "Probabilities: expected calibration error over 15 bins, and log loss, without and with calibration (a temperature fitted on " +
+			"homes held back from training).",
 		Columns: []string{
 			"model", "features", "calibration error without", "with", "log loss without", "with",
 		},
@@ -126,10 +138,12 @@ func modelsContent(entries []entry, test []*dataset.Dataset) *results.Content {
 	for i := range entries {
 		x := &entries[i]
 		figures.Rows = append(figures.Rows, []string{
-			x.Model, x.Features, percent(x.Pooled.Accuracy), percent(x.Pooled.Balanced), share(x.Pooled.MacroF1), share(x.Pooled.Hamming), fmt.Sprintf("%.0f", mean(x.TrainS)),
+			x.Model, x.Features, percent(x.Pooled.Accuracy), percent(x.Pooled.Balanced), share(x.Pooled.MacroF1), share(x.Pooled.Hamming),
+			fmt.Sprintf("%.0f", mean(x.TrainS)),
 		})
 		if x.Against != nil {
-			pairs.Rows = append(pairs.Rows, []string{x.Model, x.Features, points(x.Against.Accuracy), points(x.Against.Balanced), points(x.Against.MacroF1)})
+			pairs.Rows = append(pairs.Rows, []string{x.Model, x.Features, points(x.Against.Accuracy), points(x.Against.Balanced),
+				points(x.Against.MacroF1)})
 		}
 		trust.Rows = append(trust.Rows, append([]string{x.Model, x.Features}, trusts(x.Trust)...))
 	}
@@ -138,7 +152,8 @@ func modelsContent(entries []entry, test []*dataset.Dataset) *results.Content {
 		c.Tables = append(c.Tables, pairs)
 	}
 	c.Tables = append(c.Tables, trust)
-	c.Notes = append(c.Notes, fmt.Sprintf("%d packets of %s were scored; models were trained on %d.", first.Pooled.Packets, plural(first.Pooled.Homes, "home"), first.Packets))
+	c.Notes = append(c.Notes, fmt.Sprintf("%d packets of %s were scored; models were trained on %d.", first.Pooled.Packets,
+		plural(first.Pooled.Homes, "home"), first.Packets))
 	c.Notes = append(c.Notes, caution(len(test[0].Manifest.Homes))...)
 	return c
 }
@@ -176,4 +191,3 @@ func mean(v []float64) float64 {
 	}
 	return sum / float64(max(len(v), 1))
 }
-

@@ -11,15 +11,15 @@ import (
 	"glasshouse/classifier/tree"
 	"glasshouse/classifier/twosample"
 	"glasshouse/scenarios"
-	"glasshouse/testbed"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/parity"
 	"glasshouse/testbed/reproduce/results"
 )
 
 // liveStart is how long live homes take to start and to stop, about.
 const liveStart = 20 * time.Second
 
-func parity(e *Env, path scenarios.Path) spec {
+func twoWorlds(e *Env, path scenarios.Path) spec {
 	o := struct {
 		Pairs int   `json:"pairs"`
 		Each  int64 `json:"duration_ns"`
@@ -27,8 +27,10 @@ func parity(e *Env, path scenarios.Path) spec {
 	rounds := time.Duration((e.Pairs + 5) / 6 * 2)
 	return spec{
 		name: "parity-" + string(path), title: "Live and virtual homes behind " + pathTitle(path), options: o,
-		measures: fmt.Sprintf("%s of noisy-%s of %s, each run live twice (real sockets and kernels) and once in the virtual world. A forest is trained to tell the sides apart by windows of 100 "+
-			"packets: an AUC of 0.5 means that it cannot, 1 that it always can. Live against live is the floor.", plural(e.Pairs, "home"), path, e.Live),
+		measures: fmt.Sprintf("%s of noisy-%s of %s, each run live twice (real sockets and kernels) and once in the virtual world. A forest "+
+			"is trained to tell the sides apart by windows of 100 "+
+			"packets: an AUC of 0.5 means that it cannot, 1 that it always can. Live against live is the floor.", plural(e.Pairs, "home"),
+			path, e.Live),
 		wall: rounds * (e.Live + liveStart), cpu: 20 * float64(e.Pairs) * e.Live.Minutes(),
 		run: func(ctx context.Context, e *Env, dir string) (*results.Content, error) {
 			if e.LiveProblem != "" {
@@ -75,7 +77,7 @@ func (e *Env) compareWorlds(ctx context.Context, dir string, path scenarios.Path
 		}
 		e.Tell(fmt.Sprintf("round %d of 2 is complete", round+1))
 	}
-	var all []*testbed.Parity
+	var all []*parity.Result
 	t := results.Table{Columns: []string{"sides", "same script", "streams with equal messages", "AUC (95 % interval over homes)", "windows"}}
 	for _, c := range []struct {
 		name string
@@ -91,18 +93,18 @@ func (e *Env) compareWorlds(ctx context.Context, dir string, path scenarios.Path
 	return &results.Content{Tables: []results.Table{t}, Notes: transferNotes(all), Data: all}, nil
 }
 
-func (e *Env) pair(ctx context.Context, a, b []*dataset.Dataset) (*testbed.Parity, error) {
-	pairs := make([]testbed.Pair, len(a))
+func (e *Env) pair(ctx context.Context, a, b []*dataset.Dataset) (*parity.Result, error) {
+	pairs := make([]parity.Pair, len(a))
 	for i := range a {
-		pairs[i] = testbed.Pair{A: a[i], B: b[i]}
+		pairs[i] = parity.Pair{A: a[i], B: b[i]}
 	}
-	return testbed.CompareWorlds(ctx, pairs, testbed.ParityOptions{
+	return parity.Compare(ctx, pairs, parity.Options{
 		Test:     twosample.Options{Workers: e.Workers},
 		Transfer: evaluate.TransferOptions{Train: train.Options{Kind: "forest", Forest: tree.ForestOptions{Workers: e.Workers}}},
 	})
 }
 
-func parityRow(p *testbed.Parity) []string {
+func parityRow(p *parity.Result) []string {
 	script := fmt.Sprintf("yes, %d events", p.Script.Events)
 	if !p.Script.Equal {
 		script = fmt.Sprintf("no: %d of %d events differ", p.Script.Differing, p.Script.Events)
@@ -119,14 +121,15 @@ func parityRow(p *testbed.Parity) []string {
 }
 
 // transferNotes say what a forest loses that is trained on virtual homes and watches live ones.
-func transferNotes(all []*testbed.Parity) []string {
+func transferNotes(all []*parity.Result) []string {
 	var out []string
 	for i, name := range []string{"", "first", "second"} {
 		r := all[i].Transfer
 		if i == 0 || r == nil { // the first is live and live
 			continue
 		}
-		out = append(out, fmt.Sprintf("A forest trained on virtual homes has %.1f points of macro-F1 less on unseen live homes than one trained on their live twins "+
+		out = append(out, fmt.Sprintf("A forest trained on virtual homes has %.1f points of macro-F1 less on unseen live homes than one "+
+			"trained on their live twins "+
 			"(%.1f to %.1f over %s; %s live set).", 100*r.Loss, 100*r.Low, 100*r.High, plural(r.Homes, "home"), name))
 	}
 	if len(out) == 0 {

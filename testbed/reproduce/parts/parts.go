@@ -10,9 +10,10 @@ import (
 	"time"
 
 	"glasshouse/scenarios"
-	"glasshouse/testbed"
+	"glasshouse/testbed/generate"
 	"glasshouse/testbed/reproduce"
 	"glasshouse/testbed/reproduce/results"
+	"glasshouse/testbed/run"
 )
 
 // Budget says how much is run.
@@ -29,7 +30,8 @@ type Budget struct {
 // Full takes under 90 minutes on two cores, Quick under 10.
 func Full() Budget {
 	return Budget{
-		Kinds: []string{"forest", "boost", "lstm", "bilstm", "tcn"}, Seeds: 3, Homes: 20, Duration: time.Hour, Epochs: 5, Live: 3 * time.Minute, Pairs: 6,
+		Kinds: []string{"forest", "boost", "lstm", "bilstm", "tcn"}, Seeds: 3, Homes: 20, Duration: time.Hour, Epochs: 5,
+		Live: 3 * time.Minute, Pairs: 6,
 	}
 }
 
@@ -61,7 +63,7 @@ type Env struct {
 	Twins       func(ctx context.Context, o TwinOrder) ([]Twin, error)
 	LiveProblem string
 	// Generate runs `generate` in a process of its own, so that memory and time are its own.
-	Generate func(ctx context.Context, args ...string) (*testbed.GenerateResult, error)
+	Generate func(ctx context.Context, args ...string) (*generate.Result, error)
 	// Command is the command that repeats a part.
 	Command func(part string) string
 }
@@ -76,7 +78,7 @@ type TwinOrder struct {
 }
 
 // Twin is a home that was run in both worlds.
-type Twin struct{ Live, Virtual *testbed.Result }
+type Twin struct{ Live, Virtual *run.Result }
 
 // timeScale is how often people act in the homes of all parts, relative to life.
 const timeScale = reproduce.HomeMoleTimeScale
@@ -92,7 +94,7 @@ type spec struct {
 
 // All lists the parts in their order in the file.
 func All(e *Env) []results.Part {
-	specs := []spec{table1(e)}
+	specs := []spec{protocols(e)}
 	for _, path := range []scenarios.Path{scenarios.PathNAPT, scenarios.PathVPN} {
 		specs = append(specs, models(e, path))
 	}
@@ -102,7 +104,7 @@ func All(e *Env) []results.Part {
 	}
 	specs = append(specs, activities(e), hides(e))
 	for _, path := range []scenarios.Path{scenarios.PathNAPT, scenarios.PathVPN} {
-		specs = append(specs, parity(e, path))
+		specs = append(specs, twoWorlds(e, path))
 	}
 	specs = append(specs, throughput(e), realData(e), comparison(e))
 	out := make([]results.Part, len(specs))

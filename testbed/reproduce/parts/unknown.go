@@ -32,8 +32,10 @@ func unknown(e *Env, path scenarios.Path) spec {
 			Homes int   `json:"homes"`
 			Each  int64 `json:"duration_ns"`
 		}{n, int64(each)},
-		measures: fmt.Sprintf("Each class of devices in turn is left out of training, and of all that the models are made from; then the share of its packets that a forest calls "+
-			"unknown, at the price of 1 known packet in 20 on homes held back. %s of %s of noisy-%s, a third of which test.", plural(n, "home"), each, path),
+		measures: fmt.Sprintf("Each class of devices in turn is left out of training, and of all that the models are made from; then the "+
+			"share of its packets that a forest calls "+
+			"unknown, at the price of 1 known packet in 20 on homes held back. %s of %s of noisy-%s, a third of which test.", plural(n,
+			"home"), each, path),
 		cpu: unknownClasses * unknownCost * e.hours(n, each),
 		run: func(ctx context.Context, e *Env, dir string) (*results.Content, error) {
 			d, err := e.generate(ctx, filepath.Join(dir, "homes"), homesOrder{path, e.Seed, n, each})
@@ -53,7 +55,8 @@ func unknown(e *Env, path scenarios.Path) spec {
 }
 
 func unknownContent(left []evaluate.LeftOut, tested int) *results.Content {
-	t := results.Table{Columns: []string{"not trained on", "packets", "called unknown, %", "known packets called unknown, %", "AUC of packets", "AUC of windows of 100"}}
+	t := results.Table{Columns: []string{"not trained on", "packets", "called unknown, %", "known packets called unknown, %",
+		"AUC of packets", "AUC of windows of 100"}}
 	for _, l := range left {
 		u := l.Unknown
 		if l.N == 0 {
@@ -65,7 +68,8 @@ func unknownContent(left []evaluate.LeftOut, tested int) *results.Content {
 			packets += " (too few)"
 		}
 		t.Rows = append(t.Rows, []string{
-			l.Class, packets, percent(score.Estimate{Value: u.Share, Interval: u.ShareInterval}), percent(score.Estimate{Value: u.FalseUnknown, Interval: u.FalseInterval}),
+			l.Class, packets, percent(score.Estimate{Value: u.Share, Interval: u.ShareInterval}), percent(score.Estimate{Value: u.FalseUnknown,
+				Interval: u.FalseInterval}),
 			withInterval(u.AUC, u.AUCInterval, "%.2f", 1), fmt.Sprintf("%.2f", u.Windows.AUC),
 		})
 	}
@@ -78,6 +82,7 @@ func unknownContent(left []evaluate.LeftOut, tested int) *results.Content {
 	}
 	return &results.Content{
 		Tables: []results.Table{t}, Data: left,
-		Notes: append([]string{fmt.Sprintf("On average over classes that the test homes have %.1f %% are called unknown, with an AUC of %.2f.", 100*stat.Mean(shares), stat.Mean(aucs))}, caution(tested)...),
+		Notes: append([]string{fmt.Sprintf("On average over classes that the test homes have %.1f %% are called unknown, with an AUC of "+
+			"%.2f.", 100*stat.Mean(shares), stat.Mean(aucs))}, caution(tested)...),
 	}
 }

@@ -26,7 +26,8 @@ func (r *Results) Markdown(w io.Writer) error {
 func (r *Results) head(b *strings.Builder) {
 	fmt.Fprint(b, "# Results\n\nThis file is written by one command; no figure in it is copied or edited by hand.\n\n")
 	if r.Quick {
-		fmt.Fprint(b, "**A quick run**: fewer and shorter homes, fewer and shorter-trained models than without `--quick`. Intervals are wide, and neural "+
+		fmt.Fprint(b, "**A quick run**: fewer and shorter homes, fewer and shorter-trained models than without `--quick`. Intervals are "+
+			"wide, and neural "+
 			"models have trained for too short a time.\n\n")
 	}
 	fmt.Fprintf(b, "```\n%s\n```\n\n", r.Command)
@@ -47,7 +48,8 @@ func (r *Results) head(b *strings.Builder) {
 		[]string{"Seed", fmt.Sprint(r.Seed)},
 	)
 	table(b, &Table{Columns: []string{"", ""}, Rows: rows})
-	fmt.Fprint(b, "Intervals are 95 % intervals over homes, drawn anew with replacement, where homes are named. Parts of a run that was stopped "+
+	fmt.Fprint(b, "Intervals are 95 % intervals over homes, drawn anew with replacement, where homes are named. Parts of a run that was "+
+		"stopped "+
 		"are kept; each section has the command that repeats it alone.\n\n")
 	for _, s := range r.Sections {
 		fmt.Fprintf(b, "- [%s](#%s)", s.Title, anchor(s.Title))
@@ -125,7 +127,8 @@ func anchor(title string) string {
 
 // seal is the last line: what made the file, for programs, and a checksum of all that stands above it.
 func (r *Results) seal(text string) string {
-	return fmt.Sprintf("<!-- glasshouse-results commit=%q catalogue=%q quick=%t sha256=%q -->", r.Build.Commit, r.Catalogue, r.Quick, sum(text))
+	return fmt.Sprintf("<!-- glasshouse-results commit=%q catalogue=%q quick=%t sha256=%q -->", r.Build.Commit, r.Catalogue, r.Quick,
+		sum(text))
 }
 
 func sum(text string) string {
@@ -147,7 +150,8 @@ var (
 	ErrEdited = errors.New("the checksum does not match: it was edited after `glasshouse reproduce all` had written it")
 )
 
-var sealed = regexp.MustCompile(`(?s)^(.*\n)<!-- glasshouse-results commit="([^"]*)" catalogue="([^"]*)" quick=(true|false) sha256="([0-9a-f]{64})" -->\n$`)
+var sealed = regexp.MustCompile(`(?s)^(.*\n)` +
+	`<!-- glasshouse-results commit="([^"]*)" catalogue="([^"]*)" quick=(true|false) sha256="([0-9a-f]{64})" -->\n$`)
 
 // Check reads what a RESULTS.md says of itself. It fails where the file is not as it was written.
 func Check(text string) (*Sealed, error) {

@@ -1,7 +1,7 @@
 // Package results keeps the results of the project's experiments part by part, and writes them as one Markdown file, RESULTS.md, with
 // what they were made by on top: build, device catalogue, machine, date, seeds and commands.
 //
-//	parts ─▶ Run: a part that DIR has a result of, with the same key, is not run again ─▶ DIR/parts/NAME.json ─▶ Results ─▶ Markdown, JSON
+//	parts ─▶ Run, but for those that DIR has a result of with the same key ─▶ DIR/parts/NAME.json ─▶ Results ─▶ Markdown, JSON
 //
 // What a part measures is package parts' business. No text in RESULTS.md is written by hand: its last line has a checksum of the others,
 // which Check compares. Called by the command line, from one goroutine.

@@ -105,7 +105,8 @@ func TestResume(t *testing.T) {
 // TestParts: one that fails, is missing something or is not valid leaves the others their results, and the file says why it has none.
 func TestParts(t *testing.T) {
 	runs, broken := map[string]int{}, errors.New("it broke")
-	r, err := plan(t.TempDir(), parts(runs, map[string]error{"first": broken, "second": &results.MissingError{Reason: "Needs X."}})).Run(t.Context())
+	r, err := plan(t.TempDir(), parts(runs, map[string]error{"first": broken, "second": &results.MissingError{Reason: "Needs " +
+		"X."}})).Run(t.Context())
 	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "first") || runs["third"] != 1 {
 		t.Errorf("%v %v", err, runs)
 	}
@@ -113,7 +114,8 @@ func TestParts(t *testing.T) {
 		t.Errorf("open: %v", open)
 	}
 	got := text(t, r)
-	for _, want := range []string{"No result. It failed: it broke", "No result. Needs X.", "| third | x\\|y |", "[The second part](#the-second-part): no result"} {
+	for _, want := range []string{"No result. It failed: it broke", "No result. Needs X.", "| third | x\\|y |",
+		"[The second part](#the-second-part): no result"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}

@@ -178,7 +178,9 @@ func (p *Plan) workDir(s *Section) (string, error) {
 // pace is how fast this machine is, against the estimates.
 type pace struct{ estimated, took time.Duration }
 
-func (p *pace) add(estimated, took time.Duration) { p.estimated, p.took = p.estimated+estimated, p.took+took }
+func (p *pace) add(estimated, took time.Duration) {
+	p.estimated, p.took = p.estimated+estimated, p.took+took
+}
 
 // of corrects an estimate by what the finished parts took, once they have taken long enough to tell.
 func (p *pace) of(estimate time.Duration) time.Duration {
