@@ -57,6 +57,7 @@ func Group(activity string) string {
 	return Idle
 }
 
+// Sizes of what a window says of a device.
 const (
 	NumActing     = 12 // features of a device in a window
 	maxActivities = 16

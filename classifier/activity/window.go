@@ -8,6 +8,7 @@ type TruthWindow struct {
 	Acts map[string]map[string]int // by class: packets of each activity
 }
 
+// Truth adds a packet of a class with its label.
 func (w *TruthWindow) Truth(class string, l *dataset.Label) {
 	if w.Acts == nil {
 		w.Acts = make(map[string]map[string]int)
@@ -31,6 +32,7 @@ func (w *TruthWindow) Does(class string) string {
 	return best
 }
 
+// Reset empties the window for the next one.
 func (w *TruthWindow) Reset() {
 	w.Roll.Reset()
 	clear(w.Acts)

@@ -26,6 +26,7 @@ func Sets() []string {
 // HotPorts is how many ports FeaturesOneHot tells apart, as the third-party readings of HomeMole's code do.
 const HotPorts = 50
 
+// HotPrefix begins the name of a column that is 1 for one remote port; the port follows.
 const HotPrefix = "remote_port="
 
 // Columns are the features of a model, in its order. A model file lists their names, and nothing else is needed to compute

@@ -33,6 +33,7 @@ const (
 	lengths  = 2048  // frame lengths told apart; larger ones count as the last
 )
 
+// SequenceNames lists the features of the sequence, in their order.
 func SequenceNames() []string {
 	return []string{
 		"burst_position", "burst_bytes", "since_length", "period", "since_direction", "previous_1", "previous_2", "previous_3",
@@ -130,4 +131,5 @@ func (s *sequence) Step(o *dataset.Observation, out []float32) {
 // back returns the k-th last packet, 1 for the last.
 func (s *sequence) back(k int64) kept { return s.ring[(s.n-k)%keptBack] }
 
+// Seconds converts nanoseconds.
 func Seconds(ns int64) float32 { return float32(float64(ns) / 1e9) }

@@ -20,10 +20,12 @@ type Reliability struct {
 	CalibrationError float64 `json:"calibration_error"` // expected, as in Trust
 }
 
+// Bounds of what is fitted.
 const (
 	CalibrateMost        = 20_000 // packets that a temperature is fitted on at most
 	CalibrateLeast       = 200
-	Coldest, Hottest     = 0.2, 10
+	Coldest              = 0.2
+	Hottest              = 10
 	LeastProbability     = 1e-6 // in a log loss
 	LeastTempered        = 1e-4 // what a forest's probability counts as when no leaf holds the class
 	CalibrateTemperature = "temperature"

@@ -83,6 +83,7 @@ func Commonest(counts map[string]int, order []string) string {
 	return best
 }
 
+// LengthKey is a packet's key in Meta.Lengths: direction and length.
 func LengthKey(o *dataset.Observation) string {
 	return strconv.Itoa(int(o.Dir)) + " " + strconv.Itoa(int(o.Length))
 }
@@ -101,6 +102,7 @@ func PathOf(sets []*dataset.Dataset) string {
 	return path
 }
 
+// LookUp is the packet-length baseline: the majority class of training packets of this direction and length.
 func (m *Meta) LookUp(o *dataset.Observation) string {
 	if c, ok := m.Lengths[LengthKey(o)]; ok {
 		return m.Classes[c]

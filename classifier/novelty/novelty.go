@@ -18,6 +18,7 @@ import (
 // Label is what a packet is called that seems to come from a device that was never learned.
 const Label = "unknown"
 
+// IsUnknown reports whether a guess is that the device is unknown.
 func IsUnknown(label string) bool { return label == Label }
 
 // Unknown tells devices that were never learned from those that were. A packet is new if its signature (port, protocol, direction, length,
@@ -68,6 +69,8 @@ const (
 	NumLevels
 )
 
+// RareLog is the logarithm of the share that a signature has which training did not see; NumNovelties is how many numbers describe how
+// new a packet is.
 const (
 	RareLog      = -16.0 // of what was not seen
 	flowSlots    = 4096  // far ends told apart, by hash
@@ -88,6 +91,7 @@ type Signatures struct {
 	before int32
 }
 
+// Step writes a packet's signatures of all levels.
 func (s *Signatures) Step(o *dataset.Observation, keys *[NumLevels]uint64) {
 	size := feature.SizeOf(o)
 	code := uint64(size + feature.LengthSlots)
@@ -123,6 +127,7 @@ type novelties struct {
 	sizes []mean64
 }
 
+// NewNovelties returns the state of one home.
 func NewNovelties() novelties {
 	return novelties{make([]mean64, flowSlots), make([]mean64, 2*feature.LengthSlots)}
 }
@@ -158,8 +163,10 @@ type Detector struct {
 	p    [2]float32
 }
 
+// NewDetector returns a detector for the packets of one home.
 func NewDetector(u *Unknown) *Detector { return &Detector{U: u, n: NewNovelties()} }
 
+// Reset makes the detector as new, for another home.
 func (d *Detector) Reset() {
 	d.sigs = Signatures{}
 	clear(d.n.flows)

@@ -10,6 +10,7 @@ import (
 // Interval is a 95 % confidence interval: its lower and upper end.
 type Interval [2]float64
 
+// Intervals are percentiles of Resamples bootstrap samples, of confidence Level.
 const (
 	Resamples    = 1000
 	ResampleSeed = 20201001 // intervals are the same each time
@@ -74,6 +75,7 @@ func Bootstrap(homes int, figure func(drawn []int) float64) (Interval, bool) {
 	return Percentiles(v, homes), true
 }
 
+// Ratio is a divided by b, or 0 where b is 0.
 func Ratio(a, b int) float64 {
 	if b == 0 {
 		return 0
@@ -81,6 +83,7 @@ func Ratio(a, b int) float64 {
 	return float64(a) / float64(b)
 }
 
+// Mean is the arithmetic mean; 0 for no values.
 func Mean(v []float64) float64 {
 	sum := 0.0
 	for _, x := range v {
@@ -98,6 +101,7 @@ func Median(v []float64) float64 {
 	return quantile(v, 0.5)
 }
 
+// Indicator is 1 where its argument is true, else 0.
 func Indicator(b bool) int {
 	if b {
 		return 1

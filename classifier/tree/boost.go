@@ -104,8 +104,10 @@ func (m *Boost) Predict(x, probs []float32) {
 	softmax(probs, probs)
 }
 
+// Marshal writes what UnmarshalBoost reads.
 func (m *Boost) Marshal() []byte { return MarshalTrees(AppendFloats(nil, m.Base), m.Trees) }
 
+// UnmarshalBoost reads boosted trees over so many features and classes; an error is an ErrNotModel.
 func UnmarshalBoost(b []byte, features, classes int) (*Boost, error) {
 	m := &Boost{Base: make([]float32, classes)}
 	if len(b) < 4*classes {

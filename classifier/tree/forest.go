@@ -38,6 +38,7 @@ type Forest struct {
 	Trees   []Tree
 }
 
+// GrowForest trains a forest on a table.
 func GrowForest(ctx context.Context, t *table, o ForestOptions) (*Forest, error) {
 	OrDefault(&o.Trees, 60)
 	OrDefault(&o.MaxDepth, 24)
@@ -263,8 +264,10 @@ func (f *Forest) Predict(x, probs []float32) {
 	}
 }
 
+// Marshal writes what UnmarshalForest reads.
 func (f *Forest) Marshal() []byte { return MarshalTrees(nil, f.Trees) }
 
+// UnmarshalForest reads a forest over so many features and classes; an error is an ErrNotModel.
 func UnmarshalForest(b []byte, features, classes int) (*Forest, error) {
 	trees, rest, err := UnmarshalTrees(b, features, classes)
 	if err == nil && len(rest) != 0 {

@@ -53,6 +53,7 @@ func MarshalTrees(b []byte, trees []Tree) []byte {
 	return b
 }
 
+// AppendFloats appends numbers as little-endian IEEE 754 of 32 bits.
 func AppendFloats(b []byte, v []float32) []byte {
 	for _, p := range v {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(p))

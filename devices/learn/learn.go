@@ -126,7 +126,7 @@ func (l *learner) account() {
 	maps.Copy(l.r.LeftOut, l.t.LeftOut)
 	for i := range l.t.Packets {
 		p := &l.t.Packets[i]
-		if private(p.Remote) && !spread(p.Remote) && !(p.Proto == 17 && service(p.RemotePort)) {
+		if private(p.Remote) && !spread(p.Remote) && (p.Proto != 17 || !service(p.RemotePort)) {
 			l.r.LeftOut[LeftLocal]++
 		}
 	}

@@ -138,7 +138,6 @@ func (h *Host) Boot(ctx context.Context) error {
 	return nil
 }
 
-// bootTag is the tag under which connections are opened again.
 // DNS is the DNS server that the host's lease names. It is known once Boot has returned.
 func (h *Host) DNS() netip.Addr { return h.lease.dns }
 

@@ -41,6 +41,7 @@ func FuzzHeaders(f *testing.F) {
 }
 
 func upper(t *testing.T, b []byte) {
+	t.Helper()
 	if s, ok := ParseTCP(b); ok && TCPSize+len(s.Options())+len(s.Payload()) != len(b) {
 		t.Errorf("parts of a segment have %d and %d bytes of %d", len(s.Options()), len(s.Payload()), len(b))
 	}

@@ -32,6 +32,7 @@ func FillRandom(p []byte, r Rand) {
 // PutLength16 and put24 write the number of bytes that follow a place into the place itself.
 func PutLength16(b []byte, at int) { binary.BigEndian.PutUint16(b[at:], uint16(len(b)-at-2)) }
 
+// PutLength24 does the same in three bytes.
 func PutLength24(b []byte, at int) {
 	n := len(b) - at - 3
 	b[at], b[at+1], b[at+2] = byte(n>>16), byte(n>>8), byte(n)

@@ -39,8 +39,7 @@ are told by TCP flags alone. Models are trained on it and scored on it like on a
 		Example: "  glasshouse dataset import my-home.yaml --path vpn -o real\n  glasshouse dataset import locks --captures realdata -o real-napt\n  glasshouse score vpn.model real",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case out == "":
+			if out == "" {
 				return usagef("where to? -o DIR is missing; see %s --help", cmd.CommandPath())
 			}
 			if err := checkName("--path", path, paths()); err != nil {

@@ -54,7 +54,7 @@ func TestReadmeCommands(t *testing.T) {
 // joined.
 func commandLines(text string) (lines []string) {
 	inside, shell := false, false
-	for _, line := range strings.Split(strings.ReplaceAll(text, "\\\n", " "), "\n") {
+	for line := range strings.SplitSeq(strings.ReplaceAll(text, "\\\n", " "), "\n") {
 		line = strings.TrimSpace(line)
 		if language, ok := strings.CutPrefix(line, "```"); ok {
 			inside = !inside

@@ -172,14 +172,15 @@ func runSweep(ctx context.Context, o *sweepOptions, scenario string, stdout, std
 	if err != nil {
 		return usage(err)
 	}
-	points, head := 1, ""
+	points := 1
+	var head strings.Builder
 	for i := range axes {
 		points *= len(axes[i].Values)
-		head += fmt.Sprintf("%s: %s\n", axes[i].Name, axes[i].List())
+		fmt.Fprintf(&head, "%s: %s\n", axes[i].Name, axes[i].List())
 	}
 	collectSeldom(o.workers)
 	bar := newProgress(stderr)
-	bar.announce("%s%s, seed %d, %s", head, sc.Name, o.seed.get(), plain.Count(points, "point"))
+	bar.announce("%s%s, seed %d, %s", head.String(), sc.Name, o.seed.get(), plain.Count(points, "point"))
 	r, err := sweep.Run(ctx, sweep.Options{
 		Scenario: sc, Axes: axes, Targets: o.targets, Attackers: o.attackers, Seed: o.seed.get(), Learn: o.homes, Unseen: o.unseen,
 		Duration: o.duration, Packets: o.packets, Trees: o.trees, Programs: programs, Labels: o.labels, Limit: o.limit, Out: o.out, Workers: o.workers,

@@ -34,8 +34,10 @@ type packetRecord struct {
 // PacketRecord and EventRecord are what the files' writers are given. They are aliases because a Parquet schema bears the name of its
 // type, and equal runs have equal files.
 type (
+	// PacketRecord is a row of packets.parquet.
 	PacketRecord = packetRecord
-	EventRecord  = eventRecord
+	// EventRecord is a row of events.parquet.
+	EventRecord = eventRecord
 )
 
 // eventRecord is a row of events.parquet.

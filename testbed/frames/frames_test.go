@@ -2,6 +2,7 @@ package frames_test
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -277,7 +278,7 @@ func TestSumIsTheFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return fmt.Sprintf("%x", b)
+		return hex.EncodeToString(b)
 	}
 	if a, b := sum(3), sum(63); a != b || len(a) != 64 {
 		t.Errorf("%s and %s", a, b)

@@ -42,7 +42,6 @@ type stations struct {
 // network strips a link's header: what is above it, how many bytes that had, and its EtherType. known is false for a link type that is not
 // read. Nothing that is in the frame makes it panic.
 func network(link uint16, b []byte, had int) (s stations, ether uint16, rest []byte, length int, known bool) {
-	ether = etherNone
 	strip := func(n int) {
 		n = min(n, len(b))
 		b, had = b[n:], had-n
@@ -111,7 +110,8 @@ func ppp(b []byte, strip func(int)) uint16 {
 // above looks through tags, PPPoE and LLC.
 func above(ether uint16, b []byte, had int) (uint16, []byte, int) {
 	for {
-		n, next := 0, ether
+		var n int
+		var next uint16
 		switch {
 		case (ether == etherVLAN || ether == etherQinQ || ether == etherQinQ1 || ether == etherQinQ2) && len(b) >= 4:
 			n, next = 4, binary.BigEndian.Uint16(b[2:])

@@ -53,8 +53,12 @@ func TestCopies(t *testing.T) {
 		after  int64
 		want   bool
 	}{
-		{"mirrored", first, first, 4000, true}, {"before and after a router", first, routed, 4000, true}, {"the next", first, other, 4000, false},
-		{"sent again", first, first, 20e6, false}, {"IPv6, mirrored", plain6, plain6, 4000, true}, {"IPv6, said twice", plain6, plain6, 500e3, false},
+		{"mirrored", first, first, 4000, true},
+		{"before and after a router", first, routed, 4000, true},
+		{"the next", first, other, 4000, false},
+		{"sent again", first, first, 20e6, false},
+		{"IPv6, mirrored", plain6, plain6, 4000, true},
+		{"IPv6, said twice", plain6, plain6, 500e3, false},
 	} {
 		copies := frames.NewCopies()
 		if copies.Seen(frameOf(t, c.before)) {
@@ -138,9 +142,16 @@ func TestCrosses(t *testing.T) {
 		near, far string
 		want      bool
 	}{
-		{"192.168.1.2", "192.168.1.1", false}, {"192.168.1.2", "224.0.0.251", false}, {"192.168.1.2", "255.255.255.255", false},
-		{"192.168.1.2", "0.0.0.0", false}, {"192.168.1.2", "8.8.8.8", true}, {"2001:db8:1::10", "2001:db8:1::20", false},
-		{"2001:db8:1::10", "2001:db8:2::20", true}, {"fe80::1", "fe80::2", false}, {"2001:db8:1::10", "ff02::fb", false}, {"fd00::1", "fd00::2", false},
+		{"192.168.1.2", "192.168.1.1", false},
+		{"192.168.1.2", "224.0.0.251", false},
+		{"192.168.1.2", "255.255.255.255", false},
+		{"192.168.1.2", "0.0.0.0", false},
+		{"192.168.1.2", "8.8.8.8", true},
+		{"2001:db8:1::10", "2001:db8:1::20", false},
+		{"2001:db8:1::10", "2001:db8:2::20", true},
+		{"fe80::1", "fe80::2", false},
+		{"2001:db8:1::10", "ff02::fb", false},
+		{"fd00::1", "fd00::2", false},
 	} {
 		if got := frames.Crosses(netip.MustParseAddr(c.near), netip.MustParseAddr(c.far)); got != c.want {
 			t.Errorf("%s to %s: %v", c.near, c.far, got)

@@ -32,6 +32,7 @@ type pendingRow struct {
 	lost    bool
 }
 
+// NewRows returns rows that are completed by observe and handed on, in order, by emit.
 func NewRows(observe func(int64, int8, []byte, *dataset.Observation), emit func(*dataset.Observation, packet.Lineage, bool)) *Rows {
 	return &Rows{observe: observe, emit: emit, first: 1}
 }
@@ -124,6 +125,7 @@ func (r *Rows) Close() {
 	r.mu.Unlock()
 }
 
+// Waiting is how many rows still wait for their LAN frame.
 func (r *Rows) Waiting() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -33,14 +33,20 @@ func TestTable(t *testing.T) {
 	}{
 		{"fits", "class\tn\n\nplug\t12\tx\necho-dot\t3\n", "class  n\n\nplug      12  x\necho-dot  3\n", 1},
 		{"no column without anything", "a\t\tb\n1\t\t2\n", "a  b\n1  2\n", 1},
-		{"long cells are wrapped", "name\tabout\nplug\t" + strings.Repeat("word ", 18) + "\nhub\tshort\n",
-			"name  about\nplug  " + strings.TrimSpace(strings.Repeat("word ", 15)) + "\n      word word word\nhub   short\n", 1},
-		{"figures are not", "a heading of several long words\tanother heading of several long words\tand one more of them all\nx\t0.912 to 0.95\t0.912 to 0.95\n",
+		{
+			"long cells are wrapped", "name\tabout\nplug\t" + strings.Repeat("word ", 18) + "\nhub\tshort\n",
+			"name  about\nplug  " + strings.TrimSpace(strings.Repeat("word ", 15)) + "\n      word word word\nhub   short\n", 1,
+		},
+		{
+			"figures are not", "a heading of several long words\tanother heading of several long words\tand one more of them all\nx\t0.912 to 0.95\t0.912 to 0.95\n",
 			"a heading of several long   another heading of several  and one more of them all\n" +
 				"words                       long words\n" +
-				"x                           0.912 to 0.95               0.912 to 0.95\n", 1},
-		{"too many columns: parts", many,
-			"truth" + strings.Repeat("  1234", 12) + "\nplug" + strings.Repeat("     5", 12) + "\n\ntruth" + strings.Repeat("  1234", 8) + "\nplug" + strings.Repeat("     5", 8) + "\n", 1},
+				"x                           0.912 to 0.95               0.912 to 0.95\n", 1,
+		},
+		{
+			"too many columns: parts", many,
+			"truth" + strings.Repeat("  1234", 12) + "\nplug" + strings.Repeat("     5", 12) + "\n\ntruth" + strings.Repeat("  1234", 8) + "\nplug" + strings.Repeat("     5", 8) + "\n", 1,
+		},
 		{"a remark spans", "name\tauc\tfloor\nplug\ttoo few packets to tell anything\n", "name  auc  floor\nplug  too few packets to tell anything\n", 1},
 		{"text is wrapped", strings.Repeat("word ", 17) + "5 %\n", strings.TrimSpace(strings.Repeat("word ", 16)) + "\nword 5 %\n", 1},
 	} {
@@ -104,8 +110,15 @@ func TestCount(t *testing.T) {
 		noun string
 		want string
 	}{
-		{0, "home", "0 homes"}, {1, "home", "1 home"}, {2, "WAN packet", "2 WAN packets"}, {2, "class", "2 classes"}, {1, "class", "1 class"},
-		{3, "activity", "3 activities"}, {2, "key", "2 keys"}, {2, "batch", "2 batches"}, {2, "is|are", "2 are"},
+		{0, "home", "0 homes"},
+		{1, "home", "1 home"},
+		{2, "WAN packet", "2 WAN packets"},
+		{2, "class", "2 classes"},
+		{1, "class", "1 class"},
+		{3, "activity", "3 activities"},
+		{2, "key", "2 keys"},
+		{2, "batch", "2 batches"},
+		{2, "is|are", "2 are"},
 	} {
 		if got := plain.Count(c.n, c.noun); got != c.want {
 			t.Errorf("%d %s: %q, want %q", c.n, c.noun, got, c.want)

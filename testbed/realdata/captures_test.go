@@ -32,12 +32,13 @@ func list(t *testing.T, together bool, files map[string][]byte, entries ...strin
 			t.Fatal(err)
 		}
 	}
-	text := fmt.Sprintf("home: try\ntogether: %v\ncaptures:\n", together)
+	var text strings.Builder
+	fmt.Fprintf(&text, "home: try\ntogether: %v\ncaptures:\n", together)
 	for _, e := range entries {
-		text += "  - {" + e + "}\n"
+		text.WriteString("  - {" + e + "}\n")
 	}
 	file := filepath.Join(dir, "try.yaml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return file
@@ -88,7 +89,8 @@ func TestImportOddCaptures(t *testing.T) {
 		{"dual stack, by IP", sorted(datagrams, six.Datagrams(start+3e9, 10e9, 20, 200, 90)), 1, plug + "ip: 192.168.50.10", 40, "", frames.LeftOut{frames.IPv6: 40}},
 		{
 			"others", sorted(datagrams, local.Datagrams(start+1e9, 10e9, 20, 10, 10), other.Datagrams(start+2e9, 10e9, 20, 10, 10)), 1, plug + byMAC,
-			40, "", frames.LeftOut{frames.StaysLocal: 40, frames.OtherDevice: 40},
+			40, "",
+			frames.LeftOut{frames.StaysLocal: 40, frames.OtherDevice: 40},
 		},
 		{"a repeater", sorted(datagrams, neighbour.Datagrams(start+1e6, 10e9, 20, 222, 48)), 1, plug + byMAC, 80, "2 IPv4 addresses at once", nil},
 		{"a lease", append(slices.Clone(datagrams), other.Datagrams(start+300e9, 10e9, 20, 10, 10)...), 1, plug + "ip: 192.168.50.10", 80, "2 MAC addresses", nil},

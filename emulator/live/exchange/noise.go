@@ -16,8 +16,10 @@ type Noise struct {
 	mqtt *wire.MQTTEnd // of MQTT: what messages look like; nil where they are noise alone
 }
 
+// MaxWrite is the most bytes that one write of noise has.
 const MaxWrite = 1 << 16
 
+// NewNoise returns the bytes that a seed gives.
 func NewNoise(seed uint64) *Noise {
 	var key [32]byte
 	for i := range 8 {

@@ -39,6 +39,7 @@ type progress struct {
 	note   chan struct{}
 }
 
+// NewJob returns the job of exchanging messages from a scripted time on (ns since the scenario's start).
 func NewJob(messages []script.Message, start int64, tag packet.Tag) *Job {
 	j := &Job{Messages: messages, Start: start, Tag: tag}
 	for i := range j.got {
@@ -146,6 +147,7 @@ func (s *Sessions) Find(token [TokenSize]byte) *Session {
 	return s.streams[token]
 }
 
+// Forget removes a stream.
 func (s *Sessions) Forget(token [TokenSize]byte) {
 	s.mu.Lock()
 	delete(s.streams, token)
@@ -166,6 +168,7 @@ func (s *Sessions) Greet(k truth.Key, secure bool, seed uint64) {
 	s.mu.Unlock()
 }
 
+// Ungreet removes the connection from those whose first message has come.
 func (s *Sessions) Ungreet(k truth.Key) {
 	s.mu.Lock()
 	delete(s.greeted, k)
@@ -195,6 +198,7 @@ func (s *Sessions) Expect(k truth.Key) {
 	s.mu.Unlock()
 }
 
+// Unexpect removes a connection from those that a push may use.
 func (s *Sessions) Unexpect(k truth.Key) {
 	s.mu.Lock()
 	delete(s.pushers, k)
@@ -222,6 +226,7 @@ func (s *Sessions) Push(k truth.Key, j *Job) bool {
 	return true
 }
 
+// Unregister removes a job.
 func (s *Sessions) Unregister(j *Job) {
 	s.mu.Lock()
 	delete(s.jobs, j.handle)

@@ -15,7 +15,10 @@ type QUICStream struct {
 	Conn *quic.Conn
 }
 
-func (s QUICStream) LocalAddr() net.Addr  { return s.Conn.LocalAddr() }
+// LocalAddr implements net.Conn.
+func (s QUICStream) LocalAddr() net.Addr { return s.Conn.LocalAddr() }
+
+// RemoteAddr implements net.Conn.
 func (s QUICStream) RemoteAddr() net.Addr { return s.Conn.RemoteAddr() }
 
 // QUICSocket is a UDP socket that quic-go takes for a plain one: it sends one datagram at a time, without segmentation
@@ -29,6 +32,7 @@ type QUICSocket struct {
 
 var _ net.PacketConn = (*QUICSocket)(nil)
 
+// ReadFrom implements net.PacketConn.
 func (d *QUICSocket) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		n, from, err := d.Read(b)
@@ -38,6 +42,7 @@ func (d *QUICSocket) ReadFrom(b []byte) (int, net.Addr, error) {
 	}
 }
 
+// WriteTo implements net.PacketConn.
 func (d *QUICSocket) WriteTo(b []byte, to net.Addr) (int, error) {
 	if !d.Announce(b, to) {
 		return len(b), nil
@@ -49,12 +54,23 @@ func (d *QUICSocket) WriteTo(b []byte, to net.Addr) (int, error) {
 	return n, err
 }
 
-func (d *QUICSocket) Close() error                       { return d.Conn.Close() }
-func (d *QUICSocket) LocalAddr() net.Addr                { return d.Conn.LocalAddr() }
-func (d *QUICSocket) SetDeadline(t time.Time) error      { return d.Conn.SetDeadline(t) }
-func (d *QUICSocket) SetReadDeadline(t time.Time) error  { return d.Conn.SetReadDeadline(t) }
+// Close implements net.PacketConn.
+func (d *QUICSocket) Close() error { return d.Conn.Close() }
+
+// LocalAddr implements net.PacketConn.
+func (d *QUICSocket) LocalAddr() net.Addr { return d.Conn.LocalAddr() }
+
+// SetDeadline implements net.PacketConn.
+func (d *QUICSocket) SetDeadline(t time.Time) error { return d.Conn.SetDeadline(t) }
+
+// SetReadDeadline implements net.PacketConn.
+func (d *QUICSocket) SetReadDeadline(t time.Time) error { return d.Conn.SetReadDeadline(t) }
+
+// SetWriteDeadline implements net.PacketConn.
 func (d *QUICSocket) SetWriteDeadline(t time.Time) error { return d.Conn.SetWriteDeadline(t) }
 
 // SetReadBuffer and SetWriteBuffer let quic-go ask for room.
-func (d *QUICSocket) SetReadBuffer(n int) error  { return d.Conn.SetReadBuffer(n) }
+func (d *QUICSocket) SetReadBuffer(n int) error { return d.Conn.SetReadBuffer(n) }
+
+// SetWriteBuffer implements net.PacketConn.
 func (d *QUICSocket) SetWriteBuffer(n int) error { return d.Conn.SetWriteBuffer(n) }

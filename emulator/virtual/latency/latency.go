@@ -78,6 +78,8 @@ func (m *Model) QUICHandshake() int64 { return compute.draw(m.draws) }
 
 // TLSServer is what a TLS server's takes, TLSClient what a client's does.
 func (m *Model) TLSServer() int64 { return sign.draw(m.draws) }
+
+// TLSClient is what a TLS client's arithmetic takes.
 func (m *Model) TLSClient() int64 { return check.draw(m.draws) }
 
 // TunnelHandshake is what the arithmetic takes with which an end of a tunnel goes through a message of the handshake, and answers it.

@@ -23,7 +23,11 @@ func (e *Conn) Unit() int32 { return e.unit }
 // Arrived is the stream offset up to which bytes have arrived in order, Read up to which the program has read them, Written up to which
 // it has written its own.
 func (e *Conn) Arrived() int64 { return e.rnxt }
-func (e *Conn) Read() int64    { return e.win.read }
+
+// Read is how many bytes of the stream the application has read.
+func (e *Conn) Read() int64 { return e.win.read }
+
+// Written is how many bytes the application has written.
 func (e *Conn) Written() int64 { return e.out.end }
 
 // Place is where the connection's stream begins in the home's noise: a number of its own, which both ends' programs may draw from.

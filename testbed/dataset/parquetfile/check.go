@@ -51,7 +51,7 @@ func (c *pageCheck) values(b []byte, n int, encoding format.Encoding) error {
 	switch encoding {
 	case format.Plain:
 		return c.plain(b, -1)
-	case format.PlainDictionary, format.RLEDictionary:
+	case format.PlainDictionary, format.RLEDictionary: //nolint:staticcheck // old writers use the deprecated value
 		if len(b) == 0 { // of a page of nulls
 			return nil
 		}

@@ -3,6 +3,7 @@ package parquetfile
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
@@ -43,7 +44,7 @@ func (r *chunkReader) page(h *format.PageHeader, body []byte, most int64, out *[
 
 func (r *chunkReader) dictionary(h *format.PageHeader, body []byte) ([]byte, error) {
 	d := &h.DictionaryPageHeader.V
-	if d.Encoding != format.Plain && d.Encoding != format.PlainDictionary {
+	if d.Encoding != format.Plain && d.Encoding != format.PlainDictionary { //nolint:staticcheck // old writers use the deprecated value
 		return nil, fmt.Errorf("a dictionary encoded as %s; allowed: PLAIN", d.Encoding)
 	}
 	if d.NumValues < 0 {
@@ -97,5 +98,5 @@ func (r *chunkReader) dataV2(h *format.PageHeader, body []byte) ([]byte, error) 
 	if err := r.check.values(values, int(d.NumValues), d.Encoding); err != nil {
 		return nil, err
 	}
-	return append(levels[:len(levels):len(levels)], values...), nil
+	return append(slices.Clip(levels), values...), nil
 }
