@@ -15,9 +15,9 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// busy is a village whose camera sends large frames to somebody who watches, every other hundred packets, and beats in between; the
-// hub reports a motion now and then, and beats else.
-func busy(d *dataset.Dataset) []*dataset.Dataset {
+// withActivities relabels a village: the camera alternates between streaming (large frames) and heartbeats, 100 packets each; the hub
+// reports motion in 100 packets of 400 and sends heartbeats otherwise.
+func withActivities(d *dataset.Dataset) []*dataset.Dataset {
 	return []*dataset.Dataset{d.Relabel(func() func(*dataset.Row) {
 		return func(r *dataset.Row) {
 			on := r.Frame/100%2 == 0
@@ -32,10 +32,10 @@ func busy(d *dataset.Dataset) []*dataset.Dataset {
 	})}
 }
 
-func TestActivitiesAreTold(t *testing.T) {
+func TestActivitiesAreInferred(t *testing.T) {
 	d := classifiertest.Village(t, "napt", "virtual", 4)
 	pick := func(from, to int) []*dataset.Dataset {
-		return busy(d.Select(func(h dataset.HomeInfo) bool { return h.Home >= from && h.Home < to }, nil))
+		return withActivities(d.Select(func(h dataset.HomeInfo) bool { return h.Home >= from && h.Home < to }, nil))
 	}
 	m, err := train.Train(t.Context(), pick(0, 2), train.Options{Kind: model.KindForest, Seed: 1, Window: 100, Activities: true, Forest: tree.ForestOptions{Trees: 10}})
 	if err != nil {
@@ -59,9 +59,9 @@ func TestActivitiesAreTold(t *testing.T) {
 		t.Errorf("activities %v", names)
 	}
 	a := m.Meta().Activities
-	for class, does := range map[string]string{"plug": activity.Idle, "hub": activity.Idle} { // the hub beats in most windows
+	for class, does := range map[string]string{"plug": activity.Idle, "hub": activity.Idle} { // most of the hub's windows have heartbeats only
 		if got := a.Names[a.Common[slices.Index(m.Classes(), class)]]; got != does {
-			t.Errorf("%s does %s in most windows, not %s", class, got, does)
+			t.Errorf("%s: most common activity %s, want %s", class, got, does)
 		}
 	}
 	for _, bad := range []activity.Activities{{Names: a.Names, Common: a.Common[1:], Trees: a.Trees}, {Names: a.Names, Common: a.Common, Trees: a.Trees[:9]}, {Names: nil, Common: a.Common, Trees: a.Trees}} {
@@ -72,24 +72,24 @@ func TestActivitiesAreTold(t *testing.T) {
 	}
 }
 
-// A class that is told and not there counts against the one that is told, and one that is not told against the truth.
-func TestActivityScoreCountsWhoIsNotThere(t *testing.T) {
-	m, err := train.Train(t.Context(), busy(classifiertest.Village(t, "napt", "virtual", 2)), train.Options{Kind: model.KindForest, Seed: 1, Window: 100, Activities: true, Forest: tree.ForestOptions{Trees: 5}})
+// A predicted class that is absent is a false positive of its activity; a present class that is not predicted is a false negative.
+func TestActivityScoreCountsAbsentClasses(t *testing.T) {
+	m, err := train.Train(t.Context(), withActivities(classifiertest.Village(t, "napt", "virtual", 2)), train.Options{Kind: model.KindForest, Seed: 1, Window: 100, Activities: true, Forest: tree.ForestOptions{Trees: 5}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tally, w := score.NewActingTally(), activity.TruthWindow{}
+	tally, w := score.NewActivityTally(), activity.TruthWindow{}
 	for i := range int64(50) {
 		w.Truth("plug", &dataset.Label{Activity: "heartbeat"})
 		w.Roll.Add("camera", &dataset.Observation{TsNs: i * 4e9, Dir: 1, Length: 1400})
 	}
 	tally.Close(m.Meta(), &w)
-	if tally.Truth[activity.Idle] != 1 || tally.Guess["streaming"] != 1 || len(tally.Truth) != 1 || tally.Both["streaming"] != 0 || len(w.Roll.Of) != 0 {
+	if tally.Truth[activity.Idle] != 1 || tally.Predicted["streaming"] != 1 || len(tally.Truth) != 1 || tally.Both["streaming"] != 0 || len(w.Roll.Of) != 0 {
 		t.Errorf("%+v", tally)
 	}
 	var r activity.Roll
 	r.Add(novelty.Label, &dataset.Observation{TsNs: 5, Dir: 1, Length: 90})
 	if a, from, to := r.Tell(m.Meta().Activities, m.Meta().Classes, novelty.Label); a != "" || from != 5 || to != 5 {
-		t.Errorf("what is unknown does %q from %d to %d", a, from, to)
+		t.Errorf("unknown device: activity %q from %d to %d, want none from 5 to 5", a, from, to)
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-func TestTemperKeepsTheGuessAndIsUndone(t *testing.T) {
+func TestTemperKeepsThePredictionAndIsInvertible(t *testing.T) {
 	for _, temperature := range []float64{0.4, 1, 2.5} {
 		p := []float32{0.05, 0.6, 0.3, 0.05}
 		model.Temper(p, 1/temperature)
@@ -37,24 +37,24 @@ func TestTemperKeepsTheGuessAndIsUndone(t *testing.T) {
 	}
 }
 
-// calibrated are models with a temperature of every kind.
+// calibrated returns a model of each kind with the given temperature.
 func calibrated(t *testing.T, temperature float64) []model.Model {
 	t.Helper()
 	c := &model.Calibration{Method: model.CalibrateTemperature, Temperature: temperature, Homes: 1, Packets: 1000}
 	f, b := trees(t), boosted(t)
 	f.SetCalibration(c)
 	b.SetCalibration(c)
-	n := mustTeach(t, talks(4, 800, neural.InputsPaper, false), neuralOptions(model.KindLSTM, 3))
+	n := mustTrain(t, exchangeCorpus(4, 800, neural.InputsPaper, false), neuralOptions(model.KindLSTM, 3))
 	if err := n.SetCalibration(c); err != nil {
 		t.Fatal(err)
 	}
 	return []model.Model{f, b, n}
 }
 
-// The temperature is applied where packets are labelled, lasts in a file, and is what an untempered twin gives when it is tempered.
-func TestCalibrationIsAppliedAndKept(t *testing.T) {
+// The temperature is applied when packets are labelled and is stored in the model file; the result equals tempering an uncalibrated model.
+func TestCalibrationIsAppliedAndStored(t *testing.T) {
 	const temperature = 1.7
-	plain := []model.Model{trees(t), boosted(t), mustTeach(t, talks(4, 800, neural.InputsPaper, false), neuralOptions(model.KindLSTM, 3))}
+	plain := []model.Model{trees(t), boosted(t), mustTrain(t, exchangeCorpus(4, 800, neural.InputsPaper, false), neuralOptions(model.KindLSTM, 3))}
 	for i, m := range calibrated(t, temperature) {
 		kind := m.Meta().Kind
 		loaded, err := Load(saved(t, m))
@@ -66,12 +66,12 @@ func TestCalibrationIsAppliedAndKept(t *testing.T) {
 		}
 		a, b, l := plain[i].Stream(), m.Stream(), loaded.Stream()
 		want, got, again := make([]float32, len(m.Classes())), make([]float32, len(m.Classes())), make([]float32, len(m.Classes()))
-		talk(9, 200, func(o *dataset.Observation, _ int16) {
+		exchanges(9, 200, func(o *dataset.Observation, _ int16) {
 			a.Step(o, want)
 			b.Step(o, got)
 			l.Step(o, again)
 			if !slices.Equal(got, again) {
-				t.Fatalf("%s: the loaded model says something else", kind)
+				t.Fatalf("%s: the loaded model gives other probabilities", kind)
 			}
 			model.Temper(want, 1/temperature)
 			for c := range want {
@@ -99,7 +99,7 @@ func TestExportedCalibrationAgreesWithONNXRuntime(t *testing.T) {
 	agree(t, m, labels, got, want)
 }
 
-// Files of the first version are read, those of a later one refused, and so is a calibration that makes no sense.
+// Version 1 is read; later versions and invalid calibrations are rejected.
 func TestModelFileVersions(t *testing.T) {
 	reseal := func(b []byte) []byte {
 		b = b[:len(b)-sha256.Size]

@@ -32,7 +32,7 @@ func TestFeatures(t *testing.T) {
 		t.Error(diff)
 	}
 	if len(feature.Names()) != feature.NumFeatures {
-		t.Error("a feature has no name")
+		t.Errorf("%d feature names, want %d", len(feature.Names()), feature.NumFeatures)
 	}
 }
 
@@ -60,7 +60,7 @@ func trees(tb testing.TB) *model.Trees {
 	return newTrees(tb, model.KindForest, feature.Names(), forestOf(tb, x, y, 3, 1))
 }
 
-// boosted is a model of boosted trees on the sequence of packets.
+// boosted returns a model of boosted trees with sequence features.
 func boosted(tb testing.TB) *model.Trees {
 	tb.Helper()
 	names := feature.ColumnNames(feature.Sequence, nil)
@@ -90,7 +90,7 @@ func newTrees(tb testing.TB, kind string, features []string, p model.Predictor) 
 	return m
 }
 
-// Labels do not reach a model: whatever they say, its guesses are the same.
+// Labels do not reach a model: predictions are the same whatever the labels.
 func TestTruthDoesNotReachTheModel(t *testing.T) {
 	m := trees(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -102,13 +102,13 @@ func TestTruthDoesNotReachTheModel(t *testing.T) {
 			r.Device, r.Class, r.Event, r.Role = rapid.String().Draw(t, "device"), rapid.String().Draw(t, "class"), rapid.Int64().Draw(t, "event"), "x"
 			s2.Step(&r.Observation, p2)
 			if !cmp.Equal(p1, p2) {
-				t.Fatal("a label changed a guess")
+				t.Fatal("a label changed a prediction")
 			}
 		}
 	})
 }
 
-// A hand-made example, with figures worked out by hand.
+// A small example with figures computed by hand.
 func TestScore(t *testing.T) {
 	m := &dataset.Manifest{Path: "napt", StartNs: 0, WarmUpNs: 100}
 	s := score.NewScorer(&model.Meta{Kind: "forest", ClassMode: model.ClassPaper, Classes: []string{"a", "b", "c"}, Window: 4, Majority: "a", Lengths: map[string]int{"1 95": 1}})
@@ -119,7 +119,7 @@ func TestScore(t *testing.T) {
 		}, guess, score.NoProbability)
 	}
 	add(50, "x", "a", "a", "data", 95)             // start-up
-	add(150, "gateway", "gateway", "a", "data", 1) // not a device's
+	add(150, "gateway", "gateway", "a", "data", 1) // not from a device
 	for range 3 {
 		add(200, "x", "a", "a", "data", 95)
 	}
@@ -141,24 +141,24 @@ func TestScore(t *testing.T) {
 	near("macro-F1", r.MacroF1, (.75+.5)/2)
 	near("majority", r.Baseline.Majority.Accuracy, 4./6)
 	near("majority macro-F1", r.Baseline.Majority.MacroF1, (2*4./6/(1+4./6)+0)/2)
-	near("length look-up", r.Baseline.LengthLookup.Accuracy, 2./6) // 95 is b: right for one b; 60 is unknown: a
+	near("packet-length baseline", r.Baseline.LengthLookup.Accuracy, 2./6) // 95 maps to b, correct for one b; 60 is not in the table: a
 	near("acks", r.ByRole["ack"].Accuracy, 0)
 	near("data", r.ByRole["data"].Accuracy, 1)
-	// Windows of four packets: {start-up, gateway, a a} and {a b b b}: truth {a} and {a b}; guesses {a} and {a b}.
+	// Windows of four packets: {start-up, gateway, a a} and {a b b b}: truth {a} and {a b}; predictions {a} and {a b}.
 	p := r.Presence
 	if p.Windows != 2 {
 		t.Fatalf("%+v", p)
 	}
 	near("Hamming loss", p.HammingLoss, 0)
-	near("nobody", p.BaselineAbsent, 3./6)
-	near("the best constant set", p.BaselineConstant, 1./6)
-	near("classes a window", p.ClassesPerWindow, 1.5)
+	near("all-absent baseline", p.BaselineAbsent, 3./6)
+	near("best constant set", p.BaselineConstant, 1./6)
+	near("classes per window", p.ClassesPerWindow, 1.5)
 	if r.Confusion.Counts[0][1] != 1 || r.Confusion.Counts[1][0] != 1 || !r.PerClass[0].TooFew {
 		t.Errorf("%+v", r)
 	}
 }
 
-// Scores agree with slow definitions, whatever the guesses.
+// Scores agree with their definitions computed the slow way.
 func TestScoreProperty(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		names := []string{"a", "b", "c", "d"}
@@ -203,7 +203,7 @@ func TestScoreProperty(t *testing.T) {
 	})
 }
 
-func TestSeenHomesAreRefused(t *testing.T) {
+func TestTrainingHomesAreRejected(t *testing.T) {
 	m := trees(t)
 	d := &dataset.Dataset{Manifest: dataset.Manifest{ScenarioDigest: "d", Seed: 1, Homes: []dataset.HomeInfo{{Home: 0}}}}
 	if err := score.CheckUnseen(m.Meta(), d); !errors.Is(err, score.ErrSeen) {
@@ -223,7 +223,7 @@ func TestLabellingAllocatesNothing(t *testing.T) {
 			o.TsNs += 1e6
 			s.Step(&o, probs)
 		}); n > 0 {
-			t.Errorf("%s: %.1f allocations a packet", m.Meta().Kind, n)
+			t.Errorf("%s: %.1f allocations per packet", m.Meta().Kind, n)
 		}
 	}
 }

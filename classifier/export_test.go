@@ -22,7 +22,7 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// onnxRuntime returns the environment in which node finds onnxruntime-node, which npm has installed globally.
+// onnxRuntime returns the environment in which node finds a globally installed onnxruntime-node.
 func onnxRuntime(t *testing.T) []string {
 	t.Helper()
 	need := func(what string, err error) {
@@ -45,7 +45,7 @@ func onnxRuntime(t *testing.T) []string {
 	return append(os.Environ(), "NODE_PATH="+modules)
 }
 
-// runONNX exports a model, and gives what ONNX Runtime says of rows of its inputs.
+// runONNX exports a model and returns the labels and probabilities that ONNX Runtime computes for rows of its inputs.
 func runONNX(t *testing.T, env []string, m model.Model, x []float32) (labels []string, probs []float32) {
 	t.Helper()
 	dir := t.TempDir()
@@ -68,11 +68,11 @@ func runONNX(t *testing.T, env []string, m model.Model, x []float32) (labels []s
 	cmd.Env = env
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	said, err := cmd.Output()
+	stdout, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr.String())
 	}
-	if err := json.Unmarshal(said, &labels); err != nil || len(labels) != n {
+	if err := json.Unmarshal(stdout, &labels); err != nil || len(labels) != n {
 		t.Fatalf("%v: %d labels", err, len(labels))
 	}
 	got, err := os.ReadFile(out)
@@ -82,29 +82,29 @@ func runONNX(t *testing.T, env []string, m model.Model, x []float32) (labels []s
 	return labels, neural.ReadFloats(got)
 }
 
-// agree fails unless ONNX Runtime says what we say: probabilities to 1e-5, the same label where it is not a tie.
+// agree fails unless ONNX Runtime's results are ours: probabilities within 1e-5, the same label except in a tie.
 func agree(t *testing.T, m model.Model, labels []string, got, want []float32) {
 	t.Helper()
 	seen := make(map[string]bool)
 	classes := m.Classes()
-	far := 0.0
+	worst := 0.0
 	for i, label := range labels {
 		seen[label] = true
 		probs := want[i*len(classes) : (i+1)*len(classes)]
 		best := stat.Argmax(probs)
 		for c, p := range probs {
-			far = max(far, math.Abs(float64(got[i*len(classes)+c]-p)))
+			worst = max(worst, math.Abs(float64(got[i*len(classes)+c]-p)))
 			if classes[c] == label && p < probs[best]-1e-5 {
-				t.Fatalf("row %d is called %s; %v", i, label, probs)
+				t.Fatalf("row %d is labelled %s; probabilities %v", i, label, probs)
 			}
 		}
 	}
-	t.Logf("probabilities differ by %.1e at most", far)
-	if !(far <= 1e-5) {
-		t.Errorf("probabilities differ by %v", far)
+	t.Logf("probabilities differ by %.1e at most", worst)
+	if !(worst <= 1e-5) {
+		t.Errorf("probabilities differ by %v", worst)
 	}
 	if len(seen) < 2 {
-		t.Errorf("all rows are called %v: the test shows nothing", labels[0])
+		t.Errorf("all rows are labelled %v: the test proves nothing", labels[0])
 	}
 }
 
@@ -130,7 +130,7 @@ func TestExportedTreesAgreeWithONNXRuntime(t *testing.T) {
 	}
 }
 
-// plain gives a packet's row of a neural model's InputNames, from what history gives.
+// plain returns a packet's row of a neural model's InputNames, computed back from the history's values.
 func plain(h *neural.History, o *dataset.Observation, x []float32) []float32 {
 	h.Step(o, x)
 	row := append([]float32{float32(o.RemotePort)}, x[:neural.PaperNumbers]...)
@@ -160,12 +160,12 @@ func TestExportedNetsAgreeWithONNXRuntime(t *testing.T) {
 			if err := o.Defaults(); err != nil {
 				t.Fatal(err)
 			}
-			learn := talks(8, 1500, c.inputs, false)
-			learn.Meta.Kind = c.kind
+			train := exchangeCorpus(8, 1500, c.inputs, false)
+			train.Meta.Kind = c.kind
 			if c.inputs == neural.InputsRich {
-				learn.Meta.Features = append(feature.Names(), neural.RichNames()...)
+				train.Meta.Features = append(feature.Names(), neural.RichNames()...)
 			}
-			m, err := neural.Teach(t.Context(), learn, o, c.inputs)
+			m, err := neural.Train(t.Context(), train, o, c.inputs)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -174,11 +174,11 @@ func TestExportedNetsAgreeWithONNXRuntime(t *testing.T) {
 			s, probs := m.Stream(), make([]float32, len(m.Classes()))
 			r := rand.New(rand.NewPCG(8, 8))
 			fed := 0
-			talk(99, c.packets, func(o *dataset.Observation, _ int16) {
+			exchanges(99, c.packets, func(o *dataset.Observation, _ int16) {
 				if fed++; fed > c.packets {
 					return
 				}
-				if r.IntN(4) == 0 { // what it has not learned, too
+				if r.IntN(4) == 0 { // values that were not in training
 					o.RemotePort, o.Length, o.IPProto = uint16(r.IntN(65536)), int32(r.IntN(3000)), uint8(r.IntN(2)*6)
 				}
 				x = append(x, plain(h, o, make([]float32, h.Numbers()))...)
@@ -195,7 +195,7 @@ func TestExportedNetsAgreeWithONNXRuntime(t *testing.T) {
 	}
 }
 
-func TestExportRefusesWhatItCannot(t *testing.T) {
+func TestExportRejectsUnsupportedModels(t *testing.T) {
 	m := trees(t)
 	m.Meta().Classes = m.Meta().Classes[:1]
 	if err := onnx.Export(&bytes.Buffer{}, m); !errors.Is(err, onnx.ErrNoONNX) {

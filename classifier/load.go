@@ -1,10 +1,10 @@
-// Package classifier is the adversary on the WAN: it labels each packet with the device that it came from, and is scored against the
-// truth. This package loads a model of any kind; its subpackages train (train, tree, neural), describe (model, card), score (score,
-// evaluate) and export (onnx) models.
+// Package classifier is the adversary on the WAN: it labels each packet with the device that it came from, and its labels are scored
+// against the ground truth. This package loads a model of any kind; its subpackages train (train, tree, neural), describe (model, card),
+// score (score, evaluate) and export (onnx) models.
 //
-// Models see dataset.Observation and nothing else; only training and scoring read labels. Everything is deterministic for a seed,
-// whatever the number of workers. Models are read-only after training and may be shared; a Stream is for one goroutine. Not modelled:
-// an adversary who probes, or who sees several vantage points.
+// A model's only input is dataset.Observation; only training and scoring read labels. Results depend on the seed alone, not on the
+// number of workers. Models are read-only after training and may be shared; a Stream is for one goroutine. Not modelled: active
+// probing, and several vantage points.
 package classifier
 
 import (
@@ -34,7 +34,7 @@ func LoadFile(path string) (model.Model, error) {
 	return m, nil
 }
 
-// Load reads a model. Whatever the bytes are, it returns a model that works or an error.
+// Load reads a model. For any input it returns a working model or an error.
 func Load(b []byte) (model.Model, error) {
 	rest, ok := bytes.CutPrefix(b, []byte(model.ModelMagic))
 	if !ok {
@@ -43,15 +43,15 @@ func Load(b []byte) (model.Model, error) {
 	switch {
 	case ok:
 	case bytes.HasPrefix(b, []byte(model.AnyMagic)):
-		return nil, fmt.Errorf("%w that this version reads: versions 1 and 2 are read", tree.ErrNotModel)
+		return nil, fmt.Errorf("%w that this build supports: it reads versions 1 and 2", tree.ErrNotModel)
 	default:
-		return nil, fmt.Errorf("%w: it does not begin as one", tree.ErrNotModel)
+		return nil, fmt.Errorf("%w: the magic number is missing", tree.ErrNotModel)
 	}
 	if len(b) < len(model.ModelMagic)+sha256.Size+16 {
-		return nil, fmt.Errorf("%w: cut short", tree.ErrNotModel)
+		return nil, fmt.Errorf("%w: truncated", tree.ErrNotModel)
 	}
 	if sum := sha256.Sum256(b[:len(b)-sha256.Size]); !bytes.Equal(sum[:], b[len(b)-sha256.Size:]) {
-		return nil, fmt.Errorf("%w: damaged, its checksum differs", tree.ErrNotModel)
+		return nil, fmt.Errorf("%w: checksum mismatch", tree.ErrNotModel)
 	}
 	return parseModel(rest[:len(rest)-sha256.Size])
 }
@@ -59,11 +59,11 @@ func Load(b []byte) (model.Model, error) {
 func parseModel(b []byte) (model.Model, error) {
 	part := func(limit uint64) ([]byte, error) {
 		if len(b) < 8 {
-			return nil, fmt.Errorf("%w: cut short", tree.ErrNotModel)
+			return nil, fmt.Errorf("%w: truncated", tree.ErrNotModel)
 		}
 		n := binary.LittleEndian.Uint64(b)
 		if n > limit || n > uint64(len(b)-8) {
-			return nil, fmt.Errorf("%w: a part of %d bytes", tree.ErrNotModel, n)
+			return nil, fmt.Errorf("%w: invalid section length %d", tree.ErrNotModel, n)
 		}
 		p := b[8 : 8+n]
 		b = b[8+n:]
@@ -75,7 +75,7 @@ func parseModel(b []byte) (model.Model, error) {
 	}
 	var m model.Meta
 	if err := json.Unmarshal(meta, &m); err != nil {
-		return nil, fmt.Errorf("%w: its description: %w", tree.ErrNotModel, err)
+		return nil, fmt.Errorf("%w: metadata: %w", tree.ErrNotModel, err)
 	}
 	if err := m.Check(); err != nil {
 		return nil, tree.BadModel(err)
@@ -91,5 +91,5 @@ func parseModel(b []byte) (model.Model, error) {
 	if slices.Contains(model.NeuralKinds(), m.Kind) {
 		return neural.Load(m, body)
 	}
-	return nil, fmt.Errorf("%w that this version knows: kind %q", tree.ErrNotModel, m.Kind)
+	return nil, fmt.Errorf("%w that this build supports: kind %q", tree.ErrNotModel, m.Kind)
 }

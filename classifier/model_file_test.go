@@ -26,17 +26,17 @@ func saved(tb testing.TB, m model.Model) []byte {
 	return b.Bytes()
 }
 
-// eachModel is a small model of each kind.
+// eachModel returns a small model of each kind.
 func eachModel(tb testing.TB, packets int) []model.Model {
 	tb.Helper()
 	out := []model.Model{trees(tb), boosted(tb)}
 	for _, kind := range model.NeuralKinds() {
-		out = append(out, mustTeach(tb, talks(3, packets, inputsOf(kind), false), neuralOptions(kind, 1)))
+		out = append(out, mustTrain(tb, exchangeCorpus(3, packets, inputsOf(kind), false), neuralOptions(kind, 1)))
 	}
 	return out
 }
 
-// A file gives the model that made it; what is cut or changed is refused, and past the checksum it is refused or works.
+// A saved model loads unchanged; truncated or modified files are rejected. A change behind the checksum gives an error or a working model.
 func TestModelRoundTrip(t *testing.T) {
 	for _, m := range eachModel(t, 700) {
 		kind, b := m.Meta().Kind, saved(t, m)
@@ -49,10 +49,10 @@ func TestModelRoundTrip(t *testing.T) {
 		}
 		s1, s2 := m.Stream(), got.Stream()
 		p1, p2 := make([]float32, 3), make([]float32, 3)
-		talk(7, 500, func(o *dataset.Observation, _ int16) {
+		exchanges(7, 500, func(o *dataset.Observation, _ int16) {
 			f1, r1 := s1.Step(o, p1)
 			if f2, r2 := s2.Step(o, p2); f1 != f2 || r1 != r2 || !slices.Equal(p1, p2) {
-				t.Fatalf("%s, frame %d: the loaded model says something else", kind, o.Frame)
+				t.Fatalf("%s, frame %d: the loaded model gives other probabilities", kind, o.Frame)
 			}
 		})
 		for _, cut := range []int{0, 5, 30, len(b) / 2, len(b) - 1} {
@@ -67,7 +67,7 @@ func TestModelRoundTrip(t *testing.T) {
 				t.Fatalf("%s, a flipped bit at %d: %v", kind, at, err)
 			}
 		}
-		inner := b[len(model.ModelMagic) : len(b)-32] // past the checksum
+		inner := b[len(model.ModelMagic) : len(b)-32] // without the checksum
 		for at := 0; at < len(inner); at += 61 {
 			bad := bytes.Clone(inner)
 			bad[at] ^= 0x44
@@ -80,7 +80,7 @@ func TestModelRoundTrip(t *testing.T) {
 	}
 }
 
-// FuzzParseModel goes past the checksum: whatever the bytes, parsing gives a model that works or an error.
+// FuzzParseModel parses without the checksum: any input gives a working model or an error.
 func FuzzParseModel(f *testing.F) {
 	f.Add([]byte{})
 	for _, m := range eachModel(f, 200) {
@@ -101,7 +101,7 @@ func FuzzParseModel(f *testing.F) {
 		l = model.NewLabeller(m, func(o dataset.Observation, class string, p float32) error {
 			answers++
 			if n := l.Novelty(); p != p || n != n || slices.ContainsFunc(l.Probs(), func(p float32) bool { return p != p }) {
-				t.Fatalf("%v of %v, novelty %v: no numbers", p, l.Probs(), n)
+				t.Fatalf("%v of %v, novelty %v: not numbers", p, l.Probs(), n)
 			}
 			r.Add(class, &o)
 			r.Tell(m.Meta().Activities, m.Meta().Classes, class)
@@ -119,7 +119,7 @@ func FuzzParseModel(f *testing.F) {
 	})
 }
 
-// anyUnknown is a detector that loads.
+// anyUnknown returns a valid detector of unknown devices.
 func anyUnknown(tb testing.TB, classes int) *novelty.Unknown {
 	tb.Helper()
 	r := rand.New(rand.NewPCG(6, 6))
@@ -141,13 +141,13 @@ func anyUnknown(tb testing.TB, classes int) *novelty.Unknown {
 	return u
 }
 
-// anyActivities tells activities, and loads.
+// anyActivities returns a valid activity classifier.
 func anyActivities(tb testing.TB, classes int) *activity.Activities {
 	tb.Helper()
-	x, y := make([]float32, 100*activity.NumActing), make([]uint8, 100)
+	x, y := make([]float32, 100*activity.NumFeatures), make([]uint8, 100)
 	for i := range y {
 		y[i] = uint8(i % 2)
-		x[i*activity.NumActing+1] = float32(i % 2)
+		x[i*activity.NumFeatures+1] = float32(i % 2)
 	}
 	a := &activity.Activities{Names: []string{activity.Idle, "motion"}, Common: make([]int, classes), Trees: boostedOf(tb, x, y, 2, 1).Marshal()}
 	if err := a.Load(classes); err != nil {
@@ -156,8 +156,8 @@ func anyActivities(tb testing.TB, classes int) *activity.Activities {
 	return a
 }
 
-// Trees that would answer with no number, or with one that becomes none in a sum, are refused.
-func TestTreesThatAreNoNumbersAreRefused(t *testing.T) {
+// Trees with NaN, infinite or overflowing values are rejected.
+func TestNonFiniteTreesAreRejected(t *testing.T) {
 	leaf := func(v, cut float32) []tree.Tree {
 		return []tree.Tree{{Nodes: []tree.Node{{Feature: 0, Cut: cut, Left: 1}, {Feature: -1}, {Feature: -1, Left: 1}}, Values: []float32{0.5, v}}}
 	}

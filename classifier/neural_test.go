@@ -18,9 +18,9 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// talk is a home of three devices that send packets of like lengths: "a" answers at once with as many bytes, "b" after half a
-// second, and "c" talks alone. One packet tells nothing; what came before, and when, tells all.
-func talk(home uint64, n int, yield func(o *dataset.Observation, class int16)) {
+// exchanges generates a home of three devices whose packets have the same lengths: "a" gets a response of the same length at once, "b" after
+// 0.5 s, "c" none. A single packet carries no information; the preceding packets and their times do.
+func exchanges(home uint64, n int, yield func(o *dataset.Observation, class int16)) {
 	r := rand.New(rand.NewPCG(home, 5))
 	at, frame := int64(1e9), int64(0)
 	send := func(dir int8, length int32, class int16) {
@@ -45,14 +45,14 @@ func talk(home uint64, n int, yield func(o *dataset.Observation, class int16)) {
 	}
 }
 
-// talks is a corpus of such homes. Labels are permuted if asked for.
-func talks(homes, n int, inputs string, permute bool) *neural.Corpus {
+// exchangeCorpus returns a corpus of such homes, with permuted labels if permute is set.
+func exchangeCorpus(homes, n int, inputs string, permute bool) *neural.Corpus {
 	h := neural.NewHistory(inputs)
 	c := &neural.Corpus{Numbers: h.Numbers(), Meta: model.Meta{Kind: model.KindTCN, ClassMode: model.ClassPaper, Features: feature.Names(), Classes: []string{"a", "b", "c"}, Majority: "a", Lengths: map[string]int{}}}
 	for k := range homes {
 		h.Reset()
 		var home neural.CorpusHome
-		talk(uint64(k), n, func(o *dataset.Observation, class int16) {
+		exchanges(uint64(k), n, func(o *dataset.Observation, class int16) {
 			at := len(home.X)
 			home.X = append(home.X, make([]float32, c.Numbers)...)
 			h.Step(o, home.X[at:])
@@ -73,7 +73,7 @@ func neuralOptions(kind string, epochs int) *neural.Options {
 	}
 }
 
-func taught(ctx context.Context, tb testing.TB, c *neural.Corpus, o *neural.Options) (*neural.Model, error) {
+func trained(ctx context.Context, tb testing.TB, c *neural.Corpus, o *neural.Options) (*neural.Model, error) {
 	tb.Helper()
 	if err := o.Defaults(); err != nil {
 		tb.Fatal(err)
@@ -83,12 +83,12 @@ func taught(ctx context.Context, tb testing.TB, c *neural.Corpus, o *neural.Opti
 	if o.Kind == model.KindTCN {
 		inputs = neural.InputsRich
 	}
-	return neural.Teach(ctx, c, o, inputs)
+	return neural.Train(ctx, c, o, inputs)
 }
 
-func mustTeach(tb testing.TB, c *neural.Corpus, o *neural.Options) *neural.Model {
+func mustTrain(tb testing.TB, c *neural.Corpus, o *neural.Options) *neural.Model {
 	tb.Helper()
-	m, err := taught(tb.Context(), tb, c, o)
+	m, err := trained(tb.Context(), tb, c, o)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -102,8 +102,8 @@ func inputsOf(kind string) string {
 	return neural.InputsPaper
 }
 
-// rightOn streams an unseen home through a model.
-func rightOn(tb testing.TB, m model.Model, home uint64, n int) float64 {
+// accuracyOn streams a test home through a model and returns its accuracy.
+func accuracyOn(tb testing.TB, m model.Model, home uint64, n int) float64 {
 	tb.Helper()
 	right, count, last := 0, 0, int64(0)
 	l := model.NewLabeller(m, func(truth int16, class string, _ float32) error {
@@ -115,7 +115,7 @@ func rightOn(tb testing.TB, m model.Model, home uint64, n int) float64 {
 		return nil
 	})
 	fed := 0
-	talk(home, n, func(o *dataset.Observation, class int16) {
+	exchanges(home, n, func(o *dataset.Observation, class int16) {
 		fed++
 		if err := l.Step(o, class); err != nil {
 			tb.Fatal(err)
@@ -130,38 +130,39 @@ func rightOn(tb testing.TB, m model.Model, home uint64, n int) float64 {
 	return float64(right) / float64(count)
 }
 
-// Who looks back tells the answers apart, 2 packets in 5, and of the questions a third; who looks ahead tells these, too.
-func TestNeuralModelsLearnWhatCameBefore(t *testing.T) {
+// Models that look back can classify the responses, 2 packets in 5, and a third of the requests by chance; models that look ahead can
+// classify the requests, too.
+func TestNeuralModelsLearnFromTheSequence(t *testing.T) {
 	for kind, want := range map[string][2]float64{model.KindLSTM: {0.56, 0.64}, model.KindBiLSTM: {0.95, 1}, model.KindTCN: {0.95, 1}} {
 		epochs := 6
 		if kind == model.KindTCN {
 			epochs = 12
 		}
-		m := mustTeach(t, talks(12, 2000, inputsOf(kind), false), neuralOptions(kind, epochs))
-		if got := rightOn(t, m, 99, 3000); got < want[0] || got > want[1] {
-			t.Errorf("%s is right on %.3f of an unseen home, not in %v", kind, got, want)
+		m := mustTrain(t, exchangeCorpus(12, 2000, inputsOf(kind), false), neuralOptions(kind, epochs))
+		if got := accuracyOn(t, m, 99, 3000); got < want[0] || got > want[1] {
+			t.Errorf("%s: accuracy %.3f on a test home, want one in %v", kind, got, want)
 		}
 	}
 }
 
 func TestNeuralModelOfPermutedLabelsIsAtChance(t *testing.T) {
-	m := mustTeach(t, talks(8, 1500, neural.InputsRich, true), neuralOptions(model.KindTCN, 4))
-	if got := rightOn(t, m, 99, 3000); got > 0.48 { // the commonest class has 2 in 5
-		t.Errorf("learned %.3f from permuted labels", got)
+	m := mustTrain(t, exchangeCorpus(8, 1500, neural.InputsRich, true), neuralOptions(model.KindTCN, 4))
+	if got := accuracyOn(t, m, 99, 3000); got > 0.48 { // the most common class has 2 in 5
+		t.Errorf("accuracy %.3f after training on permuted labels", got)
 	}
 }
 
 func TestNeuralTrainingIsDeterministicAndResumes(t *testing.T) {
 	for _, kind := range model.NeuralKinds() {
-		c := talks(5, 1200, inputsOf(kind), false)
+		c := exchangeCorpus(5, 1200, inputsOf(kind), false)
 		o := neuralOptions(kind, 4)
 		o.Dropout = 0.2
-		want := saved(t, mustTeach(t, c, o))
+		want := saved(t, mustTrain(t, c, o))
 		o.Workers = 1
-		if !bytes.Equal(want, saved(t, mustTeach(t, c, o))) {
-			t.Errorf("%s: one worker learns something else than two", kind)
+		if !bytes.Equal(want, saved(t, mustTrain(t, c, o))) {
+			t.Errorf("%s: models trained with one worker and with two differ", kind)
 		}
-		// stopped after two epochs, and again
+		// Stopped after two epochs, then resumed.
 		file := filepath.Join(t.TempDir(), "checkpoint")
 		ctx, cancel := context.WithCancel(t.Context())
 		stopped := *o
@@ -171,20 +172,20 @@ func TestNeuralTrainingIsDeterministicAndResumes(t *testing.T) {
 				cancel()
 			}
 		}
-		if _, err := taught(ctx, t, c, &stopped); !errors.Is(err, context.Canceled) {
+		if _, err := trained(ctx, t, c, &stopped); !errors.Is(err, context.Canceled) {
 			t.Fatalf("%s: stopped with %v", kind, err)
 		}
 		stopped.Progress = func(p neural.Progress) {
 			if p.Epoch < 3 || !p.Resumed {
-				t.Errorf("%s: epoch %d is learned again", kind, p.Epoch)
+				t.Errorf("%s: epoch %d is trained again after a resume", kind, p.Epoch)
 			}
 		}
-		if !bytes.Equal(want, saved(t, mustTeach(t, c, &stopped))) {
-			t.Errorf("%s: a resumed training learns something else", kind)
+		if !bytes.Equal(want, saved(t, mustTrain(t, c, &stopped))) {
+			t.Errorf("%s: a resumed training gives another model", kind)
 		}
 		other := stopped
 		other.Seed++
-		if _, err := taught(t.Context(), t, c, &other); !errors.Is(err, neural.ErrCheckpoint) {
+		if _, err := trained(t.Context(), t, c, &other); !errors.Is(err, neural.ErrCheckpoint) {
 			t.Errorf("%s: another training's checkpoint gives %v", kind, err)
 		}
 		b, err := os.ReadFile(file)
@@ -195,20 +196,20 @@ func TestNeuralTrainingIsDeterministicAndResumes(t *testing.T) {
 			if err := os.WriteFile(file, bad, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := taught(t.Context(), t, c, &stopped); !errors.Is(err, neural.ErrCheckpoint) {
+			if _, err := trained(t.Context(), t, c, &stopped); !errors.Is(err, neural.ErrCheckpoint) {
 				t.Errorf("%s: a damaged checkpoint gives %v", kind, err)
 			}
 		}
 	}
 }
 
-// A quick LSTM gives the labels of the exact one but for one packet in a thousand at most, and probabilities within a hundredth.
-func TestQuickModelLabelsAlike(t *testing.T) {
-	m := mustTeach(t, talks(4, 1500, neural.InputsPaper, false), neuralOptions(model.KindLSTM, 3))
+// A quick LSTM gives the exact one's labels for all but one packet in 1000 at most, and probabilities within 0.01.
+func TestQuickModelAgreesWithTheExactOne(t *testing.T) {
+	m := mustTrain(t, exchangeCorpus(4, 1500, neural.InputsPaper, false), neuralOptions(model.KindLSTM, 3))
 	exact, quick := m.Stream(), neural.Quick(m).Stream()
 	a, b := make([]float32, 3), make([]float32, 3)
-	n, other, far := 0, 0, 0.0
-	talk(99, 4000, func(o *dataset.Observation, _ int16) {
+	n, other, worst := 0, 0, 0.0
+	exchanges(99, 4000, func(o *dataset.Observation, _ int16) {
 		exact.Step(o, a)
 		quick.Step(o, b)
 		n++
@@ -216,15 +217,15 @@ func TestQuickModelLabelsAlike(t *testing.T) {
 			other++
 		}
 		for i := range a {
-			far = max(far, math.Abs(float64(a[i]-b[i])))
+			worst = max(worst, math.Abs(float64(a[i]-b[i])))
 		}
 	})
-	if other*1000 > n || far > 0.01 || far == 0 {
-		t.Errorf("of %d packets %d have other labels; probabilities are up to %v off", n, other, far)
+	if other*1000 > n || worst > 0.01 || worst == 0 {
+		t.Errorf("%d of %d packets have other labels; probabilities differ by up to %v", other, n, worst)
 	}
 	for _, kind := range []string{model.KindBiLSTM, model.KindTCN} {
-		if m := mustTeach(t, talks(2, 300, inputsOf(kind), false), neuralOptions(kind, 1)); neural.Quick(m) != model.Model(m) {
-			t.Errorf("%s has no quick form", kind)
+		if m := mustTrain(t, exchangeCorpus(2, 300, inputsOf(kind), false), neuralOptions(kind, 1)); neural.Quick(m) != model.Model(m) {
+			t.Errorf("%s: Quick returned another model; it has no quick form", kind)
 		}
 	}
 }
@@ -233,7 +234,7 @@ func TestNeuralStreamsAllocateNothing(t *testing.T) {
 	kinds := model.NeuralKinds()
 	for i := range len(kinds) + 1 {
 		kind := kinds[i%len(kinds)]
-		var m model.Model = mustTeach(t, talks(2, 300, inputsOf(kind), false), neuralOptions(kind, 1))
+		var m model.Model = mustTrain(t, exchangeCorpus(2, 300, inputsOf(kind), false), neuralOptions(kind, 1))
 		if i == len(kinds) {
 			m = neural.Quick(m) // the first is the LSTM
 		}
@@ -249,7 +250,7 @@ func TestNeuralStreamsAllocateNothing(t *testing.T) {
 			step()
 		}
 		if n := testing.AllocsPerRun(300, step); n != 0 && !raceDetector {
-			t.Errorf("%s allocates %v times a packet", kind, n)
+			t.Errorf("%s: %v allocations per packet", kind, n)
 		}
 	}
 }
@@ -259,7 +260,7 @@ func BenchmarkLabelNeural(b *testing.B) {
 		b.Run(kind, func(b *testing.B) {
 			o := neuralOptions(kind, 1)
 			o.Units, o.Layers = 64, 2
-			s := mustTeach(b, talks(2, 300, inputsOf(kind), false), o).Stream()
+			s := mustTrain(b, exchangeCorpus(2, 300, inputsOf(kind), false), o).Stream()
 			probs := make([]float32, 3)
 			ob := dataset.Observation{Dir: 1, Length: 120, IPProto: 17, RemotePort: 51820, RemoteAddr: "198.18.0.1"}
 			b.ReportAllocs()

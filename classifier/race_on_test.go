@@ -2,5 +2,5 @@
 
 package classifier
 
-// raceDetector: sync.Pool then drops a quarter of what is put into it, on purpose.
+// raceDetector: with it, sync.Pool deliberately drops a quarter of the items put into it.
 const raceDetector = true

@@ -21,8 +21,8 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// wary is a model of a village, without its hubs, that may call known packets unknown 1 time in 20; and what judges it.
-func wary(t *testing.T, kind string, workers int) (model.Model, evaluate.Fold) {
+// withoutHubs trains a model on a village without its hubs, with a false-unknown rate of 0.05, and returns it with the fold it is tested on.
+func withoutHubs(t *testing.T, kind string, workers int) (model.Model, evaluate.Fold) {
 	t.Helper()
 	folds, err := evaluate.SplitSets([]*dataset.Dataset{classifiertest.Village(t, "napt", "virtual", 9)}, evaluate.SplitDevice, model.ClassPaper, 1)
 	if err != nil {
@@ -32,7 +32,7 @@ func wary(t *testing.T, kind string, workers int) (model.Model, evaluate.Fold) {
 		if f.LeftOut != "hub" {
 			continue
 		}
-		m, err := train.Train(t.Context(), f.Learn, train.Options{
+		m, err := train.Train(t.Context(), f.Train, train.Options{
 			Kind: kind, Seed: 1, Window: 50, Unknown: 0.05, Forest: tree.ForestOptions{Trees: 10, Workers: workers},
 			Neural: neural.Options{Units: 16, Layers: 1, Epochs: 4, Rate: 1e-2, Dropout: -1, Workers: workers},
 		})
@@ -40,7 +40,7 @@ func wary(t *testing.T, kind string, workers int) (model.Model, evaluate.Fold) {
 			t.Fatal(err)
 		}
 		if m.Meta().Unknown == nil {
-			t.Fatal("it does not tell what is unknown")
+			t.Fatal("the model has no detector of unknown devices")
 		}
 		return m, f
 	}
@@ -48,47 +48,47 @@ func wary(t *testing.T, kind string, workers int) (model.Model, evaluate.Fold) {
 	return nil, evaluate.Fold{}
 }
 
-// A device that was never learned is called unknown, and those that were are not, in homes that were never seen; a model from a file
-// says the same.
-func TestUnknownDeviceIsCalledSo(t *testing.T) {
+// In test homes, a device of an untrained class is labelled unknown and the others are not; a model loaded from a file gives the same
+// labels.
+func TestUnknownDeviceIsLabelledUnknown(t *testing.T) {
 	for _, kind := range []string{model.KindForest, model.KindLSTM} {
-		m, f := wary(t, kind, 2)
-		l, err := evaluate.Unlearned(m, f)
+		m, f := withoutHubs(t, kind, 2)
+		l, err := evaluate.ScoreLeftOut(m, f)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if u := l.Unknown; u.Share < 0.9 || u.AUC < 0.95 || u.FalseUnknown > 0.15 || u.ShareInterval == nil || u.AUCInterval == nil || len(u.Known) != 2 || l.Called[novelty.Label] < 500 {
 			t.Errorf("%s: %+v, %v", kind, u, l.Called)
 		}
-		if g := l.Unknown.Flows; g.New != 3 || g.AUC < 0.95 { // a far end for each device and home
+		if g := l.Unknown.Flows; g.New != 3 || g.AUC < 0.95 { // a remote endpoint per device and home
 			t.Errorf("%s: %+v", kind, g)
 		}
 		loaded, err := Load(saved(t, m))
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := evaluate.Unlearned(loaded, f)
+		again, err := evaluate.ScoreLeftOut(loaded, f)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if again.Called[novelty.Label] != l.Called[novelty.Label] || again.Unknown.AUC != l.Unknown.AUC {
-			t.Errorf("%s: the loaded model says something else: %+v", kind, again.Unknown)
+			t.Errorf("%s: the loaded model gives other labels: %+v", kind, again.Unknown)
 		}
-		var told bytes.Buffer
-		s, err := score.Evaluate(m, f.Judge, &told)
+		var predictions bytes.Buffer
+		s, err := score.Evaluate(m, f.Test, &predictions)
 		if err != nil {
 			t.Fatal(err)
 		}
-		path := filepath.Join(t.TempDir(), "told.csv")
-		if err := os.WriteFile(path, told.Bytes(), 0o600); err != nil {
+		path := filepath.Join(t.TempDir(), "predictions.csv")
+		if err := os.WriteFile(path, predictions.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		file, err := score.EvaluatePredictions(path, f.Judge[0], score.PredictionOptions{Window: 50})
+		file, err := score.EvaluatePredictions(path, f.Test[0], score.PredictionOptions{Window: 50})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if a, b := s.Trust, file.Trust; a.N != s.N-s.Unknown.N || a.N != b.N || math.Abs(a.Brier-b.Brier) > 1e-9 || math.Abs(a.CalibrationError-b.CalibrationError) > 1e-9 {
-			t.Errorf("%s: of %d packets, %d unknown, the probabilities are worth %+v, those of its file %+v", kind, s.N, s.Unknown.N, a, b)
+			t.Errorf("%s: %d packets, %d unknown: calibration %+v, from the predictions file %+v", kind, s.N, s.Unknown.N, a, b)
 		}
 		if !slices.Contains(s.Confusion.Labels, novelty.Label) || slices.Contains(s.Classes, novelty.Label) {
 			t.Errorf("%s: classes %v, labels %v", kind, s.Classes, s.Confusion.Labels)
@@ -97,17 +97,17 @@ func TestUnknownDeviceIsCalledSo(t *testing.T) {
 }
 
 func TestUnknownDoesNotDependOnWorkers(t *testing.T) {
-	a, _ := wary(t, model.KindForest, 1)
-	b, _ := wary(t, model.KindForest, 3)
+	a, _ := withoutHubs(t, model.KindForest, 1)
+	b, _ := withoutHubs(t, model.KindForest, 3)
 	if !bytes.Equal(saved(t, a), saved(t, b)) {
-		t.Error("three workers find something else than one")
+		t.Error("models trained with one worker and with three differ")
 	}
 }
 
-func TestUnknownThatIsDamagedIsRefused(t *testing.T) {
-	m, _ := wary(t, model.KindForest, 2)
+func TestInvalidUnknownDetectorIsRejected(t *testing.T) {
+	m, _ := withoutHubs(t, model.KindForest, 2)
 	u := m.Meta().Unknown
-	for name, spoil := range map[string]func(u *novelty.Unknown){
+	for name, corrupt := range map[string]func(u *novelty.Unknown){
 		"no thresholds": func(u *novelty.Unknown) { u.Thresholds = nil },
 		"levels":        func(u *novelty.Unknown) { u.Levels = u.Levels[:2] },
 		"keys":          func(u *novelty.Unknown) { u.Levels = []novelty.Signature{{Keys: []byte{1}}, {}, {}, {}, {}} },
@@ -115,7 +115,7 @@ func TestUnknownThatIsDamagedIsRefused(t *testing.T) {
 		"rate":          func(u *novelty.Unknown) { u.Rate = 2 },
 	} {
 		bad := *u
-		spoil(&bad)
+		corrupt(&bad)
 		m.Meta().Unknown = &bad
 		if _, err := Load(saved(t, m)); !errors.Is(err, tree.ErrNotModel) {
 			t.Errorf("%s: %v", name, err)
@@ -123,8 +123,8 @@ func TestUnknownThatIsDamagedIsRefused(t *testing.T) {
 	}
 }
 
-// What is called unknown is no class that could be there: losses are over the classes that can be.
-func TestUnknownIsNoClassThatCouldBePresent(t *testing.T) {
+// "unknown" is not a class that can be present: losses are over the trained classes.
+func TestUnknownIsNotAPresenceClass(t *testing.T) {
 	s := score.NewScorer(&model.Meta{Classes: []string{"a", "b"}, Majority: "a", Window: 2})
 	for home := range 2 {
 		for i, guess := range []string{"a", "b", novelty.Label, "b"} {
@@ -141,6 +141,6 @@ func TestUnknownIsNoClassThatCouldBePresent(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	if got.PerHome[0].HammingLoss != 0.25 || got.Intervals.HammingLoss != (stat.Interval{0.25, 0.25}) || got.Trust.N != 6 {
-		t.Errorf("%+v, %v, of %d guesses", got.PerHome[0], got.Intervals.HammingLoss, got.Trust.N)
+		t.Errorf("%+v, %v, of %d predictions", got.PerHome[0], got.Intervals.HammingLoss, got.Trust.N)
 	}
 }

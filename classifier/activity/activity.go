@@ -12,33 +12,33 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// Activities tells what a device does in a window of packets, from those of the window's packets that are called it: how many, how large,
-// which way, how fast. Boosted trees learn it from the homes that teach, where a device does what most of its packets in the window
-// belong to.
+// Activities infers a device's activity in a window from the window's packets that are labelled as the device's: their number, sizes,
+// directions and rate. Boosted trees are trained on the training homes, where a device's activity is the one that most of its packets
+// in the window belong to.
 type Activities struct {
 	Names  []string `json:"names"`
-	Common []int    `json:"common"` // of each class: what it does in most windows, idling too
+	Common []int    `json:"common"` // by class: its most common activity over windows, Idle included
 	Trees  []byte   `json:"trees"`
 
-	judge *tree.Boost
+	classifier *tree.Boost
 }
 
-// SetTrees gives the trees that tell the activities apart.
-func (m *Activities) SetTrees(b *tree.Boost) { m.judge, m.Trees = b, b.Marshal() }
+// SetTrees sets the trees that classify activities.
+func (m *Activities) SetTrees(b *tree.Boost) { m.classifier, m.Trees = b, b.Marshal() }
 
-// Idle is what a device does that only keeps its connections: heartbeats, reports, name look-ups.
+// Idle is the activity of a device that only maintains its connections: heartbeats, reports, name look-ups.
 const Idle = "idle"
 
-// Names lists what is told apart.
+// Names lists the activities that are distinguished.
 func Names() []string {
 	return []string{"browsing", "call", Idle, "motion", "streaming", "switching", "voice-command"}
 }
 
-// activityOf gives which of activityNames a packet's activity is.
+// activityOf returns the group of a packet's activity.
 func activityOf(l *dataset.Label) string { return Group(l.Activity) }
 
-// Group gives what an activity of a device's profile counts as, one of those that are told apart: ActivityIdle for what a device
-// does by itself, by a timer or at its start, and for what is not known.
+// Group maps an activity of a device's profile to one of Names: Idle for what a device does on its own (timers, start-up) and for names
+// that are not known.
 func Group(activity string) string {
 	switch activity {
 	case "voice-command", "tell-about", "ask":
@@ -59,12 +59,12 @@ func Group(activity string) string {
 
 // Sizes of what a window says of a device.
 const (
-	NumActing     = 12 // features of a device in a window
+	NumFeatures   = 12 // features of a device in a window
 	maxActivities = 16
 )
 
-// acting is one device's packets in a window.
-type acting struct {
+// traffic summarises one device's packets in a window.
+type traffic struct {
 	n, up, full, small  int
 	bytesUp, bytesDown  int64
 	longest             int32
@@ -72,21 +72,21 @@ type acting struct {
 	longestUp, largeGap int64
 }
 
-// Roll rolls one window's packets up by class. The zero value is ready; used by one goroutine.
+// Roll summarises one window's packets by class. The zero value is ready; it is for one goroutine.
 type Roll struct {
-	Of    map[string]*acting
+	Of    map[string]*traffic
 	Total int
 }
 
-// Add takes a packet of the window and what it is called.
+// Add adds a packet of the window with its label.
 func (r *Roll) Add(class string, o *dataset.Observation) {
 	if r.Of == nil {
-		r.Of = make(map[string]*acting)
+		r.Of = make(map[string]*traffic)
 	}
 	r.Total++
 	a := r.Of[class]
 	if a == nil {
-		a = &acting{fromNs: o.TsNs, toNs: o.TsNs}
+		a = &traffic{fromNs: o.TsNs, toNs: o.TsNs}
 		r.Of[class] = a
 	}
 	a.n++
@@ -110,8 +110,8 @@ func (r *Roll) Reset() {
 	r.Total = 0
 }
 
-// Features writes numActing.
-func (a *acting) Features(class, total int, x []float32) {
+// Features writes the features of a device in a window to x.
+func (a *traffic) Features(class, total int, x []float32) {
 	n := float32(a.n)
 	took := feature.Seconds(a.toNs - a.fromNs)
 	x[0], x[1], x[2], x[3] = float32(class), n, n/float32(total), float32(a.up)/n
@@ -120,9 +120,9 @@ func (a *acting) Features(class, total int, x []float32) {
 	x[10], x[11] = float32(a.longestUp), feature.Seconds(a.largeGap)
 }
 
-// Tell says what a class does in the window, and from when to when its packets are there (UTC epoch, ns). The activity is "" of a class
-// that is not there or was not learned, and of a model that does not tell.
-func (r *Roll) Tell(m *Activities, classes []string, class string) (activity string, fromNs, toNs int64) {
+// Infer returns a class's activity in the window and the times of its first and last packet (UTC epoch, ns). The activity is "" if the
+// class is absent or was not trained, or if m is nil.
+func (r *Roll) Infer(m *Activities, classes []string, class string) (activity string, fromNs, toNs int64) {
 	a := r.Of[class]
 	if a == nil {
 		return "", 0, 0
@@ -131,15 +131,15 @@ func (r *Roll) Tell(m *Activities, classes []string, class string) (activity str
 	if i < 0 || m == nil {
 		return "", a.fromNs, a.toNs
 	}
-	var x [NumActing]float32
+	var x [NumFeatures]float32
 	var p [maxActivities]float32
 	probs := p[:len(m.Names)]
 	a.Features(i, r.Total, x[:])
-	m.judge.Predict(x[:], probs)
+	m.classifier.Predict(x[:], probs)
 	return m.Names[stat.Argmax(probs)], a.fromNs, a.toNs
 }
 
-// Load makes what came from a file ready.
+// Load validates and prepares an Activities that was read from a file.
 func (m *Activities) Load(classes int) error {
 	if len(m.Names) == 0 || len(m.Names) > maxActivities || len(m.Common) != classes {
 		return fmt.Errorf("%d activities, of %d classes", len(m.Names), len(m.Common))
@@ -150,6 +150,6 @@ func (m *Activities) Load(classes int) error {
 		}
 	}
 	var err error
-	m.judge, err = tree.UnmarshalBoost(m.Trees, NumActing, len(m.Names))
+	m.classifier, err = tree.UnmarshalBoost(m.Trees, NumFeatures, len(m.Names))
 	return err
 }

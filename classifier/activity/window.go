@@ -2,30 +2,30 @@ package activity
 
 import "glasshouse/testbed/dataset"
 
-// TruthWindow is a window's packets with what they belong to.
+// TruthWindow is a window's packets with their true activities.
 type TruthWindow struct {
-	Roll Roll
-	Acts map[string]map[string]int // by class: packets of each activity
+	Roll   Roll
+	Counts map[string]map[string]int // by class: packets of each activity
 }
 
-// Truth adds a packet of a class with its label.
+// Truth adds a packet's label.
 func (w *TruthWindow) Truth(class string, l *dataset.Label) {
-	if w.Acts == nil {
-		w.Acts = make(map[string]map[string]int)
+	if w.Counts == nil {
+		w.Counts = make(map[string]map[string]int)
 	}
-	a := w.Acts[class]
+	a := w.Counts[class]
 	if a == nil {
 		a = make(map[string]int)
-		w.Acts[class] = a
+		w.Counts[class] = a
 	}
 	a[activityOf(l)]++
 }
 
-// Does is what a class does: what most of its packets belong to.
+// Does returns a class's activity: the one that most of its packets belong to.
 func (w *TruthWindow) Does(class string) string {
 	best := ""
 	for _, name := range Names() {
-		if n := w.Acts[class][name]; n > 0 && (best == "" || n > w.Acts[class][best]) {
+		if n := w.Counts[class][name]; n > 0 && (best == "" || n > w.Counts[class][best]) {
 			best = name
 		}
 	}
@@ -35,5 +35,5 @@ func (w *TruthWindow) Does(class string) string {
 // Reset empties the window for the next one.
 func (w *TruthWindow) Reset() {
 	w.Roll.Reset()
-	clear(w.Acts)
+	clear(w.Counts)
 }

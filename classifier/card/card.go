@@ -1,4 +1,4 @@
-// Package card writes a model's card: what it is, what it was trained on, what its inputs mean and how well calibrated it is.
+// Package card writes model cards: kind, training data, meaning of the inputs, calibration and limits.
 package card
 
 import (
@@ -13,7 +13,7 @@ import (
 	"glasshouse/classifier/onnx"
 )
 
-// Card says what a model is, for those who are handed it.
+// Card describes a model for its users.
 type Card struct {
 	Kind      string    `json:"kind"`
 	About     string    `json:"about"`
@@ -33,29 +33,31 @@ type Feature struct {
 	Meaning string `json:"meaning"`
 }
 
-// Training says what a model has learned from.
+// Training describes a model's training data.
 type Training struct {
 	Packets  int            `json:"packets"`
 	Homes    []model.HomeID `json:"homes"`
 	Path     string         `json:"path"` // napt, vpn or mixed
 	Seed     uint64         `json:"seed"`
-	Majority string         `json:"majority"` // the commonest class
+	Majority string         `json:"majority"` // the most common class
 }
 
-// New returns the card of a model that was made as meta says.
+// New returns the card of a model with this metadata.
 func New(meta *model.Meta) *Card {
 	c := &Card{
 		Kind: meta.Kind, About: kindAbout(meta.Kind), Input: kindInput(meta.Kind), Calibration: meta.Calibration, Classes: meta.Classes, ClassMode: meta.ClassMode,
 		Training: Training{Packets: meta.Packets, Homes: meta.TrainedOn, Path: meta.Path, Seed: meta.Seed, Majority: meta.Majority},
 		Limits: []string{
-			"It has learned from emulated homes. What it says of real homes must be measured on real homes.",
-			"A score counts on homes that it has not learned from; `glasshouse score` refuses the others.",
-			"It knows the classes above and no other: a device that is none of them is called one of them.",
-			"Homes on another path (NAPT or VPN) than those it has learned from look different to it.",
+			"It was trained on emulated homes. Its accuracy on real homes must be measured on real homes.",
+			"Only scores on homes outside the training set are valid; `glasshouse score` rejects training homes.",
+			"It knows the classes above only: packets of any other device are labelled with one of them.",
+			"Traffic on another path (NAPT or VPN) than that of the training homes looks different to it.",
 		},
 	}
 	if u := meta.Unknown; u != nil {
-		c.Limits[2] = fmt.Sprintf("It knows the classes above, and calls packets unknown that seem to come from another device: thresholds are such that of %d packets of %d homes that did not teach what judged them %.3g %% were called so. An export lacks this.", u.Packets, u.Homes, 100*u.Rate)
+		c.Limits[2] = fmt.Sprintf("It knows the classes above and labels packets that seem to come from another device as unknown. "+
+			"The thresholds are set so that %.3[3]g %% of %[1]d packets of %[2]d held-out training homes were labelled unknown. "+
+			"An exported model does not include this detector.", u.Packets, u.Homes, 100*u.Rate)
 	}
 	for _, name := range onnx.InputNames(meta) {
 		c.Features = append(c.Features, Feature{name, featureMeaning(meta.Kind, name)})
@@ -63,17 +65,18 @@ func New(meta *model.Meta) *Card {
 	return c
 }
 
-// kindInput says what an exported model takes.
+// kindInput describes the input of an exported model.
 func kindInput(kind string) string {
-	const row = "A row a packet, of these numbers in this order"
-	const sequence = row + "; rows are one home's packets, all of them, in their order. Embeddings, logarithms, means and scales are in the model"
+	const row = "One row per packet, with these numbers in this order"
+	const sequence = row + "; the rows are all packets of one home in order. Embeddings, logarithms, means and scales are part of the model"
 	switch kind {
 	case model.KindLSTM:
-		return sequence + ". An answer looks at the packets before it."
+		return sequence + ". A prediction uses the packet and those before it."
 	case model.KindBiLSTM:
-		return sequence + ". An exported model looks at all packets before and after; Glasshouse itself at those before and 32 to 63 after, which is the same for up to 63 packets."
+		return sequence + ". An exported model uses all packets before and after; Glasshouse itself uses those before and 32 to 63 after, " +
+			"which is the same for up to 63 packets."
 	case model.KindTCN:
-		return sequence + ". An answer looks at 63 packets before and 63 after."
+		return sequence + ". A prediction uses 63 packets before and 63 after."
 	}
 	return row + "."
 }
@@ -81,14 +84,14 @@ func kindInput(kind string) string {
 func kindAbout(kind string) string {
 	switch kind {
 	case model.KindForest:
-		return "Random forest (Breiman 2001): the mean of the class shares in the leaves that a packet falls into."
+		return "Random forest (Breiman 2001): the mean of the class shares in the leaves that a packet reaches."
 	case model.KindBoost:
-		return "Gradient-boosted trees (Friedman 2001): the softmax of sums, one of trees for each class."
+		return "Gradient-boosted trees (Friedman 2001): the softmax over the classes of the sums of their trees."
 	}
-	return "Neural network over the sequence of packets: " + kind + "."
+	return "Neural network on the sequence of packets: " + kind + "."
 }
 
-// featureMeaning says how a feature is computed from a home's packets in their order.
+// featureMeaning describes how a feature is computed from a home's packets in order.
 func featureMeaning(kind, name string) string {
 	if slices.Contains(model.NeuralKinds(), kind) {
 		if i := slices.Index(neural.RichNames(), name); i >= 0 {
@@ -96,16 +99,16 @@ func featureMeaning(kind, name string) string {
 		}
 	}
 	if port, ok := strings.CutPrefix(name, feature.HotPrefix); ok {
-		return "1 if the port of the far end is " + port + ", else 0"
+		return "1 if the remote port is " + port + ", else 0"
 	}
 	names := feature.AllNames()
 	meanings := []string{
-		"port of the far end, either way; 0: none", "1 if it is IP, else 0", "1 if it is TCP, else 0", "1 if it is UDP, else 0",
-		"1 if its own bytes show TLS, else 0", "1 if its own bytes show HTTP, else 0", "1 if its own bytes show DNS, else 0",
-		"1 if it is neither TCP nor UDP, else 0", "1 up, -1 down", "bytes of the frame, Ethernet header included, check sequence and padding not",
-		"seconds since the packet before it, either way; 0: it is the first",
+		"port of the remote endpoint; 0: none", "1 if it is IP, else 0", "1 if it is TCP, else 0", "1 if it is UDP, else 0",
+		"1 if its own payload shows TLS, else 0", "1 if its own payload shows HTTP, else 0", "1 if its own payload shows DNS, else 0",
+		"1 if it is neither TCP nor UDP, else 0", "1 up, -1 down", "bytes of the frame with the Ethernet header, without check sequence and padding",
+		"seconds since the previous packet in either direction; 0: it is the first",
 		"packets since the last pause of 0.1 s or more; 1 is the first", "bytes of those packets, this one included",
-		"seconds since the last packet of this length and direction; -1: none", "since_length as it was for that packet; -1: none",
+		"seconds since the last packet of this length and direction; -1: none", "since_length of that packet; -1: none",
 		"seconds since the last packet of this direction; -1: none", "length of the packet before, negative if it went down; 0: none",
 		"length of the packet 2 before, negative if it went down; 0: none", "length of the packet 3 before, negative if it went down; 0: none",
 		"length of the packet 4 before, negative if it went down; 0: none", "seconds between the two packets before this one; 0: none",
@@ -123,33 +126,34 @@ func featureMeaning(kind, name string) string {
 	if i := slices.Index(names, name); i >= 0 {
 		return meanings[i]
 	}
-	return "see the package classifier"
+	return "see the documentation of glasshouse/classifier/feature"
 }
 
-// richMeanings says what richNames are, as an exported model takes them; one that asks how long ago something was is given 10000 at most,
-// and for what has not been.
+// richMeanings describes neural.RichNames as an exported model takes them. Times since an event are at most 10000, which also stands for
+// no such event.
 func richMeanings() []string {
 	return []string{
 		"logarithm of the length",
 		"seconds since the last packet of this length and direction; at most 10000, which also stands for none",
-		"seconds since the one before that, likewise", "seconds since the one before that, likewise",
+		"seconds between that packet and the one before it of this length and direction, likewise",
+		"seconds between those two and the one before, likewise",
 		"seconds since the last packet of this direction, likewise", "seconds since the last packet to or from this address and port, either way, likewise",
 		"packets since the last pause of 0.1 s or more; 1 is the first",
 		"length of the packet before, negative if it went down; 0: none", "length of the packet 2 before, negative if it went down; 0: none",
 	}
 }
 
-// WriteMarkdown writes the card for people.
+// WriteMarkdown writes the card as Markdown.
 func (c *Card) WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# A Glasshouse model: %s\n\n%s\nIt labels each packet that an observer on a home's WAN sees with the class (%s) that it came from.\n", c.Kind, c.About, c.ClassMode)
+	fmt.Fprintf(&b, "# A Glasshouse model: %s\n\n%s\nIt labels each packet seen by an observer on a home's WAN with its class (%s).\n", c.Kind, c.About, c.ClassMode)
 	fmt.Fprintf(&b, "\n## Classes\n\nIn the order of the probabilities: %s.\n", strings.Join(c.Classes, ", "))
 	fmt.Fprintf(&b, "\n## Input\n\n%s\n", c.Input)
 	b.WriteString("\n| feature | meaning |\n|---|---|\n")
 	for _, f := range c.Features {
 		fmt.Fprintf(&b, "| %s | %s |\n", f.Name, f.Meaning)
 	}
-	fmt.Fprintf(&b, "\n## Training\n\n%d packets of %d homes (%s), seed %d. The commonest class is %s.\n", c.Training.Packets, len(c.Training.Homes), c.Training.Path, c.Training.Seed, c.Training.Majority)
+	fmt.Fprintf(&b, "\n## Training\n\n%d packets of %d homes (%s), seed %d. The most common class is %s.\n", c.Training.Packets, len(c.Training.Homes), c.Training.Path, c.Training.Seed, c.Training.Majority)
 	b.WriteString("\n| scenario digest | seed | home |\n|---|---|---|\n")
 	for _, h := range c.Training.Homes {
 		fmt.Fprintf(&b, "| %s | %d | %d |\n", h.ScenarioDigest, h.Seed, h.Home)
@@ -159,7 +163,7 @@ func (c *Card) WriteMarkdown(w io.Writer) error {
 		if k.Homes == 0 {
 			on = "the end of the only home"
 		}
-		fmt.Fprintf(&b, "\n## Probabilities\n\nCalibrated by a temperature of %.3f, fitted on %d packets of %s that did not teach: log loss %.3f before and %.3f after, calibration error %.3f and %.3f.\n",
+		fmt.Fprintf(&b, "\n## Probabilities\n\nCalibrated with temperature %.3f, fitted on %d held-out packets of %s: log loss %.3f before and %.3f after, calibration error %.3f and %.3f.\n",
 			k.Temperature, k.Packets, on, k.Before.LogLoss, k.After.LogLoss, k.Before.CalibrationError, k.After.CalibrationError)
 	}
 	b.WriteString("\n## Limits\n\n")

@@ -8,7 +8,7 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// Clusters makes data that trees can tell apart: each class has its own lengths, noise as asked for.
+// Clusters makes rows of separable classes: each class has its own lengths. A share of wrong labels is random.
 func Clusters(n, classes int, wrong float64, seed uint64) (x []float32, y []uint8) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	for range n {

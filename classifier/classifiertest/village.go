@@ -9,8 +9,7 @@ import (
 	"glasshouse/testbed/dataset/write"
 )
 
-// Village writes a data set of homes with two plugs of one model, a camera and a hub, each with lengths of its own; behind
-// the path, in the world.
+// Village writes a dataset of homes with two plugs of one model, a camera and a hub, each with its own packet lengths.
 func Village(tb testing.TB, path, world string, homes int) *dataset.Dataset {
 	tb.Helper()
 	names := []string{"plug", "camera", "hub", "gateway", "internet"}

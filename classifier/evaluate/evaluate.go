@@ -1,5 +1,6 @@
-// Package evaluate trains and scores models on splits of datasets by home, time, unit, device, path or world, and asks whether anything
-// but behaviour gives devices away (leaks, shuffled labels). Homes are never split between training and test but by SplitTime.
+// Package evaluate trains and scores models on splits of datasets by home, time, unit, device, path or world, and checks for leaks: single
+// features that identify homes, and accuracy above chance with shuffled labels. Only SplitTime and SplitUnit have the same homes in
+// training and test.
 package evaluate
 
 import (
@@ -15,33 +16,33 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// Options say what is trained and judged.
+// Options configure an evaluation.
 type Options struct {
 	Split   string // one of Splits
-	Seeds   int    // models of each kind, of seeds that follow each other; 1 or more
+	Seeds   int    // models of each kind, with consecutive seeds; at least 1
 	Kinds   []string
-	Control bool // one more model of the first kind, of shuffled labels
+	Control bool // another model of the first kind, trained on shuffled labels
 	Leaks   bool
 	Train   train.Options
-	Tell    func(line string) // what a model scores, as soon as it does; Train.Progress tells how far it is
+	Report  func(line string) // is called with each model's result; Train.Progress reports progress
 
 	work       *train.Work
-	models, of int // begun, and in all
+	models, of int // started, and in total
 }
 
-// Evaluation is an honest look at models.
+// Evaluation is the result of Run.
 type Evaluation struct {
-	Split   string            `json:"split"`
-	Sets    []Origin          `json:"datasets"` // what was split
-	Made    map[string]string `json:"versions"` // of what judges: for the caller to fill in
-	Models  []ModelResult     `json:"models"`
-	Against []ModelAgainst    `json:"against_first,omitempty"` // the other models less the first, in pairs of homes
-	LeftOut []LeftOut         `json:"left_out,omitempty"`      // by device
-	Control *ShuffledResult   `json:"control,omitempty"`
-	Leaks   []Leak            `json:"leaks,omitempty"`
+	Split    string            `json:"split"`
+	Sets     []Origin          `json:"datasets"` // what was split
+	Versions map[string]string `json:"versions"` // of the evaluating program; set by the caller
+	Models   []ModelResult     `json:"models"`
+	Against  []ModelAgainst    `json:"against_first,omitempty"` // the other models minus the first, paired by home
+	LeftOut  []LeftOut         `json:"left_out,omitempty"`      // by device
+	Control  *ShuffledResult   `json:"control,omitempty"`
+	Leaks    []Leak            `json:"leaks,omitempty"`
 }
 
-// Origin says what a data set is.
+// Origin describes a dataset.
 type Origin struct {
 	Scenario string            `json:"scenario"`
 	Digest   string            `json:"scenario_digest"`
@@ -50,7 +51,7 @@ type Origin struct {
 	Seed     uint64            `json:"seed"`
 	Homes    int               `json:"homes"`
 	Packets  int64             `json:"packets"`
-	Made     map[string]string `json:"versions"` // of what made it
+	Versions map[string]string `json:"versions"` // of the program that made it
 }
 
 func originOf(d *dataset.Dataset) Origin {
@@ -61,9 +62,9 @@ func originOf(d *dataset.Dataset) Origin {
 // ModelResult is one kind of model over its seeds.
 type ModelResult struct {
 	Model    string    `json:"model"`
-	Accuracy []float64 `json:"accuracy"` // of each seed
+	Accuracy []float64 `json:"accuracy"` // by seed
 	MacroF1  []float64 `json:"macro_f1"`
-	// Mean is over seeds, and over homes that count alike; intervals are over homes. Nil below two homes.
+	// MeanAccuracy is over seeds and over homes with equal weight. Interval is over homes; nil for fewer than two.
 	MeanAccuracy float64        `json:"mean_accuracy"`
 	Interval     *stat.Interval `json:"interval,omitempty"`
 	Score        *score.Score   `json:"score"` // of the first seed
@@ -76,18 +77,18 @@ type ModelAgainst struct {
 	Accuracy score.Difference `json:"accuracy"`
 }
 
-// ShuffledResult is a model that has learned shuffled labels.
+// ShuffledResult is the score of a model trained on shuffled labels.
 type ShuffledResult struct {
 	Model            string  `json:"model"`
 	BalancedAccuracy float64 `json:"balanced_accuracy"`
-	Chance           float64 `json:"chance"` // one in the number of classes
+	Chance           float64 `json:"chance"` // 1 / number of classes
 	AtChance         bool    `json:"at_chance"`
 }
 
-// nearChance is how far from chance a balanced accuracy may be: what a class of few packets can do by luck.
+// nearChance is the tolerance around chance for a balanced accuracy: classes of few packets vary by as much.
 const nearChance = 0.1
 
-// Run trains and judges.
+// Run trains and scores models.
 func Run(ctx context.Context, sets []*dataset.Dataset, o Options) (*Evaluation, error) {
 	if o.Train.Classes == "" {
 		o.Train.Classes = model.ClassPaper
@@ -98,7 +99,7 @@ func Run(ctx context.Context, sets []*dataset.Dataset, o Options) (*Evaluation, 
 		return nil, err
 	}
 	if o.Split == SplitDevice && o.Seeds > 1 {
-		return nil, fmt.Errorf("%w by device with %d seeds: a class that is left out is judged by one model of each kind", ErrSplit, o.Seeds)
+		return nil, fmt.Errorf("%w by device with %d seeds; allowed: 1, as each class left out takes a model of its own", ErrSplit, o.Seeds)
 	}
 	e := &Evaluation{Split: o.Split}
 	for _, d := range sets {
@@ -115,7 +116,7 @@ func Run(ctx context.Context, sets []*dataset.Dataset, o Options) (*Evaluation, 
 	}
 	for _, f := range folds {
 		for _, kind := range o.Kinds {
-			if err := e.judge(ctx, kind, f, &o); err != nil {
+			if err := e.evaluate(ctx, kind, f, &o); err != nil {
 				return nil, fmt.Errorf("%s: %w", kind, err)
 			}
 		}
@@ -131,8 +132,8 @@ func Run(ctx context.Context, sets []*dataset.Dataset, o Options) (*Evaluation, 
 
 func homeAccuracy(h score.HomeScore) float64 { return h.Accuracy }
 
-// judge trains a kind of model on a fold, once for each seed.
-func (e *Evaluation) judge(ctx context.Context, kind string, f Fold, o *Options) error {
+// evaluate trains and scores a kind of model on a fold, once per seed.
+func (e *Evaluation) evaluate(ctx context.Context, kind string, f Fold, o *Options) error {
 	r := ModelResult{Model: kind}
 	for seed := range o.Seeds {
 		t := o.Train
@@ -141,28 +142,28 @@ func (e *Evaluation) judge(ctx context.Context, kind string, f Fold, o *Options)
 			t.Unknown = train.DefaultFalseUnknown
 		}
 		t.Progress = o.model(strings.TrimSuffix(fmt.Sprintf("%s, seed %d, without %s", kind, t.Seed, f.LeftOut), ", without "))
-		m, err := train.Train(ctx, f.Learn, t)
+		m, err := train.Train(ctx, f.Train, t)
 		if err != nil {
 			return err
 		}
-		judge := train.Watched(f.Judge, t.Progress)
+		test := train.Watched(f.Test, t.Progress)
 		if f.LeftOut != "" {
-			l, err := Unlearned(m, Fold{Learn: f.Learn, Judge: judge, LeftOut: f.LeftOut})
+			l, err := ScoreLeftOut(m, Fold{Train: f.Train, Test: test, LeftOut: f.LeftOut})
 			if err != nil {
 				return err
 			}
-			if !m.Meta().TellsUnknown() {
-				o.Tell(fmt.Sprintf("%s without %s: too few packets or homes to tell unknown devices by", kind, f.LeftOut))
+			if !m.Meta().DetectsUnknown() {
+				o.Report(fmt.Sprintf("%s without %s: too few packets or homes to detect unknown devices", kind, f.LeftOut))
 			}
-			o.Tell(fmt.Sprintf("%s without %s: %.1f %% called unknown, AUC %.2f", kind, f.LeftOut, 100*l.Unknown.Share, l.Unknown.AUC))
+			o.Report(fmt.Sprintf("%s without %s: %.1f %% labelled unknown, AUC %.2f", kind, f.LeftOut, 100*l.Unknown.Share, l.Unknown.AUC))
 			e.LeftOut = append(e.LeftOut, l)
 			return nil
 		}
-		s, err := score.Evaluate(m, judge, nil)
+		s, err := score.Evaluate(m, test, nil)
 		if err != nil {
 			return err
 		}
-		o.Tell(fmt.Sprintf("%s, seed %d: right %.1f %% of %d", kind, t.Seed, 100*s.Accuracy, s.N))
+		o.Report(fmt.Sprintf("%s, seed %d: accuracy %.1f %% of %d packets", kind, t.Seed, 100*s.Accuracy, s.N))
 		r.add(s)
 	}
 	r.Close(o.Seeds)
@@ -191,32 +192,32 @@ func (r *ModelResult) Close(seeds int) {
 }
 
 func (e *Evaluation) control(ctx context.Context, f Fold, o *Options) error {
-	tell := o.model("shuffled labels")
-	w := train.NewWork(tell)
-	w.Read(train.PhaseShuffle, train.PacketsOf(f.Learn))
-	learn, err := Shuffled(w.Watch(f.Learn), o.Train.Seed)
+	progress := o.model("shuffled labels")
+	w := train.NewWork(progress)
+	w.Read(train.PhaseShuffle, train.PacketsOf(f.Train))
+	shuffled, err := Shuffled(w.Watch(f.Train), o.Train.Seed)
 	if err != nil {
 		return err
 	}
 	t := o.Train
-	t.Kind, t.Progress = o.Kinds[0], tell
-	w.Uncount() // its views are read again in the training, whose phases count
-	m, err := train.Train(ctx, learn, t)
+	t.Kind, t.Progress = o.Kinds[0], progress
+	w.Uncount() // training reads the views again and counts that as its own phases
+	m, err := train.Train(ctx, shuffled, t)
 	if err != nil {
 		return err
 	}
-	s, err := score.Evaluate(m, train.Watched(f.Judge, tell), nil)
+	s, err := score.Evaluate(m, train.Watched(f.Test, progress), nil)
 	if err != nil {
 		return err
 	}
 	c := &ShuffledResult{Model: t.Kind, BalancedAccuracy: s.BalancedAccuracy, Chance: 1 / float64(max(len(s.PerClass), 1))}
 	c.AtChance = math.Abs(c.BalancedAccuracy-c.Chance) <= nearChance
 	e.Control = c
-	o.Tell(fmt.Sprintf("shuffled labels: balanced accuracy %.3f, chance %.3f", c.BalancedAccuracy, c.Chance))
+	o.Report(fmt.Sprintf("shuffled labels: balanced accuracy %.3f, chance %.3f", c.BalancedAccuracy, c.Chance))
 	return nil
 }
 
-// model returns what is told of the phases of the next model.
+// model returns the progress function of the next model.
 func (o *Options) model(name string) func(train.Progress) {
 	if o.models++; o.Train.Progress == nil {
 		return nil

@@ -9,25 +9,24 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// Leak says how well one feature of a single packet tells which home, or which data set, it comes from.
+// Leak is how well one feature of a single packet identifies the home, or the dataset, that it comes from.
 type Leak struct {
-	Feature  string  `json:"feature"`
-	Of       string  `json:"of"`       // home or run
-	Accuracy float64 `json:"accuracy"` // mean over homes of the share of packets whose home is told; of the second half, by the first
-	Chance   float64 `json:"chance"`
-	Learned  bool    `json:"learned"`    // models get this feature
-	Tells    bool    `json:"identifies"` // more packets than not are told, and three times chance
+	Feature    string  `json:"feature"`
+	Of         string  `json:"of"`       // home or run
+	Accuracy   float64 `json:"accuracy"` // mean over homes of the share of the second half's packets that the first half identifies
+	Chance     float64 `json:"chance"`
+	Input      bool    `json:"learned"`    // the feature is an input of models
+	Identifies bool    `json:"identifies"` // the accuracy is above 0.5 and above three times chance
 }
 
-// These bound the work: so many homes, and of each the first packets that count.
+// Limits of the work: homes, and scored packets of each.
 const (
 	leakHomes   = 32
 	leakPackets = 4000
 )
 
-// Leaks looks at every feature of an observation alone. A home's habits show in lengths and intervals, so some figures are
-// above chance; a feature that identifies homes is something else, as an address is: a model that gets it could learn homes by
-// heart, and would be found out on others.
+// Leaks tests each feature of an observation on its own. Lengths and intervals depend on a home's habits, so some figures are above
+// chance; a feature that identifies homes, such as an address, would let a model memorise homes instead of learning behaviour.
 func Leaks(sets []*dataset.Dataset) ([]Leak, error) {
 	names := append(feature.Names(), "remote_addr", "local_port", "tcp_flags", "payload_length")
 	type sample struct{ values []any }
@@ -64,7 +63,7 @@ func Leaks(sets []*dataset.Dataset) ([]Leak, error) {
 		}
 	}
 	var out []Leak
-	look := func(of string, group []int, groups int) {
+	test := func(of string, group []int, groups int) {
 		if groups < 2 {
 			return
 		}
@@ -75,7 +74,7 @@ func Leaks(sets []*dataset.Dataset) ([]Leak, error) {
 					if seen[p.values[k]] == nil {
 						seen[p.values[k]] = make([]float64, groups)
 					}
-					seen[p.values[k]][group[h]] += 1 / float64(len(s)/2) // homes weigh alike
+					seen[p.values[k]][group[h]] += 1 / float64(len(s)/2) // homes have equal weight
 				}
 			}
 			n, right := make([]int, groups), make([]int, groups)
@@ -93,11 +92,11 @@ func Leaks(sets []*dataset.Dataset) ([]Leak, error) {
 					}
 				}
 			}
-			l := Leak{Feature: name, Of: of, Chance: 1 / float64(groups), Learned: k < feature.NumFeatures}
+			l := Leak{Feature: name, Of: of, Chance: 1 / float64(groups), Input: k < feature.NumFeatures}
 			for g := range groups {
 				l.Accuracy += stat.Ratio(right[g], n[g]) / float64(groups)
 			}
-			l.Tells = l.Accuracy > 0.5 && l.Accuracy > 3*l.Chance
+			l.Identifies = l.Accuracy > 0.5 && l.Accuracy > 3*l.Chance
 			out = append(out, l)
 		}
 	}
@@ -105,7 +104,7 @@ func Leaks(sets []*dataset.Dataset) ([]Leak, error) {
 	for h := range each {
 		each[h] = h
 	}
-	look("home", each, len(homes))
-	look("run", runs, len(sets))
+	test("home", each, len(homes))
+	test("run", runs, len(sets))
 	return out, nil
 }

@@ -11,14 +11,14 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// Splits: what parts the packets that a model learns from from those that judge it.
+// Splits into training and test data.
 const (
-	SplitHome   = "home"   // a third of the homes judges
-	SplitTime   = "time"   // the same homes: the first third of their time teaches, the last third judges
-	SplitUnit   = "unit"   // the same homes: of devices that are there more than once, the first unit teaches, the others judge
-	SplitPath   = "path"   // homes behind NAPT teach, others behind a VPN judge
-	SplitWorld  = "world"  // virtual homes teach, others that were lived live judge
-	SplitDevice = "device" // a third of the homes judges; each class in turn is left out of what teaches
+	SplitHome   = "home"   // test on a third of the homes
+	SplitTime   = "time"   // the same homes: train on the first third of the time, test on the last third
+	SplitUnit   = "unit"   // the same homes: of devices with several units, train on the first unit and test on the others
+	SplitPath   = "path"   // train on homes behind NAPT, test on other homes behind a VPN
+	SplitWorld  = "world"  // train on virtual homes, test on other homes that ran live
+	SplitDevice = "device" // test on a third of the homes; leave each class in turn out of the training homes
 )
 
 // Splits lists them.
@@ -26,23 +26,23 @@ func Splits() []string {
 	return []string{SplitHome, SplitTime, SplitUnit, SplitPath, SplitWorld, SplitDevice}
 }
 
-// ErrSplit means that data sets cannot be split so.
+// ErrSplit means that the datasets do not allow this split.
 var ErrSplit = errors.New("cannot be split")
 
-// Fold is one way to part data sets.
+// Fold is a pair of training and test data.
 type Fold struct {
-	LeftOut      string // class that is not learned; "" = none
-	Learn, Judge []*dataset.Dataset
+	LeftOut     string // class that is left out of the training data; "" = none
+	Train, Test []*dataset.Dataset
 }
 
-// homeKey is a home, however it reaches the internet and in whichever world: the same seed and number draw the same home.
+// homeKey identifies a home across paths and worlds: the same seed and number give the same home.
 type homeKey struct {
 	seed uint64
 	home int
 }
 
-// SplitSets parts data sets. Homes are drawn from the seed; by home, path, world and device, no home that teaches judges, not
-// even its twin on the other path or in the other world.
+// SplitSets splits datasets. Homes are drawn from the seed. By home, path, world and device, no training home is a test home, nor is
+// its twin on the other path or in the other world.
 func SplitSets(sets []*dataset.Dataset, split, classes string, seed uint64) ([]Fold, error) {
 	all := func(*dataset.Dataset) bool { return true }
 	switch split {
@@ -64,11 +64,11 @@ func SplitSets(sets []*dataset.Dataset, split, classes string, seed uint64) ([]F
 		f, err := byUnit(sets)
 		return []Fold{f}, err
 	}
-	return nil, fmt.Errorf("split %q is not known; there are %v", split, Splits())
+	return nil, fmt.Errorf("invalid split %q; allowed: %v", split, Splits())
 }
 
-// byHome parts homes: those that could do both are shuffled, and a third of them judges.
-func byHome(sets []*dataset.Dataset, teaches, judges func(*dataset.Dataset) bool, seed uint64) (Fold, error) {
+// byHome splits homes: those that fit both sides are shuffled, and a third of them are test homes.
+func byHome(sets []*dataset.Dataset, trains, tests func(*dataset.Dataset) bool, seed uint64) (Fold, error) {
 	can := make(map[homeKey][2]bool)
 	var order []homeKey
 	for _, d := range sets {
@@ -78,7 +78,7 @@ func byHome(sets []*dataset.Dataset, teaches, judges func(*dataset.Dataset) bool
 			if !seen {
 				order = append(order, k)
 			}
-			can[k] = [2]bool{c[0] || teaches(d), c[1] || judges(d)}
+			can[k] = [2]bool{c[0] || trains(d), c[1] || tests(d)}
 		}
 	}
 	var both []homeKey
@@ -89,29 +89,29 @@ func byHome(sets []*dataset.Dataset, teaches, judges func(*dataset.Dataset) bool
 	}
 	r := rand.New(rand.NewPCG(seed, 0x5011))
 	r.Shuffle(len(both), func(i, j int) { both[i], both[j] = both[j], both[i] })
-	judge := make(map[homeKey]bool)
+	test := make(map[homeKey]bool)
 	for i, k := range both {
-		judge[k] = i < (len(both)+2)/3
+		test[k] = i < (len(both)+2)/3
 	}
 	for _, k := range order {
 		if c := can[k]; !c[0] || !c[1] {
-			judge[k] = c[1]
+			test[k] = c[1]
 		}
 	}
 	var f Fold
 	for _, d := range sets {
 		pick := func(want bool) func(dataset.HomeInfo) bool {
-			return func(h dataset.HomeInfo) bool { return judge[homeKey{d.Manifest.Seed, h.Home}] == want }
+			return func(h dataset.HomeInfo) bool { return test[homeKey{d.Manifest.Seed, h.Home}] == want }
 		}
-		if teaches(d) {
-			f.Learn = appendHomes(f.Learn, d.Select(pick(false), nil))
+		if trains(d) {
+			f.Train = appendHomes(f.Train, d.Select(pick(false), nil))
 		}
-		if judges(d) {
-			f.Judge = appendHomes(f.Judge, d.Select(pick(true), nil))
+		if tests(d) {
+			f.Test = appendHomes(f.Test, d.Select(pick(true), nil))
 		}
 	}
-	if len(f.Learn) == 0 || len(f.Judge) == 0 {
-		return f, fmt.Errorf("%w: there must be homes of both kinds, and homes are never on both sides", ErrSplit)
+	if len(f.Train) == 0 || len(f.Test) == 0 {
+		return f, fmt.Errorf("%w: it needs a training home and another test home", ErrSplit)
 	}
 	return f, nil
 }
@@ -137,8 +137,8 @@ func byTime(sets []*dataset.Dataset) Fold {
 				}
 			})
 		}
-		f.Learn = append(f.Learn, window(0, m.DurationNs/3))
-		f.Judge = append(f.Judge, window(2*(m.DurationNs/3), m.DurationNs))
+		f.Train = append(f.Train, window(0, m.DurationNs/3))
+		f.Test = append(f.Test, window(2*(m.DurationNs/3), m.DurationNs))
 	}
 	return f
 }
@@ -166,7 +166,7 @@ func byUnit(sets []*dataset.Dataset) (Fold, error) {
 				}
 			})
 		}
-		f.Learn, f.Judge = append(f.Learn, side(true)), append(f.Judge, side(false))
+		f.Train, f.Test = append(f.Train, side(true)), append(f.Test, side(false))
 	}
 	if !found {
 		return f, fmt.Errorf("%w: no home has two units of a device", ErrSplit)
@@ -174,21 +174,20 @@ func byUnit(sets []*dataset.Dataset) (Fold, error) {
 	return f, nil
 }
 
-// leaveOut makes a fold for each class of the homes that teach: there it is as if its devices had never been, so nothing that is
-// made from these homes knows their packets. In the homes that judge they are.
+// leaveOut makes a fold per class of the training homes, whose packets of the class are dropped; the test homes keep them.
 func leaveOut(f Fold, classes string) ([]Fold, error) {
-	meta, err := score.Describe(f.Learn, classes)
+	meta, err := score.Describe(f.Train, classes)
 	if err != nil {
 		return nil, err
 	}
 	if len(meta.Classes) < 3 {
-		return nil, fmt.Errorf("%w: %d classes; leaving one out needs three", ErrSplit, len(meta.Classes))
+		return nil, fmt.Errorf("%w: %d classes; leaving one out requires at least 3", ErrSplit, len(meta.Classes))
 	}
 	var out []Fold
 	for _, c := range meta.Classes {
-		left := Fold{LeftOut: c, Judge: f.Judge}
-		for _, d := range f.Learn {
-			left.Learn = append(left.Learn, d.Select(nil, func() func(int, *dataset.Row) dataset.Use {
+		left := Fold{LeftOut: c, Test: f.Test}
+		for _, d := range f.Train {
+			left.Train = append(left.Train, d.Select(nil, func() func(int, *dataset.Row) dataset.Use {
 				return func(_ int, r *dataset.Row) dataset.Use {
 					if model.ClassOf(&r.Label, classes) == c {
 						return dataset.UseDropped
@@ -202,8 +201,8 @@ func leaveOut(f Fold, classes string) ([]Fold, error) {
 	return out, nil
 }
 
-// Shuffled returns data sets in which the labels of the packets that count have changed places at random: what a model learns
-// from them is nothing, and one that scores above chance all the same is told by something else.
+// Shuffled returns datasets with the labels of the scored packets permuted. A model trained on them can score above chance only through
+// a leak.
 func Shuffled(sets []*dataset.Dataset, seed uint64) ([]*dataset.Dataset, error) {
 	var kinds []dataset.Label
 	index := make(map[dataset.Label]uint16)

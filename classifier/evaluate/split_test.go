@@ -13,10 +13,10 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// counted is what a view's rows that count hold.
+// counted summarises a view's scored rows.
 type counted struct {
 	homes, units, classes map[string]bool
-	seen                  map[string]bool // classes, whether they count or not
+	seen                  map[string]bool // classes of all rows, scored or not
 	from, to              int64
 	n, passed             int
 }
@@ -51,40 +51,40 @@ func TestSplits(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", split, err)
 		}
-		return f[0], countRows(t, f[0].Learn), countRows(t, f[0].Judge)
+		return f[0], countRows(t, f[0].Train), countRows(t, f[0].Test)
 	}
 	for _, split := range []string{SplitHome, SplitPath, SplitWorld} {
-		f, learn, judge := fold(split, both)
-		if len(learn.homes) != 4 || len(judge.homes) != 2 {
-			t.Errorf("%s: %d homes teach, %d judge", split, len(learn.homes), len(judge.homes))
+		f, train, test := fold(split, both)
+		if len(train.homes) != 4 || len(test.homes) != 2 {
+			t.Errorf("%s: %d training homes, %d test homes", split, len(train.homes), len(test.homes))
 		}
-		for h := range judge.homes { // nor their twins
-			if learn.homes[h] {
-				t.Errorf("%s: home %s teaches and judges", split, h)
+		for h := range test.homes { // twins included
+			if train.homes[h] {
+				t.Errorf("%s: home %s is in training and test", split, h)
 			}
 		}
-		if split != SplitHome && (len(f.Learn) != 1 || f.Learn[0].Manifest.Path != "napt" || f.Judge[0].Manifest.Path != "vpn") {
+		if split != SplitHome && (len(f.Train) != 1 || f.Train[0].Manifest.Path != "napt" || f.Test[0].Manifest.Path != "vpn") {
 			t.Errorf("%s: %+v", split, f)
 		}
 	}
-	_, learn, judge := fold(SplitTime, both)
-	if learn.to >= int64(5*time.Minute) || judge.from < int64(10*time.Minute) || learn.n == 0 || judge.n == 0 || len(judge.homes) != 6 {
-		t.Errorf("time: %+v %+v", learn, judge)
+	_, train, test := fold(SplitTime, both)
+	if train.to >= int64(5*time.Minute) || test.from < int64(10*time.Minute) || train.n == 0 || test.n == 0 || len(test.homes) != 6 {
+		t.Errorf("time: %+v %+v", train, test)
 	}
-	_, learn, judge = fold(SplitUnit, both)
-	if !learn.units["plug"] || len(learn.units) != 1 || !judge.units["plug-2"] || len(judge.units) != 1 || learn.passed == 0 {
-		t.Errorf("unit: %+v %+v", learn, judge)
+	_, train, test = fold(SplitUnit, both)
+	if !train.units["plug"] || len(train.units) != 1 || !test.units["plug-2"] || len(test.units) != 1 || train.passed == 0 {
+		t.Errorf("unit: %+v %+v", train, test)
 	}
 	folds, err := SplitSets(both, SplitDevice, model.ClassPaper, 1)
 	if err != nil || len(folds) != 3 {
 		t.Fatal(len(folds), err)
 	}
 	for _, f := range folds {
-		if c := countRows(t, f.Learn); c.classes[f.LeftOut] || len(c.classes) != 2 || c.seen[f.LeftOut] { // not even in passing
+		if c := countRows(t, f.Train); c.classes[f.LeftOut] || len(c.classes) != 2 || c.seen[f.LeftOut] { // not even as unscored packets
 			t.Errorf("without %s: %+v", f.LeftOut, c)
 		}
-		if c := countRows(t, f.Judge); len(c.classes) != 3 {
-			t.Errorf("without %s: %+v judges", f.LeftOut, c)
+		if c := countRows(t, f.Test); len(c.classes) != 3 {
+			t.Errorf("without %s: test homes %+v", f.LeftOut, c)
 		}
 	}
 	if _, err := SplitSets([]*dataset.Dataset{napt}, SplitPath, model.ClassPaper, 1); !errors.Is(err, ErrSplit) {
@@ -94,7 +94,7 @@ func TestSplits(t *testing.T) {
 
 func TestEvaluation(t *testing.T) {
 	sets := []*dataset.Dataset{classifiertest.Village(t, "napt", "virtual", 6)}
-	o := Options{Split: SplitHome, Seeds: 2, Kinds: []string{"forest", "boost"}, Control: true, Leaks: true, Train: train.Options{Forest: tree.ForestOptions{Trees: 10}}, Tell: func(string) {}}
+	o := Options{Split: SplitHome, Seeds: 2, Kinds: []string{"forest", "boost"}, Control: true, Leaks: true, Train: train.Options{Forest: tree.ForestOptions{Trees: 10}}, Report: func(string) {}}
 	e, err := Run(t.Context(), sets, o)
 	if err != nil {
 		t.Fatal(err)
@@ -102,15 +102,15 @@ func TestEvaluation(t *testing.T) {
 	if m := e.Models[0]; m.MeanAccuracy < 0.95 || len(m.Accuracy) != 2 || m.Interval == nil || len(e.Against) != 1 {
 		t.Errorf("%+v %+v", m, e.Against)
 	}
-	// The labels carry it all: shuffled, the same forest on the same homes knows nothing.
+	// With shuffled labels the same forest on the same homes scores at chance.
 	if c := e.Control; !c.AtChance || c.Chance != 1./3 {
 		t.Errorf("%+v", c)
 	}
-	tells := func(feature string) bool {
+	identifies := func(feature string) bool {
 		i := slices.IndexFunc(e.Leaks, func(l Leak) bool { return l.Feature == feature })
-		return e.Leaks[i].Tells
+		return e.Leaks[i].Identifies
 	}
-	if !tells("remote_addr") || tells("length") || tells("interval") || tells("local_port") {
+	if !identifies("remote_addr") || identifies("length") || identifies("interval") || identifies("local_port") {
 		t.Errorf("%+v", e.Leaks)
 	}
 	o.Split, o.Control, o.Leaks, o.Seeds = SplitDevice, false, false, 1

@@ -13,30 +13,29 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// Transfer asks what a model loses that has learned from another kind of homes than it watches: from virtual ones, to watch
-// live ones. It learns twice, from the same homes as they were in either world, and is scored on homes of the watched kind
-// that neither has seen.
+// Transfer measures the loss of a model trained on another kind of homes than it is used on, such as virtual ones instead of live ones.
+// Two models are trained, on the same homes in either world, and both are scored on held-out homes of the watched kind.
 
 // Twin is one home in both worlds: one scenario, one seed, one home in each set. Watched is the kind that models are scored on.
 type Twin struct{ Watched, Other *dataset.Dataset }
 
-// TransferOptions say how thoroughly to ask; zero values mean the defaults.
+// TransferOptions configure Transfer; zero values mean the defaults.
 type TransferOptions struct {
-	Train     train.Options // a forest, if no kind is named; Seed is not used: each of Seeds is one
-	Seeds     []uint64      // 1, 2, 3: of the models, and of which homes are held out together
-	Folds     int           // 3: the homes of each are scored by models that learned from the others
-	Resamples int           // 2000 draws of homes, for the interval
+	Train     train.Options // the default kind is a forest; Seed is ignored in favour of Seeds
+	Seeds     []uint64      // of the models and of the folds; default 1, 2, 3
+	Folds     int           // of cross-validation over homes; default 3
+	Resamples int           // bootstrap samples of homes, for the interval; default 2000
 }
 
-// TransferResult is what was found. Arrays hold the figure of the model that learned from watched homes, then of the one that
-// learned from the other kind; all are scored on watched homes. Loss is their difference in macro-F1.
+// TransferResult is the result of Transfer. Arrays have the figure of the model trained on watched homes, then that of the model trained
+// on the other kind; both are scored on watched homes. Loss is their difference in macro-F1.
 type TransferResult struct {
 	Homes    int            `json:"homes"`
-	Scored   int            `json:"scored"`  // packets, for each seed
-	Learned  [2]int         `json:"learned"` // packets a model learned from, as a mean
+	Scored   int            `json:"scored"` // packets, per seed
+	Learned  [2]int         `json:"seted"`  // training packets, mean over models
 	Accuracy [2]float64     `json:"accuracy"`
 	MacroF1  [2]float64     `json:"macro_f1"`
-	Loss     float64        `json:"loss"` // of macro-F1, 0 to 1; below 0 the other kind taught better
+	Loss     float64        `json:"loss"` // of macro-F1, -1 to 1; negative if the other kind is better to train on
 	Low      float64        `json:"low"`  // 95 % interval over homes
 	High     float64        `json:"high"`
 	BySeed   []TransferSeed `json:"by_seed"`
@@ -51,15 +50,15 @@ type TransferSeed struct {
 	Loss     float64    `json:"loss"`
 }
 
-// TransferF1 is how well a class is told, as a mean over seeds.
+// TransferF1 is a class's F1, mean over seeds.
 type TransferF1 struct {
 	Class   string     `json:"class"`
 	Support int        `json:"support"`
 	F1      [2]float64 `json:"f1"`
 }
 
-// ErrTooFewHomes means that there are not homes enough to hold some out.
-var ErrTooFewHomes = errors.New("too few homes to learn from some and be scored on others")
+// ErrTooFewHomes means that there are too few homes for the folds.
+var ErrTooFewHomes = errors.New("too few homes for training and test")
 
 func (o TransferOptions) filled() TransferOptions {
 	if len(o.Seeds) == 0 {
@@ -68,7 +67,7 @@ func (o TransferOptions) filled() TransferOptions {
 	if o.Train.Kind == "" {
 		o.Train.Kind = "forest"
 	}
-	o.Train.Uncalibrated = true // only what is guessed counts
+	o.Train.Uncalibrated = true // only the predicted class counts
 	if o.Folds <= 0 {
 		o.Folds = 3
 	}
@@ -78,11 +77,11 @@ func (o TransferOptions) filled() TransferOptions {
 	return o
 }
 
-// Transfer learns from both kinds of twins in turn, and scores on the watched ones of homes that were held out.
+// Transfer trains on each kind of twins in turn and scores on the watched kind of held-out homes.
 func Transfer(ctx context.Context, twins []Twin, o TransferOptions) (*TransferResult, error) {
 	o = o.filled()
 	if len(twins) < 2*o.Folds {
-		return nil, fmt.Errorf("%w: %d homes, and %d folds of two or more", ErrTooFewHomes, len(twins), o.Folds)
+		return nil, fmt.Errorf("%w: %d homes; %d folds need two homes each", ErrTooFewHomes, len(twins), o.Folds)
 	}
 	res := &TransferResult{Homes: len(twins)}
 	tables := make([][][2]score.Matrix, len(o.Seeds)) // by seed, home and side
@@ -103,18 +102,18 @@ func Transfer(ctx context.Context, twins []Twin, o TransferOptions) (*TransferRe
 	return res, nil
 }
 
-// transferFold trains the two models of a fold, and fills the tables of its homes.
+// transferFold trains the two models of a fold and fills the tables of its homes.
 func transferFold(ctx context.Context, twins []Twin, order []int, fold int, seed uint64, o TransferOptions, tables [][2]score.Matrix, res *TransferResult) error {
 	for side := range 2 {
-		var learn []*dataset.Dataset
+		var set []*dataset.Dataset
 		for k, home := range order {
 			if k%o.Folds != fold {
-				learn = append(learn, [2]*dataset.Dataset{twins[home].Watched, twins[home].Other}[side])
+				set = append(set, [2]*dataset.Dataset{twins[home].Watched, twins[home].Other}[side])
 			}
 		}
 		to := o.Train
 		to.Seed = seed
-		m, err := train.Train(ctx, learn, to)
+		m, err := train.Train(ctx, set, to)
 		if err != nil {
 			return err
 		}
@@ -136,7 +135,7 @@ func transferFold(ctx context.Context, twins []Twin, order []int, fold int, seed
 	return ctx.Err()
 }
 
-// pool adds up the tables of some homes, which may be named more than once, and returns the classes in their truth.
+// pool sums the tables of homes, which may occur more than once, and returns the classes in their truth.
 func pool(tables [][2]score.Matrix, homes []int, side int) (sum score.Matrix, classes []string) {
 	sum = make(score.Matrix)
 	for _, h := range homes {
@@ -151,7 +150,7 @@ func pool(tables [][2]score.Matrix, homes []int, side int) (sum score.Matrix, cl
 	return sum, slices.Compact(classes)
 }
 
-// sum makes the figures of all homes.
+// sum computes the figures over all homes.
 func (r *TransferResult) sum(seeds []uint64, tables [][][2]score.Matrix) {
 	all := make([]int, r.Homes)
 	for h := range all {
@@ -182,7 +181,7 @@ func (r *TransferResult) sum(seeds []uint64, tables [][][2]score.Matrix) {
 	}
 }
 
-// transferInterval draws homes with replacement, and returns the 95 % percentile interval of the loss.
+// transferInterval resamples homes with replacement and returns the 95 % percentile interval of the loss.
 func transferInterval(tables [][][2]score.Matrix, homes, resamples int) (low, high float64) {
 	r := rand.New(rand.NewPCG(0, 0x626f6f74))
 	losses := make([]float64, resamples)

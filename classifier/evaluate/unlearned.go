@@ -12,36 +12,36 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// LeftOut says what happens to the packets of a class that was not learned.
+// LeftOut is the result for the packets of a class that was left out of training.
 type LeftOut struct {
 	Class      string         `json:"class"`
 	Model      string         `json:"model"`
-	N          int            `json:"n"`                      // its packets
-	Called     map[string]int `json:"called"`                 // what they are called
-	Mean       float64        `json:"mean_probability"`       // of the likeliest class, for its packets
-	MeanOthers float64        `json:"mean_probability_known"` // for those of learned classes
-	AUC        float64        `json:"auc"`                    // of "less sure" as a sign of a device that was not learned
+	N          int            `json:"n"`                      // packets of the class
+	Called     map[string]int `json:"called"`                 // number of them by label
+	Mean       float64        `json:"mean_probability"`       // of the most probable class, for these packets
+	MeanOthers float64        `json:"mean_probability_known"` // the same for packets of trained classes
+	AUC        float64        `json:"auc"`                    // of a low probability as the score for a class left out
 	Unknown    UnknownScore   `json:"unknown"`
 }
 
-// UnknownScore says how well a device that was never learned is told from those that were: AUC is that a packet (window, flow) of
-// the one seems newer than one of the others. Intervals are over homes; nil below two.
+// UnknownScore is how well packets of an unknown device are detected. AUC is the probability that a packet (window, flow) of the unknown
+// device has a higher novelty score than one of the known devices. Intervals are over homes; nil for fewer than two.
 type UnknownScore struct {
 	Rate          float64        `json:"false_unknown_wanted"`
-	Share         float64        `json:"share"` // of its packets, that are called unknown
+	Share         float64        `json:"share"` // of the unknown device's packets that are labelled unknown
 	ShareInterval *stat.Interval `json:"share_interval,omitempty"`
 	AUC           float64        `json:"auc"`
 	AUCInterval   *stat.Interval `json:"auc_interval,omitempty"`
-	FalseUnknown  float64        `json:"false_unknown"` // share of the known classes' packets that are
+	FalseUnknown  float64        `json:"false_unknown"` // the same for packets of known classes
 	FalseInterval *stat.Interval `json:"false_unknown_interval,omitempty"`
 	Known         []FalseUnknown `json:"known"` // by class
-	// Windows are of the model's number of packets; a window is new where one packet of the device is in it.
+	// Windows have the model's number of packets; a window is new if it has a packet of the unknown device.
 	Windows UnknownGroups `json:"windows"`
-	// Flows are a home's packets to and from one far end; one is new where most packets are. Behind a tunnel there is but one a home.
+	// Flows are a home's packets exchanged with one remote endpoint; a flow is new if most of its packets are. A tunnel is one flow per home.
 	Flows UnknownGroups `json:"flows"`
 }
 
-// FalseUnknown is how often a class that was learned is called unknown.
+// FalseUnknown is how often packets of a known class are labelled unknown.
 type FalseUnknown struct {
 	Class    string         `json:"class"`
 	N        int            `json:"n"`
@@ -49,44 +49,44 @@ type FalseUnknown struct {
 	Interval *stat.Interval `json:"interval,omitempty"`
 }
 
-// UnknownGroups is the same of windows or flows.
+// UnknownGroups is the score over windows or flows.
 type UnknownGroups struct {
 	New   int     `json:"new"`
 	Known int     `json:"known"`
 	AUC   float64 `json:"auc"`
-	// Told and False are the shares of new and of known ones above the threshold; flows have none.
-	Told  float64 `json:"told"`
-	False float64 `json:"false_unknown"`
+	// Detected and False are the shares of new and of known ones above the threshold; 0 for flows, which have no threshold.
+	Detected float64 `json:"told"`
+	False    float64 `json:"false_unknown"`
 }
 
-// newBins is how finely novelties are counted for an AUC.
+// newBins is the number of novelty bins for an AUC.
 const newBins = 512
 
-// strangerHome is what was counted of one home.
-type strangerHome struct {
-	strange, known [newBins]int // packets by novelty
-	called         int          // of the strange ones
+// unknownHome has the counts of one home.
+type unknownHome struct {
+	unknown, known [newBins]int // packets by novelty
+	detected       int          // packets of the unknown device
 	of, wrong      map[string]int
-	flows          map[uint64]*strangerFlow
+	flows          map[uint64]*unknownFlow
 }
 
-type strangerFlow struct {
+type unknownFlow struct {
 	sum        float64
-	n, strange int
+	n, unknown int
 }
 
-// strangers judges what is said of packets of a class that was not learned, and of others.
-type strangers struct {
+// unknownTally counts the results for packets of a class left out of training, and of the others.
+type unknownTally struct {
 	class               string
-	homes               []*strangerHome
+	homes               []*unknownHome
 	open                []float32
-	in                  int // strange packets in the open window
+	in                  int // packets of the unknown device in the open window
 	window              int
 	newWindows, windows []float64
 	u                   *novelty.Unknown
 }
 
-func (s *strangers) add(truth string, o *dataset.Observation, counts bool, v float32, called bool) {
+func (s *unknownTally) add(truth string, o *dataset.Observation, counts bool, v float32, detected bool) {
 	h := s.homes[len(s.homes)-1]
 	s.open = append(s.open, v)
 	if counts {
@@ -94,20 +94,20 @@ func (s *strangers) add(truth string, o *dataset.Observation, counts bool, v flo
 		key := uint64(feature.HashRemote(o))<<16 | uint64(o.RemotePort)
 		f := h.flows[key]
 		if f == nil {
-			f = &strangerFlow{}
+			f = &unknownFlow{}
 			h.flows[key] = f
 		}
 		f.n++
 		f.sum += float64(v)
 		if truth == s.class {
-			f.strange++
+			f.unknown++
 			s.in++
-			h.strange[bin]++
-			h.called += stat.Indicator(called)
+			h.unknown[bin]++
+			h.detected += stat.Indicator(detected)
 		} else {
 			h.known[bin]++
 			h.of[truth]++
-			h.wrong[truth] += stat.Indicator(called)
+			h.wrong[truth] += stat.Indicator(detected)
 		}
 	}
 	if len(s.open) == s.window {
@@ -121,18 +121,18 @@ func (s *strangers) add(truth string, o *dataset.Observation, counts bool, v flo
 	}
 }
 
-func (s *strangers) nextHome() {
-	s.homes = append(s.homes, &strangerHome{of: make(map[string]int), wrong: make(map[string]int), flows: make(map[uint64]*strangerFlow)})
+func (s *unknownTally) nextHome() {
+	s.homes = append(s.homes, &unknownHome{of: make(map[string]int), wrong: make(map[string]int), flows: make(map[uint64]*unknownFlow)})
 	s.open, s.in = s.open[:0], 0
 }
 
-// binnedAUC is the AUC of novelties that are counted in bins.
-func binnedAUC(known, strange []int) float64 {
+// binnedAUC is the AUC of binned novelties.
+func binnedAUC(known, unknown []int) float64 {
 	below, pairs, n, k := 0.0, 0.0, 0, 0
 	for i := range known {
-		pairs += float64(strange[i]) * (below + float64(known[i])/2)
+		pairs += float64(unknown[i]) * (below + float64(known[i])/2)
 		below += float64(known[i])
-		n, k = n+strange[i], k+known[i]
+		n, k = n+unknown[i], k+known[i]
 	}
 	if n == 0 || k == 0 {
 		return 0
@@ -140,14 +140,14 @@ func binnedAUC(known, strange []int) float64 {
 	return pairs / float64(n) / float64(k)
 }
 
-// of gives a figure over all homes, and its interval over homes.
-func (s *strangers) of(figure func(homes []*strangerHome) (v float64, ok bool)) (float64, *stat.Interval) {
+// of returns a figure over all homes with its interval.
+func (s *unknownTally) of(figure func(homes []*unknownHome) (v float64, ok bool)) (float64, *stat.Interval) {
 	all, _ := figure(s.homes)
 	if len(s.homes) < 2 {
 		return all, nil
 	}
 	var v []float64
-	homes := make([]*strangerHome, len(s.homes))
+	homes := make([]*unknownHome, len(s.homes))
 	stat.Resample(len(s.homes), func(drawn []int) {
 		for i, h := range drawn {
 			homes[i] = s.homes[h]
@@ -164,22 +164,22 @@ func (s *strangers) of(figure func(homes []*strangerHome) (v float64, ok bool)) 
 	return all, &in
 }
 
-func (s *strangers) Result() UnknownScore {
+func (s *unknownTally) Result() UnknownScore {
 	r := UnknownScore{Rate: s.u.Rate}
-	r.AUC, r.AUCInterval = s.of(func(homes []*strangerHome) (float64, bool) {
-		var known, strange [newBins]int
+	r.AUC, r.AUCInterval = s.of(func(homes []*unknownHome) (float64, bool) {
+		var known, unknown [newBins]int
 		n := 0
 		for _, h := range homes {
 			for i := range known {
 				known[i] += h.known[i]
-				strange[i] += h.strange[i]
-				n += h.strange[i]
+				unknown[i] += h.unknown[i]
+				n += h.unknown[i]
 			}
 		}
-		return binnedAUC(known[:], strange[:]), n > 0
+		return binnedAUC(known[:], unknown[:]), n > 0
 	})
-	part := func(count func(h *strangerHome) (part, of int)) (float64, *stat.Interval) {
-		return s.of(func(homes []*strangerHome) (float64, bool) {
+	part := func(count func(h *unknownHome) (part, of int)) (float64, *stat.Interval) {
+		return s.of(func(homes []*unknownHome) (float64, bool) {
 			part, of := 0, 0
 			for _, h := range homes {
 				p, n := count(h)
@@ -194,14 +194,14 @@ func (s *strangers) Result() UnknownScore {
 		}
 		return n
 	}
-	r.Share, r.ShareInterval = part(func(h *strangerHome) (int, int) { return h.called, sum(h.strange[:]) })
+	r.Share, r.ShareInterval = part(func(h *unknownHome) (int, int) { return h.detected, sum(h.unknown[:]) })
 	known := make(map[string]int)
 	for _, h := range s.homes {
 		for c, n := range h.of {
 			known[c] += n
 		}
 	}
-	r.FalseUnknown, r.FalseInterval = part(func(h *strangerHome) (int, int) {
+	r.FalseUnknown, r.FalseInterval = part(func(h *unknownHome) (int, int) {
 		wrong := 0
 		for _, n := range h.wrong {
 			wrong += n
@@ -210,11 +210,11 @@ func (s *strangers) Result() UnknownScore {
 	})
 	for _, c := range score.Sorted(known) {
 		f := FalseUnknown{Class: c, N: known[c]}
-		f.Share, f.Interval = part(func(h *strangerHome) (int, int) { return h.wrong[c], h.of[c] })
+		f.Share, f.Interval = part(func(h *unknownHome) (int, int) { return h.wrong[c], h.of[c] })
 		r.Known = append(r.Known, f)
 	}
 	r.Windows = groups(s.windows, s.newWindows, float64(s.u.Window))
-	var plain, strange []float64
+	var plain, unknown []float64
 	for _, h := range s.homes {
 		keys := make([]uint64, 0, len(h.flows))
 		for k := range h.flows {
@@ -222,19 +222,19 @@ func (s *strangers) Result() UnknownScore {
 		}
 		slices.Sort(keys)
 		for _, k := range keys {
-			if f := h.flows[k]; 2*f.strange > f.n {
-				strange = append(strange, f.sum/float64(f.n))
+			if f := h.flows[k]; 2*f.unknown > f.n {
+				unknown = append(unknown, f.sum/float64(f.n))
 			} else {
 				plain = append(plain, f.sum/float64(f.n))
 			}
 		}
 	}
-	r.Flows = groups(plain, strange, 2)
+	r.Flows = groups(plain, unknown, 2)
 	return r
 }
 
-func groups(known, strange []float64, threshold float64) UnknownGroups {
-	g := UnknownGroups{New: len(strange), Known: len(known)}
+func groups(known, unknown []float64, threshold float64) UnknownGroups {
+	g := UnknownGroups{New: len(unknown), Known: len(known)}
 	above := func(v []float64) float64 {
 		n := 0
 		for _, x := range v {
@@ -242,24 +242,24 @@ func groups(known, strange []float64, threshold float64) UnknownGroups {
 		}
 		return stat.Ratio(n, len(v))
 	}
-	g.Told, g.False = above(strange), above(known)
-	if len(known) > 0 && len(strange) > 0 {
-		g.AUC = twosample.AUC(known, strange)
+	g.Detected, g.False = above(unknown), above(known)
+	if len(known) > 0 && len(unknown) > 0 {
+		g.AUC = twosample.AUC(known, unknown)
 	}
 	return g
 }
 
-// Unlearned judges a model that has not learned a class.
-func Unlearned(m model.Model, f Fold) (LeftOut, error) {
+// ScoreLeftOut scores a model on a fold whose class LeftOut it was not trained on.
+func ScoreLeftOut(m model.Model, f Fold) (LeftOut, error) {
 	meta := m.Meta()
 	r := LeftOut{Class: f.LeftOut, Model: meta.Kind, Called: make(map[string]int)}
 	u := meta.Unknown
-	if u == nil { // too little to make a detector from
+	if u == nil { // too little data for a detector
 		u = &novelty.Unknown{}
 	}
-	s := &strangers{class: f.LeftOut, window: meta.WindowPackets(), u: u}
-	var strange, known []float64
-	for _, d := range f.Judge {
+	s := &unknownTally{class: f.LeftOut, window: meta.WindowPackets(), u: u}
+	var unknown, known []float64
+	for _, d := range f.Test {
 		at := -1
 		var l *model.Labeller[dataset.Row]
 		flush := func() error {
@@ -285,7 +285,7 @@ func Unlearned(m model.Model, f Fold) (LeftOut, error) {
 					case truth == f.LeftOut:
 						r.N++
 						r.Called[class]++
-						strange = append(strange, p)
+						unknown = append(unknown, p)
 					default:
 						known = append(known, p)
 					}
@@ -301,9 +301,9 @@ func Unlearned(m model.Model, f Fold) (LeftOut, error) {
 			return r, err
 		}
 	}
-	r.Mean, r.MeanOthers = -stat.Mean(strange), -stat.Mean(known)
-	if len(strange) > 0 && len(known) > 0 {
-		r.AUC = twosample.AUC(known, strange)
+	r.Mean, r.MeanOthers = -stat.Mean(unknown), -stat.Mean(known)
+	if len(unknown) > 0 && len(known) > 0 {
+		r.AUC = twosample.AUC(known, unknown)
 	}
 	r.Unknown = s.Result()
 	return r, nil

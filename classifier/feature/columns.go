@@ -10,12 +10,12 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// Feature sets that tree models learn from.
+// Feature sets of tree models.
 const (
 	Paper    = "paper"    // HomeMole's eleven numbers
-	OneHot   = "onehot"   // the same, but whether the port is this or that of the 50 most used ones, instead of its number
-	Sequence = "sequence" // HomeMole's eleven numbers and what is derived from the sequence of packets
-	Flow     = "flow"     // those, and what is derived from the packets of the same flow
+	OneHot   = "onehot"   // the same with the port one-hot encoded, for the 50 most used ports
+	Sequence = "sequence" // Paper, and features of the sequence of packets
+	Flow     = "flow"     // Sequence, and features of the packet's flow
 )
 
 // Sets lists the feature sets.
@@ -23,14 +23,14 @@ func Sets() []string {
 	return []string{Paper, OneHot, Sequence, Flow}
 }
 
-// HotPorts is how many ports FeaturesOneHot tells apart, as the third-party readings of HomeMole's code do.
+// HotPorts is the number of ports that OneHot encodes, as in the third-party readings of HomeMole's code.
 const HotPorts = 50
 
 // HotPrefix begins the name of a column that is 1 for one remote port; the port follows.
 const HotPrefix = "remote_port="
 
-// Columns are the features of a model, in its order. A model file lists their names, and nothing else is needed to compute
-// them: training, scoring and watching have one definition.
+// Columns are a model's features in order. Their names, which a model file lists, are all that is needed to compute them, so training,
+// scoring and live classification share one definition.
 type Columns struct {
 	From     []int // of all features
 	port     []float32
@@ -38,7 +38,7 @@ type Columns struct {
 	flow     bool // some are of flows
 }
 
-// NewColumns returns the Columns of these names: a feature's, or "remote_port=443".
+// NewColumns returns the Columns with these names: a feature's name, or a one-hot port such as "remote_port=443".
 func NewColumns(names []string) (*Columns, error) {
 	all := AllNames()
 	c := &Columns{}
@@ -47,12 +47,12 @@ func NewColumns(names []string) (*Columns, error) {
 		if p, ok := strings.CutPrefix(name, HotPrefix); ok {
 			n, err := strconv.ParseUint(p, 10, 16)
 			if err != nil {
-				return nil, fmt.Errorf("feature %q is not known", name)
+				return nil, fmt.Errorf("unknown feature %q", name)
 			}
 			from, port = FeatPort, float32(n)
 		}
 		if from < 0 {
-			return nil, fmt.Errorf("feature %q is not known", name)
+			return nil, fmt.Errorf("unknown feature %q", name)
 		}
 		c.From, c.port = append(c.From, from), append(c.port, port)
 		c.sequence = c.sequence || from >= NumFeatures
@@ -61,7 +61,7 @@ func NewColumns(names []string) (*Columns, error) {
 	return c, nil
 }
 
-// ColumnNames returns the names of a set's features; ports are those that FeaturesOneHot tells apart.
+// ColumnNames returns the names of a set's features; ports are those that OneHot encodes.
 func ColumnNames(set string, ports []uint16) []string {
 	switch set {
 	case OneHot:
@@ -78,10 +78,10 @@ func ColumnNames(set string, ports []uint16) []string {
 	return Names()
 }
 
-// AllNames lists the names of all features but those of ports, in the order of a Reader's values.
+// AllNames lists the names of all features except one-hot ports, in the order of a Reader's values.
 func AllNames() []string { return append(append(Names(), SequenceNames()...), flowNames()...) }
 
-// MostUsed returns the most used ports, at most n of them; the smaller of equals first.
+// MostUsed returns the n most used ports at most; of equally used ones the smaller comes first.
 func MostUsed(counts map[uint16]int, n int) []uint16 {
 	ports := make([]uint16, 0, len(counts))
 	for p := range counts {
@@ -105,8 +105,8 @@ type Reader struct {
 	all [numFlowFeatures]float32
 }
 
-// Step writes the values for an observation to out, one per column. It allocates nothing, but for a new flow where features of
-// flows are asked for.
+// Step writes the values for an observation to out, one per column. It allocates nothing, except for a new flow if there are features
+// of flows.
 func (r *Reader) Step(o *dataset.Observation, out []float32) {
 	r.e.Step(o, r.all[:NumFeatures])
 	if r.C.sequence {
@@ -124,7 +124,7 @@ func (r *Reader) Step(o *dataset.Observation, out []float32) {
 	}
 }
 
-// Reset makes the Reader as new, for another home.
+// Reset prepares the Reader for another home.
 func (r *Reader) Reset() {
 	r.e, r.f = Extractor{}, flowTable{}
 	if r.s.n > 0 {
@@ -132,8 +132,8 @@ func (r *Reader) Reset() {
 	}
 }
 
-// DropConstant removes from x (row-major) the Columns that have one value throughout, and returns what is left: behind a
-// tunnel the port and the protocol flags carry nothing. If all are constant the last one stays.
+// DropConstant removes constant columns from x (row-major) and returns the rest: behind a tunnel the port and the protocol flags carry
+// no information. If all are constant the last one stays.
 func DropConstant(x []float32, names []string) ([]float32, []string) {
 	f := len(names)
 	varies := make([]bool, f)

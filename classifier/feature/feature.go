@@ -1,6 +1,6 @@
-// Package feature turns one home's observations, in order, into numbers: HomeMole's eleven, the same with ports one by one, or with
-// what came before in the sequence. It sees a dataset.Observation and nothing else, so no label can reach a model. A reader of frames
-// from the wire (WANReader) makes observations of captures, flow by flow. Values are for one goroutine; they allocate nothing per packet.
+// Package feature turns one home's observations, in order, into a model's features: HomeMole's eleven, the same with one-hot ports, or
+// with features of the sequence and of flows. Its input is dataset.Observation alone, so no label can reach a model. WANReader adds what
+// the payload tells an observer, for captures. Readers are for one goroutine; they allocate nothing per packet.
 package feature
 
 import (
@@ -20,7 +20,7 @@ const (
 	FeatOther
 	FeatDir
 	FeatLength
-	FeatInterval // seconds since the packet before it, either way
+	FeatInterval // seconds since the previous packet in either direction
 	NumFeatures
 )
 

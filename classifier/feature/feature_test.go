@@ -10,7 +10,7 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// slowSequence computes the derived features of the last packet from all packets, by their definitions.
+// slowSequence computes the sequence features of the last packet from all packets, by their definitions.
 func slowSequence(o []dataset.Observation) []float32 {
 	n := len(o)
 	last := o[n-1]
@@ -94,7 +94,7 @@ func TestSequenceFeaturesAgreeWithTheirDefinitions(t *testing.T) {
 	r := &Reader{C: cols}
 	got := make([]float32, len(SequenceNames()))
 	rapid.Check(t, func(t *rapid.T) {
-		r.Reset() // a home leaves nothing behind
+		r.Reset() // no state of the previous home may remain
 		home := drawHome(t)
 		for i := range home {
 			r.Step(&home[i], got)
@@ -105,8 +105,7 @@ func TestSequenceFeaturesAgreeWithTheirDefinitions(t *testing.T) {
 	})
 }
 
-// A packet's features do not depend on what comes after it, nor on labels: they are computed from observations alone.
-func TestColumnsAreThePapersNumbersAndPortsApart(t *testing.T) {
+func TestOneHotColumns(t *testing.T) {
 	names := ColumnNames(OneHot, []uint16{443, 53})
 	cols, err := NewColumns(names)
 	if err != nil {
@@ -122,7 +121,7 @@ func TestColumnsAreThePapersNumbersAndPortsApart(t *testing.T) {
 	}
 	for _, bad := range []string{"label_device", "remote_port=", "remote_port=65536", "remote_port=x", ""} {
 		if _, err := NewColumns([]string{bad}); err == nil {
-			t.Errorf("feature %q is taken", bad)
+			t.Errorf("feature %q is accepted", bad)
 		}
 	}
 	if got := MostUsed(map[uint16]int{80: 2, 443: 9, 22: 2, 1: 1}, 3); !slices.Equal(got, []uint16{443, 22, 80}) {
@@ -130,7 +129,7 @@ func TestColumnsAreThePapersNumbersAndPortsApart(t *testing.T) {
 	}
 }
 
-func TestWhatCarriesNothingIsDropped(t *testing.T) {
+func TestConstantColumnsAreDropped(t *testing.T) {
 	x, names := DropConstant([]float32{1, 7, 3, 1, 8, 3, 1, 7, 4}, []string{"a", "b", "c"})
 	if diff := cmp.Diff([]float32{7, 3, 8, 3, 7, 4}, x); diff != "" {
 		t.Error(diff)

@@ -10,8 +10,8 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// A model's features of flows are those of the WANReader, whose definitions have tests of their own, and a home leaves nothing behind.
-func TestFlowColumnsAreThoseOfTheWANReader(t *testing.T) {
+// A Reader's flow features equal those of the WANReader, which has tests of its own, and no state remains from one home to the next.
+func TestFlowColumnsEqualTheWANReaders(t *testing.T) {
 	names := ColumnNames(Flow, nil)
 	cols, err := NewColumns(names)
 	if err != nil {
@@ -38,8 +38,8 @@ func TestFlowColumnsAreThoseOfTheWANReader(t *testing.T) {
 	})
 }
 
-// Where all packets are alike to the sequence, the flow still tells two devices apart: a model that is trained on flows must use it.
-func TestFlowFeaturesTellInterleavedFlowsApart(t *testing.T) {
+// Two interleaved flows with the same sequence features differ in a flow feature.
+func TestFlowFeaturesSeparateInterleavedFlows(t *testing.T) {
 	cols, err := NewColumns([]string{"flow_first"})
 	if err != nil {
 		t.Fatal(err)

@@ -2,10 +2,10 @@ package feature
 
 import "glasshouse/testbed/dataset"
 
-// LengthSlots is how many lengths are told apart; longer ones count as the last.
+// LengthSlots is the number of distinct lengths; longer ones count as the last.
 const LengthSlots = 2048
 
-// SizeOf is a packet's length and direction as one number: negative is down.
+// SizeOf is a packet's length with its direction as the sign: negative is down.
 func SizeOf(o *dataset.Observation) int32 {
 	n := min(max(o.Length, 1), LengthSlots-1)
 	if o.Dir < 0 {
@@ -14,7 +14,7 @@ func SizeOf(o *dataset.Observation) int32 {
 	return n
 }
 
-// HashRemote is FNV-1a over the remote end.
+// HashRemote is FNV-1a over the remote address and port.
 func HashRemote(o *dataset.Observation) uint32 {
 	h := uint32(2166136261)
 	for i := range len(o.RemoteAddr) {

@@ -5,32 +5,32 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// Derived features of the sequence of packets, behind HomeMole's eleven: each from this home's observations up to this packet,
-// so that they are the same while training, scoring and watching.
+// Features of the sequence of packets, which follow HomeMole's eleven. Each depends on the home's observations up to this packet only,
+// so they are the same in training, scoring and live classification.
 const (
 	featBurstPosition  = NumFeatures + iota // packets since the last pause of burstGap or more; 1 is the first
-	featBurstBytes                          // bytes of those packets, this one with them
-	featSinceLength                         // seconds since the last packet of this length and direction; -1: there was none
-	featPeriod                              // that, when it was asked for the packet of this length before; -1: there was none
-	featSinceDirection                      // seconds since the last packet of this direction; -1: there was none
-	featPrevious1                           // length of the packet before, negative if it went down; 0: there was none
+	featBurstBytes                          // bytes of those packets, this one included
+	featSinceLength                         // seconds since the last packet of this length and direction; -1: none
+	featPeriod                              // featSinceLength of that packet; -1: none
+	featSinceDirection                      // seconds since the last packet of this direction; -1: none
+	featPrevious1                           // length of the previous packet, negative if it went down; 0: none
 	featPrevious2
 	featPrevious3
 	featPrevious4
-	featIntervalBefore // seconds between the two packets before this one; 0: there were none
-	featSpan8          // seconds that the last 8 packets took, this one with them
+	featIntervalBefore // seconds between the two packets before this one; 0: none
+	featSpan8          // seconds from the first to the last of the last 8 packets, this one included
 	featSpan32
 	featSpan128
-	featUp32    // packets up among the last 32, this one with them
+	featUp32    // packets up among the last 32, this one included
 	featBytes32 // bytes of the last 32 packets
-	featSame128 // packets of this length and direction among the last 128, this one with them
+	featSame128 // packets of this length and direction among the last 128, this one included
 	allFeatures
 )
 
 const (
 	burstGap = 100e6 // ns
 	keptBack = 128   // packets that the features look back over; a power of two
-	lengths  = 2048  // frame lengths told apart; larger ones count as the last
+	lengths  = 2048  // distinct frame lengths; larger ones count as the last
 )
 
 // SequenceNames lists the features of the sequence, in their order.
@@ -41,26 +41,26 @@ func SequenceNames() []string {
 	}
 }
 
-// kept is what is remembered of a packet.
+// kept is a packet in the ring.
 type kept struct {
 	at   int64
 	size int32 // negative: down
 }
 
-// seenLength is what is remembered of a length and direction.
+// seenLength is the state of a length and direction.
 type seenLength struct {
 	at     int64
-	before float32 // seconds from the one before to this one
+	before float32 // seconds between the last two packets
 	known  bool
 	recent uint8 // among the last keptBack packets
 }
 
-// sequence computes the derived features of one home, in constant time a packet. The zero value is ready.
+// sequence computes the sequence features of one home, in constant time per packet. The zero value is ready.
 type sequence struct {
 	n       int64 // packets so far
 	ring    [keptBack]kept
 	lengths [2][lengths]seenLength // down, up
-	turn    [2]int64               // when the last packet went this way
+	turn    [2]int64               // time of the last packet, by direction
 	turned  [2]bool
 	burst   int64
 	bytes   int64
@@ -68,13 +68,13 @@ type sequence struct {
 	bytes32 int64
 }
 
-// Step writes the features to out, which holds allFeatures. It allocates nothing.
+// Step writes the features to out, which has allFeatures elements. It allocates nothing.
 func (s *sequence) Step(o *dataset.Observation, out []float32) {
 	way, sign := 0, int32(-1)
 	if o.Dir > 0 {
 		way, sign = 1, 1
 	}
-	size := min(max(o.Length, 1), lengths-1) // never 0: its sign tells the direction
+	size := min(max(o.Length, 1), lengths-1) // never 0: its sign is the direction
 	seen := &s.lengths[way][size]
 
 	out[featSinceLength], out[featPeriod], out[featSinceDirection] = -1, -1, -1
@@ -128,7 +128,7 @@ func (s *sequence) Step(o *dataset.Observation, out []float32) {
 	out[featUp32], out[featBytes32], out[featSame128] = float32(s.up32), float32(s.bytes32), float32(seen.recent)
 }
 
-// back returns the k-th last packet, 1 for the last.
+// back returns the k-th last packet; 1 is the last.
 func (s *sequence) back(k int64) kept { return s.ring[(s.n-k)%keptBack] }
 
 // Seconds converts nanoseconds.

@@ -2,18 +2,18 @@ package feature
 
 import "glasshouse/testbed/dataset"
 
-// WANReader turns one home's packets, in order, into the features of all that an observer on its WAN has: HomeMole's eleven numbers,
-// those derived from the sequence, those of flows, and the name of the far end. The zero value is ready. Not looked at: names in QUIC,
-// whose Initials can be decrypted by anybody, and in HTTP; addresses are told by DNS as a rule.
+// WANReader turns one home's packets, in order, into everything that an observer on its WAN can derive: HomeMole's eleven numbers,
+// features of the sequence and of flows, and the remote endpoint's name. The zero value is ready. Names in QUIC Initials, which any
+// observer can decrypt, and in HTTP are not read; DNS usually has them, too.
 type WANReader struct {
 	e Extractor
 	s sequence
 	flowTable
 }
 
-// Step writes the features of a packet to out, which holds NumWANFeatures, and returns whom it was with, as far as can be told:
-// the name in a flow's ClientHello, the name that DNS gave for the address before the flow began, or the address; of a DNS
-// message, "dns " and the name that is asked for. ip is the IPv4 packet as far as it is there.
+// Step writes the features of a packet to out, which has NumWANFeatures elements, and returns the remote endpoint's name: that of the
+// flow's ClientHello, else the name that DNS gave for the address before the flow began, else the address; for a DNS message "dns " and
+// the name in the question. ip is the captured part of the IPv4 packet.
 func (r *WANReader) Step(o *dataset.Observation, ip []byte, out []float32) string {
 	r.e.Step(o, out[:NumFeatures])
 	r.s.Step(o, out[:allFeatures])
@@ -24,11 +24,11 @@ func (r *WANReader) Step(o *dataset.Observation, ip []byte, out []float32) strin
 	}
 	switch payload := payloadOf(o, ip); {
 	case o.AppProto == dataset.AppDNS:
-		var told []string
-		asked, told = readDNS(payload)
+		var addrs []string
+		asked, addrs = readDNS(payload)
 		if o.Dir < 0 {
-			for _, addr := range told {
-				r.farEnd(addr).name = asked
+			for _, addr := range addrs {
+				r.endpoint(addr).name = asked
 			}
 		}
 	case o.AppProto == dataset.AppTLS && o.Dir > 0 && f.name == "":

@@ -10,14 +10,14 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// payloadOf returns what an IPv4 packet carries above TCP or UDP, as far as it is there; nil where that cannot be told.
+// payloadOf returns the captured TCP or UDP payload of an IPv4 packet; nil if it cannot be parsed.
 func payloadOf(o *dataset.Observation, ip []byte) []byte {
 	h, ok := packet.ParseIPv4(ip)
 	if !ok {
 		return nil
 	}
 	var payload []byte
-	switch l4 := ip[h.HeaderLength():]; o.IPProto { // not Payload: captures show a total length of 0, too
+	switch l4 := ip[h.HeaderLength():]; o.IPProto { // not Payload: captures have packets with a total length of 0 (segmentation offload)
 	case packet.ProtoTCP:
 		if t, ok := packet.ParseTCP(l4); ok {
 			payload = t.Payload()
@@ -30,7 +30,7 @@ func payloadOf(o *dataset.Observation, ip []byte) []byte {
 	return payload[:min(len(payload), int(o.PayloadLength))]
 }
 
-// readDNS returns the name that a message asks for, without its final dot, and the addresses that it answers with.
+// readDNS returns the name in a message's question, without the final dot, and the addresses in its answers.
 func readDNS(b []byte) (name string, addrs []string) {
 	var m dns.Msg
 	if m.Unpack(b) != nil || len(m.Question) != 1 {
@@ -47,8 +47,8 @@ func readDNS(b []byte) (name string, addrs []string) {
 	return strings.ToLower(strings.TrimSuffix(m.Question[0].Name, ".")), addrs
 }
 
-// readClientHello returns the server's name (RFC 6066, section 3) in a TLS record that holds a ClientHello, or the beginning of
-// one; "" if there is none.
+// readClientHello returns the server name (RFC 6066, section 3) from a TLS record with a ClientHello, which may be truncated; "" if
+// there is none.
 func readClientHello(b []byte) string {
 	const handshake, clientHello, serverName, hostName = 22, 1, 0, 0
 	s := cryptobyte.String(b)

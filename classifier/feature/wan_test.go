@@ -15,7 +15,7 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// clientHello is what crypto/tls sends first.
+// clientHello returns the first record that crypto/tls sends.
 func clientHello(tb testing.TB, host string, version uint16) []byte {
 	tb.Helper()
 	ours, theirs := net.Pipe()
@@ -38,7 +38,7 @@ func dnsMessage(tb testing.TB, host string, addrs ...string) []byte {
 	m.SetQuestion(dns.Fqdn(host), dns.TypeA)
 	m.Response = len(addrs) > 0
 	for _, a := range addrs {
-		rr, err := dns.NewRR("other.example. 60 IN A " + a) // behind a CNAME the owner is another
+		rr, err := dns.NewRR("other.example. 60 IN A " + a) // after a CNAME the owner name differs
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -66,10 +66,10 @@ func packetOf(proto uint8, dir int8, at int64, local, remote uint16, addr string
 	ip := make([]byte, 20+head, 20+head+len(payload))
 	ip[0], ip[8], ip[9] = 0x45, 64, proto
 	binary.BigEndian.PutUint16(ip[2:], uint16(20+head+len(payload)))
-	home, far := net.IPv4(100, 64, 0, 2).To4(), net.ParseIP(addr).To4()
-	src, dst, from, to := home, far, local, remote
+	home, server := net.IPv4(100, 64, 0, 2).To4(), net.ParseIP(addr).To4()
+	src, dst, from, to := home, server, local, remote
 	if dir < 0 {
-		src, dst, from, to = far, home, remote, local
+		src, dst, from, to = server, home, remote, local
 	}
 	copy(ip[12:], src)
 	copy(ip[16:], dst)
@@ -85,7 +85,7 @@ func packetOf(proto uint8, dir int8, at int64, local, remote uint16, addr string
 	return tapped{dataset.NewParser().Observe(at, dir, frame), ip}
 }
 
-func TestFarEndsAreNamedByWhatPasses(t *testing.T) {
+func TestRemoteEndpointsAreNamedFromDNSAndTLS(t *testing.T) {
 	const server, resolver = "198.51.100.7", "198.51.100.53"
 	hello := clientHello(t, "Avs.Example.com", tls.VersionTLS13)
 	steps := []struct {
@@ -96,11 +96,11 @@ func TestFarEndsAreNamedByWhatPasses(t *testing.T) {
 		{packetOf(6, 1, 1e9, 4000, 443, server, packet.FlagSYN, nil), server, 0},
 		{packetOf(17, 1, 2e9, 5000, 53, resolver, 0, dnsMessage(t, "cloud.example.com")), "dns cloud.example.com", 0},
 		{packetOf(17, -1, 3e9, 5000, 53, resolver, 0, dnsMessage(t, "cloud.example.com", "198.51.100.99", server)), "dns cloud.example.com", 0},
-		{packetOf(6, -1, 4e9, 4000, 443, server, packet.FlagSYN|packet.FlagACK, nil), server, 0}, // the flow is older than the answer
+		{packetOf(6, -1, 4e9, 4000, 443, server, packet.FlagSYN|packet.FlagACK, nil), server, 0}, // the flow began before the DNS answer
 		{packetOf(6, 1, 5e9, 4001, 443, server, packet.FlagSYN, nil), "cloud.example.com", 1},
 		{packetOf(6, 1, 6e9, 4001, 443, server, packet.FlagACK, hello), "avs.example.com", 2},
 		{packetOf(6, -1, 7e9, 4001, 443, server, packet.FlagACK, []byte("ciphertext")), "avs.example.com", 2},
-		{packetOf(6, 1, 8e9, 4000, 443, server, packet.FlagSYN, nil), "cloud.example.com", 1}, // the port again: another flow
+		{packetOf(6, 1, 8e9, 4000, 443, server, packet.FlagSYN, nil), "cloud.example.com", 1}, // port reused: a new flow
 		{packetOf(17, 1, 9e9, 4001, 443, server, 0, []byte("quic?")), "cloud.example.com", 1},
 	}
 	var r WANReader
@@ -111,7 +111,7 @@ func TestFarEndsAreNamedByWhatPasses(t *testing.T) {
 	}
 	for i, s := range steps {
 		if got := r.Step(&s.p.o, s.p.ip, out); got != s.name {
-			t.Errorf("step %d: with %q, want %q", i, got, s.name)
+			t.Errorf("step %d: name %q, want %q", i, got, s.name)
 		}
 		if got := out[slices.Index(names, "named")]; got != s.named {
 			t.Errorf("step %d: named %g, want %g", i, got, s.named)
@@ -132,24 +132,24 @@ func TestFarEndsAreNamedByWhatPasses(t *testing.T) {
 	}
 }
 
-func TestClientHellosOfGoAreRead(t *testing.T) {
+func TestServerNameOfGoClientHello(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		b := clientHello(t, "device-metrics.example.net", version)
 		if got := readClientHello(b); got != "device-metrics.example.net" {
 			t.Errorf("%x: %q", version, got)
 		}
-		for n := range b { // cut anywhere it gives the name or none
+		for n := range b { // truncated anywhere it gives the name or none
 			if got := readClientHello(b[:n]); got != "" && got != "device-metrics.example.net" {
 				t.Fatalf("%d bytes of %d: %q", n, len(b), got)
 			}
 		}
 	}
-	if got := readClientHello(clientHello(t, "192.0.2.1", tls.VersionTLS13)); got != "" { // an address is not told
+	if got := readClientHello(clientHello(t, "192.0.2.1", tls.VersionTLS13)); got != "" { // an address is not sent as a server name
 		t.Errorf("%q", got)
 	}
 }
 
-// Whatever the wire holds, the Reader neither fails nor makes something up that is not there.
+// For any payload the reader does not panic, and a name is no longer than the payload allows.
 func FuzzWANReader(f *testing.F) {
 	f.Add([]byte{22, 3, 1, 0, 5, 1, 0, 0, 1, 3, 3}, uint8(6), uint16(443))
 	f.Add(clientHello(f, "a.example", tls.VersionTLS13), uint8(6), uint16(443))
@@ -169,13 +169,13 @@ func FuzzWANReader(f *testing.F) {
 			for _, ip := range [][]byte{p.ip, p.ip[:min(len(p.ip), 30)], nil} {
 				name := strings.TrimPrefix(r.Step(&p.o, ip, out), "dns ")
 				if len(name) > 4*len(payload)+16 {
-					t.Fatalf("%d bytes of name out of %d", len(name), len(payload))
+					t.Fatalf("name of %d bytes from a payload of %d", len(name), len(payload))
 				}
 			}
 		}
 		for i, v := range out {
 			if v != v {
-				t.Fatalf("%s is no number", wanFeatureNames()[i])
+				t.Fatalf("%s is NaN", wanFeatureNames()[i])
 			}
 		}
 	})

@@ -2,19 +2,19 @@ package model
 
 import "glasshouse/classifier/exact"
 
-// Calibration makes a model's probabilities be what they say: they are taken to the power of 1/Temperature and made to sum to 1
-// again (temperature scaling, Guo et al. 2017). What is guessed stays. The temperature is fitted on homes of the training data that the
-// judged trees or net have not learned from; for trees, those of a smaller model of its own, for theirs learn from all homes.
+// Calibration is temperature scaling (Guo et al. 2017): probabilities are raised to the power of 1/Temperature and normalised. The
+// predicted class does not change. The temperature is fitted on training homes that are held out from the net; for trees, whose final
+// model trains on all homes, from a smaller model made for this purpose.
 type Calibration struct {
 	Method      string      `json:"method"` // temperature
 	Temperature float64     `json:"temperature"`
-	Homes       int         `json:"homes"`   // that it was fitted on; 0 = the end of the only one
-	Packets     int         `json:"packets"` // of them
+	Homes       int         `json:"homes"`   // that it was fitted on; 0: the end of the only home
+	Packets     int         `json:"packets"` // that it was fitted on
 	Before      Reliability `json:"before"`
 	After       Reliability `json:"after"`
 }
 
-// Reliability says how far probabilities are from what they say.
+// Reliability measures how well probabilities are calibrated.
 type Reliability struct {
 	LogLoss          float64 `json:"log_loss"`          // mean of -ln p of the true class, nats; p is at least 1e-6
 	CalibrationError float64 `json:"calibration_error"` // expected, as in Trust
@@ -22,16 +22,16 @@ type Reliability struct {
 
 // Bounds of what is fitted.
 const (
-	CalibrateMost        = 20_000 // packets that a temperature is fitted on at most
+	CalibrateMost        = 20_000 // most packets that a temperature is fitted on
 	CalibrateLeast       = 200
 	Coldest              = 0.2
 	Hottest              = 10
 	LeastProbability     = 1e-6 // in a log loss
-	LeastTempered        = 1e-4 // what a forest's probability counts as when no leaf holds the class
+	LeastTempered        = 1e-4 // replaces a forest's probability when no leaf has the class
 	CalibrateTemperature = "temperature"
 )
 
-// Temper takes probabilities to a power and makes them sum to 1. It allocates nothing.
+// Temper raises probabilities to a power and normalises them. It allocates nothing.
 func Temper(probs []float32, power float64) {
 	sum := 0.0
 	for i, p := range probs {
@@ -44,7 +44,7 @@ func Temper(probs []float32, power float64) {
 	}
 }
 
-// Untemper undoes temper, but for what was below leastTempered.
+// Untemper undoes Temper, except for probabilities that were below LeastTempered.
 func Untemper(probs []float32, temperature float64) {
 	sum := 0.0
 	for i, p := range probs {

@@ -10,7 +10,7 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// Class modes: what a classifier is asked for.
+// Class modes: what a classifier predicts.
 const (
 	ClassPaper    = "paper" // the paper's classes: its ten IoT devices and noise
 	ClassDevice   = "device"
@@ -26,7 +26,7 @@ const (
 	KindBoost  = "boost"  // gradient-boosted trees
 )
 
-// Kinds lists the models that Train makes.
+// Kinds lists the kinds of models that package train makes.
 func Kinds() []string { return append([]string{KindForest, KindBoost}, NeuralKinds()...) }
 
 // ClassOf returns a row's class in a mode.
@@ -40,29 +40,29 @@ func ClassOf(l *dataset.Label, mode string) string {
 	return l.Class
 }
 
-// IsScored tells whether a row counts: sent by or for a device, after the home's start-up.
+// IsScored reports whether a row counts in scores: sent by or for a device, after the home's start-up.
 func IsScored(m *dataset.Manifest, r *dataset.Row) bool {
 	return !r.Passed && r.Owned() && r.TsNs >= m.StartNs+m.WarmUpNs
 }
 
 // Kinds of neural models.
 const (
-	KindLSTM   = "lstm"   // the paper's: 2 layers of 64 units; answers at once
-	KindBiLSTM = "bilstm" // the paper's, both ways
-	KindTCN    = "tcn"    // temporal convolution with a richer view of the past: beyond the paper
+	KindLSTM   = "lstm"   // the paper's: 2 layers of 64 units; no look-ahead
+	KindBiLSTM = "bilstm" // the paper's, bidirectional
+	KindTCN    = "tcn"    // temporal convolution with more inputs from the past; not in the paper
 )
 
 // NeuralKinds lists the neural models.
 func NeuralKinds() []string { return []string{KindLSTM, KindBiLSTM, KindTCN} }
 
-// Know notes the classes and what is commonest, from the packets of each class, in all and by length.
-func (m *Meta) Know(counts map[string]int, byLength map[string]map[string]int) error {
+// SetClasses sets the classes and the tables of the baselines from the number of packets of each class, in total and by length.
+func (m *Meta) SetClasses(counts map[string]int, byLength map[string]map[string]int) error {
 	for c := range counts {
 		m.Classes = append(m.Classes, c)
 	}
 	sort.Strings(m.Classes)
 	if len(m.Classes) > tree.MaxClasses {
-		return fmt.Errorf("%d classes; at most %d can be told apart", len(m.Classes), tree.MaxClasses)
+		return fmt.Errorf("%d classes; at most %d are supported", len(m.Classes), tree.MaxClasses)
 	}
 	m.Majority = Commonest(counts, m.Classes)
 	m.Lengths = make(map[string]int, len(byLength))
@@ -72,7 +72,7 @@ func (m *Meta) Know(counts map[string]int, byLength map[string]map[string]int) e
 	return nil
 }
 
-// Commonest returns the class with the highest count; the first in order of equals.
+// Commonest returns the class with the highest count; of equal ones the first in order.
 func Commonest(counts map[string]int, order []string) string {
 	best := order[0]
 	for _, c := range order {
@@ -83,12 +83,12 @@ func Commonest(counts map[string]int, order []string) string {
 	return best
 }
 
-// LengthKey is a packet's key in Meta.Lengths: direction and length.
+// LengthKey is a packet's key in Meta.Lengths.
 func LengthKey(o *dataset.Observation) string {
 	return strconv.Itoa(int(o.Dir)) + " " + strconv.Itoa(int(o.Length))
 }
 
-// PathOf says how the homes of the data sets reach the internet.
+// PathOf returns the path of the datasets' homes: napt, vpn, or mixed.
 func PathOf(sets []*dataset.Dataset) string {
 	path := ""
 	for _, d := range sets {
@@ -102,7 +102,7 @@ func PathOf(sets []*dataset.Dataset) string {
 	return path
 }
 
-// LookUp is the packet-length baseline: the majority class of training packets of this direction and length.
+// LookUp is the packet-length baseline: the most common class for the packet's length and direction.
 func (m *Meta) LookUp(o *dataset.Observation) string {
 	if c, ok := m.Lengths[LengthKey(o)]; ok {
 		return m.Classes[c]

@@ -10,8 +10,8 @@ import (
 	"glasshouse/classifier/tree"
 )
 
-// A model file: magic, length and JSON of the Meta, length and body, sha256 of all before it. Integers are little-endian.
-// Version 2 has what version 1 has, and what must not be overlooked: how probabilities are calibrated.
+// A model file: magic, length and JSON of the Meta, length and body, SHA-256 of everything before it. Integers are little-endian.
+// Version 2 adds the calibration, which a reader of version 1 would silently ignore.
 const (
 	ModelMagic = "GLASSHOUSE MODEL 2\n"
 	FirstMagic = "GLASSHOUSE MODEL 1\n"
@@ -20,7 +20,6 @@ const (
 	MaxBody    = 4 << 30
 )
 
-// Write writes a model file.
 func Write(w io.Writer, m *Meta, body []byte) error {
 	meta, err := json.Marshal(m)
 	if err != nil {
@@ -36,7 +35,7 @@ func Write(w io.Writer, m *Meta, body []byte) error {
 	return err
 }
 
-// Check tells what is wrong with a description that came from a file.
+// Check validates metadata read from a file.
 func (m *Meta) Check() error {
 	if len(m.Features) == 0 || len(m.Features) > 1000 || len(m.Classes) == 0 || len(m.Classes) > tree.MaxClasses {
 		return fmt.Errorf("%d features, %d classes", len(m.Features), len(m.Classes))
@@ -46,17 +45,17 @@ func (m *Meta) Check() error {
 	}
 	if m.Activities != nil {
 		if err := m.Activities.Load(len(m.Classes)); err != nil {
-			return fmt.Errorf("what tells activities: %w", err)
+			return fmt.Errorf("activity classifier: %w", err)
 		}
 	}
 	if m.Unknown != nil {
 		if err := m.Unknown.Load(len(m.Classes)); err != nil {
-			return fmt.Errorf("what tells unknown devices: %w", err)
+			return fmt.Errorf("detector of unknown devices: %w", err)
 		}
 	}
 	for k, c := range m.Lengths {
 		if c < 0 || c >= len(m.Classes) {
-			return fmt.Errorf("the length look-up of %q", k)
+			return fmt.Errorf("invalid class in the length table, key %q", k)
 		}
 	}
 	return nil

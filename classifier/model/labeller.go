@@ -8,28 +8,28 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// Labeller labels the packets of one home and gives each answer back with what the caller keeps of the packet: models that
-// look ahead answer late. Used by one goroutine.
+// Labeller labels the packets of one home and passes each label on with the caller's value for the packet, because models that look
+// ahead label packets late. It is for one goroutine.
 type Labeller[T any] struct {
 	classes []string
 	stream  Stream
 	probs   []float32
-	find    *novelty.Detector // nil: there is no unknown
+	find    *novelty.Detector // nil: the model does not detect unknown devices
 	novel   float32
 	waiting []held[T]
-	first   int // of waiting that has no answer yet
+	first   int // index in waiting of the first packet without a label
 	answer  func(of T, class string, p float32) error
 }
 
-// held is a packet without an answer.
+// held is a packet without a label.
 type held[T any] struct {
 	frame int64
 	of    T
 	novelty.Glance
 }
 
-// NewLabeller returns a labeller for a home's packets: answer is called once for each packet, in their order, with the class
-// that the model thinks the likeliest and its probability, or with UnknownLabel and the novelty.
+// NewLabeller returns a labeller for a home's packets. answer is called once per packet, in order, with the most probable class and its
+// probability, or with novelty.Label and the novelty.
 func NewLabeller[T any](m Model, answer func(of T, class string, p float32) error) *Labeller[T] {
 	l := &Labeller[T]{classes: m.Classes(), stream: m.Stream(), probs: make([]float32, len(m.Classes())), answer: answer}
 	if u := m.Meta().Unknown; u != nil {
@@ -38,13 +38,13 @@ func NewLabeller[T any](m Model, answer func(of T, class string, p float32) erro
 	return l
 }
 
-// Novelty is how new the packet that is being answered seems, 0 to 1; 0 where the model does not tell.
+// Novelty is the novelty score of the packet that answer was called for, 0 to 1; 0 if the model does not detect unknown devices.
 func (l *Labeller[T]) Novelty() float32 { return l.novel }
 
-// Probs are the probabilities of the classes for the packet that is being answered; they are valid until answer returns.
+// Probs are the probabilities of the classes for the packet that answer was called for; they are valid until answer returns.
 func (l *Labeller[T]) Probs() []float32 { return l.probs }
 
-// Step takes the next packet, of which the caller keeps of.
+// Step takes the next packet and the caller's value for it.
 func (l *Labeller[T]) Step(o *dataset.Observation, of T) error {
 	h := held[T]{frame: o.Frame, of: of}
 	if l.find != nil {
@@ -57,7 +57,7 @@ func (l *Labeller[T]) Step(o *dataset.Observation, of T) error {
 	return nil
 }
 
-// Flush labels the packets that the model still holds back: the home's packets are at their end. The next Step begins a new home.
+// Flush labels the packets that the model still holds back, at the end of a home. The next Step begins a new home.
 func (l *Labeller[T]) Flush() error {
 	for {
 		frame, ready := l.stream.Flush(l.probs)
@@ -69,7 +69,7 @@ func (l *Labeller[T]) Flush() error {
 		}
 	}
 	if n := len(l.waiting) - l.first; n > 0 {
-		return fmt.Errorf("the model left %d packets without an answer", n)
+		return fmt.Errorf("the model left %d packets without a label", n)
 	}
 	if l.find != nil {
 		l.find.Reset()
@@ -79,11 +79,11 @@ func (l *Labeller[T]) Flush() error {
 
 func (l *Labeller[T]) hand(frame int64) error {
 	if l.first == len(l.waiting) || l.waiting[l.first].frame != frame {
-		return fmt.Errorf("the model answers for frame %d out of turn", frame)
+		return fmt.Errorf("the model labelled frame %d out of order", frame)
 	}
 	of, seen := l.waiting[l.first].of, l.waiting[l.first].Glance
 	l.first++
-	if 2*l.first >= len(l.waiting) { // what is left moves to the front, at most once a packet on average
+	if 2*l.first >= len(l.waiting) { // amortised: at most one move per packet
 		n := copy(l.waiting, l.waiting[l.first:])
 		clear(l.waiting[n:])
 		l.waiting, l.first = l.waiting[:n], 0

@@ -10,7 +10,7 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// late is a model that answers two packets late; it calls packets of even length "even".
+// late is a model that labels two packets late; packets of even length are "even".
 type late struct{ drop bool }
 
 func (late) Classes() []string    { return []string{"even", "odd"} }
@@ -50,18 +50,18 @@ func TestLabellerWaitsForModelsThatLookAhead(t *testing.T) {
 	var got []string
 	l := NewLabeller(late{}, func(of int, class string, p float32) error {
 		if p != 0.75 || class != []string{"even", "odd"}[of%2] {
-			t.Errorf("packet %d is called %s, %v", of, class, p)
+			t.Errorf("packet %d is labelled %s, %v", of, class, p)
 		}
 		got = append(got, class)
 		return nil
 	})
-	for home := range 2 { // Flush makes a stream as new
+	for home := range 2 { // Flush resets the stream
 		for i := range 9 {
 			if err := l.Step(&dataset.Observation{Frame: int64(i + 1), Length: int32(i)}, i); err != nil {
 				t.Fatal(err)
 			}
 			if want, n := min(i+1, 2), len(l.waiting)-l.first; n != want {
-				t.Fatalf("%d packets wait after %d, not %d", n, i+1, want)
+				t.Fatalf("%d packets wait after %d, want %d", n, i+1, want)
 			}
 		}
 		if err := l.Flush(); err != nil {
@@ -78,6 +78,6 @@ func TestLabellerWaitsForModelsThatLookAhead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := l.Flush(); err == nil {
-		t.Error("a packet without an answer goes unnoticed")
+		t.Error("no error for a packet without a label")
 	}
 }

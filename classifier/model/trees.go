@@ -23,7 +23,7 @@ type Predictor interface {
 
 var _ Model = (*Trees)(nil)
 
-// NewTrees makes a model of trees that have learned from the features and classes of meta.
+// NewTrees returns a model of trees trained on the features and classes of meta.
 func NewTrees(meta Meta, p Predictor) (*Trees, error) {
 	cols, err := feature.NewColumns(meta.Features)
 	return &Trees{meta: meta, cols: cols, p: p}, err
@@ -64,7 +64,7 @@ func (m *Trees) Stream() Stream {
 	return &treeStream{p: m.p, power: m.Power(), r: feature.Reader{C: m.cols}, x: make([]float32, len(m.meta.Features))}
 }
 
-// Power is what a forest's probabilities are taken to; boosted trees have it in them.
+// Power is the exponent of a forest's probabilities; in boosted trees it is part of the leaves.
 func (m *Trees) Power() float64 {
 	if c := m.meta.Calibration; c != nil && m.meta.Kind == KindForest {
 		return 1 / c.Temperature
@@ -72,7 +72,7 @@ func (m *Trees) Power() float64 {
 	return 1
 }
 
-// SetCalibration makes the model's probabilities those at a temperature.
+// SetCalibration applies a temperature to the model's probabilities.
 func (m *Trees) SetCalibration(c *Calibration) {
 	m.meta.Calibration = c
 	if b, ok := m.p.(*tree.Boost); ok {

@@ -84,7 +84,7 @@ func collectHomes(ctx context.Context, sets []*dataset.Dataset, o *Options, inpu
 	if c.Meta.Packets == 0 {
 		return nil, errors.New("the data sets hold no packet of a device after the start-up: nothing to learn from")
 	}
-	if err := c.Meta.Know(counts, byLength); err != nil {
+	if err := c.Meta.SetClasses(counts, byLength); err != nil {
 		return nil, err
 	}
 	place := make([]int16, len(names))

@@ -1,5 +1,5 @@
-// Package novelty scores how unlike the training homes' devices a packet is, so that a model can call it unknown. Detectors are fitted
-// in package train; here they are applied. A detector is for one goroutine.
+// Package novelty scores how unlike the training devices' traffic a packet is, so that a model can label it unknown. Detectors are fitted
+// in package train and applied here. A detector is for one goroutine.
 package novelty
 
 import (
@@ -15,33 +15,33 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// Label is what a packet is called that seems to come from a device that was never learned.
+// Label is the label of a packet that seems to come from an unknown device, one that is not of the training classes.
 const Label = "unknown"
 
 // IsUnknown reports whether a guess is that the device is unknown.
 func IsUnknown(label string) bool { return label == Label }
 
-// Unknown tells devices that were never learned from those that were. A packet is new if its signature (port, protocol, direction, length,
-// rhythm, the length before) is rare in every class that was learned, if the packets to and from the same far end are, and if the model is
-// not sure of it. How these count together is learned by boosted trees from classes that are taken away from what is known, in
-// turn, on homes that the judged model has not learned from: no device that is asked for later teaches it. The thresholds are conformal
-// (Vovk et al. 2005): of those homes' packets that the model takes for a class, a stated share lies above that class's.
+// Unknown detects packets of devices outside the training classes. A packet is novel if its signature (port, protocol, direction, length,
+// time since the last alike, previous length) is rare in every training class, if those of the packets exchanged with the same remote
+// endpoint are, and if the model is uncertain. Boosted trees weigh these; they are trained by leaving out known classes in turn, on
+// training homes held out from the model, so no device of the test set has a part in it. The thresholds are conformal (Vovk et al.
+// 2005): of the held-out packets that the model assigns to a class, the share Rate lies above the class's threshold.
 type Unknown struct {
-	Rate       float64     `json:"false_unknown"` // that share
+	Rate       float64     `json:"false_unknown"`
 	Homes      int         `json:"homes"`
 	Packets    int         `json:"packets"`
-	Thresholds []float32   `json:"thresholds"` // by class guessed
+	Thresholds []float32   `json:"thresholds"` // by predicted class
 	Window     float32     `json:"window_threshold"`
 	Levels     []Signature `json:"levels"`
 	Trees      []byte      `json:"trees"`
 
-	judge *tree.Boost
+	scorer *tree.Boost
 }
 
-// SetTrees gives the detector the trees that weigh how new a packet seems.
-func (u *Unknown) SetTrees(b *tree.Boost) { u.judge, u.Trees = b, b.Marshal() }
+// SetTrees sets the trees that compute a packet's novelty.
+func (u *Unknown) SetTrees(b *tree.Boost) { u.scorer, u.Trees = b, b.Marshal() }
 
-// Signature is how common the signatures of one level are in the class in which they are commonest: logarithms of shares.
+// Signature is, for the signatures of one level, the logarithm of their share in the class in which they are most common.
 type Signature struct {
 	Keys []byte `json:"keys"`
 	Best []byte `json:"best"`
@@ -49,7 +49,7 @@ type Signature struct {
 	shares map[uint64]float32
 }
 
-// Add adds a signature's key and the logarithm of its share. Keys come in ascending order.
+// Add adds a signature's key and the logarithm of its share. Keys must be added in ascending order.
 func (s *Signature) Add(key uint64, share float32) {
 	if s.shares == nil {
 		s.shares = make(map[uint64]float32)
@@ -64,21 +64,21 @@ const (
 	levelAll    = iota // port, protocol, direction, length
 	levelPort          // port, protocol
 	levelLength        // direction, length
-	levelRhythm        // direction, length, and how long ago the same was
-	levelBefore        // direction, length, and those of the packet before
+	levelRhythm        // direction, length, and the time since the last such packet
+	levelBefore        // direction, length, and those of the previous packet
 	NumLevels
 )
 
 // RareLog is the logarithm of the share that a signature has which training did not see; NumNovelties is how many numbers describe how
 // new a packet is.
 const (
-	RareLog      = -16.0 // of what was not seen
-	flowSlots    = 4096  // far ends told apart, by hash
-	flowMemory   = 64    // packets that a mean looks back over
+	RareLog      = -16.0 // of a signature that was not in training
+	flowSlots    = 4096  // remote endpoints, by hash
+	flowMemory   = 64    // packets over which a mean decays
 	NumNovelties = 2*NumLevels + 5
 )
 
-// Glance is what the detector keeps of a packet until the model has its answer.
+// Glance is what the detector keeps of a packet until the model has labelled it.
 type Glance struct {
 	Level [NumLevels]float32
 	Flow  uint32
@@ -106,33 +106,33 @@ func (s *Signatures) Step(o *dataset.Observation, keys *[NumLevels]uint64) {
 	last := &s.last[code]
 	octave := uint64(63)
 	if *last != 0 {
-		octave = uint64(bits.Len64(uint64(max(o.TsNs-*last, 0)) >> 20)) // of milliseconds, nearly
+		octave = uint64(bits.Len64(uint64(max(o.TsNs-*last, 0)) >> 20)) // about milliseconds (2^20 ns)
 	}
 	keys[levelRhythm] = octave<<12 | code
 	keys[levelBefore] = uint64(s.before+feature.LengthSlots)<<12 | code
 	*last, s.before = o.TsNs, size
 }
 
-// mean is a mean that forgets.
-type mean64 struct {
+// decayingMeans are means over the last flowMemory values or so.
+type decayingMeans struct {
 	n int32
 	v [NumLevels + 1]float32
 }
 
-func (m *mean64) add(i int, x float32) { m.v[i] += (x - m.v[i]) / float32(m.n) }
+func (m *decayingMeans) add(i int, x float32) { m.v[i] += (x - m.v[i]) / float32(m.n) }
 
-// novelties makes the detector's inputs, packet by packet, in order.
+// novelties computes the detector's inputs, packet by packet, in order.
 type novelties struct {
-	flows []mean64
-	sizes []mean64
+	flows []decayingMeans
+	sizes []decayingMeans
 }
 
 // NewNovelties returns the state of one home.
 func NewNovelties() novelties {
-	return novelties{make([]mean64, flowSlots), make([]mean64, 2*feature.LengthSlots)}
+	return novelties{make([]decayingMeans, flowSlots), make([]decayingMeans, 2*feature.LengthSlots)}
 }
 
-// Step takes what was seen of a packet and the probabilities that a model gives it, and writes numNovelties.
+// Step takes a packet's Glance and the model's probabilities, and writes NumNovelties inputs.
 func (n *novelties) Step(g *Glance, probs []float32, out []float32) {
 	top, entropy := float32(0), 0.0
 	for _, p := range probs {
@@ -154,7 +154,7 @@ func (n *novelties) Step(g *Glance, probs []float32, out []float32) {
 	rest[0], rest[1], rest[2], rest[3], rest[4] = unsure, float32(entropy), f.v[NumLevels], s.v[NumLevels], float32(f.n)
 }
 
-// Detector finds unknown devices among one home's packets. Used by one goroutine.
+// Detector detects unknown devices among one home's packets. It is for one goroutine.
 type Detector struct {
 	U    *Unknown
 	sigs Signatures
@@ -173,7 +173,7 @@ func (d *Detector) Reset() {
 	clear(d.n.sizes)
 }
 
-// See notes a packet before the model answers.
+// See records a packet before the model labels it.
 func (d *Detector) See(o *dataset.Observation) Glance {
 	g := Glance{Flow: feature.HashRemote(o), Size: feature.SizeOf(o)}
 	var keys [NumLevels]uint64
@@ -188,18 +188,18 @@ func (d *Detector) See(o *dataset.Observation) Glance {
 	return g
 }
 
-// Novelty is how new a packet seems, 0 to 1.
+// Novelty returns a packet's novelty score, 0 to 1.
 func (d *Detector) Novelty(g *Glance, probs []float32) float32 {
 	d.n.Step(g, probs, d.x[:])
-	d.U.judge.Predict(d.x[:], d.p[:])
+	d.U.scorer.Predict(d.x[:], d.p[:])
 	return d.p[1]
 }
 
-// WindowNovelty is how new a window of packets seems: the mean of its newest tenth. It puts novelties in order.
+// WindowNovelty is a window's novelty score: the mean of its highest tenth. It reorders novelties.
 func WindowNovelty(novelties []float32) float32 {
 	n := (len(novelties) + 9) / 10
 	sum := float32(0)
-	for i := range n { // the largest n, one by one: windows are short
+	for i := range n { // selection of the n largest: windows are short
 		for j := i + 1; j < len(novelties); j++ {
 			if novelties[j] > novelties[i] {
 				novelties[i], novelties[j] = novelties[j], novelties[i]
@@ -210,7 +210,7 @@ func WindowNovelty(novelties []float32) float32 {
 	return sum / float32(max(n, 1))
 }
 
-// Load makes a detector that came from a file ready.
+// Load validates and prepares a detector that was read from a file.
 func (u *Unknown) Load(classes int) error {
 	if len(u.Levels) != NumLevels || len(u.Thresholds) != classes || !(u.Rate > 0 && u.Rate < 1) {
 		return fmt.Errorf("%d levels, %d thresholds, rate %v", len(u.Levels), len(u.Thresholds), u.Rate)
@@ -218,7 +218,7 @@ func (u *Unknown) Load(classes int) error {
 	for i := range u.Levels {
 		l := &u.Levels[i]
 		if len(l.Keys)%8 != 0 || len(l.Keys) != 2*len(l.Best) {
-			return errors.New("signatures cut short")
+			return errors.New("signatures are truncated")
 		}
 		l.shares = make(map[uint64]float32, len(l.Best)/4)
 		for k := range len(l.Best) / 4 {
@@ -230,6 +230,6 @@ func (u *Unknown) Load(classes int) error {
 		}
 	}
 	var err error
-	u.judge, err = tree.UnmarshalBoost(u.Trees, NumNovelties, 2)
+	u.scorer, err = tree.UnmarshalBoost(u.Trees, NumNovelties, 2)
 	return err
 }

@@ -11,16 +11,16 @@ import (
 	"glasshouse/classifier/tree"
 )
 
-// ErrNoONNX means that a model has no form in ONNX.
+// ErrNoONNX means that a model cannot be expressed in ONNX.
 var ErrNoONNX = errors.New("the model cannot be exported to ONNX")
 
-// Export writes a model as ONNX. Its input is "features", a row a packet of the numbers that InputNames lists, in that order; its
-// outputs are "label", the class, and "probabilities", a column a class in the order of Meta. Rows of a neural model are one
-// home's packets in their order; those of trees may be any. More of Meta is in the file's metadata.
+// Export writes a model as ONNX. The input "features" has one row per packet and the columns of InputNames. The outputs are "label",
+// the class, and "probabilities", one column per class in the order of Meta. The rows of a neural model are one home's packets in
+// order; those of trees may be any. The file's metadata has the kind, features, classes and path.
 func Export(w io.Writer, m model.Model) error {
 	meta := m.Meta()
 	if len(meta.Classes) < 2 {
-		return fmt.Errorf("%w: it knows one class only", ErrNoONNX)
+		return fmt.Errorf("%w: it has one class only", ErrNoONNX)
 	}
 	names := InputNames(meta)
 	features, err := json.Marshal(names)
@@ -33,7 +33,7 @@ func Export(w io.Writer, m model.Model) error {
 	}
 	k := int64(len(meta.Classes))
 	g := &Graph{
-		Name: "glasshouse-" + meta.Kind, Doc: "Labels a packet seen on a home's WAN with the class that it came from.",
+		Name: "glasshouse-" + meta.Kind, Doc: "Labels a packet seen on a home's WAN with the class of its device.",
 		Inputs:  []Value{{Name: "features", Type: Float, Dims: []int64{-1, int64(len(names))}}},
 		Outputs: []Value{{Name: "label", Type: String, Dims: []int64{-1}}, {Name: "probabilities", Type: Float, Dims: []int64{-1, k}}},
 		Meta:    [][2]string{{"kind", meta.Kind}, {"features", string(features)}, {"classes", string(classes)}, {"path", meta.Path}},
@@ -44,7 +44,7 @@ func Export(w io.Writer, m model.Model) error {
 	case *neural.Model:
 		exportNeural(g, m)
 	default:
-		return fmt.Errorf("%w: kind %s", ErrNoONNX, meta.Kind)
+		return fmt.Errorf("%w: unsupported kind %s", ErrNoONNX, meta.Kind)
 	}
 	_, err = w.Write(g.Marshal())
 	return err
@@ -79,7 +79,7 @@ func exportTrees(g *Graph, t *model.Trees) {
 	}
 }
 
-// ensemble adds a TreeEnsembleClassifier; leaf gives what a leaf adds to which class.
+// ensemble adds a TreeEnsembleClassifier; leaf calls add with a leaf's contribution to each class.
 func ensemble(g *Graph, out string, trees []tree.Tree, classes []string, leaf func(t *tree.Tree, at int32, add func(class int, v float32)), more ...Attr) {
 	var treeIDs, nodeIDs, features, yes, no, leafTrees, leafNodes, leafClasses []int64
 	var cuts, weights []float32

@@ -10,8 +10,8 @@ import (
 	"glasshouse/classifier/nn"
 )
 
-// InputNames lists the numbers that a row of an exported model's input holds. A neural model's are plain: it takes logarithms,
-// means and scales itself.
+// InputNames lists the columns of an exported model's input. Those of a neural model are raw values: logarithms and normalisation are
+// part of the graph.
 func InputNames(m *model.Meta) []string {
 	if !slices.Contains(model.NeuralKinds(), m.Kind) {
 		return m.Features
@@ -22,14 +22,14 @@ func InputNames(m *model.Meta) []string {
 	return append(feature.Names(), neural.RichNames()[1:]...) // the length's logarithm follows from the length
 }
 
-// columns of the rich inputs among InputNames.
+// Columns of the rich inputs among InputNames.
 const (
 	inSince  = feature.NumFeatures // five of them
 	inBurst  = inSince + 5
 	inBefore = inBurst + 1 // two
 )
 
-// netGraph adds the nodes of a net, one after the other.
+// netGraph adds the nodes of a network in order.
 type netGraph struct {
 	g *Graph
 	n int
@@ -61,12 +61,12 @@ func (b *netGraph) ints(v ...int64) string {
 	return name
 }
 
-// columns gives some columns of the input.
+// columns selects columns of the input.
 func (b *netGraph) columns(of ...int64) string {
 	return b.node("Gather", []string{"features", b.ints(of...)}, IntAttr("axis", 1))
 }
 
-// logTime is the function of that name.
+// logTime is ln(x + 1e-5) with x limited, as in package neural.
 func (b *netGraph) logTime(x string, limit float32) string {
 	x = b.node("Clip", []string{x, b.number(0), b.number(limit)})
 	return b.node("Log", []string{b.node("Add", []string{x, b.number(1e-5)})})
@@ -79,7 +79,7 @@ func (b *netGraph) affine(x string, l nn.Layer) string {
 	return b.node("Add", []string{x, b.floats(l.W[in*out:], out)})
 }
 
-// exportNeural adds the nodes of a neural model: from plain features to probabilities, with standard operators.
+// exportNeural adds the nodes of a neural model, from raw features to probabilities, with standard operators.
 func exportNeural(g *Graph, m *neural.Model) {
 	b := &netGraph{g: g}
 	x := b.inputs(m)
@@ -97,9 +97,9 @@ func exportNeural(g *Graph, m *neural.Model) {
 	g.Node("", "Gather", []string{"classes", best}, []string{"label"}, IntAttr("axis", 0))
 }
 
-// inputs gives what history and encoder give: normalised numbers and the ids' embeddings.
+// inputs computes what neural's history and encoder compute: normalised numbers and embeddings.
 func (b *netGraph) inputs(m *neural.Model) string {
-	const most = 1e9 // seconds, more than any
+	const most = 1e9 // seconds; longer than any interval
 	parts := []string{b.columns(feature.FeatIP, feature.FeatTCP, feature.FeatUDP, feature.FeatTLS, feature.FeatHTTP, feature.FeatDNS, feature.FeatOther, feature.FeatDir, feature.FeatLength), b.logTime(b.columns(feature.FeatInterval), most)}
 	length := b.node("Clip", []string{b.columns(feature.FeatLength), b.number(1), b.number(1e9)})
 	rich := m.Inputs().Inputs == neural.InputsRich
@@ -140,7 +140,7 @@ func (b *netGraph) table(v []byte) string {
 	return name
 }
 
-// embedded gives the i-th embedding for what a column holds, by a table of ids.
+// embedded looks up the i-th embedding of a column's values by a table of ids.
 func (b *netGraph) embedded(m *neural.Model, i int, column, table string) string {
 	e := m.Net().Spec.Embed[i]
 	at := b.node("Reshape", []string{b.node("Cast", []string{column}, IntAttr("to", int64(Int64))), b.ints(-1)})

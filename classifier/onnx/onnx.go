@@ -1,6 +1,6 @@
 // Package onnx writes models as ONNX files (https://onnx.ai/onnx/repo-docs/IR.html), which ONNX Runtime and others execute: onnx.go has
-// the format, export.go the graphs of trees, export_neural.go those of nets. It is pure. Not here: reading, external data, tensors of
-// other types than float, byte, int64 and string.
+// the format, export.go the graphs of trees, export_neural.go those of neural networks. It is pure. Not supported: reading, external
+// data, tensors of other types than float, byte, int64 and string.
 package onnx
 
 import (
@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Versions of the format and of the operator sets that a file says it needs.
+// Versions of the format and of the operator sets that a file requires.
 const (
 	irVersion = 8 // ONNX 1.11
 	opset     = 13
@@ -28,7 +28,7 @@ const (
 	String Type = 8
 )
 
-// Value is an input or output of a graph. A dimension below 0 is any number.
+// Value is an input or output of a graph. A negative dimension is dynamic.
 type Value struct {
 	Name string
 	Type Type
@@ -46,7 +46,7 @@ type Attr struct {
 	strings []string
 }
 
-// The attributes' kinds, by their numbers in AttributeProto.AttributeType.
+// The kinds of attributes, by their numbers in AttributeProto.AttributeType.
 const (
 	attrInt     = 2
 	attrString  = 3
@@ -55,30 +55,30 @@ const (
 	attrStrings = 8
 )
 
-// IntAttr is an attribute that is an integer.
+// IntAttr returns an integer attribute.
 func IntAttr(name string, v int64) Attr { return Attr{name: name, kind: attrInt, i: v} }
 
-// StringAttr is an attribute that is a string.
+// StringAttr returns a string attribute.
 func StringAttr(name, v string) Attr { return Attr{name: name, kind: attrString, s: v} }
 
-// FloatsAttr is an attribute that is a list of floats.
+// FloatsAttr returns an attribute with a list of floats.
 func FloatsAttr(name string, v []float32) Attr { return Attr{name: name, kind: attrFloats, floats: v} }
 
-// IntsAttr is an attribute that is a list of integers.
+// IntsAttr returns an attribute with a list of integers.
 func IntsAttr(name string, v []int64) Attr { return Attr{name: name, kind: attrInts, ints: v} }
 
-// StringsAttr is an attribute that is a list of strings.
+// StringsAttr returns an attribute with a list of strings.
 func StringsAttr(name string, v []string) Attr {
 	return Attr{name: name, kind: attrStrings, strings: v}
 }
 
-// Graph is a model in the making.
+// Graph is a model under construction.
 type Graph struct {
 	Name    string
 	Doc     string
 	Inputs  []Value
 	Outputs []Value
-	Meta    [][2]string // keys and values that travel with the model
+	Meta    [][2]string // metadata: keys and values
 	nodes   []byte
 	tensors []byte
 }
@@ -86,7 +86,7 @@ type Graph struct {
 // ML is the domain of the operators of classical machine learning, trees among them.
 const ML = "ai.onnx.ml"
 
-// Node adds a node; nodes are added in the order in which they can be computed. The domain is "" or ML.
+// Node adds a node; nodes must be added in topological order. The domain is "" or ML.
 func (g *Graph) Node(domain, op string, in, out []string, attrs ...Attr) {
 	var b []byte
 	for _, s := range in {
@@ -172,7 +172,7 @@ func (g *Graph) Marshal() []byte {
 func (v *Value) marshal() []byte {
 	var shape []byte
 	for _, d := range v.Dims {
-		dim := text(nil, 2, "n") // any number
+		dim := text(nil, 2, "n") // dynamic
 		if d >= 0 {
 			dim = number(nil, 1, d)
 		}

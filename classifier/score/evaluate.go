@@ -13,10 +13,10 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// ErrSeen means that a model was trained on what it should be scored on.
+// ErrSeen means that a model was trained on a home that it is to be scored on.
 var ErrSeen = errors.New("the model was trained on this home")
 
-// CheckUnseen returns an error that wraps ErrSeen if a model has learned from a home of the data set.
+// CheckUnseen returns an error that wraps ErrSeen if a model was trained on a home of the dataset.
 func CheckUnseen(meta *model.Meta, d *dataset.Dataset) error {
 	for _, h := range d.Manifest.Homes {
 		if slices.Contains(meta.TrainedOn, model.HomeID{ScenarioDigest: d.Manifest.ScenarioDigest, Seed: d.Manifest.Seed, Home: h.Home}) {
@@ -26,15 +26,15 @@ func CheckUnseen(meta *model.Meta, d *dataset.Dataset) error {
 	return nil
 }
 
-// CheckApart returns an error that wraps ErrSeen if a home is in both.
-func CheckApart(learned, judged []*dataset.Dataset) error {
+// CheckApart returns an error that wraps ErrSeen if a home is in both training and test.
+func CheckApart(training, test []*dataset.Dataset) error {
 	var m model.Meta
-	for _, d := range learned {
+	for _, d := range training {
 		for _, h := range d.Manifest.Homes {
 			m.TrainedOn = append(m.TrainedOn, model.HomeID{ScenarioDigest: d.Manifest.ScenarioDigest, Seed: d.Manifest.Seed, Home: h.Home})
 		}
 	}
-	for _, d := range judged {
+	for _, d := range test {
 		if err := CheckUnseen(&m, d); err != nil {
 			return err
 		}
@@ -42,22 +42,22 @@ func CheckApart(learned, judged []*dataset.Dataset) error {
 	return nil
 }
 
-// Evaluate scores a model on data sets. Each guess goes to predictions, as CSV, if that is not nil.
+// Evaluate scores a model on datasets. Predictions are written to predictions as CSV if it is not nil.
 func Evaluate(m model.Model, sets []*dataset.Dataset, predictions io.Writer) (*Score, error) {
 	return evaluate(m, sets, predictions, func(home int, _ *dataset.Row) int { return home })
 }
 
-// EvaluateBlocks scores a model on a data set of one home, of which there is no other: its blocks of so much time count as homes do, for
-// intervals and in PerHome. The model watches the home as a whole. Blocks of one home are more alike than homes are.
+// EvaluateBlocks scores a model on a dataset of a single home: its blocks of time stand for homes, in intervals and in PerHome. The model
+// sees the home as a whole. Blocks of one home are more alike than homes, so intervals are too narrow.
 func EvaluateBlocks(m model.Model, d *dataset.Dataset, block time.Duration) (*Score, error) {
 	if n := len(d.Manifest.Homes); n != 1 || block <= 0 {
-		return nil, fmt.Errorf("%s: blocks of %s of %d homes; blocks are above 0, of one home", d.Dir, block, n)
+		return nil, fmt.Errorf("%s: invalid blocks of %s for %d homes; allowed: a positive duration for one home", d.Dir, block, n)
 	}
 	start := d.Manifest.StartNs
 	return evaluate(m, []*dataset.Dataset{d}, nil, func(_ int, r *dataset.Row) int { return int((r.TsNs - start) / int64(block)) })
 }
 
-// evaluate is Evaluate; of tells which home, or what counts as one, a row is of.
+// evaluate is Evaluate; of returns the home, or block, of a row.
 func evaluate(m model.Model, sets []*dataset.Dataset, predictions io.Writer, of func(home int, r *dataset.Row) int) (*Score, error) {
 	meta := m.Meta()
 	s := NewScorer(meta)

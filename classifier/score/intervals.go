@@ -8,9 +8,9 @@ import (
 	"glasshouse/classifier/stat"
 )
 
-// Intervals are 95 % confidence intervals over homes: what a score could have been with other homes of the same population.
-// Homes are drawn anew with replacement, whole: packets of a home depend on each other. Quantiles are widened as Student's t
-// is wider than the normal distribution, since few homes vary less than they should (Hesterberg 2015, "expanded percentile").
+// Intervals are 95 % bootstrap confidence intervals over homes. Whole homes are resampled, because packets of a home are not independent.
+// Quantiles are widened by the ratio of Student's t to the normal distribution, since the bootstrap understates the variance of few
+// homes (Hesterberg 2015, "expanded percentile").
 type Intervals struct {
 	Level            float64       `json:"level"`
 	Homes            int           `json:"homes"`
@@ -22,18 +22,18 @@ type Intervals struct {
 	PresenceMacroF1  stat.Interval `json:"presence_macro_f1"`
 }
 
-// tally is a home's counts over labels, or the sum of some homes'.
+// tally has the counts over labels of a home, or of several.
 type tally struct {
-	confusion                  []int // truth × guess
-	both, truthOnly, guessOnly []int // windows
-	windows                    int
-	present                    int // labels that can be there: all but UnknownLabel
+	confusion                      []int // truth × predicted
+	both, truthOnly, predictedOnly []int // windows
+	windows                        int
+	present                        int // number of labels that can be present: all but novelty.Label
 }
 
 func newTally(labels []string) *tally {
 	n := len(labels)
 	return &tally{
-		confusion: make([]int, n*n), both: make([]int, n), truthOnly: make([]int, n), guessOnly: make([]int, n),
+		confusion: make([]int, n*n), both: make([]int, n), truthOnly: make([]int, n), predictedOnly: make([]int, n),
 		present: n - stat.Indicator(slices.ContainsFunc(labels, novelty.IsUnknown)),
 	}
 }
@@ -45,7 +45,7 @@ func (t *tally) add(o *tally) {
 	for i := range t.both {
 		t.both[i] += o.both[i]
 		t.truthOnly[i] += o.truthOnly[i]
-		t.guessOnly[i] += o.guessOnly[i]
+		t.predictedOnly[i] += o.predictedOnly[i]
 	}
 	t.windows += o.windows
 }
@@ -54,15 +54,15 @@ func (t *tally) Reset() {
 	clear(t.confusion)
 	clear(t.both)
 	clear(t.truthOnly)
-	clear(t.guessOnly)
+	clear(t.predictedOnly)
 	t.windows = 0
 }
 
-// tallies gives the homes with packets that count, over labels.
+// tallies returns the tallies of the homes with scored packets.
 func (s *Scorer) tallies(labels []string) []*tally {
 	var out []*tally
 	for _, h := range s.homes {
-		if len(h.guesses) > 0 {
+		if len(h.predictions) > 0 {
 			out = append(out, h.tally(labels))
 		}
 	}
@@ -76,23 +76,23 @@ func (h *homeTally) tally(labels []string) *tally {
 	}
 	t := newTally(labels)
 	t.windows = h.windows
-	for k, n := range h.guesses {
+	for k, n := range h.predictions {
 		t.confusion[index[k[0]]*len(labels)+index[k[1]]] += n
 	}
 	for c, p := range h.present {
 		i := index[c]
-		t.both[i], t.truthOnly[i], t.guessOnly[i] = p.both, p.truthOnly, p.guessOnly
+		t.both[i], t.truthOnly[i], t.predictedOnly[i] = p.both, p.truthOnly, p.predictedOnly
 	}
 	return t
 }
 
-// metrics are the figures of a score that intervals are given for.
+// metrics are the figures of a score that have intervals.
 type metrics struct {
 	accuracy, macroF1, balanced, hamming, presenceF1 float64
 	f1                                               []float64 // NaN for a class that is not in the truth
 }
 
-// measure computes the figures; classes that the homes do not have don't count.
+// measure computes the figures; classes that are not in the truth are left out.
 func (t *tally) measure(m *metrics) {
 	k := len(t.both)
 	if m.f1 == nil {
@@ -101,24 +101,24 @@ func (t *tally) measure(m *metrics) {
 	var n, right, in, windowsIn, wrong int
 	var f1, recall, present float64
 	for c := range k {
-		truth, guess := 0, 0
+		truth, predicted := 0, 0
 		for j := range k {
 			truth += t.confusion[c*k+j]
-			guess += t.confusion[j*k+c]
+			predicted += t.confusion[j*k+c]
 		}
 		tp := t.confusion[c*k+c]
 		n, right = n+truth, right+tp
 		m.f1[c] = math.NaN()
 		if truth > 0 {
 			in++
-			m.f1[c] = stat.Ratio(2*tp, truth+guess)
+			m.f1[c] = stat.Ratio(2*tp, truth+predicted)
 			f1 += m.f1[c]
 			recall += stat.Ratio(tp, truth)
 		}
-		wrong += t.truthOnly[c] + t.guessOnly[c]
+		wrong += t.truthOnly[c] + t.predictedOnly[c]
 		if t.both[c]+t.truthOnly[c] > 0 {
 			windowsIn++
-			present += stat.Ratio(2*t.both[c], 2*t.both[c]+t.truthOnly[c]+t.guessOnly[c])
+			present += stat.Ratio(2*t.both[c], 2*t.both[c]+t.truthOnly[c]+t.predictedOnly[c])
 		}
 	}
 	m.accuracy, m.macroF1, m.balanced = stat.Ratio(right, n), f1/float64(max(in, 1)), recall/float64(max(in, 1))

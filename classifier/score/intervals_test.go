@@ -10,15 +10,15 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// addHome adds a home of n packets of classes a and b, of which each is labelled rightly with probability p.
+// addHome adds a home of n packets of classes a and b, each labelled correctly with probability p.
 func addHome(s *Scorer, home, n int, p float64, r *rand.Rand) {
 	for i := range n {
 		truth := [2]string{"a", "b"}[i%2]
-		guess := truth
+		predicted := truth
 		if r.Float64() >= p {
-			guess = [2]string{"b", "a"}[i%2]
+			predicted = [2]string{"b", "a"}[i%2]
 		}
-		s.Add(&dataset.Manifest{}, home, &dataset.Row{Observation: dataset.Observation{TsNs: int64(i) * 1e9}, Label: dataset.Label{Device: "x", Class: truth}}, guess, float32(p))
+		s.Add(&dataset.Manifest{}, home, &dataset.Row{Observation: dataset.Observation{TsNs: int64(i) * 1e9}, Label: dataset.Label{Device: "x", Class: truth}}, predicted, float32(p))
 	}
 }
 
@@ -26,8 +26,8 @@ func newTwo() *Scorer {
 	return NewScorer(&model.Meta{ClassMode: model.ClassPaper, Classes: []string{"a", "b"}, Window: 10, Majority: "a"})
 }
 
-// Intervals over homes cover the truth about as often as they say, also with few homes, where homes differ from each other; an
-// interval that took packets for independent would hardly ever.
+// Intervals over homes have about the nominal coverage where homes differ, even with few homes. Intervals that treat packets as
+// independent would have almost none.
 func TestIntervalsCover(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, homes := range []int{5, 20} {
@@ -48,12 +48,12 @@ func TestIntervalsCover(t *testing.T) {
 	}
 }
 
-func TestIntervalsHoldTheScore(t *testing.T) {
+func TestIntervalsContainTheScore(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	s := newTwo()
 	addHome(s, 0, 100, 0.9, r)
 	if s.Result().Intervals != nil {
-		t.Error("an interval over one home")
+		t.Error("there is an interval for a single home")
 	}
 	for h := 1; h < 12; h++ {
 		addHome(s, h, 100, 0.6+0.03*float64(h), r)
@@ -68,10 +68,10 @@ func TestIntervalsHoldTheScore(t *testing.T) {
 		"Hamming loss": {res.Presence.HammingLoss, in.HammingLoss}, "presence": {res.Presence.MacroF1, in.PresenceMacroF1}, "F1 of a": {res.PerClass[0].F1, *res.PerClass[0].F1Interval},
 	} {
 		if v.at < v.in[0] || v.at > v.in[1] {
-			t.Errorf("%s %.3f is not in %v", what, v.at, v.in)
+			t.Errorf("%s: %.3f is outside its interval %v", what, v.at, v.in)
 		}
 	}
-	// The figures that are resampled are the figures of the score.
+	// The resampled figures over all homes equal the score's.
 	sum := newTally([]string{"a", "b"})
 	for _, h := range s.tallies([]string{"a", "b"}) {
 		sum.add(h)
@@ -88,48 +88,48 @@ func TestIntervalsHoldTheScore(t *testing.T) {
 	}
 }
 
-func TestFirstTold(t *testing.T) {
+func TestFirstCorrect(t *testing.T) {
 	s := newTwo()
-	add := func(home int, at int64, truth, guess string) {
-		s.Add(&dataset.Manifest{}, home, &dataset.Row{Observation: dataset.Observation{TsNs: at * 1e9}, Label: dataset.Label{Device: "x", Class: truth}}, guess, -1)
+	add := func(home int, at int64, truth, predicted string) {
+		s.Add(&dataset.Manifest{}, home, &dataset.Row{Observation: dataset.Observation{TsNs: at * 1e9}, Label: dataset.Label{Device: "x", Class: truth}}, predicted, -1)
 	}
-	add(0, 10, "a", "b") // home 0: a is there from 10 s, told at 13 s with its third packet; b is never there, and guessed
+	add(0, 10, "a", "b") // home 0: a is present from 10 s and correct at 13 s, its third packet; b is absent but predicted
 	add(0, 11, "a", "b")
 	add(0, 13, "a", "a")
 	add(0, 14, "a", "b")
-	add(1, 5, "a", "a") // home 1: a is told at once
-	add(2, 5, "a", "b") // home 2: a is never told; b is
+	add(1, 5, "a", "a") // home 1: a is correct at once
+	add(2, 5, "a", "b") // home 2: a is never correct; b is
 	add(2, 6, "b", "b")
 	r := s.Result().First
-	if a := (FirstTold{Class: "a", Homes: 3, Told: 2, MedianS: 1.5, MedianPackets: 2}); r[0] != a {
+	if a := (FirstCorrect{Class: "a", Homes: 3, Correct: 2, MedianS: 1.5, MedianPackets: 2}); r[0] != a {
 		t.Errorf("%+v", r[0])
 	}
-	if b := (FirstTold{Class: "b", Homes: 1, Told: 1, MedianPackets: 1, AbsentHomes: 2, FalseHomes: 1}); r[1] != b {
+	if b := (FirstCorrect{Class: "b", Homes: 1, Correct: 1, MedianPackets: 1, AbsentHomes: 2, FalseHomes: 1}); r[1] != b {
 		t.Errorf("%+v", r[1])
 	}
 }
 
 func TestTrust(t *testing.T) {
-	var honest, boastful TrustTally
+	var calibrated, overconfident TrustTally
 	for i := range 100 {
-		honest.add(0.7, i%10 < 7)
-		boastful.add(0.95, i%10 < 7)
+		calibrated.add(0.7, i%10 < 7)
+		overconfident.add(0.95, i%10 < 7)
 	}
-	if r := honest.Result(); math.Abs(r.CalibrationError) > 1e-6 || math.Abs(r.Brier-0.21) > 1e-6 {
+	if r := calibrated.Result(); math.Abs(r.CalibrationError) > 1e-6 || math.Abs(r.Brier-0.21) > 1e-6 {
 		t.Errorf("%+v", r)
 	}
-	if r := boastful.Result(); math.Abs(r.CalibrationError-0.25) > 1e-6 || r.Accuracy != 0.7 {
+	if r := overconfident.Result(); math.Abs(r.CalibrationError-0.25) > 1e-6 || r.Accuracy != 0.7 {
 		t.Errorf("%+v", r)
 	}
 	var none TrustTally
 	none.add(-1, true)
 	if none.Result() != nil {
-		t.Error("trust without probabilities")
+		t.Error("there is a calibration without probabilities")
 	}
 }
 
-// A small difference that every home shows is clear in pairs, though homes differ more than models do; no difference is not.
-func TestCompareInPairs(t *testing.T) {
+// Paired by home, a small difference that all homes show is significant even though homes differ more than models; no difference is not.
+func TestPairedComparison(t *testing.T) {
 	score := func(r *rand.Rand, better float64) *Score {
 		s := newTwo()
 		for h := range 20 {
@@ -150,6 +150,6 @@ func TestCompareInPairs(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 	if in := good.Intervals.Accuracy; in[0] > bad.Accuracy {
-		t.Error("without pairs the difference should be lost among homes: the test shows nothing")
+		t.Error("the difference is significant without pairs, too: the test proves nothing")
 	}
 }

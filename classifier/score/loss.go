@@ -11,14 +11,13 @@ import (
 // Estimate is a figure with its 95 % interval.
 type Estimate struct {
 	Value    float64        `json:"value"`
-	Interval *stat.Interval `json:"interval,omitempty"` // nil below two homes
+	Interval *stat.Interval `json:"interval,omitempty"` // nil for fewer than two homes
 }
 
-// Pooled are the figures of several models on the same homes, as means over the models: packets of all homes together. Intervals
-// are over homes.
+// Pooled is the mean over several models of their figures on the same homes, over the packets of all homes. Intervals are over homes.
 type Pooled struct {
 	Packets  int         `json:"packets"`
-	Homes    int         `json:"homes"` // or what counts as one: EvaluateBlocks
+	Homes    int         `json:"homes"` // or blocks, see EvaluateBlocks
 	Accuracy Estimate    `json:"accuracy"`
 	Balanced Estimate    `json:"balanced_accuracy"`
 	MacroF1  Estimate    `json:"macro_f1"`
@@ -27,7 +26,7 @@ type Pooled struct {
 	PerClass []ClassMean `json:"per_class"`
 }
 
-// ClassMean is how well a class is told, as a mean over models.
+// ClassMean is the mean over models of a class's scores.
 type ClassMean struct {
 	Class     string  `json:"class"`
 	Support   int     `json:"support"`
@@ -35,14 +34,14 @@ type ClassMean struct {
 	Recall    float64 `json:"recall"`
 	Precision float64 `json:"precision"`
 	F1        float64 `json:"f1"`
-	Taken     string  `json:"taken_for,omitempty"` // the class that most of its packets that are told wrongly are taken for
-	TakenFor  float64 `json:"taken_share"`         // and the share of its packets that are
+	Taken     string  `json:"taken_for,omitempty"` // the most common wrong label
+	TakenFor  float64 `json:"taken_share"`         // the share of the class's packets with that label
 }
 
-// ErrNoScores means that there is nothing to pool or compare.
-var ErrNoScores = errors.New("no scores, or scores of other homes")
+// ErrNoScores means that there are no scores to pool or compare, or that they are of different homes.
+var ErrNoScores = errors.New("no scores, or scores of different homes")
 
-// figures of a pool: what intervals are made of.
+// Figures of a pool that have intervals.
 const (
 	figAccuracy = iota
 	figBalanced
@@ -51,7 +50,7 @@ const (
 	numFigures
 )
 
-// pooled sums up the homes that are drawn, as a mean over the scores.
+// pooled computes the mean over scores of the figures of the drawn homes.
 func pooled(scores []*Score, drawn []int) (out [numFigures]float64) {
 	for _, s := range scores {
 		sum := newTally(s.labels)
@@ -67,7 +66,7 @@ func pooled(scores []*Score, drawn []int) (out [numFigures]float64) {
 	return out
 }
 
-// sameHomes tells whether scores can be pooled, and gives the number of homes.
+// sameHomes reports whether scores can be pooled, and the number of homes.
 func sameHomes(scores []*Score) (int, bool) {
 	if len(scores) == 0 || len(scores[0].homes) == 0 {
 		return 0, false
@@ -84,7 +83,7 @@ func each(n int) []int {
 	return all
 }
 
-// Pool sums up the scores of several models, on the same homes in the same order, as Evaluate and EvaluateBlocks return them.
+// Pool averages the scores of several models on the same homes in the same order, as returned by Evaluate and EvaluateBlocks.
 func Pool(scores []*Score) (*Pooled, error) {
 	n, ok := sameHomes(scores)
 	if !ok {
@@ -135,15 +134,15 @@ func (p *Pooled) addClasses(scores []*Score) {
 	}
 }
 
-// Loss is how much less of a figure there is in one place than in another.
+// Loss is the difference of figures between two sets of homes.
 type Loss struct {
 	Accuracy Difference `json:"accuracy"`
 	Balanced Difference `json:"balanced_accuracy"`
 	MacroF1  Difference `json:"macro_f1"`
 }
 
-// LossOf compares models where they are at home with the same models, or others, elsewhere: here less there. paired says that the homes are
-// the same, so they are drawn in pairs; else those of each side are drawn by themselves.
+// LossOf returns the figures of the scores here minus those there. If paired, the homes are the same and are resampled in pairs; otherwise
+// each side's homes are resampled independently.
 func LossOf(here, there []*Score, paired bool) (*Loss, error) {
 	a, ok := sameHomes(here)
 	b, fine := sameHomes(there)
@@ -177,7 +176,7 @@ func LossOf(here, there []*Score, paired bool) (*Loss, error) {
 	return l, nil
 }
 
-// draw fills out with homes, with replacement, as many as there are.
+// draw fills out with indices drawn with replacement.
 func draw(r *rand.Rand, out []int) {
 	for i := range out {
 		out[i] = r.IntN(len(out))

@@ -9,7 +9,7 @@ import (
 	"glasshouse/classifier/stat"
 )
 
-// drawScore is the score of a model on homes in which it is right with probabilities from lo to hi.
+// drawScore returns the score of a model whose accuracy is drawn between lo and hi for each home.
 func drawScore(homes int, lo, hi float64, seed uint64) *Score {
 	r := rand.New(rand.NewPCG(seed, 9))
 	s := newTwo()
@@ -19,7 +19,7 @@ func drawScore(homes int, lo, hi float64, seed uint64) *Score {
 	return s.Result()
 }
 
-// The pool of one model is its score; that of two, their mean.
+// The pool of one model is its score; that of two is their mean.
 func TestPool(t *testing.T) {
 	a, b := drawScore(12, 0.5, 0.9, 1), drawScore(12, 0.7, 0.9, 2)
 	one, err := Pool([]*Score{a})
@@ -49,18 +49,18 @@ func TestPool(t *testing.T) {
 		near("recall", c.Recall, (a.PerClass[i].Recall+b.PerClass[i].Recall)/2)
 		near("F1", c.F1, (a.PerClass[i].F1+b.PerClass[i].F1)/2)
 		if other := map[string]string{"a": "b", "b": "a"}[c.Class]; c.Taken != other || math.Abs(c.TakenFor-(1-c.Recall)) > 1e-12 {
-			t.Errorf("%s is taken for %s, %.3f", c.Class, c.Taken, c.TakenFor)
+			t.Errorf("%s: most common wrong label %s, share %.3f", c.Class, c.Taken, c.TakenFor)
 		}
 	}
 	if _, err := Pool([]*Score{a, drawScore(3, 0.5, 0.9, 1)}); !errors.Is(err, ErrNoScores) {
-		t.Errorf("scores of other homes: %v", err)
+		t.Errorf("scores of different homes: %v", err)
 	}
 	if _, err := Pool(nil); !errors.Is(err, ErrNoScores) {
 		t.Errorf("no score: %v", err)
 	}
 }
 
-// A loss against oneself is none; one that is there is found, with its sign, and its interval holds what it is in truth about as often as it says.
+// The loss against the same scores is 0. A real loss is found with its sign, and its interval has about the nominal coverage.
 func TestLossOf(t *testing.T) {
 	a := []*Score{drawScore(12, 0.5, 0.9, 1)}
 	none, err := LossOf(a, a, true)
@@ -71,7 +71,7 @@ func TestLossOf(t *testing.T) {
 		t.Errorf("against itself: %+v", d)
 	}
 	if _, err := LossOf(a, []*Score{drawScore(5, 0.5, 0.9, 1)}, true); !errors.Is(err, ErrNoScores) {
-		t.Errorf("pairs of other homes: %v", err)
+		t.Errorf("pairs of different homes: %v", err)
 	}
 	covered, clear := 0, 0
 	const runs = 100
@@ -92,6 +92,6 @@ func TestLossOf(t *testing.T) {
 		}
 	}
 	if covered < 88 || clear < 99 {
-		t.Errorf("of %d intervals %d hold the loss, and %d are sure of it", runs, covered, clear)
+		t.Errorf("of %d intervals %d contain the true loss and %d exclude 0", runs, covered, clear)
 	}
 }

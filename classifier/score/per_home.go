@@ -2,9 +2,9 @@ package score
 
 import "glasshouse/classifier/stat"
 
-// HomeScore is the score of one home: what intervals and comparisons are made of.
+// HomeScore is the score of one home, the unit of intervals and comparisons.
 type HomeScore struct {
-	N           int     `json:"n"` // packets that count
+	N           int     `json:"n"` // scored packets
 	Accuracy    float64 `json:"accuracy"`
 	MacroF1     float64 `json:"macro_f1"` // over the classes in the home's truth
 	Windows     int     `json:"windows"`
@@ -25,19 +25,19 @@ func perHome(homes []*tally) []HomeScore {
 	return out
 }
 
-// Difference is how much better a is than b, on average over homes, each counted alike.
+// Difference is the mean over homes, with equal weight, of a figure of model a minus that of model b.
 type Difference struct {
 	Mean     float64        `json:"mean"`
-	Interval *stat.Interval `json:"interval,omitempty"` // 95 %, over homes drawn in pairs; nil below two homes
+	Interval *stat.Interval `json:"interval,omitempty"` // 95 %, over homes resampled in pairs; nil for fewer than two homes
 }
 
-// Clear tells whether the interval leaves no doubt about the sign.
+// Clear reports whether the interval excludes 0.
 func (d Difference) Clear() bool {
 	return d.Interval != nil && (d.Interval[0] > 0 || d.Interval[1] < 0)
 }
 
-// Compare compares a figure of two models on the same homes, in pairs: homes that are hard for both don't blur the difference.
-// Both scores must be of the same data sets, in the same order.
+// Compare compares a figure of two models, paired by home, so that the variance between homes cancels. Both scores must be of the same
+// datasets in the same order.
 func Compare(a, b *Score, figure func(HomeScore) float64) Difference {
 	n := min(len(a.PerHome), len(b.PerHome))
 	if n == 0 || len(a.PerHome) != len(b.PerHome) {

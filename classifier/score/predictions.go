@@ -12,39 +12,39 @@ import (
 	"glasshouse/testbed/dataset/prediction"
 )
 
-// PredictionOptions say how predictions of somebody's own model are scored.
+// PredictionOptions configure the scoring of predictions made by another program.
 type PredictionOptions struct {
 	Classes string // one of ClassModes; "" = paper
-	Window  int    // packets, of presence; 0 = 100
-	// TrainedOn is what the model has learned from, for its classes and the baselines. Without it both come from the data set
-	// that is scored: baselines that know the answers, so they are at their best.
+	Window  int    // packets per window for presence; 0 = 100
+	// TrainedOn is the model's training data, for its classes and the baselines. Without it both come from the scored dataset, which makes
+	// the baselines as good as they can be.
 	TrainedOn []*dataset.Dataset
 }
 
-// Guesses are what a file says of packets: a class for each, by home and frame.
-type Guesses struct {
+// Predictions are the contents of a predictions file: a class for each packet, by home and frame.
+type Predictions struct {
 	path    string
-	known   []string // classes that may be guessed; nil = any
+	known   []string // allowed classes; nil = any
 	classes []string
 	index   map[string]uint16
-	homes   map[int]*guessesOfHome
+	homes   map[int]*homePredictions
 }
 
-type guessesOfHome struct {
-	guess       []uint16 // by frame; 0 = none yet, else an index of classes + 1
+type homePredictions struct {
+	predicted   []uint16 // by frame: 0 = none yet, else index in classes + 1
 	probability []float32
 	line        []int64
 }
 
-// maxForeign is how many classes a file may name.
+// maxForeign is the maximum number of classes in a file.
 const maxForeign = 1000
 
-// ReadGuesses reads predictions, CSV or Parquet, of homes that have so many packets each: every packet needs one guess. Classes are
-// those that are known, if any are told. What is not right with the file is a *prediction.Error.
-func ReadGuesses(path string, packets map[int]int64, known []string) (*Guesses, error) {
-	in := &Guesses{path: path, known: known, index: make(map[string]uint16), homes: make(map[int]*guessesOfHome)}
+// ReadPredictions reads a predictions file, CSV or Parquet. packets has the number of packets by home; each packet needs exactly one
+// prediction. If known is not nil, other classes are errors. Errors in the file are of type *dataset.PredictionError.
+func ReadPredictions(path string, packets map[int]int64, known []string) (*Predictions, error) {
+	in := &Predictions{path: path, known: known, index: make(map[string]uint16), homes: make(map[int]*homePredictions)}
 	for home, n := range packets {
-		in.homes[home] = &guessesOfHome{guess: make([]uint16, n), probability: make([]float32, n), line: make([]int64, n)}
+		in.homes[home] = &homePredictions{predicted: make([]uint16, n), probability: make([]float32, n), line: make([]int64, n)}
 	}
 	if err := prediction.Read(path, in.take); err != nil {
 		return nil, err
@@ -52,15 +52,15 @@ func ReadGuesses(path string, packets map[int]int64, known []string) (*Guesses, 
 	return in, in.whole()
 }
 
-// At returns the guess for a packet, and its probability, which is below zero where the file has none.
-func (in *Guesses) At(home int, frame int64) (class string, probability float32) {
+// At returns the prediction for a packet and its probability, which is negative if the file has none.
+func (in *Predictions) At(home int, frame int64) (class string, probability float32) {
 	h := in.homes[home]
-	return in.classes[h.guess[frame-1]-1], h.probability[frame-1]
+	return in.classes[h.predicted[frame-1]-1], h.probability[frame-1]
 }
 
-// EvaluatePredictions scores the predictions in a file, CSV or Parquet, on a data set as Evaluate scores a model: every WAN
-// packet needs one guess, whether it counts or not. What is not right with them is a *prediction.Error. The result's
-// Model is the file's name.
+// EvaluatePredictions scores a predictions file, CSV or Parquet, on a dataset as Evaluate scores a model. Every WAN packet needs exactly
+// one prediction, whether it is scored or not. Errors in the file are of type *dataset.PredictionError. The result's Model is the file's
+// name.
 func EvaluatePredictions(path string, d *dataset.Dataset, o PredictionOptions) (*Score, error) {
 	if o.Classes == "" {
 		o.Classes = model.ClassPaper
@@ -69,7 +69,7 @@ func EvaluatePredictions(path string, d *dataset.Dataset, o PredictionOptions) (
 	for _, h := range d.Manifest.Homes {
 		packets[h.Home] = h.Packets
 	}
-	in, err := ReadGuesses(path, packets, nil)
+	in, err := ReadPredictions(path, packets, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -97,24 +97,24 @@ func EvaluatePredictions(path string, d *dataset.Dataset, o PredictionOptions) (
 	return s.Result(), nil
 }
 
-func (in *Guesses) take(line int64, p prediction.Prediction) error {
+func (in *Predictions) take(line int64, p dataset.Prediction) error {
 	bad := func(format string, args ...any) error {
 		return &prediction.Error{Path: in.path, Line: line, What: fmt.Sprintf(format, args...)}
 	}
 	h := in.homes[p.Home]
 	switch {
 	case h == nil:
-		return bad("the data set has no home %d", p.Home)
-	case p.Frame < 1 || p.Frame > int64(len(h.guess)):
-		return bad("home %d has no frame %d; there are 1 to %d", p.Home, p.Frame, len(h.guess))
-	case h.guess[p.Frame-1] != 0:
-		return bad("home %d, frame %d has a prediction already, in line %d", p.Home, p.Frame, h.line[p.Frame-1])
+		return bad("the dataset has no home %d", p.Home)
+	case p.Frame < 1 || p.Frame > int64(len(h.predicted)):
+		return bad("home %d has no frame %d; allowed: 1 to %d", p.Home, p.Frame, len(h.predicted))
+	case h.predicted[p.Frame-1] != 0:
+		return bad("duplicate prediction for home %d, frame %d; the first is in line %d", p.Home, p.Frame, h.line[p.Frame-1])
 	}
 	i, ok := in.index[p.Class]
 	if !ok {
 		switch {
 		case in.known != nil && !slices.Contains(in.known, p.Class):
-			return bad("class %q is not known; there are %s", p.Class, strings.Join(in.known, ", "))
+			return bad("unknown class %q; allowed: %s", p.Class, strings.Join(in.known, ", "))
 		case len(in.classes) == maxForeign:
 			return bad("more than %d classes", maxForeign)
 		}
@@ -122,17 +122,17 @@ func (in *Guesses) take(line int64, p prediction.Prediction) error {
 		i = uint16(len(in.classes))
 		in.index[p.Class] = i
 	}
-	h.guess[p.Frame-1], h.probability[p.Frame-1], h.line[p.Frame-1] = i, p.Probability, line
+	h.predicted[p.Frame-1], h.probability[p.Frame-1], h.line[p.Frame-1] = i, p.Probability, line
 	return nil
 }
 
-// whole tells what is missing.
-func (in *Guesses) whole() error {
+// whole returns an error that lists the frames without a prediction, if any.
+func (in *Predictions) whole() error {
 	for _, home := range slices.Sorted(maps.Keys(in.homes)) {
 		h := in.homes[home]
 		missing := 0
 		var first []string
-		for i, g := range h.guess {
+		for i, g := range h.predicted {
 			if g != 0 {
 				continue
 			}
@@ -144,13 +144,13 @@ func (in *Guesses) whole() error {
 			first = append(first, "…")
 		}
 		if missing > 0 {
-			return &prediction.Error{Path: in.path, What: fmt.Sprintf("home %d: %d of %d frames have no prediction: %s", home, missing, len(h.guess), strings.Join(first, " "))}
+			return &dataset.PredictionError{Path: in.path, What: fmt.Sprintf("home %d: %d of %d frames have no prediction: %s", home, missing, len(h.predicted), strings.Join(first, " "))}
 		}
 	}
 	return nil
 }
 
-// Describe notes what training data says without a model: classes, the commonest one, and the commonest for each length.
+// Describe returns the metadata of datasets without a model: classes, the most common one, and the most common one by packet length.
 func Describe(sets []*dataset.Dataset, mode string) (*model.Meta, error) {
 	m := &model.Meta{ClassMode: mode, Path: model.PathOf(sets), Lengths: make(map[string]int)}
 	counts, lengths := make(map[string]int), make(map[string]map[string]int)
@@ -175,7 +175,7 @@ func Describe(sets []*dataset.Dataset, mode string) (*model.Meta, error) {
 		}
 	}
 	if len(counts) == 0 {
-		return nil, fmt.Errorf("%s: no packet of a device after the start-up", sets[0].Dir)
+		return nil, fmt.Errorf("%s: no packets of devices after the start-up", sets[0].Dir)
 	}
 	for c := range counts {
 		m.Classes = append(m.Classes, c)

@@ -6,26 +6,26 @@ import (
 	"glasshouse/classifier/stat"
 )
 
-// Presence says how well the model tells which classes are active in a window of packets. Hamming loss is the share of
-// (window, class) pairs that are told wrongly, over the classes of model and truth; "unknown" is none.
+// Presence scores which classes are active in a window of packets. Hamming loss is the share of wrong (window, class) pairs over the
+// classes of model and truth; "unknown" is not one of them.
 type Presence struct {
 	Window           int     `json:"window"` // packets
 	Windows          int     `json:"windows"`
 	ClassesPerWindow float64 `json:"classes_per_window"`
 	HammingLoss      float64 `json:"hamming_loss"`
 	MacroF1          float64 `json:"macro_f1"`
-	BaselineAbsent   float64 `json:"baseline_absent"`   // Hamming loss of "nobody"
+	BaselineAbsent   float64 `json:"baseline_absent"`   // Hamming loss of the all-absent baseline
 	BaselineConstant float64 `json:"baseline_constant"` // Hamming loss of the best constant set
 }
 
 // presenceCount counts the windows of one class.
-type presenceCount struct{ both, truthOnly, guessOnly int }
+type presenceCount struct{ both, truthOnly, predictedOnly int }
 
 // presenceWindow is a home's current window.
 type presenceWindow struct {
-	n            int
-	truth, guess map[string]bool
-	counted      int
+	n                int
+	truth, predicted map[string]bool
+	counted          int
 }
 
 func (h *homeTally) closeWindow() {
@@ -33,21 +33,21 @@ func (h *homeTally) closeWindow() {
 	if w.counted > 0 {
 		h.windows++
 		for c := range w.truth {
-			if p := h.presence(c); w.guess[c] {
+			if p := h.presence(c); w.predicted[c] {
 				p.both++
 			} else {
 				p.truthOnly++
 			}
 		}
-		for c := range w.guess {
+		for c := range w.predicted {
 			if !w.truth[c] {
-				h.presence(c).guessOnly++
+				h.presence(c).predictedOnly++
 			}
 		}
 	}
 	w.n, w.counted = 0, 0
 	clear(w.truth)
-	clear(w.guess)
+	clear(w.predicted)
 }
 
 func (h *homeTally) presence(class string) *presenceCount {
@@ -73,16 +73,16 @@ func (s *Scorer) presence(labels []string) Presence {
 		var n presenceCount
 		for _, h := range s.homes {
 			if k := h.present[c]; k != nil {
-				n.both, n.truthOnly, n.guessOnly = n.both+k.both, n.truthOnly+k.truthOnly, n.guessOnly+k.guessOnly
+				n.both, n.truthOnly, n.predictedOnly = n.both+k.both, n.truthOnly+k.truthOnly, n.predictedOnly+k.predictedOnly
 			}
 		}
 		there := n.both + n.truthOnly
-		wrong += n.guessOnly + n.truthOnly
+		wrong += n.predictedOnly + n.truthOnly
 		present += there
 		best += min(there, p.Windows-there)
 		if there > 0 {
 			in++
-			f1 += stat.Ratio(2*n.both, 2*n.both+n.guessOnly+n.truthOnly)
+			f1 += stat.Ratio(2*n.both, 2*n.both+n.predictedOnly+n.truthOnly)
 		}
 	}
 	pairs := float64(p.Windows * len(labels))

@@ -1,5 +1,5 @@
-// Package score compares guesses with the truth, packet by packet: accuracy and F1 beside the baselines, presence in windows, calibration,
-// intervals over homes, and the same for the predictions of others' models. Memory grows with homes and classes, not with packets.
+// Package score compares predictions with the ground truth, packet by packet: accuracy and F1 beside baselines, presence in windows,
+// calibration and intervals over homes, for models and for predictions files. Memory grows with homes and classes, not with packets.
 package score
 
 import (
@@ -14,13 +14,13 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// Score is how well a model does; names and meanings follow scikit-learn's. The JSON keys are the contract's.
+// Score is the score of a model. Metrics have scikit-learn's names and definitions. The JSON keys must not change.
 type Score struct {
 	Path             string               `json:"path"`
 	Model            string               `json:"model"`
 	Classes          []string             `json:"classes"`
 	N                int                  `json:"n"`        // packets scored
-	Excluded         int                  `json:"excluded"` // the gateway's, the internet's, and start-up
+	Excluded         int                  `json:"excluded"` // of the gateway, from the internet, and in the start-up
 	Accuracy         float64              `json:"accuracy"`
 	BalancedAccuracy float64              `json:"balanced_accuracy"` // mean recall over the classes in the truth
 	MacroF1          float64              `json:"macro_f1"`          // mean F1 over the classes in the truth
@@ -29,20 +29,20 @@ type Score struct {
 	ByRole           map[string]RoleScore `json:"by_role"`
 	Baseline         Baselines            `json:"baseline"`
 	Presence         Presence             `json:"presence"`
-	Intervals        *Intervals           `json:"intervals,omitempty"` // nil below two homes
-	PerHome          []HomeScore          `json:"per_home"`            // in the order of the data sets
-	First            []FirstTold          `json:"first_correct"`
-	Trust            *Trust               `json:"trust,omitempty"`   // nil where guesses came without probabilities
-	Unknown          *CalledUnknown       `json:"unknown,omitempty"` // nil of models that do not say so
+	Intervals        *Intervals           `json:"intervals,omitempty"` // nil for fewer than two homes
+	PerHome          []HomeScore          `json:"per_home"`            // in the order of the datasets
+	First            []FirstCorrect       `json:"first_correct"`
+	Trust            *Trust               `json:"trust,omitempty"`   // nil if predictions have no probabilities
+	Unknown          *CalledUnknown       `json:"unknown,omitempty"` // nil if the model does not detect unknown devices
 	Activities       []Activity           `json:"activities,omitempty"`
 
-	homes  []*tally // what Pool and LossOf draw from
+	homes  []*tally // for Pool and LossOf
 	labels []string
 }
 
-// CalledUnknown says how many packets, all of devices, are called unknown; they count as wrong.
+// CalledUnknown counts the packets labelled unknown. All are of devices, so they count as wrong.
 type CalledUnknown struct {
-	Wanted float64 `json:"wanted"` // share of the known packets that the model was to call so
+	Wanted float64 `json:"wanted"` // nominal share of known packets labelled unknown
 	N      int     `json:"n"`
 	Share  float64 `json:"share"`
 }
@@ -54,15 +54,15 @@ type ClassScore struct {
 	Recall    float64 `json:"recall"`
 	F1        float64 `json:"f1"`
 	Support   int     `json:"support"` // packets in the truth
-	TooFew    bool    `json:"too_few"` // under 30: the figures say little
+	TooFew    bool    `json:"too_few"` // fewer than TooFew packets
 
 	F1Interval *stat.Interval `json:"f1_interval,omitempty"`
 }
 
-// TooFew is the support under which a class's figures say little.
+// TooFew is the support below which a class's figures are not meaningful.
 const TooFew = 30
 
-// Confusion counts packets: Counts[truth][guess], both in the order of Labels.
+// Confusion counts packets: Counts[truth][predicted], both in the order of Labels.
 type Confusion struct {
 	Labels []string `json:"labels"`
 	Counts [][]int  `json:"counts"`
@@ -80,7 +80,7 @@ type Plain struct {
 	MacroF1  float64 `json:"macro_f1"`
 }
 
-// Baselines are what anybody could do: always the commonest class, or the commonest for a direction and length.
+// Baselines are the majority-class baseline and the packet-length baseline (the most common class by direction and length).
 type Baselines struct {
 	Majority     Plain `json:"majority"`
 	LengthLookup Plain `json:"length_lookup"`
@@ -110,66 +110,66 @@ func (m Matrix) Plain(classes []string) Plain {
 	return Plain{Accuracy: stat.Ratio(right, n), MacroF1: sum / math.Max(float64(len(classes)), 1)}
 }
 
-// PerClass gives the scores of the classes in the truth.
+// PerClass returns the scores of classes.
 func (m Matrix) PerClass(classes []string) []ClassScore {
-	truth, guess := make(map[string]int), make(map[string]int)
+	truth, predicted := make(map[string]int), make(map[string]int)
 	for k, c := range m {
 		truth[k[0]] += c
-		guess[k[1]] += c
+		predicted[k[1]] += c
 	}
 	out := make([]ClassScore, 0, len(classes))
 	for _, c := range classes {
 		tp := m[[2]string{c, c}]
-		s := ClassScore{Class: c, Precision: stat.Ratio(tp, guess[c]), Recall: stat.Ratio(tp, truth[c]), Support: truth[c], TooFew: truth[c] < TooFew}
-		s.F1 = stat.Ratio(2*tp, guess[c]+truth[c])
+		s := ClassScore{Class: c, Precision: stat.Ratio(tp, predicted[c]), Recall: stat.Ratio(tp, truth[c]), Support: truth[c], TooFew: truth[c] < TooFew}
+		s.F1 = stat.Ratio(2*tp, predicted[c]+truth[c])
 		out = append(out, s)
 	}
 	return out
 }
 
-// Scorer scores guesses packet by packet; memory grows with the number of homes, not of packets. Used by one goroutine.
+// Scorer scores predictions packet by packet. It is for one goroutine.
 type Scorer struct {
-	meta   *model.Meta
-	window int
-	homes  []*homeTally // in the order in which they came
-	of     map[int]*homeTally
-	roles  map[string][2]int // n, right
-	out    int
-	paths  map[string]bool
-	trust  TrustTally
-	acting actingTally
-	before TrustTally // as the model said without its calibration
-	undone []float32
+	meta     *model.Meta
+	window   int
+	homes    []*homeTally // in the order of their first packets
+	of       map[int]*homeTally
+	roles    map[string][2]int // packets, and correct ones
+	excluded int
+	paths    map[string]bool
+	trust    TrustTally
+	acting   activityTally
+	before   TrustTally // without the model's calibration
+	undone   []float32
 }
 
-// homeTally is what was counted of one home. Homes are what is resampled for intervals, so each is counted by itself.
+// homeTally has the counts of one home. Intervals resample homes, so each has its own.
 type homeTally struct {
-	guesses, major, lookup Matrix
-	windows                int
-	present                map[string]*presenceCount
-	first                  map[string]*firstCount
-	open                   presenceWindow
-	acting                 activity.TruthWindow
+	predictions, major, lookup Matrix
+	windows                    int
+	present                    map[string]*presenceCount
+	first                      map[string]*firstCount
+	open                       presenceWindow
+	acting                     activity.TruthWindow
 }
 
-// firstCount is when a class of the truth first came, and when it was first told.
+// firstCount has the times of a class's first packet and of its first correct label.
 type firstCount struct {
 	fromNs, toNs int64
-	packets      int // of the class, up to the one that was told
-	told         bool
+	packets      int // of the class, up to the first correct one
+	correct      bool
 }
 
-// NewScorer returns a scorer for the guesses of a model that was made as meta says.
+// NewScorer returns a scorer for the predictions of a model with this metadata.
 func NewScorer(meta *model.Meta) *Scorer {
-	return &Scorer{acting: NewActingTally(), meta: meta, window: meta.WindowPackets(), of: make(map[int]*homeTally), roles: make(map[string][2]int), paths: make(map[string]bool)}
+	return &Scorer{acting: NewActivityTally(), meta: meta, window: meta.WindowPackets(), of: make(map[int]*homeTally), roles: make(map[string][2]int), paths: make(map[string]bool)}
 }
 
 func (s *Scorer) home(home int) *homeTally {
 	h := s.of[home]
 	if h == nil {
 		h = &homeTally{
-			guesses: Matrix{}, major: Matrix{}, lookup: Matrix{}, present: make(map[string]*presenceCount), first: make(map[string]*firstCount),
-			open: presenceWindow{truth: make(map[string]bool), guess: make(map[string]bool)},
+			predictions: Matrix{}, major: Matrix{}, lookup: Matrix{}, present: make(map[string]*presenceCount), first: make(map[string]*firstCount),
+			open: presenceWindow{truth: make(map[string]bool), predicted: make(map[string]bool)},
 		}
 		s.of[home] = h
 		s.homes = append(s.homes, h)
@@ -177,45 +177,45 @@ func (s *Scorer) home(home int) *homeTally {
 	return h
 }
 
-// NoProbability is the probability of a guess that came without one.
+// NoProbability is the probability of a prediction without one.
 const NoProbability = -1
 
-// Add scores a guess for a row of a data set. Every WAN packet of a home is given, in order: windows run over all of them,
-// but only those that count are scored. p is the probability that came with the guess, below zero where there is none.
-func (s *Scorer) Add(m *dataset.Manifest, home int, r *dataset.Row, guess string, p float32) {
-	s.add(m, home, r, guess, p, nil)
+// Add scores a prediction for a row of a dataset. It must be called for all WAN packets of a home in order: windows span all of them, but
+// only those for which model.IsScored holds are scored. p is the prediction's probability; negative if there is none.
+func (s *Scorer) Add(m *dataset.Manifest, home int, r *dataset.Row, predicted string, p float32) {
+	s.add(m, home, r, predicted, p, nil)
 }
 
-// add takes the probabilities of all of the model's classes, too, where there are any.
-func (s *Scorer) add(m *dataset.Manifest, home int, r *dataset.Row, guess string, p float32, probs []float32) {
+// add also takes the probabilities of all classes, if there are any.
+func (s *Scorer) add(m *dataset.Manifest, home int, r *dataset.Row, predicted string, p float32, probs []float32) {
 	s.paths[m.Path] = true
 	h := s.home(home)
 	if model.IsScored(m, r) {
 		truth := model.ClassOf(&r.Label, s.meta.ClassMode)
-		h.guesses[[2]string{truth, guess}]++
+		h.predictions[[2]string{truth, predicted}]++
 		h.major[[2]string{truth, s.meta.Majority}]++
 		h.lookup[[2]string{truth, s.meta.LookUp(&r.Observation)}]++
 		role := s.roles[r.Role]
 		role[0]++
-		if truth == guess {
+		if truth == predicted {
 			role[1]++
 		}
 		s.roles[r.Role] = role
-		if !novelty.IsUnknown(guess) { // a novelty comes with it, no probability of a class
-			s.trusted(truth, guess, p, probs)
+		if !novelty.IsUnknown(predicted) { // p is a novelty score, not a probability
+			s.trusted(truth, predicted, p, probs)
 		}
-		h.See(truth, guess, r.TsNs)
+		h.See(truth, predicted, r.TsNs)
 		h.open.truth[truth] = true
 		if s.meta.Activities != nil {
 			h.acting.Truth(truth, &r.Label)
-			h.acting.Roll.Add(guess, &r.Observation)
+			h.acting.Roll.Add(predicted, &r.Observation)
 		}
-		if !novelty.IsUnknown(guess) { // no class that could be there
-			h.open.guess[guess] = true
+		if !novelty.IsUnknown(predicted) { // not a class that can be present
+			h.open.predicted[predicted] = true
 		}
 		h.open.counted++
 	} else {
-		s.out++
+		s.excluded++
 	}
 	if h.open.n++; h.open.n == s.window {
 		if s.meta.Activities != nil {
@@ -225,10 +225,10 @@ func (s *Scorer) add(m *dataset.Manifest, home int, r *dataset.Row, guess string
 	}
 }
 
-// trusted counts what the probabilities of a guess are worth, with the model's calibration and without it.
-func (s *Scorer) trusted(truth, guess string, p float32, probs []float32) {
+// trusted counts a prediction for the calibration error, with and without the model's calibration.
+func (s *Scorer) trusted(truth, predicted string, p float32, probs []float32) {
 	if probs == nil {
-		s.trust.add(p, truth == guess)
+		s.trust.add(p, truth == predicted)
 		return
 	}
 	i := slices.Index(s.meta.Classes, truth)
@@ -240,25 +240,26 @@ func (s *Scorer) trusted(truth, guess string, p float32, probs []float32) {
 	}
 }
 
-// See notes when a class was first there, and first told.
-func (h *homeTally) See(truth, guess string, at int64) {
+// See records when a class was first present and first labelled correctly.
+func (h *homeTally) See(truth, predicted string, at int64) {
 	f := h.first[truth]
 	if f == nil {
 		f = &firstCount{fromNs: at}
 		h.first[truth] = f
 	}
-	if f.told {
+	if f.correct {
 		return
 	}
 	f.packets++
-	if truth == guess {
-		f.told, f.toNs = true, at
+	if truth == predicted {
+		f.correct, f.toNs = true, at
 	}
 }
 
-// NextSet says that what follows is another data set: its homes may bear the same numbers. Unfinished windows are forgotten.
+// NextSet begins another dataset, whose homes may have the same numbers. Unfinished windows are dropped.
 func (s *Scorer) NextSet() { clear(s.of) }
 
+// Sorted returns the keys of m in order.
 func Sorted[V any](m map[string]V) []string {
 	out := make([]string, 0, len(m))
 	for k := range m {
@@ -270,15 +271,15 @@ func Sorted[V any](m map[string]V) []string {
 
 // Result returns the score so far.
 func (s *Scorer) Result() *Score {
-	guesses, major, lookup := Matrix{}, Matrix{}, Matrix{}
+	predictions, major, lookup := Matrix{}, Matrix{}, Matrix{}
 	for _, h := range s.homes {
-		guesses.add(h.guesses)
+		predictions.add(h.predictions)
 		major.add(h.major)
 		lookup.add(h.lookup)
 	}
 	n := 0
 	truth, all := make(map[string]bool), make(map[string]bool)
-	for k, c := range guesses {
+	for k, c := range predictions {
 		truth[k[0]], all[k[0]], all[k[1]] = true, true, true
 		n += c
 	}
@@ -286,10 +287,10 @@ func (s *Scorer) Result() *Score {
 		all[c] = true
 	}
 	classes, labels := Sorted(truth), Sorted(all)
-	plain := guesses.Plain(classes)
+	plain := predictions.Plain(classes)
 	res := &Score{
-		Path: s.path(), Model: s.meta.Kind, Classes: s.meta.Classes, N: n, Excluded: s.out,
-		Accuracy: plain.Accuracy, MacroF1: plain.MacroF1, PerClass: guesses.PerClass(classes),
+		Path: s.path(), Model: s.meta.Kind, Classes: s.meta.Classes, N: n, Excluded: s.excluded,
+		Accuracy: plain.Accuracy, MacroF1: plain.MacroF1, PerClass: predictions.PerClass(classes),
 		Confusion: Confusion{Labels: labels, Counts: make([][]int, len(labels))}, ByRole: make(map[string]RoleScore),
 		Baseline: Baselines{Majority: major.Plain(classes), LengthLookup: lookup.Plain(classes)},
 		Presence: s.presence(slices.DeleteFunc(slices.Clone(labels), novelty.IsUnknown)), First: s.first(classes), Trust: s.trust.Result(),
@@ -300,7 +301,7 @@ func (s *Scorer) Result() *Score {
 	}
 	if u := s.meta.Unknown; u != nil {
 		called := 0
-		for k, c := range guesses {
+		for k, c := range predictions {
 			called += c * stat.Indicator(novelty.IsUnknown(k[1]))
 		}
 		res.Unknown = &CalledUnknown{u.Rate, called, stat.Ratio(called, n)}
@@ -311,7 +312,7 @@ func (s *Scorer) Result() *Score {
 	for i, t := range labels {
 		res.Confusion.Counts[i] = make([]int, len(labels))
 		for j, g := range labels {
-			res.Confusion.Counts[i][j] = guesses[[2]string{t, g}]
+			res.Confusion.Counts[i][j] = predictions[[2]string{t, g}]
 		}
 	}
 	for role, c := range s.roles {

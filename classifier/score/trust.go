@@ -8,24 +8,24 @@ import (
 	"glasshouse/classifier/stat"
 )
 
-// Trust says what the probabilities that come with guesses are worth.
+// Trust is the calibration of predicted probabilities.
 type Trust struct {
-	N               int     `json:"n"` // guesses with a probability, of those that count; "unknown" has none
+	N               int     `json:"n"` // scored predictions with a probability; "unknown" has none
 	MeanProbability float64 `json:"mean_probability"`
 	Accuracy        float64 `json:"accuracy"`
-	// CalibrationError is the expected calibration error of the guessed class over 15 equal bins (Guo et al. 2017): how far a
-	// probability is from how often it is right, on average.
+	// CalibrationError is the expected calibration error of the predicted class over 15 equal bins (Guo et al. 2017): the mean distance
+	// between probability and accuracy.
 	CalibrationError float64 `json:"calibration_error"`
-	Brier            float64 `json:"brier"` // mean square of (probability of the guess - 1 if it is right, else 0)
-	// LogLoss is the mean of -ln p of the true class, p at least 1e-6; 0 where only the guess has a probability.
+	Brier            float64 `json:"brier"` // mean square of (probability of the predicted class - 1 if it is correct, else 0)
+	// LogLoss is the mean of -ln p of the true class, p at least 1e-6; 0 if only the predicted class has a probability.
 	LogLoss float64 `json:"log_loss,omitempty"`
-	// Before is the same without the model's calibration; nil where it has none.
+	// Before is the same without the model's calibration; nil if it has none.
 	Before *model.Reliability `json:"before_calibration,omitempty"`
 }
 
 const trustBins = 15
 
-// TrustTally counts guesses by their probability.
+// TrustTally counts predictions by probability.
 type TrustTally struct {
 	n, right [trustBins]int
 	p        [trustBins]float64
@@ -49,7 +49,7 @@ func (t *TrustTally) add(p float32, right bool) {
 	t.brier += miss * miss
 }
 
-// AddAll counts a guess that comes with the probabilities of all classes; truth is the index of the right one, below 0 where there is none.
+// AddAll counts a prediction with the probabilities of all classes; truth is the index of the true class, negative if it is not one of them.
 func (t *TrustTally) AddAll(probs []float32, truth int) {
 	best := stat.Argmax(probs)
 	t.add(probs[best], best == truth)

@@ -1,4 +1,4 @@
-// Package stat has the statistics that scores are reported with: ratios, quantiles, and bootstrap intervals over homes.
+// Package stat has the statistics of scores: ratios, quantiles, and bootstrap intervals over homes.
 package stat
 
 import (
@@ -13,12 +13,12 @@ type Interval [2]float64
 // Intervals are percentiles of Resamples bootstrap samples, of confidence Level.
 const (
 	Resamples    = 1000
-	ResampleSeed = 20201001 // intervals are the same each time
+	ResampleSeed = 20201001 // fixed, so that intervals are reproducible
 	Level        = 0.95
 )
 
-// Resample calls yield with the sum of homes drawn with replacement, as many as there are, again and again. The draws depend
-// on the number of homes alone: of two models on the same homes the same homes are drawn, in pairs.
+// Resample calls yield with Resamples bootstrap samples: as many homes as there are, drawn with replacement. The draws depend on the
+// number of homes alone, so that two models on the same homes are compared in pairs.
 func Resample(homes int, yield func(drawn []int)) {
 	r := rand.New(rand.NewPCG(ResampleSeed, uint64(homes)))
 	drawn := make([]int, homes)
@@ -30,7 +30,7 @@ func Resample(homes int, yield func(drawn []int)) {
 	}
 }
 
-// Percentiles gives the widened 95 % interval of a statistic's resamples over n homes.
+// Percentiles returns the 95 % interval of a statistic's resamples over n homes, widened for small n.
 func Percentiles(v []float64, n int) Interval {
 	slices.Sort(v)
 	tail := normal(-math.Sqrt(float64(n)/float64(n-1)) * studentT(n-1))
@@ -50,7 +50,7 @@ func quantile(v []float64, q float64) float64 {
 // normal is the distribution function of the standard normal distribution.
 func normal(x float64) float64 { return math.Erfc(-x/math.Sqrt2) / 2 }
 
-// studentT is the 97.5 % quantile of Student's t: from the usual table, and Cornish-Fisher's expansion above it.
+// studentT is the 97.5 % quantile of Student's t: tabulated up to 30 degrees of freedom, Cornish-Fisher's expansion above.
 func studentT(df int) float64 {
 	table := [...]float64{
 		12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
@@ -63,9 +63,9 @@ func studentT(df int) float64 {
 	return z + (z*z*z+z)/(4*float64(df))
 }
 
-// Bootstrap gives the 95 % interval of a figure over homes, as Intervals do. figure is asked for the homes that are drawn, as
-// many as there are, with replacement. The draws depend on the number of homes alone: figures of one number of homes are drawn
-// in pairs, so the difference of two is a figure, too. It is false below two homes.
+// Bootstrap returns the 95 % interval of a figure over homes. figure computes it for drawn homes, as many as there are, with
+// replacement. The draws depend on the number of homes alone, so the difference of two figures of the same homes can be a figure, too.
+// It returns false for fewer than two homes.
 func Bootstrap(homes int, figure func(drawn []int) float64) (Interval, bool) {
 	if homes < 2 {
 		return Interval{}, false
@@ -92,7 +92,7 @@ func Mean(v []float64) float64 {
 	return sum / float64(max(len(v), 1))
 }
 
-// Median returns 0 for nothing.
+// Median returns 0 for an empty slice.
 func Median(v []float64) float64 {
 	if len(v) == 0 {
 		return 0
@@ -109,7 +109,7 @@ func Indicator(b bool) int {
 	return 0
 }
 
-// Argmax returns the index of the largest value; the first of equals.
+// Argmax returns the index of the largest value; of equal ones the first.
 func Argmax(p []float32) int {
 	best := 0
 	for i, v := range p {

@@ -27,7 +27,7 @@ func findActivities(ctx context.Context, meta *model.Meta, sets []*dataset.Datas
 			if i < 0 {
 				continue
 			}
-			var row [activity.NumActing]float32
+			var row [activity.NumFeatures]float32
 			w.Roll.Of[class].Features(i, w.Roll.Total, row[:])
 			does := slices.Index(m.Names, w.Does(class))
 			x, y = append(x, row[:]...), append(y, uint8(does))

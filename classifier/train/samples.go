@@ -67,7 +67,7 @@ func collect(ctx context.Context, sets []*dataset.Dataset, o *Options) (*samples
 		return nil, errors.New("the data sets hold no packet of a device after the start-up: nothing to learn from")
 	}
 	s.meta.Packets = len(names)
-	if err := s.meta.Know(counts, byLength); err != nil {
+	if err := s.meta.SetClasses(counts, byLength); err != nil {
 		return nil, err
 	}
 	index := make(map[string]uint8)

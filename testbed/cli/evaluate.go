@@ -110,7 +110,7 @@ func runEvaluate(ctx context.Context, o *evaluateOptions, dirs []string, stdout,
 			Classes: o.classes, Features: o.feats, Seed: o.seed.get(), Forest: tree.ForestOptions{Workers: workers},
 			Boost: tree.BoostOptions{Workers: workers}, Neural: neural.Options{Workers: workers}, Progress: bar.phases,
 		},
-		Tell: func(line string) { bar.result("%s: %s", time.Since(began).Round(time.Second), line) },
+		Report: func(line string) { bar.result("%s: %s", time.Since(began).Round(time.Second), line) },
 	})
 	if errors.Is(err, evaluate.ErrSplit) {
 		err = usage(err)
@@ -119,7 +119,7 @@ func runEvaluate(ctx context.Context, o *evaluateOptions, dirs []string, stdout,
 	if err != nil {
 		return err
 	}
-	e.Made = buildinfo.Versions()
+	e.Versions = testbed.Versions()
 	if o.json {
 		return writeJSON(stdout, e)
 	}
@@ -128,9 +128,9 @@ func runEvaluate(ctx context.Context, o *evaluateOptions, dirs []string, stdout,
 
 func writeEvaluation(w io.Writer, e *evaluate.Evaluation) error {
 	t := plain.NewTable(w)
-	fmt.Fprintf(t, "split by %s, by Glasshouse %s\n", e.Split, e.Made["glasshouse"])
+	fmt.Fprintf(t, "split by %s, by Glasshouse %s\n", e.Split, e.Versions["glasshouse"])
 	for _, s := range e.Sets {
-		fmt.Fprintf(t, "%s %.12s, %s, seed %d, %s: made by %s\n", s.Scenario, s.Digest, s.World, s.Seed, plain.Count(s.Homes, "home"), s.Made["glasshouse"])
+		fmt.Fprintf(t, "%s %.12s, %s, seed %d, %s: made by %s\n", s.Scenario, s.Digest, s.World, s.Seed, plain.Count(s.Homes, "home"), s.Versions["glasshouse"])
 	}
 	if len(e.Models) > 0 {
 		fmt.Fprint(t, "\nmodel\taccuracy of each home, mean\t95 %\tof all packets, by seed\tmacro-F1\tlook-up\n")
@@ -169,7 +169,7 @@ func writeEvaluation(w io.Writer, e *evaluate.Evaluation) error {
 		fmt.Fprint(t, "\nfeature\tof\ttold\tchance\tlearned\tidentifies\n")
 	}
 	for _, l := range e.Leaks {
-		fmt.Fprintf(t, "%s\t%s\t%.3f\t%.3f\t%t\t%t\n", l.Feature, l.Of, l.Accuracy, l.Chance, l.Learned, l.Tells)
+		fmt.Fprintf(t, "%s\t%s\t%.3f\t%.3f\t%t\t%t\n", l.Feature, l.Of, l.Accuracy, l.Chance, l.Input, l.Identifies)
 	}
 	return t.Flush()
 }

@@ -181,7 +181,7 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 	}
 	if o.json {
 		return writeJSON(stdout, map[string]any{
-			"tells_unknown": meta.TellsUnknown(),
+			"tells_unknown": meta.DetectsUnknown(),
 			"model":         o.out, "kind": meta.Kind, "classes": meta.Classes, "features": meta.Features, "packets": meta.Packets, "homes": len(meta.TrainedOn),
 			"path": meta.Path, "seed": meta.Seed, "wall_s": time.Since(began).Seconds(),
 		})
@@ -205,7 +205,7 @@ func (o *trainOptions) kept(err error) error {
 // warnUnknown says what a model that is to call packets unknown has learned too little for.
 func warnUnknown(w io.Writer, m *model.Meta) {
 	switch {
-	case !m.TellsUnknown():
+	case !m.DetectsUnknown():
 		fmt.Fprintln(w, "--unknown: too few packets or homes to tell unknown devices by: the model never says \"unknown\"")
 	case m.Unknown.Window >= 1:
 		fmt.Fprintf(w, "--unknown: too few windows of %d packets to tell which are new: the model calls packets unknown, never a window\n", m.WindowPackets())

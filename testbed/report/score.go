@@ -26,7 +26,7 @@ func WriteScore(w io.Writer, s *score.Score) error {
 	}
 	fmt.Fprint(t, "class\trecall\tprecision\tF1\t95 %\tn\tfirst told\n")
 	for i, c := range s.PerClass {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%.3f\t%s\t%s\t%s\n", c.Class, percent(c.Recall), percent(c.Precision), c.F1, span(c.F1Interval), support(c), firstTold(&s.First[i]))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%.3f\t%s\t%s\t%s\n", c.Class, percent(c.Recall), percent(c.Precision), c.F1, span(c.F1Interval), support(c), firstCorrect(&s.First[i]))
 	}
 	p := s.Presence
 	if p.Windows > 0 {
@@ -83,12 +83,12 @@ func percents(i stat.Interval) string {
 	return fmt.Sprintf("%.1f to %.1f %%", 100*i[0], 100*i[1])
 }
 
-// firstTold says how long a class took to be told for the first time, and in how many of its homes it was.
-func firstTold(f *score.FirstTold) string {
-	if f.Told == 0 {
+// firstCorrect says how long a class took to be told for the first time, and in how many of its homes it was.
+func firstCorrect(f *score.FirstCorrect) string {
+	if f.Correct == 0 {
 		return fmt.Sprintf("in 0 of %d", f.Homes)
 	}
-	return fmt.Sprintf("%.1f s (in %d of %d)", f.MedianS, f.Told, f.Homes)
+	return fmt.Sprintf("%.1f s (in %d of %d)", f.MedianS, f.Correct, f.Homes)
 }
 
 func support(c score.ClassScore) string {

@@ -199,9 +199,9 @@ func (w *sweeper) ask(ctx context.Context, point int, learn, unseen []*sample, o
 		guesses := w.workPath(fileGuesses)
 		_ = os.Remove(guesses)
 		err := c.Run(ctx, teach, judge, guesses, w.o.Limit)
-		var g *score.Guesses
+		var g *score.Predictions
 		if err == nil {
-			if g, err = score.ReadGuesses(guesses, packets, w.j.classes); err != nil {
+			if g, err = score.ReadPredictions(guesses, packets, w.j.classes); err != nil {
 				err = fmt.Errorf("%s: %w", c, err)
 			}
 		}

@@ -272,7 +272,7 @@ func TestWindowsOfAnotherSizeAreNotCalledUnknown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !m.Meta().TellsUnknown() {
+	if !m.Meta().DetectsUnknown() {
 		t.Fatal("the model tells nothing unknown")
 	}
 	m.Meta().Unknown.Window = -1 // every window is above
