@@ -11,7 +11,7 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// findActivities learns what devices do in windows, from the packets that are theirs; nil where there is next to nothing to learn.
+// findActivities trains the activity classifier on windows of true labels; nil if there are fewer than score.TooFew samples.
 func findActivities(ctx context.Context, meta *model.Meta, sets []*dataset.Dataset, workers int) (*activity.Activities, error) {
 	m := &activity.Activities{Names: activity.Names(), Common: make([]int, len(meta.Classes))}
 	counts := make([][]int, len(meta.Classes))

@@ -13,15 +13,15 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// validation says which packets of training data are held back to judge by.
+// validation is the part of the training data that is held out for validation.
 type validation struct {
-	homes map[int]bool // by their number through all data sets
-	after int64        // where there is one home: frames after this
+	homes map[int]bool // by their number, counted over all datasets
+	after int64        // if there is one home: the frames after this one
 }
 
 func (v *validation) holds(home int, frame int64) bool { return v.homes[home] && frame > v.after }
 
-// heldBack makes it from a split's spans.
+// heldBack returns the validation of a split's spans.
 func heldBack(valid []neural.Span) *validation {
 	v := &validation{homes: make(map[int]bool)}
 	for _, s := range valid {
@@ -31,13 +31,13 @@ func heldBack(valid []neural.Span) *validation {
 	return v
 }
 
-// judged is what a model says of packets that count, in order.
+// judged has a model's probabilities for scored packets, in order.
 type judged struct {
 	probs []float32 // rows of classes
-	class []int32   // -1: a class that it does not know
+	class []int32   // -1: not one of the model's classes
 }
 
-// judge runs a model over the homes that are held back, and keeps what it says of every so many packets that count.
+// judge runs a model on the held-out homes and keeps the probabilities of most scored packets at most, evenly spaced.
 func (v *validation) judge(ctx context.Context, m model.Model, sets []*dataset.Dataset, most int) (*judged, error) {
 	total := 0
 	err := v.each(ctx, sets, func(_ int, _ *dataset.Row, counts bool) error {
@@ -70,10 +70,10 @@ func (v *validation) judge(ctx context.Context, m model.Model, sets []*dataset.D
 	return out, err
 }
 
-// notScored stands for the class of a packet that does not count.
+// notScored is the class of a packet that is not scored.
 const notScored = -2
 
-// each gives all packets of the homes that are held back, those before the cut too, as ones that don't count.
+// each yields all packets of the held-out homes; those before the cut have counts false.
 func (v *validation) each(ctx context.Context, sets []*dataset.Dataset, yield func(home int, r *dataset.Row, counts bool) error, end func() error) error {
 	home := -1
 	for _, d := range sets {
@@ -112,7 +112,7 @@ func (v *validation) each(ctx context.Context, sets []*dataset.Dataset, yield fu
 	return nil
 }
 
-// fit finds the temperature of least log loss; nil where there are too few packets.
+// fit finds the temperature with the lowest log loss; nil if there are too few packets.
 func (j *judged) fit(v *validation) *model.Calibration {
 	if len(j.class) < model.CalibrateLeast {
 		return nil

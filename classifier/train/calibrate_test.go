@@ -8,7 +8,7 @@ import (
 	"glasshouse/classifier/model"
 )
 
-// sure draws packets whose classes follow the probabilities, and gives the probabilities to a power: too sure of themselves above 1.
+// sure draws packets whose classes follow the probabilities, and raises the probabilities to a power: overconfident above 1.
 func sure(n int, power float64) *judged {
 	r := rand.New(rand.NewPCG(4, 4))
 	j := &judged{}
@@ -37,7 +37,7 @@ func sure(n int, power float64) *judged {
 	return j
 }
 
-func TestCalibrationFindsHowSureToBe(t *testing.T) {
+func TestCalibrationFindsTheTemperature(t *testing.T) {
 	v := &validation{homes: map[int]bool{0: true, 1: true}}
 	for _, power := range []float64{0.5, 1, 2} {
 		c := sure(20_000, power).fit(v)
@@ -49,6 +49,6 @@ func TestCalibrationFindsHowSureToBe(t *testing.T) {
 		}
 	}
 	if c := sure(model.CalibrateLeast-1, 2).fit(v); c != nil {
-		t.Errorf("a calibration from next to nothing: %+v", c)
+		t.Errorf("calibration from too few packets: %+v", c)
 	}
 }

@@ -2,43 +2,44 @@ package train
 
 import "glasshouse/testbed/dataset"
 
-// Phases of a training or an evaluation. Each has a Progress of its own, from nothing to all.
+// Phases of a training or an evaluation. The Progress of each starts at 0.
 const (
-	PhaseRead       = "reading packets" // and making features of them
+	PhaseRead       = "reading packets" // and computing features
 	PhaseTrain      = "training"
-	PhaseHeldBack   = "training without the homes held back" // smaller models, to calibrate by
+	PhaseHeldBack   = "training for calibration" // smaller models, without held-out homes
 	PhaseCalibrate  = "calibration"
 	PhaseSignatures = "unknown devices: signatures"
-	PhaseStrangers  = "unknown devices: training without each class"
+	PhaseUnknown    = "unknown devices: training without each class"
 	PhaseActivities = "activities"
 	PhaseScore      = "scoring"
 	PhaseLeaks      = "leaks"
 	PhaseShuffle    = "shuffling labels"
 )
 
-// Progress says how far a phase is. Done and Of count the same: packets, trees, rounds, shares of epochs. Of is what a phase takes at most:
-// one may end before.
+// Progress is the progress of a phase. Done and Of have the same unit: packets, trees, rounds, shares of epochs. Of is an upper bound: a
+// phase may end earlier.
 type Progress struct {
 	Of, Done int64
 	Phase    string
-	Model    string // in an evaluation: which of the models
+	Model    string // name of the model, in an evaluation
 }
 
-// Work follows the phases of a piece of work. Nil follows none. It is used from one goroutine at a time.
+// Work reports the progress of phases. A nil Work reports none. It is for one goroutine at a time.
 type Work struct {
-	tell func(Progress)
-	at   Progress
-	rows bool // the phase counts packets that are read
+	report func(Progress)
+	at     Progress
+	rows   bool // the phase counts packets read
 }
 
-func NewWork(tell func(Progress)) *Work {
-	if tell == nil {
+// NewWork returns a Work that calls report, or nil if report is nil.
+func NewWork(report func(Progress)) *Work {
+	if report == nil {
 		return nil
 	}
-	return &Work{tell: tell}
+	return &Work{report: report}
 }
 
-// Read begins a phase that reads so many packets.
+// Read begins a phase that reads a number of packets.
 func (w *Work) Read(phase string, packets int64) { w.begin(phase, packets, true) }
 
 // do begins a phase that counts something else.
@@ -49,7 +50,7 @@ func (w *Work) begin(phase string, of int64, rows bool) {
 		return
 	}
 	w.at.Phase, w.at.Of, w.at.Done, w.rows = phase, of, 0, rows
-	w.tell(w.at)
+	w.report(w.at)
 }
 
 func (w *Work) Step(n int64) { w.set(w.done()+n, w.of()) }
@@ -73,17 +74,17 @@ func (w *Work) set(done, of int64) {
 		return
 	}
 	w.at.Done, w.at.Of = done, max(of, done)
-	w.tell(w.at)
+	w.report(w.at)
 }
 
-// Uncount ends the counting of packets that are read.
+// Uncount stops counting packets read.
 func (w *Work) Uncount() {
 	if w != nil {
 		w.rows = false
 	}
 }
 
-// follow counts each step of a training that says how far it is.
+// follow returns a progress function that also sets the phase's progress.
 func (w *Work) follow(also func(done, of int)) func(done, of int) {
 	if w == nil {
 		return also
@@ -96,7 +97,7 @@ func (w *Work) follow(also func(done, of int)) func(done, of int) {
 	}
 }
 
-// Watch returns views of data sets whose reading is counted.
+// Watch returns views of datasets that count the packets read.
 func (w *Work) Watch(sets []*dataset.Dataset) []*dataset.Dataset {
 	if w == nil {
 		return sets
@@ -113,14 +114,14 @@ func (w *Work) Watch(sets []*dataset.Dataset) []*dataset.Dataset {
 	return out
 }
 
-// Watched returns views of data sets whose reading, once, is the phase PhaseScore.
-func Watched(sets []*dataset.Dataset, tell func(Progress)) []*dataset.Dataset {
-	w := NewWork(tell)
+// Watched returns views of datasets that report a single reading as PhaseScore.
+func Watched(sets []*dataset.Dataset, report func(Progress)) []*dataset.Dataset {
+	w := NewWork(report)
 	w.Read(PhaseScore, PacketsOf(sets))
 	return w.Watch(sets)
 }
 
-// signaturePasses is how often the packets are read to find what tells unknown devices.
+// signaturePasses is the number of times that the packets are read for the detector of unknown devices.
 func signaturePasses(folds []rehearsal) int64 {
 	if len(folds) > 1 {
 		return 2*int64(len(folds)) + 1
@@ -128,7 +129,7 @@ func signaturePasses(folds []rehearsal) int64 {
 	return 2
 }
 
-// PacketsOf is how many packets data sets have, those that a view drops too.
+// PacketsOf returns the number of packets of datasets, including those that a view drops.
 func PacketsOf(sets []*dataset.Dataset) (n int64) {
 	for _, d := range sets {
 		for _, h := range d.Manifest.Homes {

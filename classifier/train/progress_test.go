@@ -14,7 +14,7 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// TestTrainProgress: each phase begins at nothing, never goes back, and ends where it was said to.
+// Each phase begins at 0, does not decrease, and ends at its announced total.
 func TestTrainProgress(t *testing.T) {
 	sets := []*dataset.Dataset{classifiertest.Village(t, "napt", "virtual", 4)}
 	for _, c := range []struct {
@@ -24,31 +24,31 @@ func TestTrainProgress(t *testing.T) {
 	}{
 		{"forest", Options{Kind: model.KindForest, Activities: true}, []string{PhaseRead, PhaseTrain, PhaseHeldBack, PhaseCalibrate, PhaseActivities}},
 		{"boost", Options{Kind: model.KindBoost, Features: feature.OneHot, Boost: tree.BoostOptions{Rounds: 8}}, []string{PhaseRead, PhaseTrain, PhaseHeldBack, PhaseCalibrate}},
-		{"unknown", Options{Kind: model.KindForest, Unknown: 0.1}, []string{PhaseRead, PhaseTrain, PhaseHeldBack, PhaseCalibrate, PhaseSignatures, PhaseStrangers}},
+		{"unknown", Options{Kind: model.KindForest, Unknown: 0.1}, []string{PhaseRead, PhaseTrain, PhaseHeldBack, PhaseCalibrate, PhaseSignatures, PhaseUnknown}},
 		{"neural", Options{Kind: model.KindTCN, Neural: neural.Options{Units: 16, Layers: 1, Epochs: 1}}, []string{PhaseRead, PhaseTrain, PhaseCalibrate}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var told []Progress
+			var reports []Progress
 			c.o.Progress = func(p Progress) {
-				if n := len(told); n > 0 && told[n-1].Phase == p.Phase {
-					if p.Done < told[n-1].Done || p.Done > p.Of {
-						t.Errorf("%v follows %v", p, told[n-1])
+				if n := len(reports); n > 0 && reports[n-1].Phase == p.Phase {
+					if p.Done < reports[n-1].Done || p.Done > p.Of {
+						t.Errorf("%v follows %v", p, reports[n-1])
 					}
-					told[n-1] = p
+					reports[n-1] = p
 					return
 				}
 				if p.Done != 0 {
-					t.Errorf("%v begins a phase", p)
+					t.Errorf("phase starts at %v, not at 0", p)
 				}
-				told = append(told, p)
+				reports = append(reports, p)
 			}
 			if _, err := Train(t.Context(), sets, c.o); err != nil {
 				t.Fatal(err)
 			}
 			var phases []string
-			for _, p := range told {
+			for _, p := range reports {
 				phases = append(phases, p.Phase)
-				if p.Phase != PhaseStrangers && p.Done != p.Of || p.Of == 0 {
+				if p.Phase != PhaseUnknown && p.Done != p.Of || p.Of == 0 {
 					t.Errorf("%s ends at %d of %d", p.Phase, p.Done, p.Of)
 				}
 			}
@@ -64,7 +64,7 @@ func TestTrainProgress(t *testing.T) {
 	}
 }
 
-// TestWatchedStops: who watches a reading can end it.
+// An error of the watching function ends the reading.
 func TestWatchedStops(t *testing.T) {
 	d := classifiertest.Village(t, "napt", "virtual", 4)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -9,16 +9,16 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// samples are what tree models learn from: the packets that count, in order, home by home.
+// samples are the training data of tree models: the scored packets, in order, home by home.
 type samples struct {
 	meta model.Meta
-	x    []float32 // features, a packet's together
+	x    []float32 // features, row-major
 	y    []uint8   // index of the class
-	// where a packet is from: its home, counted through all data sets, and its frame
+	// the packet's home, counted over all datasets, and its frame
 	home, frame []int32
 }
 
-// collect reads data sets.
+// collect reads datasets.
 func collect(ctx context.Context, sets []*dataset.Dataset, o *Options) (*samples, error) {
 	s := &samples{meta: model.Meta{Kind: o.Kind, ClassMode: o.Classes, Seed: o.Seed, Window: o.Window, Path: model.PathOf(sets)}}
 	var ports []uint16
@@ -64,7 +64,7 @@ func collect(ctx context.Context, sets []*dataset.Dataset, o *Options) (*samples
 		return nil, err
 	}
 	if len(names) == 0 {
-		return nil, errors.New("the data sets hold no packet of a device after the start-up: nothing to learn from")
+		return nil, errors.New("no training data: the datasets have no packets of devices after the start-up")
 	}
 	s.meta.Packets = len(names)
 	if err := s.meta.SetClasses(counts, byLength); err != nil {
@@ -82,8 +82,8 @@ func collect(ctx context.Context, sets []*dataset.Dataset, o *Options) (*samples
 	return s, nil
 }
 
-// eachCounted gives the rows that count with their features, home by home, in order; homes are numbered through all sets.
-// The features are valid until yield returns; without columns there are none.
+// eachCounted yields the scored rows with their features, home by home, in order; homes are numbered over all sets. The features are valid
+// until yield returns; there are none without columns.
 func eachCounted(ctx context.Context, sets []*dataset.Dataset, cols *feature.Columns, yield func(home int, r *dataset.Row, x []float32)) error {
 	home := -1
 	for _, d := range sets {
@@ -102,7 +102,7 @@ func eachCounted(ctx context.Context, sets []*dataset.Dataset, cols *feature.Col
 				}
 			}
 			if from != nil {
-				from.Step(&r.Observation, x) // rows that do not count are passed, too: intervals need them
+				from.Step(&r.Observation, x) // rows that are not scored too: intervals need them
 			}
 			if model.IsScored(&d.Manifest, r) {
 				yield(home, r, x)

@@ -11,15 +11,15 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// lessonBook is what a detector learns from: novelties of packets, of devices that the model which spoke of them knew (0) or had not learned (1).
-type lessonBook struct {
+// noveltySamples are a detector's training data: novelties of packets of devices known (0) and unknown (1) to the model that labelled them.
+type noveltySamples struct {
 	x    []float32 // rows of numNovelties
 	y    []uint8
 	home []int32
 }
 
-// but is the book without the homes of some packets; nil where there is none, or too little is left.
-func (b *lessonBook) but(packets []watched) *lessonBook {
+// but returns the samples without the homes of some packets; nil if there are none, or too few are left.
+func (b *noveltySamples) but(packets []watched) *noveltySamples {
 	if b == nil {
 		return nil
 	}
@@ -27,7 +27,7 @@ func (b *lessonBook) but(packets []watched) *lessonBook {
 	for i := range packets {
 		out[packets[i].home] = true
 	}
-	less := &lessonBook{}
+	less := &noveltySamples{}
 	for i, h := range b.home {
 		if !out[h] {
 			less.x, less.y, less.home = append(less.x, b.x[i*novelty.NumNovelties:(i+1)*novelty.NumNovelties]...), append(less.y, b.y[i]), append(less.home, h)
@@ -39,9 +39,9 @@ func (b *lessonBook) but(packets []watched) *lessonBook {
 	return less
 }
 
-// learnStrangers trains a model without each class in turn, and lets it speak of homes that it has not learned from either, in which the class is:
-// there it is a stranger, as a device is that nobody ever learned. packets tell in which of the homes held back the class is.
-func learnStrangers(ctx context.Context, all []rehearsal, sets []*dataset.Dataset, packets []watched, limit int, without func(class int, v *validation) (model.Model, error)) (*lessonBook, error) {
+// leaveClassesOut trains a model without each class in turn and runs it on held-out homes that have the class, where its packets are those
+// of an unknown device. packets show which held-out homes have the class.
+func leaveClassesOut(ctx context.Context, all []rehearsal, sets []*dataset.Dataset, packets []watched, limit int, without func(class int, v *validation) (model.Model, error)) (*noveltySamples, error) {
 	meta := all[0].m.Meta()
 	fold := make(map[int32]int)
 	for i, r := range all {
@@ -58,10 +58,10 @@ func learnStrangers(ctx context.Context, all []rehearsal, sets []*dataset.Datase
 			counts[c][fold[packets[i].home]]++
 		}
 	}
-	book := &lessonBook{}
-	tables, totals := make([]*[novelty.NumLevels]census, len(all)), make([][]float64, len(all)) // of the homes that a fold does not hold back
+	book := &noveltySamples{}
+	tables, totals := make([]*[novelty.NumLevels]census, len(all)), make([][]float64, len(all)) // of the homes in training, by fold
 	for c, n := range counts {
-		k := c % len(all) // folds in turn, so that each is without the lessons of some
+		k := c % len(all) // folds in turn, so that each lacks the samples of some
 		for 2*n[k] < slices.Max(n) {
 			k = (k + 1) % len(all)
 		}
@@ -90,26 +90,26 @@ func learnStrangers(ctx context.Context, all []rehearsal, sets []*dataset.Datase
 	return book.but(nil), nil
 }
 
-// add takes packets of which a model speaks that has not learned a class.
-func (b *lessonBook) add(packets []watched, stranger, classes int) {
+// add adds packets labelled by a model that was not trained on class unknown.
+func (b *noveltySamples) add(packets []watched, unknown, classes int) {
 	counts, n := make([]int, classes), make([]int, classes)
 	for i := range packets {
 		if c := packets[i].class; c >= 0 {
 			counts[c]++
 		}
 	}
-	replay(packets, stranger, func(w *watched, x []float32) {
+	replay(packets, unknown, func(w *watched, x []float32) {
 		if w.class < 0 || counts[w.class] < score.TooFew {
 			return
 		}
 		most := unknownOther
-		if int(w.class) == stranger {
+		if int(w.class) == unknown {
 			most = unknownClass
 		}
 		every := (counts[w.class] + most - 1) / most
 		if n[w.class]++; n[w.class]%every != 0 {
 			return
 		}
-		b.x, b.y, b.home = append(b.x, x...), append(b.y, uint8(stat.Indicator(int(w.class) == stranger))), append(b.home, w.home)
+		b.x, b.y, b.home = append(b.x, x...), append(b.y, uint8(stat.Indicator(int(w.class) == unknown))), append(b.home, w.home)
 	})
 }

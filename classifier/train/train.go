@@ -1,5 +1,5 @@
-// Package train fits models to datasets: trees and nets, their calibration, and detectors of unknown devices and of activities, on homes
-// held back from training. Training is deterministic for a seed, whatever the number of workers.
+// Package train fits models to datasets: trees and neural networks, their calibration on held-out homes, and the classifiers of unknown
+// devices and of activities. A model depends on the seed, not on the number of workers.
 package train
 
 import (
@@ -15,30 +15,30 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// Options say what to train.
+// Options configure training.
 type Options struct {
 	Kind     string // one of Kinds
 	Classes  string // one of ClassModes; "" = paper
-	Features string // one of FeatureSets; "" = paper
-	Window   int    // packets; of sequence models and of presence; 0 = 100
+	Features string // one of feature.Sets; "" = paper
+	Window   int    // packets per window, of sequence models and of presence; 0 = 100
 	Seed     uint64
 	Forest   tree.ForestOptions
 	Boost    tree.BoostOptions
 	Neural   neural.Options
-	// Uncalibrated leaves probabilities as they are; it saves a forest a third of the time, boosted trees half.
+	// Uncalibrated skips the calibration, which takes a third of the time of a forest and half of that of boosted trees.
 	Uncalibrated bool
-	// Activities makes a model that also tells what devices do, window by window.
+	// Activities makes the model infer devices' activities, by window.
 	Activities bool
-	// Unknown makes a model that also says "unknown", of devices that it has not learned: this share of known packets may be
-	// called so, 0 to 1; 0 = no such model.
+	// Unknown makes the model detect unknown devices: it is the nominal share of known packets that are labelled unknown, from 0 to below 1;
+	// 0 = no detection.
 	Unknown float64
-	// Progress is told how far each phase is, from one goroutine at a time; often, so it should be quick.
+	// Progress is called with the progress of each phase, by one goroutine at a time. It is called often and should return quickly.
 	Progress func(Progress)
 
 	work *Work
 }
 
-// Check sets what is not set, and tells what is not known.
+// Check sets defaults and reports invalid options.
 func (o *Options) Check() error {
 	if o.Classes == "" {
 		o.Classes = model.ClassPaper
@@ -51,14 +51,14 @@ func (o *Options) Check() error {
 	}
 	switch {
 	case !slices.Contains(model.Kinds(), o.Kind):
-		return fmt.Errorf("model %q is not known; there is %v", o.Kind, model.Kinds())
+		return fmt.Errorf("invalid model %q; allowed: %v", o.Kind, model.Kinds())
 	case !slices.Contains(model.ClassModes(), o.Classes):
-		return fmt.Errorf("classes %q are not known; there are %v", o.Classes, model.ClassModes())
+		return fmt.Errorf("invalid classes %q; allowed: %v", o.Classes, model.ClassModes())
 	case !slices.Contains(feature.Sets(), o.Features):
-		return fmt.Errorf("features %q are not known; there are %v", o.Features, feature.Sets())
+		return fmt.Errorf("invalid features %q; allowed: %v", o.Features, feature.Sets())
 	}
 	if !(o.Unknown >= 0 && o.Unknown < 1) {
-		return fmt.Errorf("a share of %v of known packets that may be called unknown; it is 0 to 1", o.Unknown)
+		return fmt.Errorf("invalid share of known packets labelled unknown (%v); allowed: from 0 to below 1", o.Unknown)
 	}
 	o.Forest.Seed, o.Boost.Seed = o.Seed, o.Seed
 	n := &o.Neural
@@ -66,7 +66,7 @@ func (o *Options) Check() error {
 	return nil
 }
 
-// Train trains a model on data sets.
+// Train trains a model on datasets.
 func Train(ctx context.Context, sets []*dataset.Dataset, o Options) (model.Model, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
@@ -85,10 +85,10 @@ func Train(ctx context.Context, sets []*dataset.Dataset, o Options) (model.Model
 	return m, err
 }
 
-// epochParts is how finely the progress of an epoch is told.
+// epochParts is the resolution of the progress of an epoch.
 const epochParts = 1000
 
-// trainNeural trains a net, calibrates it and teaches it what is unknown on the homes that it was judged by.
+// trainNeural trains a network, then fits its calibration and its detector of unknown devices on the validation homes.
 func trainNeural(ctx context.Context, sets []*dataset.Dataset, o *Options) (model.Model, error) {
 	o.work.Read(PhaseRead, PacketsOf(sets))
 	net, training := o.Neural, false
@@ -120,7 +120,7 @@ func trainNeural(ctx context.Context, sets []*dataset.Dataset, o *Options) (mode
 	return m, err
 }
 
-// calibrateNeural calibrates a net on the homes that it has not learned from.
+// calibrateNeural calibrates a network on its validation homes.
 func calibrateNeural(ctx context.Context, m *neural.Model, v *validation, sets []*dataset.Dataset) error {
 	j, err := v.judge(ctx, m, sets, model.CalibrateMost)
 	if err != nil {
@@ -154,7 +154,7 @@ func trainTrees(ctx context.Context, sets []*dataset.Dataset, o *Options) (model
 	var all []rehearsal
 	o.work.do(PhaseHeldBack, int64(len(folds)*o.rehearsed()))
 	for _, v := range folds {
-		r, err := s.rehearse(ctx, v, o, nobody, 2)
+		r, err := s.rehearse(ctx, v, o, noClass, 2)
 		if err != nil {
 			return nil, err
 		}
@@ -177,11 +177,11 @@ func trainTrees(ctx context.Context, sets []*dataset.Dataset, o *Options) (model
 		without := func(class int, v *validation) (model.Model, error) {
 			if !training {
 				training = true
-				o.work.do(PhaseStrangers, int64(len(m.Meta().Classes)))
+				o.work.do(PhaseUnknown, int64(len(m.Meta().Classes)))
 			}
 			defer o.work.Step(1)
 			a, err := s.rehearse(ctx, v, o, class, 4)
-			if a == nil || err != nil { // a nil in an interface is none
+			if a == nil || err != nil { // a nil pointer in an interface is not nil
 				return nil, err
 			}
 			if m.Meta().Calibration != nil {
@@ -189,7 +189,8 @@ func trainTrees(ctx context.Context, sets []*dataset.Dataset, o *Options) (model
 			}
 			return a, nil
 		}
-		if m.Meta().Path == "vpn" { // where lengths are all that there is, such models teach nothing that helps (AUC 0.63, without them 0.67; behind NAPT 0.79 and 0.75)
+		if m.Meta().Path == "vpn" {
+			// Behind a tunnel, where only lengths are visible, these models do not help: AUC 0.63, 0.67 without them (NAPT: 0.79 and 0.75).
 			without = nil
 		}
 		m.Meta().Unknown, err = findUnknown(ctx, all, sets, o.Unknown, max(o.Forest.Workers, o.Boost.Workers, 1), without)
@@ -197,17 +198,16 @@ func trainTrees(ctx context.Context, sets []*dataset.Dataset, o *Options) (model
 	return m, err
 }
 
-// nobody is no class.
-const nobody = -1
+// noClass means that rehearse leaves out no class.
+const noClass = -1
 
-// rehearsal is a model that has not learned from the packets that are held back.
+// rehearsal is a model trained without the held-out packets.
 type rehearsal struct {
 	m    model.Model
 	held *validation
 }
 
-// holdBack says which packets validate: those of every sixth home; for telling unknown devices, where homes differ more, a third of the
-// homes at a time.
+// holdBack returns the held-out parts: every sixth home, or, to detect unknown devices, where homes differ more, each third of the homes.
 func (s *samples) holdBack(o *Options) []*validation {
 	var sizes []int
 	for i, h := range s.home {
@@ -232,8 +232,8 @@ func (s *samples) holdBack(o *Options) []*validation {
 	return folds
 }
 
-// rehearse trains a model like the one that is wanted on the homes that do not validate, but for a class, or nobody, that it does not get to
-// know; nil where nothing is left. One of some trees of many does.
+// rehearse trains a smaller model, with one in some trees, on the homes that are not held out, leaving out class without unless it is noClass;
+// nil if there is no data left.
 func (s *samples) rehearse(ctx context.Context, v *validation, o *Options, without, some int) (*model.Trees, error) {
 	part := &samples{meta: s.meta}
 	f := len(s.meta.Features)
@@ -248,12 +248,12 @@ func (s *samples) rehearse(ctx context.Context, v *validation, o *Options, witho
 	less := *o
 	tree.OrDefault(&less.Forest.Trees, 60)
 	less.Forest.Trees = (less.Forest.Trees + some - 1) / some
-	if without != nobody {
+	if without != noClass {
 		tree.OrDefault(&less.Boost.Rounds, tree.DefaultRounds)
 		less.Boost.Rounds = (less.Boost.Rounds + some - 1) / some
 	}
 	less.Forest.Progress, less.Boost.Progress = nil, nil
-	if without == nobody && o.work != nil {
+	if without == noClass && o.work != nil {
 		step := func(int, int) { o.work.Step(1) }
 		less.Forest.Progress, less.Boost.Progress = step, step
 	}
@@ -264,7 +264,7 @@ func (s *samples) rehearse(ctx context.Context, v *validation, o *Options, witho
 	return model.NewTrees(s.meta, grown)
 }
 
-// rehearsed is how many trees, or rounds, a rehearsal takes that leaves out no class.
+// rehearsed is the number of trees, or rounds, of a rehearsal with all classes.
 func (o *Options) rehearsed() int {
 	trees, rounds := o.Forest.Trees, o.Boost.Rounds
 	tree.OrDefault(&trees, 60)
@@ -275,7 +275,7 @@ func (o *Options) rehearsed() int {
 	return (trees + 1) / 2
 }
 
-// calibrateTrees calibrates a model, and its rehearsals, by what these say of the homes that they have not learned from.
+// calibrateTrees calibrates a model and its rehearsals with the rehearsals' probabilities on their held-out homes.
 func calibrateTrees(ctx context.Context, m *model.Trees, all []rehearsal, sets []*dataset.Dataset) error {
 	j, v := &judged{}, &validation{homes: make(map[int]bool)}
 	for _, r := range all {

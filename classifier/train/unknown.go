@@ -15,15 +15,15 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// DefaultFalseUnknown is the share of known packets that may be called unknown, unless told otherwise.
+// DefaultFalseUnknown is the default share of known packets that are labelled unknown.
 const DefaultFalseUnknown = 0.05
 
 const (
-	unknownMost  = 200_000 // packets of the homes held back that a detector is made from at most
-	unknownClass = 2000    // of these, from each class, known and taken away
-	unknownOther = 300     // of these, from each other class, by a model that has not learned one
+	unknownMost  = 200_000 // most packets of held-out homes that a detector is fitted on
+	unknownClass = 2000    // of these, from each class, both as known and as left out
+	unknownOther = 300     // of these, from each other class, labelled by a model without a class
 	unknownLeast = 500
-	leastForOwn  = 200 // packets taken for a class that has a threshold of its own
+	leastForOwn  = 200 // packets predicted as a class for it to have its own threshold
 )
 
 // census counts the signatures of one level by class.
@@ -32,20 +32,20 @@ type census struct {
 	counts []uint32
 }
 
-// watched is a packet of the homes held back, as a detector is made from it.
+// watched is a packet of a held-out home, for fitting a detector.
 type watched struct {
 	novelty.Glance
-	class  int32 // -1: does not count
+	class  int32 // -1: not scored
 	best   [novelty.NumLevels]int16
-	second [novelty.NumLevels]float32 // the share in the class that comes second
+	second [novelty.NumLevels]float32 // the share in the second most common class
 	home   int32
 	fresh  bool // the first of its home
 	probs  []float32
 }
 
-// findUnknown makes a detector for a model, from models like it, each of which has not learned from the homes that it judges. without trains one
-// more that has not learned a class either: what packets of strangers look like is then learned from such models, too, and not only from those that
-// have, by taking the class away from what they say.
+// findUnknown fits a detector for a model on smaller models like it, each applied to its held-out homes. without trains another one without a
+// class: packets of unknown devices are then taken from such models, too, and not only from models with the class, whose probabilities and
+// signatures of the class are removed.
 func findUnknown(ctx context.Context, all []rehearsal, sets []*dataset.Dataset, rate float64, workers int, without func(class int, v *validation) (model.Model, error)) (*novelty.Unknown, error) {
 	meta := all[0].m.Meta()
 	classes := len(meta.Classes)
@@ -69,7 +69,7 @@ func findUnknown(ctx context.Context, all []rehearsal, sets []*dataset.Dataset, 
 			keepSignatures(u, tables, total)
 		}
 	}
-	if len(all) > 1 { // the homes all taught the model
+	if len(all) > 1 { // the model was trained on all homes
 		tables, total, err := countSignatures(ctx, meta, sets, &validation{})
 		if err != nil {
 			return nil, err
@@ -80,23 +80,23 @@ func findUnknown(ctx context.Context, all []rehearsal, sets []*dataset.Dataset, 
 	if len(packets) < 2 {
 		return nil, nil
 	}
-	var strange *lessonBook
+	var strange *noveltySamples
 	if without != nil && homes > 1 {
 		var err error
-		if strange, err = learnStrangers(ctx, all, sets, packets, unknownMost/homes, without); err != nil {
+		if strange, err = leaveClassesOut(ctx, all, sets, packets, unknownMost/homes, without); err != nil {
 			return nil, err
 		}
 	}
 	parts, from := apart(packets)
 	scores := make([]float32, len(packets))
-	for i, part := range parts { // each part judged by what the others teach
+	for i, part := range parts { // each part is scored by a detector fitted on the others
 		var others []watched
 		for k, p := range parts {
 			if k != i || len(parts) == 1 {
 				others = append(others, p...)
 			}
 		}
-		judge, err := growJudge(ctx, strange.but(part), others, classes, workers)
+		judge, err := growDetector(ctx, strange.but(part), others, classes, workers)
 		if err != nil || judge == nil {
 			return nil, err
 		}
@@ -109,7 +109,7 @@ func findUnknown(ctx context.Context, all []rehearsal, sets []*dataset.Dataset, 
 		})
 	}
 	setThresholds(u, packets, scores, meta.WindowPackets())
-	judge, err := growJudge(ctx, strange, packets, classes, workers)
+	judge, err := growDetector(ctx, strange, packets, classes, workers)
 	if err != nil || judge == nil {
 		return nil, err
 	}
@@ -117,9 +117,9 @@ func findUnknown(ctx context.Context, all []rehearsal, sets []*dataset.Dataset, 
 	return u, nil
 }
 
-// growJudge learns how signs of the new count together: from packets by taking classes away, and from the lessons of models that have not learned
-// a class, if there are any; nil where there are too few.
-func growJudge(ctx context.Context, book *lessonBook, packets []watched, classes, workers int) (*tree.Boost, error) {
+// growDetector trains the trees that combine the novelties: on packets with classes removed, and on samples of models without a class, if
+// any; nil if there are too few.
+func growDetector(ctx context.Context, book *noveltySamples, packets []watched, classes, workers int) (*tree.Boost, error) {
 	x, y := lessons(packets, classes, workers)
 	if book != nil {
 		x, y = append(x, book.x...), append(y, book.y...)
@@ -130,7 +130,7 @@ func growJudge(ctx context.Context, book *lessonBook, packets []watched, classes
 	return tree.GrowBoost(ctx, tree.NewTable(x, y, 2, workers), tree.BoostOptions{Rounds: 40, Leaves: 12, Rate: 0.15, MinHessian: float64(len(y)) / 1000, Workers: workers})
 }
 
-// apart parts packets into up to three parts, by home; those of one home into halves.
+// apart splits packets by home into up to three parts; those of a single home into halves.
 func apart(packets []watched) (parts [][]watched, from []int) {
 	var starts []int
 	for i := range packets {
@@ -154,7 +154,7 @@ func apart(packets []watched) (parts [][]watched, from []int) {
 	return parts, from
 }
 
-// countSignatures counts what is common in the homes that teach.
+// countSignatures counts the signatures in the training homes.
 func countSignatures(ctx context.Context, meta *model.Meta, sets []*dataset.Dataset, v *validation) (*[novelty.NumLevels]census, []float64, error) {
 	classes := len(meta.Classes)
 	tables, total := &[novelty.NumLevels]census{}, make([]float64, classes)
@@ -196,14 +196,14 @@ func countSignatures(ctx context.Context, meta *model.Meta, sets []*dataset.Data
 	return tables, total, nil
 }
 
-// keepSignatures keeps the tables for a model.
+// keepSignatures stores the tables in a detector.
 func keepSignatures(u *novelty.Unknown, tables *[novelty.NumLevels]census, total []float64) {
 	for i := range tables {
 		u.Levels[i] = tables[i].keep(total)
 	}
 }
 
-// best gives the class in which a signature is commonest, its share there as a logarithm, and that in the class that comes second.
+// best returns the class in which a signature is most common, and the logarithms of its shares in that class and in the second.
 func (t *census) best(key uint64, total []float64) (class int16, first, second float32) {
 	class, first, second = -1, novelty.RareLog, novelty.RareLog
 	row, ok := t.row[key]
@@ -214,7 +214,7 @@ func (t *census) best(key uint64, total []float64) (class int16, first, second f
 		if n == 0 {
 			continue
 		}
-		v := float32(max(exact.LogFast(float64(n)/(total[c]+100)), novelty.RareLog)) // a hundred packets more: small classes say little
+		v := float32(max(exact.LogFast(float64(n)/(total[c]+100)), novelty.RareLog)) // 100 pseudo-packets lower the shares of small classes
 		switch {
 		case v > first || class < 0:
 			class, first, second = int16(c), v, first
@@ -225,7 +225,7 @@ func (t *census) best(key uint64, total []float64) (class int16, first, second f
 	return class, first, second
 }
 
-// keep gives the table that goes into a model: keys in order.
+// keep returns the table for a model, with sorted keys.
 func (t *census) keep(total []float64) novelty.Signature {
 	keys := make([]uint64, 0, len(t.row))
 	for k := range t.row {
@@ -240,7 +240,7 @@ func (t *census) keep(total []float64) novelty.Signature {
 	return s
 }
 
-// watchHeldBack gives the packets of the homes held back with what the judge says of them; of each home the first ones, limit of them.
+// watchHeldBack returns the first limit packets of each held-out home with the model's probabilities.
 func watchHeldBack(ctx context.Context, judge rehearsal, sets []*dataset.Dataset, tables *[novelty.NumLevels]census, total []float64, limit int) ([]watched, error) {
 	meta, v := judge.m.Meta(), judge.held
 	var out []watched
@@ -277,7 +277,7 @@ func watchHeldBack(ctx context.Context, judge rehearsal, sets []*dataset.Dataset
 	return out, err
 }
 
-// replay gives the packets' novelties; a class, unless it is below 0, is taken away from what is known.
+// replay yields the packets' novelties; unless without is negative, that class is removed from what is known.
 func replay(packets []watched, without int, yield func(w *watched, x []float32)) {
 	n := novelty.NewNovelties()
 	var x [novelty.NumNovelties]float32
@@ -307,7 +307,7 @@ func replay(packets []watched, without int, yield func(w *watched, x []float32))
 	}
 }
 
-// lessons are packets of each class as they look where it is known, and as they look where it is not.
+// lessons returns novelties of packets of each class, with the class known (0) and with the class removed (1).
 func lessons(packets []watched, classes, workers int) (x []float32, y []uint8) {
 	counts := make([]int, classes)
 	for i := range packets {
@@ -342,7 +342,7 @@ func lessons(packets []watched, classes, workers int) (x []float32, y []uint8) {
 	return x, y
 }
 
-// setThresholds sets the thresholds by the novelties of packets.
+// setThresholds sets the thresholds from the novelties of packets.
 func setThresholds(u *novelty.Unknown, packets []watched, scores []float32, window int) {
 	var all, windows []float32
 	byGuess := make([][]float32, len(u.Thresholds))
@@ -373,7 +373,7 @@ func setThresholds(u *novelty.Unknown, packets []watched, scores []float32, wind
 	u.Window = conformal(windows, u.Rate)
 }
 
-// conformal is the value that a further draw exceeds with a probability of at most rate; 1, which nothing exceeds, of too few.
+// conformal returns the value that a further draw exceeds with probability rate at most; 1, the maximum, if there are too few values.
 func conformal(v []float32, rate float64) float32 {
 	slices.Sort(v)
 	i := int(math.Ceil(float64(float64(len(v)+1)*(1-rate)))) - 1

@@ -17,7 +17,7 @@ import (
 func TestConformalThreshold(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	above, draws := 0.0, 400
-	for range draws { // over many draws, a further value lies above it as often as asked for
+	for range draws { // on average, a further value exceeds it with the given probability
 		v := make([]float32, 99)
 		for i := range v {
 			v[i] = r.Float32()
@@ -25,10 +25,10 @@ func TestConformalThreshold(t *testing.T) {
 		above += 1 - float64(conformal(v, 0.1))
 	}
 	if above /= float64(draws); math.Abs(above-0.1) > 0.01 {
-		t.Errorf("%.3f lie above, not 0.1", above)
+		t.Errorf("share %.3f above the threshold, want 0.1", above)
 	}
 	if conformal([]float32{0.1, 0.2}, 0.05) != 1 || conformal(nil, 0.05) != 1 {
-		t.Error("two values tell what one in twenty exceeds")
+		t.Error("two values give a threshold for a rate of 0.05")
 	}
 }
 
@@ -36,12 +36,12 @@ func TestWindowNovelty(t *testing.T) {
 	v := make([]float32, 20)
 	v[7], v[19] = 0.5, 0.25
 	if got := novelty.WindowNovelty(v); got != 0.375 {
-		t.Errorf("%v is not the mean of the newest two", got)
+		t.Errorf("%v, want the mean of the two highest", got)
 	}
 }
 
-// What strangers look like is learned from homes that the thresholds are not set by, and from models that do not know them.
-func TestLessonsOfStrangers(t *testing.T) {
+// Samples of unknown devices come from held-out homes and from models that were not trained on them.
+func TestSamplesOfUnknownDevices(t *testing.T) {
 	learn := []*dataset.Dataset{classifiertest.Village(t, "napt", "virtual", 6)}
 	o := Options{Kind: model.KindForest, Seed: 1, Unknown: 0.05, Forest: tree.ForestOptions{Trees: 8, Workers: 2}}
 	if err := o.Check(); err != nil {
@@ -54,7 +54,7 @@ func TestLessonsOfStrangers(t *testing.T) {
 	var all []rehearsal
 	var packets []watched
 	for _, v := range s.holdBack(&o) {
-		m, err := s.rehearse(t.Context(), v, &o, nobody, 2)
+		m, err := s.rehearse(t.Context(), v, &o, noClass, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,17 +70,17 @@ func TestLessonsOfStrangers(t *testing.T) {
 		packets = append(packets, seen...)
 	}
 	asked := make(map[int]int)
-	book, err := learnStrangers(t.Context(), all, learn, packets, 1000, func(class int, v *validation) (model.Model, error) {
+	book, err := leaveClassesOut(t.Context(), all, learn, packets, 1000, func(class int, v *validation) (model.Model, error) {
 		asked[class]++
 		m, err := s.rehearse(t.Context(), v, &o, class, 4)
 		if err != nil {
 			return nil, err
 		}
 		probs := make([]float32, len(s.meta.Classes))
-		for i := range s.y { // nothing is ever taken for the class
+		for i := range s.y { // the class is never predicted
 			m.Predictor().Predict(s.x[i*len(s.meta.Features):(i+1)*len(s.meta.Features)], probs)
 			if stat.Argmax(probs) == class {
-				t.Fatalf("packet %d is taken for class %d, which was not learned", i, class)
+				t.Fatalf("packet %d is labelled %d, a class that was left out", i, class)
 			}
 		}
 		return m, nil
@@ -97,7 +97,7 @@ func TestLessonsOfStrangers(t *testing.T) {
 			got += stat.Indicator(y == class)
 		}
 		if got < n {
-			t.Errorf("%d lessons of %d", got, class)
+			t.Errorf("%d samples of class %d", got, class)
 		}
 	}
 	homes := make(map[int32]bool)
@@ -107,11 +107,11 @@ func TestLessonsOfStrangers(t *testing.T) {
 	for h := range homes {
 		less := book.but([]watched{{home: h}})
 		if less == nil || len(less.y) >= len(book.y) || slices.Contains(less.home, h) || len(less.x) != novelty.NumNovelties*len(less.y) {
-			t.Errorf("without home %d: %d lessons of %d", h, len(less.y), len(book.y))
+			t.Errorf("without home %d: %d samples of %d", h, len(less.y), len(book.y))
 		}
 	}
-	var none *lessonBook
+	var none *noveltySamples
 	if none.but(nil) != nil {
-		t.Error("a book of none")
+		t.Error("no samples became some")
 	}
 }

@@ -6,15 +6,15 @@ import (
 	"slices"
 )
 
-// The features of a window. Raw ones keep the place in the sequence; the others do not depend on where a window begins.
+// The features of a window. Raw ones keep the order of packets; the others do not depend on where a window begins.
 //
 //	raw        signed length and log interval of each packet
-//	turns      for each of up-up, up-down, down-up, down-down: how many, quantiles of the log interval, and its histogram
-//	lengths    quantiles by direction; how often each common (direction, length) comes, and any other
-//	bunches    how long the packets go on in one direction: a histogram
-//	whole      bytes by direction, duration, how many intervals come twice to the microsecond
-//	habits     how packets compare with their like in the fold
-//	twins      how replies compare with the same ones of the fold's other runs
+//	turns      for each of up-up, up-down, down-up, down-down: number, quantiles of the log interval, and its histogram
+//	lengths    quantiles by direction; counts of each common (direction, length), and of all others
+//	bunches    histogram of the numbers of consecutive packets in one direction
+//	whole      bytes by direction, duration, number of intervals that repeat to the microsecond
+//	habits     ranks of intervals and lags among those of similar packets in the fold
+//	twins      lags of responses compared with the same responses in the fold's other runs
 var (
 	turnNames = [4]string{"up-up", "up-down", "down-up", "down-down"}
 	dirNames  = [2]string{"up", "down"}
@@ -22,10 +22,10 @@ var (
 )
 
 const (
-	gapDecades  = 7  // from 1 us to 10 s
-	gapFineness = 6  // bins a decade
+	gapDecades  = 7  // from 1 µs to 10 s
+	gapFineness = 6  // bins per decade
 	bunchBins   = 12 // 1 to 10, 11 to 20, more
-	absent      = -9 // where a window has no such interval or length
+	absent      = -9 // value for a window without such an interval or length
 )
 
 const gapBins = gapDecades*gapFineness + 2
@@ -102,7 +102,7 @@ func dirIndex(dir int8) int {
 	return 1
 }
 
-// describe appends the features of a window to out: p[0] is the packet before it.
+// describe appends the features of a window to out; p[0] is the packet before the window.
 func (w *windows) describe(out []float32, p []Packet) []float32 {
 	b := &w.buf
 	b.gaps, b.rounded = b.gaps[:0], b.rounded[:0]
@@ -135,7 +135,7 @@ func (w *windows) describe(out []float32, p []Packet) []float32 {
 	return append(out, float32(twice))
 }
 
-// turn describes the intervals between a packet of one direction and the next of one.
+// turn appends the features of the intervals between consecutive packets of two given directions.
 func (w *windows) turn(out []float32, p []Packet, turn int) []float32 {
 	b := &w.buf
 	b.sorted = b.sorted[:0]
@@ -184,7 +184,7 @@ func (w *windows) lengths(out []float32, p []Packet) []float32 {
 	return out
 }
 
-// bunches counts the stretches of packets in one direction by their number.
+// bunches counts the runs of packets in one direction by length.
 func bunches(out []float32, p []Packet) []float32 {
 	at := len(out)
 	out = append(out, make([]float32, 2*bunchBins)...)

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// habits are how long things usually take in the homes of one fold, on both sides together: an interval between two packets of
-// given lengths, the lag of a reply of one length behind a question of another. An adversary who knows the home compares
-// each packet with its like; where servers stand at many distances, nothing else shows a small delay. No label is used.
+// habits are the usual times in the homes of one fold, over both sides: intervals between packets of given lengths, and lags between a
+// request of one length and a response of another. An adversary who knows the home compares each packet with similar ones; with
+// servers at many distances, nothing else shows a small delay. Labels are not used.
 type habits struct {
 	intervals map[habit][]float32 // log10 ns, sorted
 	lags      [len(lagReaches)]map[habit][]float32
@@ -20,8 +20,8 @@ type habit [4]int32
 
 func habitOf(a, b *Packet) habit { return habit{int32(a.Dir), a.Length, int32(b.Dir), b.Length} }
 
-// A reply is looked for among so many packets before it, and a pair of lengths counts as question and reply where the
-// middle half of its lags lies within so many decades.
+// A response's request is searched among lagReaches packets before it. A pair of lengths counts as request and response if the
+// interquartile range of its lags is at most lagSpreads decades.
 var (
 	lagReaches = [3]int{4, 12, maxReach}
 	lagSpreads = [3]float32{0.2, 0.1, 0.4}
@@ -29,12 +29,12 @@ var (
 
 const (
 	maxReach  = 30
-	leastLike = 4   // fewer packets are no habit
-	leastSlow = 6.5 // log10 ns, about 3 ms: below it is the machine's time, not the network's
+	leastLike = 4   // minimum number of packets of a habit
+	leastSlow = 6.5 // log10 ns, about 3 ms: shorter times are the machine's, not the network's
 	mostSlow  = 9
 )
 
-// measure is what each packet of a run adds to one feature of its window.
+// measure has the contributions of a run's packets to one feature.
 type measure struct{ sum, count []float32 }
 
 func (m *measure) note(i int, v float32) {
@@ -42,7 +42,7 @@ func (m *measure) note(i int, v float32) {
 	m.count[i]++
 }
 
-// clean returns n measures of zeros for a run of packets, in the room of m.
+// clean returns n zeroed measures for a run of packets, reusing m.
 func clean(m []measure, n, packets int) []measure {
 	if m == nil {
 		m = make([]measure, n)
@@ -54,7 +54,7 @@ func clean(m []measure, n, packets int) []measure {
 	return m
 }
 
-// means appends the means and counts of the measures over a window of packets from at on.
+// means appends the means and counts of the measures over the window of size packets from at.
 func means(out []float32, measures []measure, at, size int) []float32 {
 	for _, m := range measures {
 		var sum, count float32
@@ -69,11 +69,11 @@ func means(out []float32, measures []measure, at, size int) []float32 {
 	return out
 }
 
-// The measures: the mean rank, from -0.5 to 0.5, of a packet's interval or lag among its like.
+// The measures: the mean rank, from -0.5 to 0.5, of a packet's interval or lag among those of similar packets.
 const (
 	measureTurn = 0               // by turn
 	measureSlow = len(turnNames)  // of up-down, where the network sets the pace
-	measureLag  = measureSlow + 1 // by direction of the reply, and reach
+	measureLag  = measureSlow + 1 // by direction of the response, and reach
 	numMeasures = measureLag + 2*len(lagReaches)
 )
 
@@ -93,8 +93,8 @@ func nameMeasures(add func(format string, a ...any)) {
 	}
 }
 
-// learn collects the habits of a fold's runs.
-func learn(runs [2][]Run) *habits {
+// collectHabits collects the habits of a fold's runs.
+func collectHabits(runs [2][]Run) *habits {
 	h := &habits{intervals: make(map[habit][]float32)}
 	for i := range h.lags {
 		h.lags[i] = make(map[habit][]float32)
@@ -130,10 +130,10 @@ func learn(runs [2][]Run) *habits {
 
 func logLag(a, b *Packet) float32 { return float32(math.Log10(float64(max(b.TsNs-a.TsNs, 1)))) }
 
-// questioner finds what a packet may be the reply to.
+// questioner finds the requests that a packet may be the response to.
 type questioner struct{ seen [maxReach][2]int32 }
 
-// of gives, for packet i, the newest packet of each length that went the other way, by the reaches that it lies in.
+// of yields, for packet i, the latest packet of each length in the other direction, once for each reach that it is in.
 func (q *questioner) of(p []Packet, i int, yield func(reach int, k habit, lag float32)) {
 	seen := q.seen[:0]
 	for j := i - 1; j >= max(i-maxReach, 0); j-- {
@@ -175,7 +175,7 @@ func (h *habits) follow(p []Packet) {
 	}
 }
 
-// rankIn returns the rank of x, which is one of the sorted v, from -0.5 to 0.5; equal ones have their mean.
+// rankIn returns the rank of x, an element of the sorted v, from -0.5 to 0.5; equal elements have their mean rank.
 func rankIn(v []float32, x float32) float32 {
 	low, _ := slices.BinarySearch(v, x)
 	high := low

@@ -11,9 +11,9 @@ import (
 // windows are the samples of a two-sample test: a row of features for each window of consecutive packets.
 type windows struct {
 	size  int
-	width int // features a window, with their ranks
+	width int // features per window, ranks included
 	names []string
-	known map[[2]int32]int // index of a (direction, length) that is common on the two sides together
+	known map[[2]int32]int // index of a (direction, length) that is common over both sides
 	x     []float32        // row-major
 	side  []uint8
 	fold  []int
@@ -28,10 +28,10 @@ type windowBuffers struct {
 	rounded []int64
 }
 
-// commonLengths is how many (direction, length) pairs are counted each by itself.
+// commonLengths is the number of (direction, length) pairs with a count of their own.
 const commonLengths = 64
 
-// newWindows makes an empty set. Which lengths are common is counted without regard to sides.
+// newWindows returns an empty set. The common lengths are counted over both sides.
 func newWindows(size int, sides ...[]Run) *windows {
 	count := make(map[[2]int32]int)
 	for _, runs := range sides {
@@ -61,7 +61,7 @@ func (w *windows) n() int { return len(w.side) }
 
 // addFold adds the runs of a fold.
 func (w *windows) addFold(fold int, runs [2][]Run, stride int) {
-	h, t := learn(runs), learnTwins(runs)
+	h, t := collectHabits(runs), collectTwins(runs)
 	n := 0
 	for side := range runs {
 		for _, r := range runs[side] {
@@ -74,7 +74,7 @@ func (w *windows) addFold(fold int, runs [2][]Run, stride int) {
 	w.rank(fold)
 }
 
-// add cuts a run into windows. The first packet of a run has no interval: it only dates the second.
+// add cuts a run into windows. The first packet of a run has no interval; it is only used for the second's.
 func (w *windows) add(r Run, h *habits, t *twins, side, fold, stride int) {
 	for at := 1; at+w.size <= len(r.Packets); at += stride {
 		w.x = w.describe(w.x, r.Packets[at-1:at+w.size])
@@ -85,9 +85,9 @@ func (w *windows) add(r Run, h *habits, t *twins, side, fold, stride int) {
 	}
 }
 
-// rank fills in, for each feature that is not raw, its rank among the windows of the fold, of both sides alike: 0 the
-// least, 1 the greatest, equal ones the mean. Homes differ from each other by far more than the sides do; ranks take that
-// away without a look at sides, so that what was learned in other homes holds in this one.
+// rank sets, for each feature that is not raw, its rank among the fold's windows of both sides, from 0 to 1; equal values have their mean
+// rank. Homes differ by far more than sides do; ranks remove that difference without the sides' labels, so that the forest generalises
+// from other homes.
 func (w *windows) rank(fold int) {
 	var rows []int
 	for i, f := range w.fold {
@@ -126,7 +126,7 @@ func (w *windows) of(fold int, value func(i int) float64) (a, b []float64) {
 	return a, b
 }
 
-// judge scores the windows of a fold with a forest grown on all others: the score is the forest's belief in side B.
+// judge scores the windows of a fold with a forest grown on all others: the score is the probability of side B.
 func (w *windows) judge(ctx context.Context, fold int, scores []float64, o Options) error {
 	var x []float32
 	var y []uint8

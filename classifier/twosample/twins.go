@@ -5,25 +5,25 @@ import (
 	"slices"
 )
 
-// twins are the same replies in the other runs of a fold: runs of one seed say the same at the same times, so that a reply has a
-// like of its own, from the same server. Their difference in ms is that of the two networks, whatever the server's distance.
+// twins are the same responses in the other runs of a fold: runs of one seed have the same exchanges at the same times, so a response has
+// a counterpart from the same server. The difference of their lags is that of the two networks, whatever the server's distance.
 type twins struct {
 	replies   [len(lagReaches)]map[habit][][]moment // by run
 	measures  []measure
 	questions questioner
 }
 
-// moment is one reply: when it came, and its lag.
+// moment is one response: its time and its lag.
 type moment struct {
 	at  int64   // ns
 	lag float32 // ms
 }
 
 const (
-	twinSpan  = int64(2e9) // a twin lies at most so far away in time, ns
-	twinLeast = 2          // ms: shorter lags are the machine's
+	twinSpan  = int64(2e9) // maximum distance in time of a twin, ns
+	twinLeast = 2          // ms; shorter lags are the machine's
 	twinMost  = 1000
-	twinClip  = 20 // ms: a difference beyond it counts as no more
+	twinClip  = 20 // ms; larger differences are clipped
 )
 
 func nameTwins(add func(format string, a ...any)) {
@@ -35,8 +35,8 @@ func nameTwins(add func(format string, a ...any)) {
 	}
 }
 
-// learnTwins collects the replies of a fold's runs, side by side.
-func learnTwins(runs [2][]Run) *twins {
+// collectTwins collects the responses of a fold's runs.
+func collectTwins(runs [2][]Run) *twins {
 	t := &twins{}
 	for i := range t.replies {
 		t.replies[i] = make(map[habit][][]moment)
@@ -81,7 +81,7 @@ func (t *twins) follow(p []Packet, n int) {
 	}
 }
 
-// nearest returns the moment that is nearest to at; ok is false where none is near.
+// nearest returns the moment nearest to at; ok is false if none is within twinSpan.
 func nearest(m []moment, at int64) (near moment, ok bool) {
 	k, _ := slices.BinarySearchFunc(m, at, func(x moment, at int64) int { return int(min(max(x.at-at, -1), 1)) })
 	best := twinSpan

@@ -1,5 +1,5 @@
-// Package twosample asks whether two sets of packet sequences can be told apart: a forest on windows of packets, cross-validated by run,
-// with the area under the ROC curve as its answer (classifier two-sample test, Lopez-Paz and Oquab 2017).
+// Package twosample tests whether two sets of packet sequences can be distinguished: a forest on windows of packets, cross-validated by
+// run, with the area under the ROC curve as the statistic (classifier two-sample test, Lopez-Paz and Oquab 2017).
 package twosample
 
 import (
@@ -12,48 +12,48 @@ import (
 	"sort"
 )
 
-// Packet is all that the two-sample test knows of a WAN packet.
+// Packet is the part of a WAN packet that the test uses.
 type Packet struct {
-	TsNs   int64 // since the script's start, so that runs of one seed can be laid side by side
+	TsNs   int64 // since the script's start, so that runs of one seed can be aligned
 	Dir    int8  // 1 up, -1 down
 	Length int32
 }
 
 // Run is one home's packets in order, after its start-up.
 type Run struct {
-	Seed    uint64 // of what was scripted: runs of one seed, on either side, do the same things
+	Seed    uint64 // of the script: runs of one seed, on either side, have the same events
 	Packets []Packet
 }
 
-// Options shape the test; zero values mean the defaults.
+// Options configure the test; zero values mean the defaults.
 type Options struct {
-	Window    int // packets; 100
-	Stride    int // packets from one window to the next; a quarter of Window
-	Trees     int // of each fold's forest; 200
-	Resamples int // of the runs, for the interval; 2000
-	Workers   int // 1
+	Window    int // packets; default 100
+	Stride    int // packets from one window to the next; default a quarter of Window
+	Trees     int // of each fold's forest; default 200
+	Resamples int // of the runs, for the interval; default 2000
+	Workers   int // default 1
 	Seed      uint64
 }
 
-// Result says how well an adversary tells side B from side A (Lopez-Paz and Oquab, 2017): 0.5 is not at all.
+// Result is how well a forest distinguishes side B from side A (Lopez-Paz and Oquab 2017): an AUC of 0.5 is chance.
 type Result struct {
-	AUC      float64      `json:"auc"`  // mean over the folds, each of the same weight
+	AUC      float64      `json:"auc"`  // mean over the folds, with equal weight
 	Low      float64      `json:"low"`  // 95 % interval over runs
 	High     float64      `json:"high"` //
 	Windows  [2]int       `json:"windows"`
 	Packets  [2]int       `json:"packets"`
 	ByFold   []FoldAUC    `json:"by_fold"`
-	Features []FeatureAUC `json:"features"` // those that tell the sides apart best by themselves, best first
+	Features []FeatureAUC `json:"features"` // those that distinguish the sides best on their own, best first
 }
 
-// FoldAUC is the result on the runs of one seed, by a forest that has seen none of them.
+// FoldAUC is the result on the runs of one seed, which the forest was not grown on.
 type FoldAUC struct {
 	Seed    uint64  `json:"seed"`
 	AUC     float64 `json:"auc"`
 	Windows [2]int  `json:"windows"`
 }
 
-// FeatureAUC says what one feature tells without a model: the chance that it is larger in a window of B than in one of A of the
+// FeatureAUC is the AUC of a single feature without a model: the probability that it is larger in a window of B than in one of A of the
 // same fold.
 type FeatureAUC struct {
 	Name    string     `json:"name"`
@@ -61,12 +61,12 @@ type FeatureAUC struct {
 	Medians [2]float64 `json:"medians"`
 }
 
-// topFeatures is how many features a result lists.
+// topFeatures is the number of features that a result lists.
 const topFeatures = 40
 
-// Test lets a forest tell windows of consecutive packets of one side from those of the other. Folds are runs, never
-// windows: all runs of a seed are held out together, and scored by a forest grown on the others. A seed that only one side
-// has shares a fold with one that only the other has.
+// Test classifies windows of consecutive packets by side with a forest. Cross-validation is by runs, not windows: all runs of a seed are
+// held out together and scored by a forest grown on the others. A seed that only one side has shares a fold with one that only the other
+// has.
 func Test(ctx context.Context, a, b []Run, o Options) (*Result, error) {
 	o = o.filled()
 	folds, err := foldRuns(a, b, o.Window)
@@ -112,14 +112,14 @@ func (o Options) filled() Options {
 	return o
 }
 
-// fold is what is held out together.
+// fold is the runs that are held out together.
 type fold struct {
 	seed uint64
 	runs [2][]Run
 }
 
-// ErrTooFewRuns means that there is nothing to hold out.
-var ErrTooFewRuns = errors.New("too few runs to tell the sides apart")
+// ErrTooFewRuns means that there are too few runs to hold some out.
+var ErrTooFewRuns = errors.New("too few runs to compare the sides")
 
 // foldRuns groups the runs of both sides that are long enough by their seeds.
 func foldRuns(a, b []Run, window int) ([]fold, error) {
@@ -156,9 +156,9 @@ func foldRuns(a, b []Run, window int) ([]fold, error) {
 		folds = append(folds, f)
 	}
 	if len(folds) < 2 {
-		return nil, fmt.Errorf("%w: at least two on either side must have %d packets or more after the start-up", ErrTooFewRuns, window)
+		return nil, fmt.Errorf("%w: at least two on each side must have %d packets or more after the start-up", ErrTooFewRuns, window)
 	}
-	for side := range single { // what is left over joins the folds in turn
+	for side := range single { // the rest joins the folds in turn
 		for i := len(single[1-side]); i < len(single[side]); i++ {
 			f := &folds[i%len(folds)]
 			f.runs[side] = append(f.runs[side], single[side][i].runs[side]...)
@@ -167,8 +167,8 @@ func foldRuns(a, b []Run, window int) ([]fold, error) {
 	return folds, nil
 }
 
-// AUC is the area under the ROC curve: the chance that a value of b is larger than one of a, equal ones counting half. It
-// is 0.5 where either is empty. Both are sorted in place.
+// AUC is the area under the ROC curve: the probability that a value of b is larger than one of a, with ties counting half. It is 0.5 if
+// either is empty. Both are sorted in place.
 func AUC(a, b []float64) float64 {
 	if len(a) == 0 || len(b) == 0 {
 		return 0.5
@@ -205,7 +205,7 @@ func bootstrapMean(folds []FoldAUC, resamples int, seed uint64) (mean, low, high
 	return mean, at(0.025), at(0.975)
 }
 
-// Features ranks the features by what each tells alone, within folds.
+// Features returns the features with the AUC furthest from 0.5 within folds.
 func (w *windows) Features(folds int) []FeatureAUC {
 	out := make([]FeatureAUC, len(w.names))
 	for k := range out {

@@ -11,9 +11,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// dialogues makes a run of requests and answers: what is said comes from the script's seed, the network's part from noise.
-// The answers take their time and delay ns more.
-func dialogues(script, noise uint64, n int, delay int64) Run {
+// exchanges makes a run of requests and responses: their contents come from the script's seed, network times from noise. Responses take
+// delay ns more.
+func exchanges(script, noise uint64, n int, delay int64) Run {
 	s, r := rand.New(rand.NewPCG(script, 1)), rand.New(rand.NewPCG(noise, 2))
 	home := 8e6 + s.Int64N(22e6)
 	run := Run{Seed: script}
@@ -32,18 +32,18 @@ func dialogues(script, noise uint64, n int, delay int64) Run {
 	return run
 }
 
-// side makes runs of the seeds 1 to 8: which of the sides it is shows in the network's noise only, and in the delay.
+// side makes runs of the seeds 1 to 8: sides differ only in the network's noise and in the delay.
 func side(which uint64, delay int64) (runs []Run) {
 	for seed := uint64(1); seed <= 8; seed++ {
-		runs = append(runs, dialogues(seed, 100*which+seed, 300, delay))
+		runs = append(runs, exchanges(seed, 100*which+seed, 300, delay))
 	}
 	return runs
 }
 
 var quick = Options{Trees: 60, Workers: 2, Resamples: 500}
 
-// One comparison of equal sides strays from 0.5 by about 0.045 (standard deviation): windows of a home are few and alike.
-func TestTwoSampleFindsNothingBetweenEqualSides(t *testing.T) {
+// The standard deviation of one comparison of equal sides is about 0.045: a home's windows are few and similar.
+func TestEqualSidesAreAtChance(t *testing.T) {
 	const draws = 5
 	mean := 0.0
 	for k := range uint64(draws) {
@@ -54,7 +54,7 @@ func TestTwoSampleFindsNothingBetweenEqualSides(t *testing.T) {
 		mean += res.AUC / draws
 	}
 	if math.Abs(mean-0.5) > 0.08 {
-		t.Errorf("AUC %.3f between sides that differ in nothing", mean)
+		t.Errorf("AUC %.3f between equal sides", mean)
 	}
 }
 
@@ -68,7 +68,7 @@ func TestTwoSampleFindsADelay(t *testing.T) {
 	}
 	first := res.Features[0]
 	if first.AUC < 0.7 || first.Medians[1] <= first.Medians[0] {
-		t.Errorf("the feature that tells most is %+v", first)
+		t.Errorf("best feature: %+v", first)
 	}
 	if len(res.ByFold) != 8 || res.Windows[0] == 0 || res.Packets[0] < 300*8 {
 		t.Errorf("%d folds, windows %v, packets %v", len(res.ByFold), res.Windows, res.Packets)
@@ -92,7 +92,7 @@ func TestTwoSampleIsDeterministic(t *testing.T) {
 	}
 }
 
-// What a fold's own windows are labelled must not show in its scores: nothing of it was learned from.
+// A fold's own labels must not affect its scores.
 func TestTwoSampleHoldsRunsOut(t *testing.T) {
 	a, b := side(1, 0)[:3], side(2, 2e6)[:3]
 	folds, err := foldRuns(a, b, 100)
@@ -119,7 +119,7 @@ func TestTwoSampleHoldsRunsOut(t *testing.T) {
 		t.Errorf("a fold's own labels change its scores: %s", diff)
 	}
 	if cmp.Equal(score(-1), score(0)) {
-		t.Error("labels that were learned from change no score: the test tests nothing")
+		t.Error("the labels of training folds do not affect the scores: the test proves nothing")
 	}
 }
 
@@ -173,7 +173,7 @@ func TestTwoSampleNeedsRuns(t *testing.T) {
 	for name, c := range map[string][2][]Run{
 		"one pair":  {side(1, 0)[:1], side(2, 0)[:1]},
 		"one side":  {side(1, 0), nil},
-		"too short": {{dialogues(1, 1, 5, 0), dialogues(2, 1, 5, 0)}, side(2, 0)},
+		"too short": {{exchanges(1, 1, 5, 0), exchanges(2, 1, 5, 0)}, side(2, 0)},
 	} {
 		if _, err := Test(t.Context(), c[0], c[1], quick); !errors.Is(err, ErrTooFewRuns) {
 			t.Errorf("%s: %v", name, err)
@@ -205,7 +205,7 @@ func TestAUC(t *testing.T) {
 		}
 	})
 	if AUC(nil, []float64{1}) != 0.5 {
-		t.Error("an empty side tells something")
+		t.Error("the AUC of an empty side is not 0.5")
 	}
 }
 
@@ -215,7 +215,7 @@ func TestBootstrapCoversTheFolds(t *testing.T) {
 		t.Errorf("equal folds: %v [%v, %v]", mean, low, high)
 	}
 	mean, low, high := bootstrapMean([]FoldAUC{{AUC: 0.4}, {AUC: 0.8}}, 2000, 1)
-	if math.Abs(mean-0.6) > 1e-12 || math.Abs(low-0.4) > 1e-12 || math.Abs(high-0.8) > 1e-12 { // both drawn alike in half of the cases
+	if math.Abs(mean-0.6) > 1e-12 || math.Abs(low-0.4) > 1e-12 || math.Abs(high-0.8) > 1e-12 { // half of the resamples have the same fold twice
 		t.Errorf("two folds: %v [%v, %v]", mean, low, high)
 	}
 }
@@ -265,11 +265,11 @@ func TestWindowFeatures(t *testing.T) {
 	}
 }
 
-// The replies of the second run come 5 ms later: by that much each is above its twin, and its twin below it. Where another
-// reply is nearer in time than the twin, the difference is of two dialogues, and means nothing.
+// The responses of the second run are 5 ms later, so each is 5 ms above its twin. If another response is nearer in time than the twin,
+// the difference is between two unrelated exchanges.
 func TestTwinsShowADelayInMilliseconds(t *testing.T) {
-	a, b := dialogues(3, 1, 200, 0), dialogues(3, 1, 200, 5e6)
-	tw := learnTwins([2][]Run{{a}, {b}})
+	a, b := exchanges(3, 1, 200, 0), exchanges(3, 1, 200, 5e6)
+	tw := collectTwins([2][]Run{{a}, {b}})
 	for n, r := range []Run{a, b} {
 		tw.follow(r.Packets, n)
 		var sum, count float32
@@ -279,7 +279,7 @@ func TestTwinsShowADelayInMilliseconds(t *testing.T) {
 		}
 		want := float64(10*n - 5)
 		if got := float64(sum / count); count < 100 || math.Abs(got-want) > 1.5 {
-			t.Errorf("run %d: %v ms above its twins in the mean of %v, want %v", n, got, count, want)
+			t.Errorf("run %d: mean %v ms above its twins over %v, want %v", n, got, count, want)
 		}
 	}
 }
@@ -302,18 +302,18 @@ func TestRankIn(t *testing.T) {
 	}
 }
 
-// A habit needs enough packets of its kind, and a reply that keeps its time.
+// A habit needs enough packets, and lags with a small spread.
 func TestHabits(t *testing.T) {
-	h := learn([2][]Run{{dialogues(3, 1, 200, 0)}, {dialogues(3, 2, 200, 0)}})
+	h := collectHabits([2][]Run{{exchanges(3, 1, 200, 0)}, {exchanges(3, 2, 200, 0)}})
 	if len(h.intervals) == 0 || len(h.lags[0]) == 0 {
-		t.Fatal("no habit was learned")
+		t.Fatal("no habits")
 	}
 	for k, v := range h.lags[1] {
 		if n := len(v); n < leastLike || v[n*3/4]-v[n/4] > lagSpreads[1] || k[0] == k[2] || !slices.IsSorted(v) {
 			t.Errorf("%v is a habit of %d lags, %v to %v", k, n, v[0], v[n-1])
 		}
 	}
-	if h := learn([2][]Run{{dialogues(3, 1, 1, 0)}, nil}); len(h.intervals) > 0 {
-		t.Error("a habit of one dialogue")
+	if h := collectHabits([2][]Run{{exchanges(3, 1, 1, 0)}, nil}); len(h.intervals) > 0 {
+		t.Error("a habit from one exchange")
 	}
 }

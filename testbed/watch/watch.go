@@ -248,7 +248,7 @@ func (w *Watcher) closeWindow() error {
 	w.open.Present = w.open.Present[:0]
 	for c, n := range w.inOpen {
 		p := ClassPackets{Class: c, Packets: n}
-		p.Activity, p.FromNs, p.ToNs = w.acts.Tell(w.meta.Activities, w.meta.Classes, c)
+		p.Activity, p.FromNs, p.ToNs = w.acts.Infer(w.meta.Activities, w.meta.Classes, c)
 		w.open.Present = append(w.open.Present, p)
 		w.totals[c].Windows++
 		if p.Activity != "" {
