@@ -89,7 +89,7 @@ func TestActivityScoreCountsAbsentClasses(t *testing.T) {
 	}
 	var r activity.Roll
 	r.Add(novelty.Label, &dataset.Observation{TsNs: 5, Dir: 1, Length: 90})
-	if a, from, to := r.Tell(m.Meta().Activities, m.Meta().Classes, novelty.Label); a != "" || from != 5 || to != 5 {
+	if a, from, to := r.Infer(m.Meta().Activities, m.Meta().Classes, novelty.Label); a != "" || from != 5 || to != 5 {
 		t.Errorf("unknown device: activity %q from %d to %d, want none from 5 to 5", a, from, to)
 	}
 }

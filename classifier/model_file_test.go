@@ -104,7 +104,7 @@ func FuzzParseModel(f *testing.F) {
 				t.Fatalf("%v of %v, novelty %v: not numbers", p, l.Probs(), n)
 			}
 			r.Add(class, &o)
-			r.Tell(m.Meta().Activities, m.Meta().Classes, class)
+			r.Infer(m.Meta().Activities, m.Meta().Classes, class)
 			return nil
 		})
 		for i := range int64(3) {

@@ -7,17 +7,17 @@ import (
 
 // records follows TLS records through a stream.
 type records struct {
-	head []byte // of the record that has begun, until its five bytes are there
-	left int    // of its body
-	dead bool   // what follows is no TLS
+	head []byte // of the current record, up to five bytes
+	left int    // bytes of its body
+	dead bool   // the rest of the stream is not TLS
 }
 
 const recordHead = 5
 
-// isRecord tells whether bytes may be the head of a record.
+// isRecord reports whether bytes can be a record header.
 func isRecord(b []byte) bool { return len(b) >= 2 && b[0] >= 20 && b[0] <= 24 && b[1] == 3 }
 
-// take tells whether a record ends in these bytes.
+// take reports whether a record ends in these bytes.
 func (r *records) take(b []byte) (ends bool) {
 	for len(b) > 0 && !r.dead {
 		if r.left == 0 {
@@ -56,10 +56,10 @@ type messages struct {
 	endless bool
 }
 
-// mostHead bounds what is kept of a header.
+// mostHead is the maximum size of a buffered header.
 const mostHead = 64 << 10
 
-// take tells whether a message ends in these bytes.
+// take reports whether a message ends in these bytes.
 func (m *messages) take(b []byte, request bool) (ends bool) {
 	for len(b) > 0 {
 		switch {
@@ -81,7 +81,7 @@ func (m *messages) take(b []byte, request bool) (ends bool) {
 			line := append(m.head, b[:i]...)
 			b, m.head = b[i+1:], m.head[:0]
 			n, err := strconv.ParseInt(string(bytes.TrimSpace(line)), 16, 63)
-			if err != nil || n == 0 { // the last chunk, and the empty line behind it
+			if err != nil || n == 0 { // the last chunk, before the final empty line
 				m.chunked = false
 				m.left = int64(min(len(b), 2))
 				ends = err == nil
@@ -109,7 +109,7 @@ func (m *messages) take(b []byte, request bool) (ends bool) {
 	return ends
 }
 
-// begin reads a header, to know what follows it.
+// begin reads a header to determine the kind of body.
 func (m *messages) begin(head []byte, request bool) {
 	m.left, m.chunked = 0, false
 	length := false

@@ -1,9 +1,9 @@
-// Package mix counts which protocols the frames of one device are, as the paper's table 1 does: each frame is what tshark 4.0
-// says of it by default. It dissects a capture by itself; a test compares it with tshark, frame by frame.
+// Package mix counts the protocols of one device's frames, as the paper's table 1 does: each frame has the protocol that tshark 4.0 shows
+// by default. It has a dissector of its own; a test compares it with tshark, frame by frame.
 //
-// Not modelled: what tshark makes of a stream with holes (a segment that was lost before the capture, or came out of order):
-// there it takes some segments for records that they are not. Ports: tshark knows many hundred, this package those that the
-// catalogue's devices use, and TLS and HTTP by their first bytes on any other.
+// Not modelled: tshark's results for streams with holes (segments lost before the capture, or reordered), where it mistakes some segments
+// for records. Of the hundreds of ports that tshark knows, this package knows those of the catalogue's devices; on any other port it
+// recognises TLS and HTTP by their first bytes.
 package mix
 
 import (
@@ -15,10 +15,10 @@ import (
 	"glasshouse/testbed/dataset/pcapng"
 )
 
-// Protocol is what the frame's own bytes, and those before it in its stream, show above TCP or UDP.
+// Protocol is the protocol above TCP or UDP, from the frame's bytes and those before it in its stream.
 type Protocol uint8
 
-// The protocols that table 1 tells apart. A segment that only carries a part of a record, or of a message, is Plain.
+// The protocols of table 1. A segment with only a part of a record, or of a message, is Plain.
 const (
 	Plain Protocol = iota
 	TLS
@@ -31,10 +31,10 @@ type Mix struct {
 	Frames, IPv4, UDP, TCP, TLS, HTTP, DNS int64
 }
 
-// Columns are table 1's, in its order.
+// Columns returns table 1's columns in order.
 func Columns() []string { return []string{"IPv4", "UDP", "TCP", "TLS", "HTTP", "DNS", "O"} }
 
-// Percent returns a column as a share of all frames; O is what is not IPv4.
+// Percent returns a column as a percentage of all frames; O is frames that are not IPv4.
 func (m *Mix) Percent(column string) float64 {
 	if m.Frames == 0 {
 		return 0
@@ -45,7 +45,7 @@ func (m *Mix) Percent(column string) float64 {
 	return 100 * float64(n) / float64(m.Frames)
 }
 
-// Count counts the frames of a capture that one of the devices has sent, to whomever, or that were sent to it alone.
+// Count counts the frames of a capture that one of the devices sent, and the unicast frames sent to one of them.
 func Count(path string, macs map[[6]byte]bool) (*Mix, error) {
 	m := &Mix{}
 	err := Walk(path, macs, func(_ int64, f *Frame) error {
@@ -55,10 +55,10 @@ func Count(path string, macs map[[6]byte]bool) (*Mix, error) {
 	return m, err
 }
 
-// Frame is one frame as it was dissected.
+// Frame is a dissected frame.
 type Frame struct {
 	EtherType uint16
-	IPProto   uint8 // 0 where it is not IPv4
+	IPProto   uint8 // 0 if it is not IPv4
 	Protocol  Protocol
 }
 
@@ -90,7 +90,7 @@ const (
 	dnsHeader = 12 // bytes (RFC 1035, section 4.1.1)
 )
 
-// Walk calls each for the frames that Count counts, or for all where macs is nil: number is the frame's in the capture, from 1.
+// Walk calls each for the frames that Count counts, or for all if macs is nil; number is the frame's number in the capture, from 1.
 func Walk(path string, macs map[[6]byte]bool, each func(number int64, f *Frame) error) error {
 	r, err := pcapng.Open(path)
 	if err != nil {
@@ -107,7 +107,7 @@ func Walk(path string, macs map[[6]byte]bool, each func(number int64, f *Frame) 
 			return err
 		}
 		if len(c.Data) < c.Length {
-			return fmt.Errorf("%s: frame %d is cut: records cannot be told apart; capture whole frames", path, n)
+			return fmt.Errorf("%s: frame %d is truncated: record boundaries are unknown; capture whole frames", path, n)
 		}
 		if len(c.Data) < packet.EthernetHeader {
 			continue
@@ -122,7 +122,7 @@ func Walk(path string, macs map[[6]byte]bool, each func(number int64, f *Frame) 
 	}
 }
 
-// dissect says what a frame is. All frames of a capture pass it, in their order: streams are put together.
+// dissect classifies a frame. It must be called for all frames of a capture in order, since it reassembles streams.
 func (s *streams) dissect(b []byte) (f Frame) {
 	f.EtherType = packet.Ethernet(b).EtherType()
 	ip, ok := packet.IPv4Of(b)

@@ -11,11 +11,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-// However a stream is cut into segments, as many of them show a record as hold the end of one.
+// For any segmentation of a stream, the segments shown as TLS are those with the end of a record.
 func TestRecordsEndWhereTheyEnd(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var stream []byte
-		ends := make(map[int]bool) // offsets just behind a record
+		ends := make(map[int]bool) // offsets just after a record
 		for range rapid.IntRange(1, 8).Draw(t, "records") {
 			n := rapid.IntRange(1, 3000).Draw(t, "size")
 			stream = append(stream, 23, 3, 3, byte(n>>8), byte(n))
@@ -43,7 +43,7 @@ func TestMessagesEndWhereTheyEnd(t *testing.T) {
 		name    string
 		stream  string
 		request bool
-		ends    []int // offsets just behind a message
+		ends    []int // offsets just after a message
 	}{
 		{"requests", request + request, true, []int{len(request), 2 * len(request)}},
 		{"with a body", "POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", true, []int{41}},
@@ -72,7 +72,7 @@ func TestMessagesEndWhereTheyEnd(t *testing.T) {
 				}
 			}
 			if shown == 0 {
-				t.Errorf("%s, in segments of %d: nothing is shown", c.name, size)
+				t.Errorf("%s, in segments of %d: no segment is shown as HTTP", c.name, size)
 			}
 		}
 	}
@@ -102,7 +102,7 @@ func record(kind byte, n int) []byte {
 	return append([]byte{kind, 3, 3, byte(n >> 8), byte(n)}, bytes.Repeat([]byte{7}, n)...)
 }
 
-// A segment that comes again shows nothing; one that came early is taken when the hole is filled.
+// A retransmitted segment is Plain; an early segment is processed once the hole is filled.
 func TestSegmentsOutOfOrder(t *testing.T) {
 	s := newStreams()
 	show := func(want Protocol, up bool, seq uint32, flags byte, data []byte) {
@@ -116,7 +116,7 @@ func TestSegmentsOutOfOrder(t *testing.T) {
 	show(Plain, true, 99, 2, nil)
 	show(Plain, false, 499, 0x12, nil)
 	show(TLS, true, 100, 0x10, hello)
-	show(Plain, true, 100, 0x10, hello)        // again
+	show(Plain, true, 100, 0x10, hello)        // retransmission
 	show(Plain, true, 204, 0x10, []byte{7})    // a keepalive
 	show(Plain, false, 500, 0x10, data[:1000]) // a part
 	show(TLS, false, 500+1000, 0x10, data[1000:])
@@ -124,7 +124,7 @@ func TestSegmentsOutOfOrder(t *testing.T) {
 	show(Plain, false, next+uint32(len(hello)), 0x10, hello) // early
 	show(TLS, false, next, 0x10, hello)
 	show(TLS, false, next+uint32(2*len(hello)), 0x10, hello)
-	show(Plain, true, 999, 2, nil) // the port is used again, for something else
+	show(Plain, true, 999, 2, nil) // the port is reused for another connection
 	show(Plain, true, 1000, 0x10, []byte("hello"))
 }
 
@@ -138,6 +138,6 @@ func TestPercent(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if (&Mix{}).Percent("TCP") != 0 {
-		t.Error("a share of nothing")
+		t.Error("a percentage without frames is not 0")
 	}
 }

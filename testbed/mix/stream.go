@@ -7,7 +7,7 @@ import (
 	"glasshouse/emulator/packet"
 )
 
-// streams puts TCP connections together, as far as is needed to see where records and messages end.
+// streams reassembles TCP connections as far as needed to find the ends of records and messages.
 type streams struct {
 	m map[flow]*connection
 }
@@ -16,22 +16,22 @@ type streams struct {
 type flow [12]byte
 
 type connection struct {
-	kind Protocol // Plain until its first bytes are known, or for ever
+	kind Protocol // Plain until its first bytes are known, or if they are unknown
 	seen bool     // its first bytes are known
-	chat bool     // by its port tshark takes it for XMPP, and shows no TLS in it
+	chat bool     // tshark classifies it as XMPP by its port and shows no TLS
 	ends [2]half
 }
 
 // half is one direction.
 type half struct {
 	known bool
-	next  uint32 // sequence number that is due
+	next  uint32 // next sequence number
 	held  []piece
 	tls   records
 	http  messages
 }
 
-// piece is a segment that came too early.
+// piece is a segment after a hole.
 type piece struct {
 	seq  uint32
 	data []byte
@@ -39,12 +39,12 @@ type piece struct {
 
 const portXMPP = 5222
 
-// mostHeld bounds what is kept behind a hole.
+// mostHeld is the maximum number of bytes kept after a hole.
 const mostHeld = 4096
 
 func newStreams() *streams { return &streams{m: make(map[flow]*connection)} }
 
-// segment takes a TCP segment and says what its frame shows.
+// segment processes a TCP segment and returns the protocol of its frame.
 func (s *streams) segment(ip packet.IPv4, tcp packet.TCP) Protocol {
 	var k flow
 	copy(k[:], ip[12:16])
@@ -64,7 +64,7 @@ func (s *streams) segment(ip packet.IPv4, tcp packet.TCP) Protocol {
 	if !h.known {
 		h.known, h.next = true, seq
 	}
-	if behind := int32(h.next - seq); behind > 0 { // sent again, or a keepalive
+	if behind := int32(h.next - seq); behind > 0 { // retransmission or keepalive
 		if int(behind) >= len(data) {
 			return Plain
 		}
@@ -76,7 +76,7 @@ func (s *streams) segment(ip packet.IPv4, tcp packet.TCP) Protocol {
 			h.held = append(h.held, piece{seq, bytes.Clone(data)})
 		}
 		if c.kind == TLS && int32(seq-h.next) >= int32(h.tls.left) && !h.tls.dead && !isRecord(data) {
-			return TLS // beyond the record that waits for what is missing, tshark looks at it by itself: "continuation data"
+			return TLS // beyond the incomplete record, tshark dissects the segment on its own, as "continuation data"
 		}
 		return Plain
 	}
@@ -97,7 +97,7 @@ func (s *streams) segment(ip packet.IPv4, tcp packet.TCP) Protocol {
 	return shown
 }
 
-// find returns the connection of a direction, 0 being the side that was seen first: the client's. A SYN without ACK begins anew.
+// find returns the connection and the direction; 0 is the side seen first, the client. A SYN without ACK starts a new connection.
 func (s *streams) find(k flow, flags byte) (*connection, int) {
 	var back flow
 	copy(back[:], k[6:])
@@ -115,7 +115,7 @@ func (s *streams) find(k flow, flags byte) (*connection, int) {
 	return c, 0
 }
 
-// take takes the bytes that are due.
+// take processes the next bytes in sequence.
 func (c *connection) take(h *half, dir int, data []byte) Protocol {
 	h.next += uint32(len(data))
 	if !c.seen {
@@ -138,7 +138,7 @@ func (c *connection) take(h *half, dir int, data []byte) Protocol {
 	return Plain
 }
 
-// kindOf tells by its first bytes what a connection speaks: a TLS handshake record (RFC 8446, section 5.1), or an HTTP request.
+// kindOf returns a connection's protocol by its first bytes: a TLS handshake record (RFC 8446, section 5.1), or an HTTP request.
 func kindOf(b []byte) Protocol {
 	if len(b) >= 3 && b[0] == 22 && b[1] == 3 && b[2] <= 4 {
 		return TLS

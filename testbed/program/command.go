@@ -1,10 +1,10 @@
-// Package program runs a model of the user's, in any language: a command that is given a file of packets with classes to train on,
-// one of packets without, and the name of a file for its predictions.
+// Package program runs an external model written in any language: a command with three arguments, a training file of labelled packets, a
+// test file of packets without labels, and the name of the file for its predictions.
 //
 //	COMMAND… LEARN.csv UNSEEN.csv GUESSES.csv
 //
-// The command is not run by a shell: only words and quotes are understood. It runs in the directory of its caller, in a process group of
-// its own, which is ended with it. The contents of the files are the caller's. Called by sweeps, from one goroutine at a time.
+// The command is split into words and quoted strings; no shell interprets it. It runs in the caller's directory and in a process group of
+// its own, which is ended with it. The caller defines the files' contents. Sweeps call it from one goroutine at a time.
 package program
 
 import (
@@ -25,17 +25,17 @@ import (
 
 // Command is a program with its first arguments.
 type Command struct {
-	Name string   // what tables call it
-	Args []string // the program first
+	Name string   // in tables
+	Args []string // program and arguments
 }
 
 // ErrCommand means that a command cannot be run.
 var ErrCommand = errors.New("cannot be run")
 
-// maxName bounds a name, which is a column in tables.
+// maxName is the maximum length of a name, which has a column in tables.
 const maxName = 40
 
-// Parse reads COMMAND or NAME=COMMAND. Without a name it is the first argument's that is a file, or the program's.
+// Parse reads COMMAND or NAME=COMMAND. The default name is that of the first argument that is a file, or the program's.
 func Parse(text string) (*Command, error) {
 	c := &Command{}
 	if name, rest, ok := strings.Cut(text, "="); ok && isName(name) {
@@ -48,7 +48,7 @@ func Parse(text string) (*Command, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%q %w: %w", text, ErrCommand, err)
 	case p.Position >= 0: // where it has stopped
-		return nil, fmt.Errorf("%q %w: no shell reads it, so that ; & | < > stand in quotes", text, ErrCommand)
+		return nil, fmt.Errorf("%q %w: it is not run by a shell; quote ; & | < >", text, ErrCommand)
 	case len(words) == 0:
 		return nil, fmt.Errorf("%q %w: it names no program", text, ErrCommand)
 	}
@@ -65,7 +65,7 @@ func Parse(text string) (*Command, error) {
 			}
 		}
 		if !isName(c.Name) {
-			return nil, fmt.Errorf("%q is no name for tables: NAME=COMMAND gives another, of up to %d letters, digits, dots, - and _", c.Name, maxName)
+			return nil, fmt.Errorf("invalid name %q; allowed: NAME=COMMAND with up to %d letters, digits, dots, - and _", c.Name, maxName)
 		}
 	}
 	return c, nil
@@ -84,13 +84,13 @@ func isFile(path string) bool {
 
 func (c *Command) String() string { return strings.Join(c.Args, " ") }
 
-// File is one that a command names.
+// File is a file named by a command.
 type File struct {
-	Path   string `json:"path"` // as the command has it
+	Path   string `json:"path"` // as in the command
 	SHA256 string `json:"sha256"`
 }
 
-// Files lists the program and the arguments that are files, with what is in them. What these read or import in turn is not known.
+// Files lists the program and the arguments that are files, with their digests. Files that these read or import are not included.
 func (c *Command) Files() ([]File, error) {
 	var out []File
 	for i, a := range c.Args {
@@ -113,7 +113,7 @@ func (c *Command) Files() ([]File, error) {
 	return out, nil
 }
 
-// Key tells commands apart: by their words, and what is in the files that they name.
+// Key identifies a command by its words and the contents of the files that it names.
 func (c *Command) Key() (string, error) {
 	files, err := c.Files()
 	if err != nil {

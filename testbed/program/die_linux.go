@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// dieWithCaller lets a command be killed when the thread that starts it dies, which is kept until release. What it has started itself
-// is not.
+// dieWithCaller makes the kernel kill a command when the thread that starts it dies; the thread is kept until release. The command's own
+// children are not killed.
 func dieWithCaller(cmd *exec.Cmd) (release func()) {
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	runtime.LockOSThread()

@@ -4,7 +4,7 @@ package program
 
 import "os/exec"
 
-// group leaves a command as it is: when its context ends it is ended, alone.
+// group leaves a command unchanged: when its context ends, only the command itself is ended.
 func group(*exec.Cmd) (release func()) { return func() {} }
 
 func endGroup(*exec.Cmd) {}

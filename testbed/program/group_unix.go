@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// group gives a command a process group of its own, which is asked to end when its context does. Where the kernel can, the command
-// itself also ends when its caller is killed; release is to be called once it has ended.
+// group gives a command a process group of its own, which gets SIGTERM when its context ends. Where the kernel supports it, the command
+// is also killed with its caller. release must be called after the command has ended.
 func group(cmd *exec.Cmd) (release func()) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	release = dieWithCaller(cmd)
@@ -22,6 +22,5 @@ func group(cmd *exec.Cmd) (release func()) {
 	return release
 }
 
-// endGroup ends what is left of the group of a command that has ended itself. As long as there is anything left, its number is no
-// other's.
+// endGroup kills the rest of the group of a command that has ended. The group's number is not reused while a member is left.
 func endGroup(cmd *exec.Cmd) { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -26,11 +26,11 @@ func TestParse(t *testing.T) {
 		{"sh", "sh", []string{"sh"}, ""},
 		{`sh -c 'exit 1; x' --rate=0.1`, "sh", []string{"sh", "-c", "exit 1; x", "--rate=0.1"}, ""},
 		{`a.b-2=sh "` + script + `"`, "a.b-2", []string{"sh", script}, ""},
-		{`sh "` + script + `"`, "", nil, "is no name for tables"},
+		{`sh "` + script + `"`, "", nil, "invalid name"},
 		{"a=", "", nil, "it names no program"},
 		{"  ", "", nil, "it names no program"},
 		{"sh 'x", "", nil, "cannot be run"},
-		{"sh x > y", "", nil, "no shell reads it"},
+		{"sh x > y", "", nil, "not run by a shell"},
 		{"/no/such/program", "", nil, "cannot be run"},
 	} {
 		got, err := Parse(c.text)
@@ -83,7 +83,7 @@ func TestRun(t *testing.T) {
 	if b, err := os.ReadFile(guesses); err != nil || string(b) != "learn unseen\n" {
 		t.Errorf("%q, %v", b, err)
 	}
-	// one that leaves something behind, which holds on to its output
+	// a command that leaves a child with its output open
 	if err := run(t.Context(), sh(`sleep 300 & echo 1 >"$3"`), time.Minute); err != nil {
 		t.Error(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Error says how a program failed, with the last lines that it wrote.
+// Error is the failure of a program, with the last lines of its output.
 type Error struct {
 	Command string
 	What    string
@@ -29,12 +29,11 @@ func (e *Error) Error() string {
 
 const (
 	tailLines, tailBytes = 12, 8 << 10
-	grace                = 2 * time.Second // between asking a program to end and ending it
+	grace                = 2 * time.Second // between SIGTERM and SIGKILL
 )
 
-// Run runs a command with three more arguments: files to learn from, to guess, and for its guesses, which must be there then. It takes
-// limit at most; when ctx ends, so does the program, and all that it started. What it prints is kept for errors alone. An *Error says
-// how it failed.
+// Run runs a command with three more arguments: the training file, the test file, and the predictions file, which it must write. The
+// program and its children are ended after limit, or when ctx ends. Its output is kept for errors only. A failure is an *Error.
 func (c *Command) Run(ctx context.Context, learn, unseen, guesses string, limit time.Duration) error {
 	bad := func(tail []string, format string, args ...any) error {
 		return &Error{c.String(), fmt.Sprintf(format, args...), tail}
@@ -54,7 +53,7 @@ func (c *Command) Run(ctx context.Context, learn, unseen, guesses string, limit 
 		return bad(nil, "%v", err)
 	}
 	err := cmd.Wait()
-	endGroup(cmd) // and what it left behind
+	endGroup(cmd) // and its remaining children
 	exit, exited := errors.AsType[*exec.ExitError](err)
 	switch {
 	case ctx.Err() != nil:
@@ -63,16 +62,16 @@ func (c *Command) Run(ctx context.Context, learn, unseen, guesses string, limit 
 		return bad(said.lines(), "took longer than %s", limit)
 	case exited:
 		return bad(said.lines(), "%v", exit)
-	case err != nil && !errors.Is(err, exec.ErrWaitDelay): // that one means that something it started held on to its output
+	case err != nil && !errors.Is(err, exec.ErrWaitDelay): // ErrWaitDelay: a child kept the output open
 		return bad(said.lines(), "%v", err)
 	}
 	if _, err := os.Stat(guesses); err != nil {
-		return bad(said.lines(), "wrote no guesses: its last argument names the file for them")
+		return bad(said.lines(), "wrote no predictions: the last argument is the file to write them to")
 	}
 	return nil
 }
 
-// tail keeps the end of what is written.
+// tail keeps the last lines written to it.
 type tail struct {
 	mu sync.Mutex
 	b  []byte

@@ -11,30 +11,30 @@ import (
 	"glasshouse/testbed/plain"
 )
 
-// WriteDeviceComparison prints how far an emulation and a capture are apart.
-func WriteDeviceComparison(w io.Writer, c *calibration.Comparison) error {
+// WriteDeviceComparison prints the differences between an emulation and a capture.
+func WriteDeviceComparison(w io.Writer, c *testbed.Comparison) error {
 	t := plain.NewTable(w)
-	fmt.Fprintf(t, "%s beside a capture; seed %d\n\n\tcapture\temulation\n", c.Profile, c.Seed)
+	fmt.Fprintf(t, "%s compared with a capture; seed %d\n\n\tcapture\temulation\n", c.Profile, c.Seed)
 	fmt.Fprintf(t, "hours\t%.2f\t%.2f\n", c.Hours[0], c.Hours[1])
-	fmt.Fprintf(t, "packets an hour\t%.1f\t%.1f\n", c.PerHour[0], c.PerHour[1])
-	fmt.Fprintf(t, "of them up\t%.1f %%\t%.1f %%\n", 100*c.UpShare[0], 100*c.UpShare[1])
-	fmt.Fprintf(t, "way and back, ms\t%.1f\t%.1f\n", c.RTTms[0], c.RTTms[1])
+	fmt.Fprintf(t, "packets per hour\t%.1f\t%.1f\n", c.PerHour[0], c.PerHour[1])
+	fmt.Fprintf(t, "upstream\t%.1f %%\t%.1f %%\n", 100*c.UpShare[0], 100*c.UpShare[1])
+	fmt.Fprintf(t, "round trip, ms\t%.1f\t%.1f\n", c.RTTms[0], c.RTTms[1])
 	for _, s := range c.Protocols {
 		fmt.Fprintf(t, "%s\t%.1f %%\t%.1f %%\n", s.Name, 100*s.Share[0], 100*s.Share[1])
 	}
 	if len(c.Beats) > 0 {
-		fmt.Fprint(t, "\nwhat keeps a rhythm in the capture: bytes up > and down <; s from one to the next\n\n\tn\t\tp10\t\tp50\t\tp90\t\tKS\tW1\n")
+		fmt.Fprint(t, "\nperiodic exchanges in the capture: bytes up > and down <; period in s\n\n\tn\t\tp10\t\tp50\t\tp90\t\tKS\tW1\n")
 		for _, b := range c.Beats {
 			fmt.Fprintf(t, "%s\t%d\t%d\t%.3f\t%.3f\t%.3f\t%.3f\t%.3f\t%.3f\t%.3f\t%.3g\n",
 				b.Shape, b.N[0], b.N[1], b.P10[0], b.P10[1], b.Period[0], b.Period[1], b.P90[0], b.P90[1], b.KS, b.W1)
 		}
 	}
-	fmt.Fprint(t, "\nKS: the largest gap between the two distributions, 0 to 1. W1: how far a value must move, on average.\n\n\tn\t\tmedian\t\t90 %\t\tKS\tW1\n")
+	fmt.Fprint(t, "\nKS: largest distance between the distribution functions, 0 to 1. W1: Wasserstein distance, in the row's unit.\n\n\tn\t\tmedian\t\t90 %\t\tKS\tW1\n")
 	for _, d := range c.Distances {
 		fmt.Fprintf(t, "%s, %s\t%d\t%d\t%.4g\t%.4g\t%.4g\t%.4g\t%.3f\t%.3g\n",
 			d.Name, d.Unit, d.N[0], d.N[1], d.Medians[0], d.Medians[1], d.P90[0], d.P90[1], d.KS, d.W1)
 	}
-	fmt.Fprintf(t, "\nCan a forest tell them apart, on blocks of the capture that it has not seen? %d blocks; AUC 0.5: it cannot, 1: always\nfloor: the same of the capture's earlier half against its later one\n\n\twindow\tAUC\t95 %%\tfloor\n", c.Blocks)
+	fmt.Fprintf(t, "\nTwo-sample test: a forest on held-out blocks of the capture. %d blocks; AUC 0.5: chance, 1: always correct\nfloor: the capture's earlier half against its later half\n\n\twindow\tAUC\t95 %%\tfloor\n", c.Blocks)
 	for _, x := range c.Tests {
 		if x.Result == nil {
 			fmt.Fprintf(t, "%s\t%d\ttoo few\n", x.Name, x.Window)
@@ -52,8 +52,8 @@ func WriteDeviceComparison(w io.Writer, c *calibration.Comparison) error {
 	return writeTells(w, c)
 }
 
-// writeTells says which behaviour gives the emulation away, test by test.
-func writeTells(w io.Writer, c *calibration.Comparison) error {
+// writeTells prints the behaviours that distinguish the emulation, by test.
+func writeTells(w io.Writer, c *testbed.Comparison) error {
 	told := false
 	for _, x := range c.Tests {
 		if len(x.Tells) == 0 && x.Note == "" {
@@ -61,7 +61,7 @@ func writeTells(w io.Writer, c *calibration.Comparison) error {
 		}
 		if !told {
 			told = true
-			fmt.Fprint(w, "\nWhat gives the emulation away, where the AUC is above 0.60:\n")
+			fmt.Fprint(w, "\nBehaviours that distinguish the emulation, where the AUC is above 0.60:\n")
 		}
 		fmt.Fprintf(w, "\n%s\n", strings.TrimSpace(x.Name))
 		for _, t := range x.Tells {
@@ -73,17 +73,17 @@ func writeTells(w io.Writer, c *calibration.Comparison) error {
 	}
 	switch {
 	case told:
-	case !slices.ContainsFunc(c.Tests, func(x calibration.Test) bool { return x.Result != nil }):
-		_, err := fmt.Fprint(w, "\nThere is too little to tell whether anything gives the emulation away.\n")
+	case !slices.ContainsFunc(c.Tests, func(x testbed.CompareTest) bool { return x.Result != nil }):
+		_, err := fmt.Fprint(w, "\nThere is too little data to test whether the emulation can be distinguished.\n")
 		return err
 	default:
-		_, err := fmt.Fprint(w, "\nNothing gives the emulation away: no AUC is above 0.60.\n")
+		_, err := fmt.Fprint(w, "\nThe emulation is not distinguished: no AUC is above 0.60.\n")
 		return err
 	}
 	return nil
 }
 
-// A plot has a row for each distance: both distribution functions, between the least value and the 99 % one.
+// A plot has a row per distance with both distribution functions, from the lowest value to the 99th percentile.
 const (
 	plotWidth, plotRow = 720, 150
 	plotLeft, plotTop  = 40, 26
@@ -129,7 +129,7 @@ func bounds(v [2][]float64) (lo, hi float64) {
 	return lo, hi
 }
 
-// curve writes a distribution function as points, in at most 200 steps.
+// curve returns a distribution function as at most 200 points.
 func curve(v []float64, lo, hi float64, top int) string {
 	const steps = 200
 	var b strings.Builder

@@ -1,4 +1,4 @@
-// Package report prints results for people: tables of plain text, at most a hundred columns wide.
+// Package report prints results as plain-text tables, at most 100 columns wide.
 package report
 
 import (
@@ -17,34 +17,34 @@ func percent(v float64) string { return fmt.Sprintf("%.1f %%", 100*v) }
 func WriteScore(w io.Writer, s *score.Score) error {
 	t := plain.NewTable(w)
 	fmt.Fprintf(t, "%s, %s: %s scored, %d excluded (gateway, internet, start-up)\n\n", s.Model, s.Path, plain.Count(s.N, "packet"), s.Excluded)
-	fmt.Fprintf(t, "\t%s\tlength look-up\tmajority\n", s.Model)
+	fmt.Fprintf(t, "\t%s\tlength baseline\tmajority\n", s.Model)
 	fmt.Fprintf(t, "accuracy\t%s\t%s\t%s\n", percent(s.Accuracy), percent(s.Baseline.LengthLookup.Accuracy), percent(s.Baseline.Majority.Accuracy))
 	fmt.Fprintf(t, "macro-F1\t%.3f\t%.3f\t%.3f\n", s.MacroF1, s.Baseline.LengthLookup.MacroF1, s.Baseline.Majority.MacroF1)
 	fmt.Fprintf(t, "balanced accuracy\t%s\n\n", percent(s.BalancedAccuracy))
 	if in := s.Intervals; in != nil {
 		fmt.Fprintf(t, "95 %% interval over %s: accuracy %s, macro-F1 %s\n\n", plain.Count(in.Homes, "home"), percents(in.Accuracy), span(&in.MacroF1))
 	}
-	fmt.Fprint(t, "class\trecall\tprecision\tF1\t95 %\tn\tfirst told\n")
+	fmt.Fprint(t, "class\trecall\tprecision\tF1\t95 %\tn\tfirst correct\n")
 	for i, c := range s.PerClass {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%.3f\t%s\t%s\t%s\n", c.Class, percent(c.Recall), percent(c.Precision), c.F1, span(c.F1Interval), support(c), firstCorrect(&s.First[i]))
 	}
 	p := s.Presence
 	if p.Windows > 0 {
-		fmt.Fprintf(t, "\nwho is active in %s (%s, %.1f classes each):\n", plain.Count(p.Window, "packet"), plain.Count(p.Windows, "window"), p.ClassesPerWindow)
-		fmt.Fprintf(t, "Hamming loss %.3f; guessing nobody %.3f, the best constant set %.3f; macro-F1 %.3f\n",
+		fmt.Fprintf(t, "\npresence in windows of %s (%s, %.1f classes each):\n", plain.Count(p.Window, "packet"), plain.Count(p.Windows, "window"), p.ClassesPerWindow)
+		fmt.Fprintf(t, "Hamming loss %.3f; all-absent baseline %.3f, best constant set %.3f; macro-F1 %.3f\n",
 			p.HammingLoss, p.BaselineAbsent, p.BaselineConstant, p.MacroF1)
 		if in := s.Intervals; in != nil {
 			fmt.Fprintf(t, "95 %% interval: Hamming loss %s, macro-F1 %s\n", span(&in.HammingLoss), span(&in.PresenceMacroF1))
 		}
 	}
 	if len(s.Activities) > 0 {
-		fmt.Fprint(t, "\nactivity, per window\trecall\tprecision\tF1\tF1, always its commonest\tn\n")
+		fmt.Fprint(t, "\nactivity, per window\trecall\tprecision\tF1\tF1 of the most common\tn\n")
 	}
 	for _, a := range s.Activities {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%.3f\t%.3f\t%d\n", a.Activity, percent(a.Recall), percent(a.Precision), a.F1, a.Constant, a.Support)
 	}
 	if r := s.Trust; r != nil {
-		fmt.Fprintf(t, "\nprobability of the guess: %s on average, right %s; calibration error %.3f, Brier %.3f", percent(r.MeanProbability), percent(r.Accuracy), r.CalibrationError, r.Brier)
+		fmt.Fprintf(t, "\nmean probability of the predicted class %s, accuracy %s; calibration error %.3f, Brier %.3f", percent(r.MeanProbability), percent(r.Accuracy), r.CalibrationError, r.Brier)
 		if r.LogLoss > 0 {
 			fmt.Fprintf(t, ", log loss %.3f", r.LogLoss)
 		}
@@ -54,9 +54,9 @@ func WriteScore(w io.Writer, s *score.Score) error {
 		fmt.Fprintln(t)
 	}
 	if u := s.Unknown; u != nil {
-		fmt.Fprintf(t, "\ncalled unknown: %s, %s; the share aimed at on known devices was %s\n", plain.Count(u.N, "packet"), percent(u.Share), percent(u.Wanted))
+		fmt.Fprintf(t, "\nlabelled unknown: %s, %s; nominal share on known devices %s\n", plain.Count(u.N, "packet"), percent(u.Share), percent(u.Wanted))
 	}
-	fmt.Fprint(t, "\ntruth \\ guess")
+	fmt.Fprint(t, "\ntruth \\ predicted")
 	for i := range s.Confusion.Labels {
 		fmt.Fprintf(t, "\t%c", 'a'+rune(i%26))
 	}
@@ -71,7 +71,7 @@ func WriteScore(w io.Writer, s *score.Score) error {
 	return t.Flush()
 }
 
-// span prints an interval; nothing where there is none.
+// span formats an interval; "" if there is none.
 func span(i *stat.Interval) string {
 	if i == nil {
 		return ""
@@ -83,7 +83,7 @@ func percents(i stat.Interval) string {
 	return fmt.Sprintf("%.1f to %.1f %%", 100*i[0], 100*i[1])
 }
 
-// firstCorrect says how long a class took to be told for the first time, and in how many of its homes it was.
+// firstCorrect formats the median time to a class's first correct label and the number of homes that had one.
 func firstCorrect(f *score.FirstCorrect) string {
 	if f.Correct == 0 {
 		return fmt.Sprintf("in 0 of %d", f.Homes)
@@ -98,7 +98,7 @@ func support(c score.ClassScore) string {
 	return fmt.Sprint(c.Support)
 }
 
-// WriteComparison prints one model's score behind NAPT beside that behind a VPN.
+// WriteComparison prints the scores of one kind of model behind NAPT and behind a VPN side by side.
 func WriteComparison(w io.Writer, napt, vpn *score.Score) error {
 	t := plain.NewTable(w)
 	fmt.Fprint(t, "\tNAPT\t\t\tWireGuard\t\t\n")

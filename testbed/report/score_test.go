@@ -9,7 +9,7 @@ import (
 	"glasshouse/classifier/stat"
 )
 
-// What belongs to who is active stands there, before what devices do.
+// The figures of presence come before those of activities.
 func TestScoreIsInOrder(t *testing.T) {
 	var b bytes.Buffer
 	s := &score.Score{
@@ -23,11 +23,11 @@ func TestScoreIsInOrder(t *testing.T) {
 	rest := b.String()
 	for _, part := range []string{
 		"Hamming loss 0.125", "95 % interval: Hamming loss 0.111 to 0.222", "activity, per window", "motion",
-		"called unknown: 9 packets, 25.0 %; the share aimed at on known devices was 5.0 %",
+		"labelled unknown: 9 packets, 25.0 %; nominal share on known devices 5.0 %",
 	} {
 		_, after, ok := strings.Cut(rest, part)
 		if !ok {
-			t.Fatalf("%q is not there, or not where it belongs:\n%s", part, b.String())
+			t.Fatalf("%q is missing or out of order:\n%s", part, b.String())
 		}
 		rest = after
 	}
