@@ -165,7 +165,7 @@ func TestExportedNetsAgreeWithONNXRuntime(t *testing.T) {
 			if c.inputs == neural.InputsRich {
 				train.Meta.Features = append(feature.Names(), neural.RichNames()...)
 			}
-			m, err := neural.Train(t.Context(), train, o, c.inputs)
+			m, err := neural.Fit(t.Context(), train, o, c.inputs)
 			if err != nil {
 				t.Fatal(err)
 			}

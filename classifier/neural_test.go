@@ -83,7 +83,7 @@ func trained(ctx context.Context, tb testing.TB, c *neural.Corpus, o *neural.Opt
 	if o.Kind == model.KindTCN {
 		inputs = neural.InputsRich
 	}
-	return neural.Train(ctx, c, o, inputs)
+	return neural.Fit(ctx, c, o, inputs)
 }
 
 func mustTrain(tb testing.TB, c *neural.Corpus, o *neural.Options) *neural.Model {

@@ -9,7 +9,7 @@ import (
 	"glasshouse/devices/draw"
 )
 
-// addresses draws addresses of one home, none twice.
+// addresses draws distinct addresses of one home.
 type addresses struct {
 	seed  uint64
 	d     *draw.Stream
@@ -21,7 +21,7 @@ func newAddresses(seed uint64) *addresses {
 	return &addresses{seed: seed, d: draw.New(seed, "addresses"), taken: make(map[netip.Addr]bool), macs: make(map[[6]byte]bool)}
 }
 
-// routerPrefixes are of makers of home routers: TP-Link, Netgear, ASUS, ZTE.
+// routerPrefixes are OUIs of home router vendors: TP-Link, Netgear, ASUS, ZTE.
 func routerPrefixes() [][3]byte {
 	return [][3]byte{{0xd8, 0x07, 0xb6}, {0x9c, 0x3d, 0xcf}, {0x04, 0xd4, 0xc4}, {0x34, 0x4b, 0x50}}
 }
@@ -37,7 +37,7 @@ func (a *addresses) mac(oui [3]byte) [6]byte {
 	}
 }
 
-// onLAN draws a lease: .20 to .250, since the router's pool starts above what people set by hand.
+// onLAN draws a lease from .20 to .250: the router's pool starts above addresses that are set by hand.
 func (a *addresses) onLAN(lan netip.Prefix) (netip.Addr, error) {
 	const first, last = 20, 250
 	b := lan.Addr().As4()
@@ -52,7 +52,7 @@ func (a *addresses) onLAN(lan netip.Prefix) (netip.Addr, error) {
 	return netip.Addr{}, fmt.Errorf("more devices than addresses on %s", lan)
 }
 
-// internet draws an address of 198.18.0.0/15 (RFC 2544: no real host has one) that is neither .0 nor .255.
+// internet draws an address of 198.18.0.0/15 (RFC 2544, not used by real hosts) that is neither .0 nor .255.
 func (a *addresses) internet() netip.Addr {
 	for {
 		n := a.d.N(2 << 16)
@@ -64,7 +64,7 @@ func (a *addresses) internet() netip.Addr {
 	}
 }
 
-// drawNetwork draws everything that is no device.
+// drawNetwork draws everything but the devices.
 func (h *Home) drawNetwork(a *addresses) {
 	d := draw.New(h.Seed, "network")
 	x := byte(d.N(255))
@@ -87,7 +87,7 @@ const (
 	farthest  = int64(90 * time.Millisecond) // assumed: another continent
 )
 
-// cloudsAnywhere is where clouds are unless a scenario says so.
+// cloudsAnywhere is the default distance of clouds.
 func cloudsAnywhere() draw.Range { return draw.Range{Min: nearest, Max: farthest} }
 
 // cloud draws the addresses and the distance of a cloud, and spreads its hosts over them.

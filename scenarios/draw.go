@@ -12,10 +12,10 @@ import (
 	"glasshouse/devices/script"
 )
 
-// Draw picks home number home of the scenario. Equal arguments give equal homes.
+// Draw draws home number home of the scenario. Equal arguments give equal homes.
 func (s *Scenario) Draw(seed uint64, home int) (*Home, error) {
 	if home < 0 {
-		return nil, fmt.Errorf("home %d: homes count from 0", home)
+		return nil, fmt.Errorf("invalid home %d; allowed: 0 or higher", home)
 	}
 	h := &Home{Index: home, WiFi: s.WiFi, Router: s.Router, steady: s.Household.Steady, activities: s.Activities()}
 	h.Seed = draw.New(seed, fmt.Sprintf("home:%d", home)).Uint64()
@@ -28,7 +28,7 @@ func (s *Scenario) Draw(seed uint64, home int) (*Home, error) {
 		}
 	}
 	if len(h.Specimens) == 0 {
-		return nil, errors.New("the scenario has no device")
+		return nil, errors.New("the scenario has no devices")
 	}
 	h.clock = int64(s.Start.Sub(s.Start.Truncate(24 * time.Hour)))
 	h.drawPeople(s.Household, s.Start)
@@ -52,7 +52,7 @@ type resident struct {
 	units int64
 }
 
-// present draws which devices the home has. Where too few came up, the absent ones are asked again in a drawn order.
+// present draws the devices of the home. If there are too few, absent ones are drawn again in random order.
 func (s *Scenario) present(seed uint64) []resident {
 	d := draw.New(seed, "presence")
 	here := make([]bool, len(s.Devices))
@@ -91,13 +91,13 @@ func (s *Scenario) present(seed uint64) []resident {
 	return all
 }
 
-// habits are quantiles of how often people use one device, in thousandths of what is usual; its mean is about 1000. The
-// spread is assumed: between the tenth and the ninetieth of a hundred homes lies a factor of four.
+// habits are quantiles of how often people use a device, in thousandths of the usual rate; the mean is about 1000. The spread is
+// assumed: a factor of four between the 10th and the 90th percentile of homes.
 func habits() []int64 {
 	return []int64{250, 450, 560, 650, 730, 810, 890, 970, 1060, 1160, 1270, 1400, 1570, 1820, 2600}
 }
 
-// maxDrift is how far the clocks of devices err, parts per billion: the tolerance of common crystals.
+// maxDrift is the maximum clock drift of devices, parts per billion: the tolerance of common crystals.
 const maxDrift = 40_000
 
 // UnitName names the n-th unit of a device, from 1.
@@ -115,7 +115,7 @@ func (h *Home) move(r resident, a *addresses, s *Scenario) error {
 	for n := int64(1); n <= r.units; n++ {
 		u := script.Specimen{Index: int32(len(h.Specimens)), Name: UnitName(p.Device, n), Profile: p, Options: make(map[string]any)}
 		if slices.ContainsFunc(h.Specimens, func(o script.Specimen) bool { return o.Name == u.Name }) {
-			return fmt.Errorf("two devices of the home are called %q: rename the profile", u.Name)
+			return fmt.Errorf("two devices of the home have the name %q: rename one profile", u.Name)
 		}
 		d := draw.New(h.Seed, "unit:"+u.Name)
 		u.Seed = d.Uint64()
@@ -143,7 +143,7 @@ func (h *Home) move(r resident, a *addresses, s *Scenario) error {
 	return nil
 }
 
-// drawOwners gives each phone and tablet to a person, in turns from a drawn one.
+// drawOwners assigns phones and tablets to residents in turn, from a drawn one.
 func (h *Home) drawOwners() {
 	people := int64(2)
 	if h.People != nil {
@@ -207,8 +207,8 @@ func (h *Home) varied() map[string]any {
 	return all
 }
 
-// drawClouds gives every host that the home's devices know an address. A cloud has about half as many addresses as
-// hosts, so hosts share them; its distance is its own.
+// drawClouds assigns addresses to the hosts of the home's devices. A cloud has about half as many addresses as hosts, so hosts share
+// them; each cloud has a distance.
 func (h *Home) drawClouds(a *addresses, distance draw.Range) {
 	hosts := make(map[string][]string) // by cloud
 	seen := make(map[string]bool)

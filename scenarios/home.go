@@ -11,15 +11,15 @@ import (
 // Home is one home of a scenario, as drawn. It is read-only.
 type Home struct {
 	Index int
-	Seed  uint64 // of everything that is drawn for this home only
+	Seed  uint64 // of everything that is drawn for this home alone
 
 	Specimens []script.Specimen  // its devices; Index is the position
 	Profiles  []*profile.Profile // of the specimens, each once
-	Clouds    []Cloud            // one for each host that its devices know, sorted by host
+	Clouds    []Cloud            // one per host of its devices, sorted by host
 	WAN       Link               // its internet connection
 	WiFi      WiFi               // its radio
 	Router    Router             // how it treats its LAN
-	Varied    map[string]any     // all in which homes of the scenario differ; encodes to JSON
+	Varied    map[string]any     // everything in which homes of the scenario differ; encodes to JSON
 
 	LAN        netip.Prefix // 192.168.x.0/24
 	GatewayMAC [6]byte      // of wlan0
@@ -30,13 +30,13 @@ type Home struct {
 	ISPAddr    netip.Addr   // in the same /24
 	VPNServer  netip.Addr   // in 198.18.0.0/15, as all of the internet
 	DNS        netip.Addr
-	NTP        netip.Addr // what the cloud "ntp-pool" is
+	NTP        netip.Addr // address of the cloud "ntp-pool"
 
-	People *script.People // nil: they act at one rate around the clock
+	People *script.People // nil: user actions at one rate around the clock
 
 	clock      int64          // ns since midnight at script time 0
-	people     map[string]any // what Varied says of them
-	steady     bool           // acts come evenly
+	people     map[string]any // their part of Varied
+	steady     bool           // user actions are evenly spaced
 	activities []string
 	byHost     map[string]netip.Addr
 }
@@ -50,7 +50,7 @@ type Cloud struct {
 	Extra int64        // ns that this cloud's distance adds to the round trip
 }
 
-// Link is the internet connection of a home. Every value holds for each direction by itself, but the rates.
+// Link is a home's internet connection. All values but the rates apply to each direction.
 type Link struct {
 	UpRate      int64 // bit/s
 	DownRate    int64 // bit/s
@@ -58,8 +58,8 @@ type Link struct {
 	Jitter      int64 // ns, at most, above Delay
 	Loss        int64 // parts per million
 	Queue       int64 // bytes
-	Grant       int64 // ns from one grant of the way up to the next; 0 = none
-	Unsolicited int64 // millionths of packets an hour
+	Grant       int64 // ns between upstream grants; 0 = none
+	Unsolicited int64 // unsolicited packets per hour, in millionths
 }
 
 // Medium has the fields of accesspoint.Medium, and converts to it.
@@ -72,11 +72,11 @@ type Medium struct {
 }
 
 const (
-	beaconInterval = int64(102_400 * time.Microsecond) // IEEE 802.11: 100 time units of 1024 us
-	awakeTime      = int64(200 * time.Millisecond)     // assumed: a station dozes after so much silence
+	beaconInterval = int64(102_400 * time.Microsecond) // IEEE 802.11: 100 time units of 1024 µs
+	awakeTime      = int64(200 * time.Millisecond)     // assumed: idle time before a station sleeps
 )
 
-// Medium returns the home's radio as the access point wants it.
+// Medium returns the home's radio for the access point.
 func (h *Home) Medium() Medium {
 	m := Medium{Delay: h.WiFi.Delay, Jitter: h.WiFi.Jitter, Loss: float64(h.WiFi.Loss) / 1e6, AwakeNs: awakeTime}
 	if h.WiFi.PowerSave {
@@ -85,12 +85,12 @@ func (h *Home) Medium() Medium {
 	return m
 }
 
-// Agenda draws what the home does in a run: density is the factor on people's acts, as in Household.
+// Agenda draws the events of a run; density is as in Household.
 func (h *Home) Agenda(duration time.Duration, density float64) *script.Agenda {
 	return script.Merge(h.Scripts(duration, density))
 }
 
-// Scripts draws the scripts that Agenda merges, one for each specimen.
+// Scripts draws the scripts that Agenda merges, one per specimen.
 func (h *Home) Scripts(duration time.Duration, density float64) []*script.Script {
 	phone, peer := h.Peer()
 	o := script.Options{Duration: int64(duration), Density: density, Peer: peer, People: h.People, Clock: h.clock, Steady: h.steady}
@@ -102,7 +102,7 @@ func (h *Home) Scripts(duration time.Duration, density float64) []*script.Script
 	return scripts
 }
 
-// Peer returns the phone or tablet from which devices are watched on the LAN: the first one, if there is any.
+// Peer returns the phone or tablet that accesses devices on the LAN: the first one, if any.
 func (h *Home) Peer() (script.Specimen, bool) {
 	for _, s := range h.Specimens {
 		if s.Profile.Kind != profile.KindIoT {

@@ -31,7 +31,7 @@ func asJSON(tb testing.TB, v any) string {
 	return string(b)
 }
 
-// Equal for ever: data sets are named by their seeds.
+// This must never change: datasets are identified by their seeds.
 func TestDrawGolden(t *testing.T) {
 	h := drawHome(t, load(t, "noisy-napt"), 42, 0)
 	golden(t, "noisy-napt-42-0.json", asJSON(t, h.Varied)+"\n")
@@ -41,7 +41,7 @@ func TestDrawIsAFunction(t *testing.T) {
 	s := load(t, "noisy-napt")
 	one := asJSON(t, drawHome(t, s, 1, 3).Varied)
 	if two := asJSON(t, drawHome(t, load(t, "noisy-napt"), 1, 3).Varied); one != two {
-		t.Error("the same seed and index gave two homes")
+		t.Error("the same seed and index gave different homes")
 	}
 	for _, c := range [][2]int{{1, 4}, {2, 3}, {3, 1}} {
 		if other := asJSON(t, drawHome(t, s, uint64(c[0]), c[1]).Varied); other == one {
@@ -162,7 +162,7 @@ func TestCloudsShareAddresses(t *testing.T) {
 	}
 }
 
-// A scenario says how far clouds are; where it does not, they are anywhere.
+// A scenario can set the distance of clouds; by default they are at any distance.
 func TestCloudsAreAsFarAsTheScenarioSays(t *testing.T) {
 	for _, c := range []struct {
 		key         string
@@ -188,7 +188,7 @@ func TestCloudsAreAsFarAsTheScenarioSays(t *testing.T) {
 	}
 }
 
-// Two units of one model differ in everything that is a unit's own.
+// Two units of one model differ in all attributes of a unit.
 func TestTwoUnits(t *testing.T) {
 	s, err := Parse("x.yaml", []byte("name: x\npath: napt\ndevices: [{device: echo-dot, units: 2}]\n"))
 	if err != nil {
@@ -201,7 +201,7 @@ func TestTwoUnits(t *testing.T) {
 	}
 	x := h.Scripts(time.Minute, 1)
 	if x[0].Beats()[0].Phase == x[1].Beats()[0].Phase {
-		t.Error("two units beat in phase")
+		t.Error("two units' heartbeats are in phase")
 	}
 }
 
@@ -241,9 +241,9 @@ func TestActivities(t *testing.T) {
 
 func TestPeer(t *testing.T) {
 	if _, ok := drawHome(t, load(t, "iot-napt"), 1, 0).Peer(); ok {
-		t.Error("a phone in a home without phones")
+		t.Error("a peer in a home without phones")
 	}
 	if p, ok := drawHome(t, load(t, "single-360-camera-lan"), 1, 0).Peer(); !ok || p.Profile.Kind != profile.KindPhone {
-		t.Error("nobody to watch on the LAN")
+		t.Error("no peer on the LAN")
 	}
 }

@@ -39,7 +39,7 @@ var singles = sync.OnceValue(func() []string {
 	var names []string
 	for _, d := range catalogue.Names() {
 		names = append(names, singlePrefix+d)
-		if p, err := catalogue.Load(d); err == nil { // a broken profile shows when it is loaded
+		if p, err := catalogue.Load(d); err == nil { // an invalid profile is reported when it is loaded
 			for _, mode := range p.Modes {
 				names = append(names, singlePrefix+d+"-"+mode)
 			}
@@ -89,7 +89,7 @@ func Load(nameOrFile string) (*Scenario, error) {
 	return s, nil
 }
 
-// singleText writes the scenario of one device alone. A mode that needs a phone on the LAN gets one.
+// singleText returns the scenario of a single device, with a phone on the LAN if the mode needs one.
 func singleText(name, single string) ([]byte, error) {
 	device, mode := single, ""
 	if !slices.Contains(catalogue.Names(), single) {
@@ -118,7 +118,7 @@ func singleText(name, single string) ([]byte, error) {
 	return []byte(b.String()), nil
 }
 
-// peerFor returns the catalogue's first phone where a mode of a device needs one, or "".
+// peerFor returns the catalogue's first phone if a mode of a device needs one, else "".
 func peerFor(p *profile.Profile, mode string) (string, error) {
 	if !slices.ContainsFunc(p.Activities, func(r profile.Routine) bool { return r.Peer && r.Mode == mode }) {
 		return "", nil

@@ -16,7 +16,7 @@ import (
 const (
 	longest  = 366 * 24 * time.Hour
 	maxUnits = 50
-	maxHome  = 200 // units of one home: a /24 has room for them
+	maxHome  = 200 // units in one home: they fit into a /24
 	maxText  = 600
 
 	maxResidents = 8
@@ -24,8 +24,8 @@ const (
 
 var defaultStart = time.Date(2026, time.January, 5, 0, 0, 0, 0, time.UTC)
 
-// Parse reads a scenario. file is its name in messages, and paths of device profiles are relative to its directory. The
-// error is strictyaml.ConfigErrors with all that is wrong, in the profiles too.
+// Parse parses a scenario. file is its name in messages, and paths of device profiles are relative to its directory. The error is
+// strictyaml.ConfigErrors with all errors, including those of the profiles.
 func Parse(file string, src []byte) (*Scenario, error) {
 	return parse(file, src, func(name string) (*profile.Profile, string, error) {
 		if strictyaml.IsFile(name) && !filepath.IsAbs(name) {
@@ -39,7 +39,7 @@ func Parse(file string, src []byte) (*Scenario, error) {
 	})
 }
 
-// resolver finds a device's profile, and the name under which it is found from anywhere.
+// resolver finds a device's profile, and a name for it that does not depend on the current directory.
 type resolver func(nameOrPath string) (*profile.Profile, string, error)
 
 func parse(file string, src []byte, resolve resolver) (*Scenario, error) {
@@ -68,7 +68,7 @@ func (r *reader) scenario(root strictyaml.Node) {
 	s := &r.s
 	n := m.Need("name")
 	if s.Name = n.String(60); s.Name != "" && !strictyaml.IsName(s.Name) {
-		n.Errorf("lower-case letters and digits in words joined by hyphens", "%q is not a name", s.Name)
+		n.Errorf("lower-case letters and digits in words joined by hyphens", "invalid name %q", s.Name)
 	}
 	s.About = m.Opt("about").String(maxText)
 	s.Start = defaultStart
@@ -89,7 +89,7 @@ func (r *reader) scenario(root strictyaml.Node) {
 	s.Path = Path(m.Need("path").Enum(string(PathNAPT), string(PathVPN)))
 	list := m.Need("devices").List()
 	if m.Has("devices") && len(list) == 0 {
-		m.Opt("devices").Errorf("one or more", "a home without a device")
+		m.Opt("devices").Errorf("one or more", "no devices")
 	}
 	units := int64(0)
 	for _, d := range list {
@@ -113,7 +113,7 @@ func (r *reader) start(n strictyaml.Node) {
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil || t.Year() < 1971 || t.Year() > 2200 {
-		n.Errorf("RFC 3339 in the years 1971 to 2200, as in 2026-01-05T00:00:00Z", "%q is no time", s)
+		n.Errorf("RFC 3339 in the years 1971 to 2200, as in 2026-01-05T00:00:00Z", "invalid time %q", s)
 		return
 	}
 	r.s.Start = t.UTC()
@@ -163,7 +163,7 @@ func (r *reader) unresolved(at strictyaml.Node, name string, err error) {
 	var inside strictyaml.ConfigErrors
 	switch {
 	case errors.As(err, &inside):
-		at.Errorf("", "the profile has errors of its own, which follow")
+		at.Errorf("", "the profile has errors, which follow")
 		r.foreign = append(r.foreign, inside...)
 	case strictyaml.IsFile(name):
 		at.Errorf("a device of the catalogue, or the path of a profile", "%v", err)
@@ -179,7 +179,7 @@ func (r *reader) household(n strictyaml.Node) {
 	for _, e := range r.s.Devices {
 		switch {
 		case e.Profile == nil:
-			known = false // what it counts as cannot be told, so the numbers are not compared
+			known = false // its kind is unknown, so the numbers are not compared
 		case e.Profile.Kind == profile.KindIoT:
 			models++
 		default:
@@ -213,7 +213,7 @@ func (r *reader) household(n strictyaml.Node) {
 	if m.Has("guests") {
 		h.Guests = m.Opt("guests").Decimal(0, 100) / 100
 		if h.Residents.Max == 0 && h.Guests > 0 {
-			m.Opt("guests").Errorf("residents: 1 or more", "guests of nobody")
+			m.Opt("guests").Errorf("residents: 1 or more", "guests without residents")
 		}
 	}
 	if known && h.AtLeast+h.PhonesAtLeast == 0 {

@@ -12,8 +12,8 @@ import (
 
 const minute = int64(time.Minute)
 
-// habitsOf are a person's usual hours, ns of the day. All hours are assumed; they are those of many time-use surveys: up between
-// six and eight, out for nine hours, home before half past six, in bed before midnight.
+// habitsOf are a person's usual hours, ns since midnight. All are assumed, in line with time-use surveys: up between 6:00 and 8:00, out
+// for nine hours, home before 18:30, in bed before midnight.
 type habitsOf struct {
 	name                    string
 	works                   bool
@@ -22,7 +22,7 @@ type habitsOf struct {
 	evenings, errands, trip int64 // parts per million of days with them
 }
 
-// drawPeople draws the household: who lives there, their days, and their guests. Without residents there is no routine.
+// drawPeople draws the residents, their days and their guests. Without residents there is no routine.
 func (h *Home) drawPeople(hh Household, start time.Time) {
 	if hh.Residents.Max == 0 {
 		return
@@ -57,12 +57,12 @@ func clockOf(at int64) string {
 	return fmt.Sprintf("%02d:%02d", m/60, m%60)
 }
 
-// at returns a time of the day in the middle of two, in minutes.
+// at returns the time of day in the middle of two, in minutes.
 func between(d *draw.Stream, from, to int64) int64 {
 	return d.In(draw.Range{Min: from * minute, Max: to * minute})
 }
 
-// drawHabits draws a resident. Of three, two go out to work or to school.
+// drawHabits draws a resident. Two in three go out to work or to school.
 func drawHabits(d *draw.Stream, i int64) habitsOf {
 	const third, tenth = 333_333, 100_000
 	r := habitsOf{
@@ -71,7 +71,7 @@ func drawHabits(d *draw.Stream, i int64) habitsOf {
 	}
 	r.leave = r.wake + between(d, 40, 80)
 	r.back = between(d, 15*60+30, 18*60)
-	if i > 0 { // somebody stays
+	if i > 0 { // the first resident stays at home
 		r.evenings = d.In(draw.Range{Min: 0, Max: 2 * tenth})
 	}
 	return r
@@ -98,7 +98,7 @@ func (r *habitsOf) days(d *draw.Stream) (p script.Person, out int) {
 			add(leave+between(d, 60, 240), script.Awake)
 		case !weekend && r.works:
 			add(max(about(r.leave, 10), wake+10*minute), script.Away)
-			add(about(r.back, 25), script.Awake) // at the latest at 18:25
+			add(about(r.back, 25), script.Awake) // 18:25 at the latest
 		}
 		bed := about(r.bed, 20)
 		if d.Chance(r.evenings) {
@@ -114,7 +114,7 @@ func (r *habitsOf) days(d *draw.Stream) (p script.Person, out int) {
 	return p, out
 }
 
-// guests draws the evenings on which somebody visits: a chance in parts per million, twice that on Fridays and Saturdays.
+// guests draws the evenings with a guest, with a probability in parts per million, twice that on Fridays and Saturdays.
 func guests(d *draw.Stream, chance int64) (p script.Person, evenings int) {
 	p = script.Person{Name: "guest-1", Guest: true, Plan: []script.Change{{At: 0, Is: script.Away}}}
 	for day := range int64(script.PlanDays) {

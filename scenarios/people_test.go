@@ -8,14 +8,14 @@ import (
 	"glasshouse/devices/script"
 )
 
-// Every plan is in order, covers all days, and is what homes differ in. When built-in scenarios begin, somebody is at home.
+// Every plan is in order, covers all days and differs between homes. Somebody is at home when built-in scenarios begin.
 func TestPlans(t *testing.T) {
 	s := load(t, "noisy-napt")
 	sizes := make(map[int]int)
 	for home := range 60 {
 		h := drawHome(t, s, 11, home)
 		if h.People == nil || h.Varied["people"] == nil {
-			t.Fatal("nobody lives here")
+			t.Fatal("the home has no residents")
 		}
 		residents, awake := 0, false
 		for _, p := range h.People.Persons {
@@ -34,13 +34,13 @@ func TestPlans(t *testing.T) {
 				}
 			}
 			if p.Plan[0].At != 0 {
-				t.Errorf("home %d, %s: nothing is said of the start", home, p.Name)
+				t.Errorf("home %d, %s: the plan does not cover the start", home, p.Name)
 			}
 			awake = awake || now == script.Awake
 		}
 		sizes[residents]++
 		if !awake {
-			t.Errorf("home %d: nobody is there at the start", home)
+			t.Errorf("home %d: nobody is at home at the start", home)
 		}
 		if want := 18*time.Hour + 30*time.Minute; h.People.Start != int64(want) {
 			t.Errorf("home %d starts at %v of the plan", home, time.Duration(h.People.Start))
@@ -66,7 +66,7 @@ func TestPlans(t *testing.T) {
 	}
 }
 
-// Ten minutes of a built-in scenario see acts in nearly every home.
+// Nearly every home of a built-in scenario has user actions within ten minutes.
 func TestShortRunsHaveActs(t *testing.T) {
 	for _, name := range []string{"iot-napt", "noisy-vpn"} {
 		quiet := 0

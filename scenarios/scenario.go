@@ -1,10 +1,9 @@
-// Package scenarios says what a home is and what its people do there: the schema of scenario files, the built-in library,
-// and the drawing of homes.
+// Package scenarios describes homes and their residents: the schema of scenario files, the built-in library, and the drawing of homes.
 //
-// A Scenario describes a population of homes; Draw picks one of them by a seed and an index. Everything that homes differ
-// in is drawn here (which devices, their phases, habits and clocks, addresses, the WAN) and listed in Home.Varied. Pure but
-// for Load, which reads files. A Scenario and a Home are read-only after they were made and may be shared by goroutines.
-// Not modelled: seasons and holidays; a phone that its owner takes along (it stays, with its background traffic alone).
+// A Scenario describes a population of homes; Draw draws one of them by seed and index. Everything in which homes differ is drawn here
+// (devices, their phases, habits and clocks, addresses, the WAN) and listed in Home.Varied. Only Load does I/O. A Scenario and a Home are
+// read-only once created and may be shared by goroutines. Not modelled: seasons and holidays; a phone that leaves with its owner (it
+// stays in the home, with background traffic only).
 package scenarios
 
 import (
@@ -17,7 +16,7 @@ import (
 	"glasshouse/devices/strictyaml"
 )
 
-// Path is the way of packets from the home to the internet.
+// Path is the path of packets between the home and the internet.
 type Path string
 
 // The paths.
@@ -31,7 +30,7 @@ type Scenario struct {
 	Name      string
 	About     string
 	Start     time.Time     // script time 0 of virtual runs
-	Duration  time.Duration // of a run, unless told otherwise
+	Duration  time.Duration // default duration of a run
 	WarmUp    time.Duration // from the start: not scored
 	Path      Path
 	Devices   []Entry
@@ -40,12 +39,12 @@ type Scenario struct {
 	WiFi      WiFi
 	Router    Router
 
-	// Exact homes have clocks that do not err and clouds at no distance: for the comparison with a capture, from which the
-	// profile has both already. No file can ask for it.
+	// Exact homes have clocks without drift and clouds at distance 0, for the comparison with a capture: a profile learned from it includes
+	// both. It cannot be set in a file.
 	Exact bool
 
-	// PhoneUse is a factor on how often people use phones and tablets; 0 stands for 1. What these do by themselves stays. For
-	// experiments: no file can ask for it.
+	// PhoneUse is a factor on how often people use phones and tablets, for experiments; 0 means 1. Their background traffic is unchanged.
+	// It cannot be set in a file.
 	PhoneUse float64
 
 	source string
@@ -56,25 +55,25 @@ type Entry struct {
 	Device  string     // name in the catalogue, or path of a profile
 	Units   draw.Range // how many a home has, if it has any
 	Present int64      // parts per million of homes that have it
-	Mode    string     // of the profile's modes; "" = the unit lives in all of them
+	Mode    string     // one of the profile's modes; "" = all of them
 	Profile *profile.Profile
 }
 
-// MaxDensity is how much more often than in life people may act.
+// MaxDensity is the maximum of Household.Density.
 const MaxDensity = 10_000
 
-// Household is the people.
+// Household describes the residents and how often they use devices.
 type Household struct {
-	Density       float64 // factor on people's acts: 1 = as often as in life
-	Steady        bool    // devices are tried out by a plan: acts come evenly, none by a habit of its home
+	Density       float64 // factor on the rate of user actions; 1 = real life
+	Steady        bool    // user actions are evenly spaced, as in a planned trial, without habits
 	AtLeast       int     // models of IoT device in a home
 	PhonesAtLeast int     // models of phone or tablet in a home
 
-	Residents draw.Range // people who live in a home, and whose days decide when they act; 0 = no routine
+	Residents draw.Range // number of people whose daily routines determine when they use devices; 0 = no routine
 	Guests    int64      // parts per million of evenings with a guest; twice that on Fridays and Saturdays
 }
 
-// WAN is the range of internet connections that homes have.
+// WAN is the range of homes' internet connections.
 type WAN struct {
 	UpRate      draw.Range // bit/s
 	DownRate    draw.Range // bit/s
@@ -82,9 +81,9 @@ type WAN struct {
 	Jitter      draw.Range // ns, at most, above Delay
 	Loss        draw.Range // parts per million, each way
 	Queue       draw.Range // bytes, each way
-	Grant       draw.Range // ns from one grant of the way up to the next; 0 = it may be used at any time
-	Clouds      draw.Range // ns that a cloud's distance adds to the round trip; one draw a cloud
-	Unsolicited draw.Range // millionths of packets an hour that nobody asked for
+	Grant       draw.Range // ns between upstream grants; 0 = no grants, upstream packets never wait for one
+	Clouds      draw.Range // ns that a cloud's distance adds to the round trip; one draw per cloud
+	Unsolicited draw.Range // unsolicited packets per hour, in millionths
 }
 
 // WiFi is the home's radio.
@@ -92,23 +91,23 @@ type WiFi struct {
 	Delay     int64 // ns, each way
 	Jitter    int64 // ns, at most, above Delay
 	Loss      int64 // parts per million, after retries
-	PowerSave bool  // stations whose profile says so doze between beacons
+	PowerSave bool  // stations whose profile says so sleep between beacons
 }
 
 // Router is how the home router treats its LAN.
 type Router struct {
-	ARP       int64 // ns for which it trusts an address that it has learned by ARP; 0 = Linux's 30 s
-	IGMPQuery int64 // ns between its questions who listens to which group; 0 = it never asks
+	ARP       int64 // ns for which an ARP entry is reachable; 0 = Linux's 30 s
+	IGMPQuery int64 // ns between IGMP queries; 0 = none
 }
 
-// RunDuration returns how long a run lasts, unless told otherwise.
+// RunDuration returns the default duration of a run.
 func (s *Scenario) RunDuration() time.Duration { return s.Duration }
 
-// Source returns what Load was given: a built-in name or the absolute path of a file. Empty after Parse.
+// Source returns the argument of Load: a built-in name or the absolute path of a file. It is empty after Parse.
 func (s *Scenario) Source() string { return s.source }
 
-// Digest returns the SHA-256, in hex, of all that the scenario and its devices' profiles say. Layout, comments and the
-// paths of profiles don't count.
+// Digest returns the SHA-256, in hex, of the contents of the scenario and its devices' profiles. Layout, comments and the paths of
+// profiles are ignored.
 func (s *Scenario) Digest() string {
 	h := sha256.New()
 	h.Write([]byte(s.text(func(e Entry) string { return e.Profile.Device })))
@@ -151,5 +150,5 @@ func (s *Scenario) Activities() []string {
 	return names
 }
 
-// ParseDuration reads Go's durations, with d (24 h) and w (7 d) beside h, m, s, ms, us, ns.
+// ParseDuration parses a Go duration with the additional units d (24 h) and w (7 d).
 func ParseDuration(s string) (time.Duration, error) { return strictyaml.ParseDuration(s) }

@@ -32,7 +32,7 @@ func golden(t *testing.T, name, got string) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs (-want +got; -update writes it anew):\n%s", file, diff)
+		t.Errorf("%s differs (-want +got; -update rewrites it):\n%s", file, diff)
 	}
 }
 
@@ -66,7 +66,7 @@ func TestBuiltIns(t *testing.T) {
 	}
 }
 
-// The canonical text says everything, and stays as it is.
+// The canonical text is complete and stable.
 func TestYAMLIsReadBack(t *testing.T) {
 	golden(t, "noisy-vpn.txt", load(t, "noisy-vpn").YAML())
 	for _, name := range Names() {
@@ -82,7 +82,7 @@ func TestYAMLIsReadBack(t *testing.T) {
 	}
 }
 
-// People of built-in homes act as often as in life: a week of a home is a week. Table 1's rows are of devices that somebody tries out.
+// Built-in homes have density 1, so a simulated week has a week's user actions. Only table 1's homes have more.
 func TestBuiltInHomesActAtLifesRate(t *testing.T) {
 	for _, name := range Names() {
 		if d := load(t, name).Household.Density; d != 1 && !strings.HasPrefix(name, "table1-") {
@@ -106,7 +106,7 @@ func TestDigest(t *testing.T) {
 			t.Fatal(err)
 		}
 		if other, ok := seen[s.Digest()]; ok {
-			t.Errorf("another %s has the digest of %s", what, other)
+			t.Errorf("a change of %s does not change the digest of %s", what, other)
 		}
 		seen[s.Digest()] = what
 	}

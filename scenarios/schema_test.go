@@ -7,7 +7,7 @@ import (
 	"glasshouse/devices/strictyaml/schematest"
 )
 
-// Every built-in scenario, as it is written and in its canonical form, is what the schema allows.
+// Every built-in scenario is valid by the schema, as written and in canonical form.
 func TestSchemaTakesTheLibrary(t *testing.T) {
 	src, err := Schema()
 	if err != nil {
@@ -34,7 +34,7 @@ func TestSchemaTakesTheLibrary(t *testing.T) {
 	}
 }
 
-// everywhere has a key that nothing knows in every mapping of a scenario.
+// everywhere has an unknown key in every mapping of a scenario.
 const everywhere = `
 x: 0
 devices: [{x: 0}]
@@ -44,7 +44,7 @@ wifi: {x: 0}
 router: {x: 0}
 `
 
-// The reader and the schema know the same keys in every mapping.
+// The parser and the schema have the same keys in every mapping.
 func TestSchemaKnowsTheReadersKeys(t *testing.T) {
 	src, err := Schema()
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"glasshouse/devices/strictyaml"
 )
 
-// YAML returns the scenario in its canonical form: every value is written out. Parse reads it back.
+// YAML returns the scenario in canonical form, with all values explicit. Parse reads it back.
 func (s *Scenario) YAML() string {
 	return s.text(func(e Entry) string { return e.Device })
 }
@@ -94,7 +94,7 @@ func bits(n int64) string {
 	return integer(n)
 }
 
-// quote writes a text as a YAML scalar in single quotes, or in double quotes where it has several lines.
+// quote returns a text as a YAML scalar in single quotes, or in double quotes if it has several lines.
 func quote(s string) string {
 	if strings.ContainsFunc(s, func(c rune) bool {
 		return c < ' ' || c == 0x7f || c == 0x85 || c == 0x2028 || c == 0x2029 || c == 0xfeff

@@ -75,7 +75,7 @@ func Train(ctx context.Context, sets []*dataset.Dataset, o Options) (*Model, []S
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := Teach(ctx, c, &o, inputs)
+	m, err := Fit(ctx, c, &o, inputs)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -96,8 +96,8 @@ type lesson struct {
 	at      checkpoint
 }
 
-// Teach trains a net on a corpus: epochs until the validation loss falls no more, and the parameters of the best one are kept.
-func Teach(ctx context.Context, c *Corpus, o *Options, inputs string) (*Model, error) {
+// Fit trains a net on a corpus: epochs until the validation loss falls no more, and the parameters of the best one are kept.
+func Fit(ctx context.Context, c *Corpus, o *Options, inputs string) (*Model, error) {
 	l := &lesson{o: o, c: c, m: &Model{meta: c.Meta, enc: Encoder{Inputs: inputs}}}
 	train, valid := c.split(o.Seed)
 	l.train = train
