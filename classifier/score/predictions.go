@@ -40,7 +40,7 @@ type homePredictions struct {
 const maxForeign = 1000
 
 // ReadPredictions reads a predictions file, CSV or Parquet. packets has the number of packets by home; each packet needs exactly one
-// prediction. If known is not nil, other classes are errors. Errors in the file are of type *dataset.PredictionError.
+// prediction. If known is not nil, other classes are errors. Errors in the file are of type *prediction.Error.
 func ReadPredictions(path string, packets map[int]int64, known []string) (*Predictions, error) {
 	in := &Predictions{path: path, known: known, index: make(map[string]uint16), homes: make(map[int]*homePredictions)}
 	for home, n := range packets {
@@ -59,7 +59,7 @@ func (in *Predictions) At(home int, frame int64) (class string, probability floa
 }
 
 // EvaluatePredictions scores a predictions file, CSV or Parquet, on a dataset as Evaluate scores a model. Every WAN packet needs exactly
-// one prediction, whether it is scored or not. Errors in the file are of type *dataset.PredictionError. The result's Model is the file's
+// one prediction, whether it is scored or not. Errors in the file are of type *prediction.Error. The result's Model is the file's
 // name.
 func EvaluatePredictions(path string, d *dataset.Dataset, o PredictionOptions) (*Score, error) {
 	if o.Classes == "" {
@@ -97,7 +97,7 @@ func EvaluatePredictions(path string, d *dataset.Dataset, o PredictionOptions) (
 	return s.Result(), nil
 }
 
-func (in *Predictions) take(line int64, p dataset.Prediction) error {
+func (in *Predictions) take(line int64, p prediction.Prediction) error {
 	bad := func(format string, args ...any) error {
 		return &prediction.Error{Path: in.path, Line: line, What: fmt.Sprintf(format, args...)}
 	}
@@ -144,7 +144,7 @@ func (in *Predictions) whole() error {
 			first = append(first, "…")
 		}
 		if missing > 0 {
-			return &dataset.PredictionError{Path: in.path, What: fmt.Sprintf("home %d: %d of %d frames have no prediction: %s", home, missing, len(h.predicted), strings.Join(first, " "))}
+			return &prediction.Error{Path: in.path, What: fmt.Sprintf("home %d: %d of %d frames have no prediction: %s", home, missing, len(h.predicted), strings.Join(first, " "))}
 		}
 	}
 	return nil

@@ -119,7 +119,7 @@ func runEvaluate(ctx context.Context, o *evaluateOptions, dirs []string, stdout,
 	if err != nil {
 		return err
 	}
-	e.Versions = testbed.Versions()
+	e.Versions = buildinfo.Versions()
 	if o.json {
 		return writeJSON(stdout, e)
 	}

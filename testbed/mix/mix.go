@@ -1,9 +1,9 @@
 // Package mix counts the protocols of one device's frames, as the paper's table 1 does: each frame has the protocol that tshark 4.0 shows
 // by default. It has a dissector of its own; a test compares it with tshark, frame by frame.
 //
-// Not modelled: tshark's results for streams with holes (segments lost before the capture, or reordered), where it mistakes some segments
-// for records. Of the hundreds of ports that tshark knows, this package knows those of the catalogue's devices; on any other port it
-// recognises TLS and HTTP by their first bytes.
+// Not modelled: what tshark makes of a stream with holes (a segment that was lost before the capture, or came out of order):
+// there it takes some segments for records that they are not. Ports: tshark knows many hundred, this package those that the
+// catalogue's devices use, and TLS and HTTP by their first bytes on any other.
 package mix
 
 import (

@@ -1,10 +1,10 @@
-// Package program runs an external model written in any language: a command with three arguments, a training file of labelled packets, a
-// test file of packets without labels, and the name of the file for its predictions.
+// Package program runs a model of the user's, in any language: a command that is given a file of packets with classes to train on,
+// one of packets without, and the name of a file for its predictions.
 //
 //	COMMAND… LEARN.csv UNSEEN.csv GUESSES.csv
 //
-// The command is split into words and quoted strings; no shell interprets it. It runs in the caller's directory and in a process group of
-// its own, which is ended with it. The caller defines the files' contents. Sweeps call it from one goroutine at a time.
+// The command is not run by a shell: only words and quotes are understood. It runs in the directory of its caller, in a process group of
+// its own, which is ended with it. The contents of the files are the caller's. Called by sweeps, from one goroutine at a time.
 package program
 
 import (

@@ -12,7 +12,7 @@ import (
 )
 
 // WriteDeviceComparison prints the differences between an emulation and a capture.
-func WriteDeviceComparison(w io.Writer, c *testbed.Comparison) error {
+func WriteDeviceComparison(w io.Writer, c *calibration.Comparison) error {
 	t := plain.NewTable(w)
 	fmt.Fprintf(t, "%s compared with a capture; seed %d\n\n\tcapture\temulation\n", c.Profile, c.Seed)
 	fmt.Fprintf(t, "hours\t%.2f\t%.2f\n", c.Hours[0], c.Hours[1])
@@ -53,7 +53,7 @@ func WriteDeviceComparison(w io.Writer, c *testbed.Comparison) error {
 }
 
 // writeTells prints the behaviours that distinguish the emulation, by test.
-func writeTells(w io.Writer, c *testbed.Comparison) error {
+func writeTells(w io.Writer, c *calibration.Comparison) error {
 	told := false
 	for _, x := range c.Tests {
 		if len(x.Tells) == 0 && x.Note == "" {
@@ -73,7 +73,7 @@ func writeTells(w io.Writer, c *testbed.Comparison) error {
 	}
 	switch {
 	case told:
-	case !slices.ContainsFunc(c.Tests, func(x testbed.CompareTest) bool { return x.Result != nil }):
+	case !slices.ContainsFunc(c.Tests, func(x calibration.Test) bool { return x.Result != nil }):
 		_, err := fmt.Fprint(w, "\nThere is too little data to test whether the emulation can be distinguished.\n")
 		return err
 	default:

@@ -10,7 +10,7 @@ import (
 )
 
 // WriteParity prints the differences between two worlds that ran the same script; each block explains its figures.
-func WriteParity(w io.Writer, p *testbed.Parity) error {
+func WriteParity(w io.Writer, p *parity.Result) error {
 	t := plain.NewTable(w)
 	a, b := p.Worlds[0], p.Worlds[1]
 	if a == b {
@@ -42,7 +42,7 @@ func seeds(s []uint64) string {
 	return plain.Count(len(s), "pair")
 }
 
-func writeScript(w io.Writer, s *testbed.ScriptParity) {
+func writeScript(w io.Writer, s *parity.Script) {
 	fmt.Fprint(w, "\nScript. Both worlds must have the same activities of the same units at the same scripted times.\n")
 	if s.Equal {
 		fmt.Fprintf(w, "equal: %s\n", plain.Count(s.Events, "event"))
@@ -54,7 +54,7 @@ func writeScript(w io.Writer, s *testbed.ScriptParity) {
 // listedFlows is the number of differing streams that are printed; the JSON has more.
 const listedFlows = 8
 
-func writeMessages(w io.Writer, m *testbed.MessageParity) {
+func writeMessages(w io.Writer, m *parity.Messages) {
 	fmt.Fprint(w, "\nMessages. The data of each event to each remote endpoint, reassembled from the LAN captures.\n")
 	if !m.Compared {
 		fmt.Fprint(w, "not compared: a side has no LAN capture\n")
@@ -78,7 +78,7 @@ func writeMessages(w io.Writer, m *testbed.MessageParity) {
 // listedFeatures is the number of distinguishing features that are printed.
 const listedFeatures = 10
 
-func writeTest(w io.Writer, t *testbed.TwoSampleTest) {
+func writeTest(w io.Writer, t *parity.TwoSampleTest) {
 	fmt.Fprint(w, "\nTwo-sample test. A forest is trained on some homes to classify 100 packets by side, and tested on others.\n")
 	if t == nil {
 		fmt.Fprint(w, "not run: it requires at least two pairs with 100 packets or more after the start-up\n")

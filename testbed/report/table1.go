@@ -11,7 +11,7 @@ import (
 )
 
 // WriteTable1 prints table 1, ours below the paper's; a star marks a cell whose difference is too large.
-func WriteTable1(w io.Writer, t *testbed.Table1) error {
+func WriteTable1(w io.Writer, t *table1.Result) error {
 	tw := plain.NewTable(w)
 	fmt.Fprint(tw, "percent of packets\t")
 	for _, c := range mix.Columns() {
@@ -39,6 +39,6 @@ func WriteTable1(w io.Writer, t *testbed.Table1) error {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\n%d of %d cells within %.1f points of the paper's; the largest difference is %.2f\nby Glasshouse %s, devices %.12s, seed %d\n",
-		t.Within, t.Of, testbed.Table1Within, t.MaxDiff, t.Made["glasshouse"], t.Catalogue, t.Seed)
+		t.Within, t.Of, table1.Within, t.MaxDiff, t.Made["glasshouse"], t.Catalogue, t.Seed)
 	return err
 }
