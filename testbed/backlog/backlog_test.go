@@ -12,7 +12,7 @@ import (
 	"glasshouse/testbed/backlog"
 )
 
-// A consumer that stands still holds nobody up: what fits is taken later, in order, and the rest is counted.
+// A blocked consumer does not block the producer: what fits is taken later, in order, and the rest is counted.
 func TestQueueNeverWaits(t *testing.T) {
 	taking, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once

@@ -33,7 +33,7 @@ func (b *Writer) Write(p []byte) (int, error) {
 // Dropped is how many writes were dropped so far.
 func (b *Writer) Dropped() int64 { return b.queue.Dropped() }
 
-// Close waits until all that is queued is written, and returns the first error in writing it. What lies behind stays open.
+// Close waits until all that is queued is written, and returns the first error in writing it. The underlying writer stays open.
 func (b *Writer) Close() error {
 	b.queue.Close()
 	return b.err

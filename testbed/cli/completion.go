@@ -67,25 +67,25 @@ func completeDevice(more bool) cobra.CompletionFunc {
 	return complete(catalogue.Names, more, "yaml", "yml")
 }
 
-// completeDatasets completes directories: datasets, and those that may hold some.
+// completeDatasets completes directories: datasets, and directories that may contain some.
 func completeDatasets(from int, more bool) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 		switch {
 		case len(args) < from:
-			return nil, cobra.ShellCompDirectiveDefault // a file, as of a model
+			return nil, cobra.ShellCompDirectiveDefault // a file, such as a model
 		case len(args) > from && !more:
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		sets, others := directories(begun)
 		directive := cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
-		if len(sets) == 0 { // one goes on below them
+		if len(sets) == 0 { // completion continues below them
 			directive |= cobra.ShellCompDirectiveNoSpace
 		}
 		return append(sets, others...), directive
 	}
 }
 
-// directories lists the directories that a path may become: datasets, and others with a slash behind them.
+// directories lists the directories that begin with a path: datasets, and others with a trailing slash.
 func directories(begun string) (sets, others []string) {
 	matches, err := filepath.Glob(begun + "*")
 	if err != nil {
@@ -106,5 +106,5 @@ func directories(begun string) (sets, others []string) {
 
 // completeFlag completes a flag by a fixed list.
 func completeFlag(cmd *cobra.Command, flag string, names []string) {
-	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp)) // fails only for a flag that is not there
+	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp)) // fails only for an unknown flag
 }

@@ -30,7 +30,7 @@ func configure(cmd *cobra.Command, config string) error {
 		}
 		for key := range v.AllSettings() {
 			if !knownFlag(cmd.Root(), key) {
-				return usagef("configuration file %s: %q is no flag of any command", v.ConfigFileUsed(), key)
+				return usagef("configuration file %s: unknown flag %q", v.ConfigFileUsed(), key)
 			}
 		}
 	}

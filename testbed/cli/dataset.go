@@ -14,10 +14,10 @@ import (
 )
 
 func newDataset() *cobra.Command {
-	return group("dataset", "Look at datasets, check, merge and export them, import captures", newDatasetInfo(),
-		abandoned(newDatasetVerify(), "nothing was changed, but by --repair, which can be started again"),
-		abandoned(newDatasetMerge(), "what is in the output directory is not whole: remove it"),
-		abandoned(newDatasetExport(), "what was written is not whole: remove it"), newDatasetImport())
+	return group("dataset", "Show, verify, merge and export datasets, import captures", newDatasetInfo(),
+		abandoned(newDatasetVerify(), "nothing was changed, except by --repair, which can be run again"),
+		abandoned(newDatasetMerge(), "the output directory is incomplete: remove it"),
+		abandoned(newDatasetExport(), "the output is incomplete: remove it"), newDatasetImport())
 }
 
 // setInfo is what is printed of a dataset.
@@ -30,7 +30,7 @@ type setInfo struct {
 func newDatasetInfo() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "info DIR", Short: "Show what a dataset holds",
+		Use: "info DIR", Short: "Show what a dataset contains",
 		Example: "  glasshouse dataset info home1\n  glasshouse dataset info home1 --json", Args: cobra.ExactArgs(1), ValidArgsFunction: completeDatasets(0, false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := dataset.Open(args[0])
@@ -64,7 +64,7 @@ func writeInfo(w io.Writer, i *setInfo) error {
 	m := i.Manifest
 	state := m.State
 	if state == dataset.StateRunning {
-		state = "running, or killed: `glasshouse dataset verify --repair` puts what it left in order"
+		state = "running, or killed: `glasshouse dataset verify --repair` repairs it"
 	} else if !m.Valid {
 		state += ", not valid"
 	}
@@ -73,7 +73,7 @@ func writeInfo(w io.Writer, i *setInfo) error {
 	for _, r := range m.Reasons {
 		fmt.Fprintf(t, "  %s\n", r)
 	}
-	fmt.Fprintf(t, "from %s for %s, people's acts x%g\n", time.Unix(0, m.StartNs).UTC().Format(time.RFC3339), time.Duration(m.DurationNs), m.TimeScale)
+	fmt.Fprintf(t, "from %s for %s, user actions x%g\n", time.Unix(0, m.StartNs).UTC().Format(time.RFC3339), time.Duration(m.DurationNs), m.TimeScale)
 	fmt.Fprintf(t, "%d LAN frames (%d stayed local), %d WAN packets (%d up, %d down), %d events, %d not attributed\n",
 		m.Counts.LAN, m.Counts.Local, m.Counts.WAN, m.Counts.Up, m.Counts.Down, m.Counts.Events, m.Fidelity.Unattributed)
 	fmt.Fprintf(t, "%s\n\n", captured(m))
@@ -143,6 +143,6 @@ func newDatasetVerify() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
-	cmd.Flags().BoolVar(&repair, "repair", false, "put in order what a killed run left behind, first")
+	cmd.Flags().BoolVar(&repair, "repair", false, "first repair what a killed run left behind")
 	return cmd
 }

@@ -22,9 +22,9 @@ func newDatasetExport() *cobra.Command {
 		Use: "export DIR --pcap|--csv|--pcapml -o OUT", Short: "Write a dataset for other tools",
 		Long: `Writes a copy for other tools:
 
-  --pcap     the WAN captures as classic pcap files with times in ns, for tools that do not read pcapng
-  --csv      the packets of all homes, with a column home before the columns of packets.parquet
-  --pcapml   the WAN captures with the truth in a comment on each packet: sample,device,d=direction
+  --pcap     the WAN captures as classic pcap files with ns timestamps, for tools that do not read pcapng
+  --csv      the packets of all homes, with a column home followed by the columns of packets.parquet
+  --pcapml   the WAN captures with the ground truth in a comment on each packet: sample,device,d=direction
 
 OUT is a directory, new or empty, or a file if its name ends in .pcap, .csv or .pcapng; captures of several homes need a
 directory.`,
@@ -38,7 +38,7 @@ directory.`,
 	f := cmd.Flags()
 	f.BoolVar(&o.pcap, "pcap", false, "classic pcap files of the WAN")
 	f.BoolVar(&o.csv, "csv", false, "packets as CSV")
-	f.BoolVar(&o.pcapml, "pcapml", false, "captures with the truth in comments")
+	f.BoolVar(&o.pcapml, "pcapml", false, "captures with the ground truth in comments")
 	f.StringVarP(&o.out, "output", "o", "", "`OUT`: a directory, new or empty, or a file")
 	f.BoolVar(&o.json, "json", false, "print as JSON")
 	return cmd
@@ -59,7 +59,7 @@ func runExport(cmd *cobra.Command, o *exportOptions, dir string) error {
 		return usagef("one of --pcap, --csv and --pcapml is needed; see %s --help", cmd.CommandPath())
 	}
 	if o.out == "" {
-		return usagef("where to? -o OUT is missing; see %s --help", cmd.CommandPath())
+		return usagef("-o OUT is missing: the output file or directory; see %s --help", cmd.CommandPath())
 	}
 	d, err := dataset.Open(dir)
 	if err != nil {

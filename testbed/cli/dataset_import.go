@@ -26,21 +26,21 @@ its ISP would have seen. HOME is a YAML file that lists the captures (pcap or pc
 IP, BSD loopback or PPP frames; payloads may be cut; - is standard input), or the name of a list that is built in: ` + strings.Join(realdata.Library(), ", ") + `.
 
   home: my-home
-  together: false          # true: all were captured at once on one LAN; false: each begins at its own "at" of the home
+  together: false          # true: all were captured at once on one LAN; false: each starts at its own "at", relative to the home
   captures:
     - {file: kettle.pcap, device: ikettle, mac: "0c:2a:69:0e:91:16"}
     - {file: cam.pcap, device: my-camera.yaml, ip: 192.168.1.23, at: 40s}
 
-Each packet to or from the device's address that crosses the gateway is labelled with the device; what stays on the LAN is left
-out. Several files of one device, as tools write that begin a new file every hour, are one unit. Frames that are left out are counted by
+Each packet to or from the device's address that crosses the gateway is labelled with the device; traffic that stays on the LAN is left
+out. Several files of one device, as written by tools that rotate their output, are one unit. Frames that are left out are counted by
 reason, in left_out of --json. This is a transformation of real packets, not a capture behind a NAPT or a tunnel: with --path vpn they are cut to the
-tunnel's MTU and get the sizes, handshakes and keepalives of modelled WireGuard; the WAN's queue and loss are not there. Roles
-are told by TCP flags alone. Models are trained on it and scored on it like on any other dataset.`,
+tunnel's MTU and get the sizes, handshakes and keepalives of modelled WireGuard; the WAN's queue and loss are not modelled. Roles
+are derived from TCP flags alone. The result is used like any other dataset.`,
 		Example: "  glasshouse dataset import my-home.yaml --path vpn -o real\n  glasshouse dataset import locks --captures realdata -o real-napt\n  glasshouse score vpn.model real",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if out == "" {
-				return usagef("where to? -o DIR is missing; see %s --help", cmd.CommandPath())
+				return usagef("-o DIR is missing: the output directory; see %s --help", cmd.CommandPath())
 			}
 			if err := checkName("--path", path, paths()); err != nil {
 				return err
@@ -70,7 +70,7 @@ are told by TCP flags alone. Models are trained on it and scored on it like on a
 	}
 	f := cmd.Flags()
 	f.StringVarP(&out, "output", "o", "", "`DIR` for the dataset: new or empty (required)")
-	f.StringVar(&path, "path", string(scenarios.PathNAPT), "what the observer looks at: napt, vpn")
+	f.StringVar(&path, "path", string(scenarios.PathNAPT), "path that the observer sees: napt, vpn")
 	f.StringVar(&captures, "captures", ".", "`DIR` of the captures of a built-in list")
 	f.BoolVar(&asJSON, "json", false, "print as JSON")
 	completeFlag(cmd, "path", paths())
@@ -83,7 +83,7 @@ func writeImported(w io.Writer, r *realdata.Result) error {
 		fmt.Fprintf(w, "  %s %d\n", d, r.Devices[d])
 	}
 	if r.Cut {
-		fmt.Fprintln(w, "payloads are cut: protocols above TCP and UDP do not show")
+		fmt.Fprintln(w, "payloads are truncated: protocols above TCP and UDP cannot be recognised")
 	}
 	for _, note := range r.Notes {
 		fmt.Fprintln(w, note)

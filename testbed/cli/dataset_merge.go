@@ -16,15 +16,15 @@ func newDatasetMerge() *cobra.Command {
 	var out string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "merge DIR... -o DIR", Short: "Join the shards of one run",
-		Long: `Joins the shards of one run into a dataset, whose digest is that of the run made in one piece. All must be complete, of the
-same scenario, seed, duration and options, with homes of their own. Files are linked where the file system can, and copied
-where it cannot, and their hashes checked; the shards stay as they are.`,
+		Use: "merge DIR... -o DIR", Short: "Merge the shards of one run",
+		Long: `Merges the shards of one run into one dataset, with the digest of the same run made without shards. All must be complete, of the
+same scenario, seed, duration and options, and have no home in common. Files are hard-linked where the file system supports it,
+copied elsewhere, and their hashes are checked; the shards are not changed.`,
 		Example: "  glasshouse dataset merge shard-1 shard-2 shard-3 shard-4 -o homes",
 		Args:    cobra.MinimumNArgs(1), ValidArgsFunction: completeDatasets(0, true),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if out == "" {
-				return usagef("where to? -o DIR is missing; see %s --help", cmd.CommandPath())
+				return usagef("-o DIR is missing: the output directory; see %s --help", cmd.CommandPath())
 			}
 			bar := newProgress(cmd.ErrOrStderr())
 			show := bar.count("home")
@@ -53,7 +53,7 @@ func writeMerged(w io.Writer, r *merge.Result) error {
 	return err
 }
 
-// input makes an error that is the caller's one of usage.
+// input marks an error in the caller's input as a usage error.
 func input(err error) error {
 	if _, ok := errors.AsType[*dataset.InputError](err); ok {
 		return usage(err)

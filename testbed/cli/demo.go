@@ -26,8 +26,8 @@ const (
 	demoWatched = 82 * time.Second
 	demoScene3  = 24 * time.Second
 	demoScene4  = 24 * time.Second
-	// demoTimeScale is how much more often than in life people act in the demo's homes, so that a minute sees what a few hours do. It is the
-	// demo's own, whatever the scenario says.
+	// demoTimeScale is the rate of user actions in the demo's homes relative to the normal rate, so that a minute shows what happens in a few
+	// hours. It overrides the scenario's.
 	demoTimeScale = 140
 )
 
@@ -41,11 +41,11 @@ func newDemo() *cobra.Command {
 	var o demoOptions
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Run the tour: a home, what its ISP sees, guesses and truth",
+		Short: "Run a home, show what its ISP sees, predictions and truth",
 		Long: `Runs a home behind NAPT, and the same home behind WireGuard. Meanwhile it simulates other homes in the virtual world and trains a
 model of each path on them. It then labels the home's WAN packets as they pass, and scores the labels against the truth. The watched home
 is live, with real sockets, TLS, DNS, NAPT and tunnel. This needs Linux and its user namespaces, but neither root nor Docker. Where the
-kernel does not allow it, the demo says so and watches a virtual home; "glasshouse doctor" lists what is missing.`,
+kernel does not allow it, the demo reports this and watches a virtual home; "glasshouse doctor" lists what is missing.`,
 		Example: "  glasshouse demo\n  glasshouse demo --seed 7 --json > demo.json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -194,7 +194,7 @@ func (d *demo) play(ctx context.Context) (napt, vpn *score.Score, err error) {
 		long         time.Duration
 		title, about string
 	}{
-		{d.napt, demoScene3, "3  The guesses beside the truth", "the home behind NAPT"},
+		{d.napt, demoScene3, "3  Predictions and ground truth", "the home behind NAPT"},
 		{d.vpn, demoScene4, "4  The same home behind WireGuard", "one remote address, one port, sizes padded to 16 bytes"},
 	} {
 		t := d.trainings[scene.home.name]
@@ -221,7 +221,7 @@ func (d *demo) play(ctx context.Context) (napt, vpn *score.Score, err error) {
 	if vpn, err = scoreHome(models["vpn"], d.vpn.dir(d.dir)); err != nil {
 		return nil, nil, err
 	}
-	s.title("The score", fmt.Sprintf("on a %s home of which the models have seen no packet", d.world))
+	s.title("The score", fmt.Sprintf("on a %s home that the models were not trained on", d.world))
 	if err := report.WriteComparison(s.w, napt, vpn); err != nil {
 		return nil, nil, err
 	}
@@ -254,7 +254,7 @@ func (d *demo) packets() (wan, unattributed int64) {
 	return wan, unattributed
 }
 
-// faults says why homes of the demo are not valid; an empty list if all are.
+// faults lists why homes of the demo are not valid; it is empty if all are.
 func (d *demo) faults() []string {
 	out := []string{}
 	for _, h := range d.homes() {

@@ -59,7 +59,7 @@ func (h *demoHome) run(ctx context.Context, root string) {
 	h.mu.Unlock()
 }
 
-// replay shows a virtual home's packets at the pace of its own time, for somebody to watch.
+// replay shows a virtual home's packets at the pace of its own time, for display.
 func (h *demoHome) replay(ctx context.Context, rows []dataset.Row) {
 	began, start := time.Now(), h.sc.Start.UnixNano()
 	tick := time.NewTicker(50 * time.Millisecond)

@@ -11,14 +11,14 @@ import (
 const lowerBy = 5
 
 // lowerPriority makes this process yield the processor to those that it has started, whose timers must fire on time. Linux keeps a nice
-// value per thread, and a new thread has that of the thread which made it: passes are made until one finds no other thread. A process that
-// may not do so goes on as it is.
+// value per thread, and a new thread has that of the thread which made it: passes are made until one finds no other thread. A process
+// without the permission continues unchanged.
 func lowerPriority() {
 	raw, err := unix.Getpriority(unix.PRIO_PROCESS, 0) // the system call gives 20 less the nice value
 	if err != nil {
 		return
 	}
-	nice := min(20-raw+lowerBy, 19) // what somebody has asked for with nice(1) is not taken back
+	nice := min(20-raw+lowerBy, 19) // a value set with nice(1) is kept
 	done := make(map[int]bool)
 	for found := true; found; {
 		found = false

@@ -60,9 +60,9 @@ func (s *scenes) clear() {
 }
 
 func (s *scenes) opening(d *demo) {
-	fmt.Fprintf(s.w, "Glasshouse: a smart home with no hardware in it. Seed %d.\n", d.asked)
+	fmt.Fprintf(s.w, "Glasshouse: a smart home with no hardware. Seed %d.\n", d.asked)
 	if d.seed != d.asked {
-		fmt.Fprintf(s.w, "The home is drawn from seed %d, the next one with both voice assistants.\n", d.seed)
+		fmt.Fprintf(s.w, "The home is drawn from seed %d, the next seed with both voice assistants.\n", d.seed)
 	}
 	fmt.Fprintf(s.w, "Datasets go to %s\n", d.dir)
 	if d.world != "live" {
@@ -78,14 +78,14 @@ func (s *scenes) house(h *demoHome) {
 		about, _, _ := strings.Cut(x.Profile.About, ". ")
 		fmt.Fprintln(s.w, fit(fmt.Sprintf("  %-17s %-15s  %s", x.Name, x.Addr, about), columns))
 	}
-	fmt.Fprintf(s.w, "\n  People act %d times as often as in life, so that a minute shows something\n"+
+	fmt.Fprintf(s.w, "\n  User actions are %d times as frequent as normal, so that a minute is enough\n"+
 		"  (time_scale in the manifest). The devices' own timers are not scaled: the Echo\n  Dot sends a heartbeat every 30 s.\n", demoTimeScale)
 }
 
-// columns is the width that every line of the demo fits, but those that hold a path.
+// columns is the width that every line of the demo fits, except those that contain a path.
 const columns = 80
 
-// fit cuts a line at a word, if it must be.
+// fit truncates a line at a word boundary.
 func fit(line string, width int) string {
 	if utf8.RuneCountInString(line) <= width {
 		return line
@@ -97,7 +97,7 @@ func fit(line string, width int) string {
 	return strings.TrimRight(short, " ,;:.") + " …"
 }
 
-// training says what a model was trained on.
+// training reports what a model was trained on.
 func (s *scenes) training(t *demoTraining, m *model.Meta) {
 	fmt.Fprintf(s.w, "  Model: %s; features: %s.\n  Trained on %d packets of %d virtual homes: simulation %.1f s,\n  training %.1f s.\n\n",
 		m.Kind, t.recipe.features, m.Packets, len(m.TrainedOn), t.generated.Seconds(), t.training.Seconds())

@@ -14,7 +14,7 @@ import (
 // linesPerSecond is how many packets are shown.
 const linesPerSecond = 1
 
-// guessed is a packet with the model's guess.
+// guessed is a packet with the model's prediction.
 type guessed struct {
 	row   dataset.Row
 	class string
@@ -61,7 +61,7 @@ func (l *labeller) fresh() ([]guessed, error) {
 
 func (l *labeller) share() float64 { return float64(l.right) / float64(max(l.counted, 1)) }
 
-// inWords says a share as people do.
+// inWords describes a share in words.
 func inWords(share float64) string {
 	switch tenths := math.Round(10 * share); {
 	case share == 0:

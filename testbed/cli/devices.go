@@ -67,7 +67,7 @@ func newDevicesList() *cobra.Command {
 func writeBases(w io.Writer, n map[profile.Basis]int) error {
 	total := n[profile.BasisMeasured] + n[profile.BasisPaper] + n[profile.BasisAssumed]
 	share := func(b profile.Basis) float64 { return 100 * float64(n[b]) / float64(total) }
-	_, err := fmt.Fprintf(w, "\nof %d quantities %.0f %% are measured, %.0f %% are the paper's, %.0f %% assumed\n",
+	_, err := fmt.Fprintf(w, "\nof %d quantities, %.0f %% are measured, %.0f %% from the paper, %.0f %% assumed\n",
 		total, share(profile.BasisMeasured), share(profile.BasisPaper), share(profile.BasisAssumed))
 	return err
 }
@@ -110,7 +110,7 @@ func newDevicesShow() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
-	cmd.Flags().BoolVar(&source, "yaml", false, "print a built-in profile as it is written")
+	cmd.Flags().BoolVar(&source, "yaml", false, "print the source of a built-in profile")
 	return cmd
 }
 
@@ -158,7 +158,7 @@ func showDevice(w io.Writer, p *profile.Profile) error {
 	return writeBases(w, p.Bases())
 }
 
-// basis says where an entry's numbers come from.
+// basis names the origin of an entry's numbers.
 func basis(o *profile.Origin) string {
 	if len(o.Assumed) == 0 {
 		return string(o.Basis)
@@ -168,12 +168,12 @@ func basis(o *profile.Origin) string {
 
 func lasts(s *profile.State) string {
 	if s.Lasts.Max == 0 {
-		return "until something ends it"
+		return "until an event ends it"
 	}
 	return span(s.Lasts)
 }
 
-// around says in which states an activity can happen, and which it brings.
+// around lists the states in which an activity can happen, and those that it leads to.
 func around(r *profile.Routine) string {
 	s := ""
 	if len(r.During) > 0 {
@@ -210,5 +210,5 @@ func when(r *profile.Routine) string {
 	if n := len(r.Gaps); n > 0 {
 		return fmt.Sprintf("%s to %s apart", time.Duration(r.Gaps[0]), time.Duration(r.Gaps[n-1]))
 	}
-	return "each " + span(r.Every)
+	return "every " + span(r.Every)
 }

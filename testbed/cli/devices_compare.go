@@ -24,11 +24,11 @@ func newDevicesCompare() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "compare DEVICE CAPTURE", Short: "Compare a profile's emulation with a capture of the device",
-		Long: `Tell how far a profile's emulation and a capture of the real device are apart. The profile is lived in the virtual world for
-as long as the capture lasts, on a network with the capture's delay. Periods, sizes, intervals, replies, packets an hour and
-protocol shares are compared, by Kolmogorov-Smirnov and Wasserstein distances. Then a forest is asked to tell the two apart, on
-blocks that it has not seen: an AUC of 0.5 means that it cannot, 1 that it always can. Where it is above 0.60, the behaviours that
-give the emulation away are named. The floor is the same test of the capture's first part against its later part (of --from, or its halves).`,
+		Long: `Compare a profile's emulation with a capture of the real device. The profile is simulated in the virtual world for as long as
+the capture lasts, on a network with the capture's delay. Periods, sizes, intervals, replies, packets per hour and protocol shares are
+compared by Kolmogorov-Smirnov and Wasserstein distances. Then a random forest is trained to distinguish the two, and tested on held-out
+blocks: an AUC of 0.5 is chance, 1 is perfect separation. Where it is above 0.60, the behaviours that reveal the emulation are listed. The
+floor is the same test between the earlier and the later part of the capture (split at --from, or in halves).`,
 		Example: "  glasshouse devices compare kettle.yaml kettle.pcap --mac 0c:2a:69:0e:91:16\n  glasshouse devices compare lockly-hub lock.pcap --mac 24:6f:28:d9:a7:64 --plot lock.svg",
 		Args:    cobra.ExactArgs(2), ValidArgsFunction: completeDevice(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -72,10 +72,10 @@ give the emulation away are named. The floor is the same test of the capture's f
 		},
 	}
 	c.add(cmd)
-	cmd.Flags().StringVar(&plot, "plot", "", "SVG file to draw the distributions into; it must not exist")
+	cmd.Flags().StringVar(&plot, "plot", "", "SVG `FILE` for a plot of the distributions; it must not exist")
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "seed of the emulation and of the forests")
-	cmd.Flags().Float64Var(&density, "density", 1, "factor on how often people act in the emulation")
-	cmd.Flags().DurationVar(&from, "from", 0, "leave out so much of the capture's beginning, from which the profile was learned")
+	cmd.Flags().Float64Var(&density, "density", 1, "user actions in the emulation, relative to the normal rate")
+	cmd.Flags().DurationVar(&from, "from", 0, "skip the first part of the capture, of this length: the part that the profile was learned from")
 	cmd.Flags().IntVar(&trees, "trees", 200, "trees of the forests")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
 	return cmd

@@ -17,7 +17,7 @@ import (
 	"glasshouse/testbed/frames/station"
 )
 
-// captureFlags say whose packets of a capture are meant.
+// captureFlags select the packets of one device in a capture.
 type captureFlags struct{ mac, ip string }
 
 func (c *captureFlags) add(cmd *cobra.Command) {
@@ -27,11 +27,11 @@ func (c *captureFlags) add(cmd *cobra.Command) {
 
 func (c *captureFlags) options() (o frames.Station, err error) {
 	if (c.ip == "") == (c.mac == "") {
-		return o, usage(errors.New("whose packets? Give one of --mac and --ip"))
+		return o, usage(errors.New("no device is selected; give one of --mac and --ip"))
 	}
 	if c.ip != "" {
 		if o.Addr, err = netip.ParseAddr(c.ip); err != nil || !o.Addr.Is4() {
-			return o, usage(fmt.Errorf("--ip %s is no IPv4 address", c.ip))
+			return o, usage(fmt.Errorf("invalid --ip %s: expected an IPv4 address", c.ip))
 		}
 		return o, nil
 	}
@@ -50,11 +50,11 @@ func newDevicesLearn() *cobra.Command {
 		Use: "learn CAPTURE", Short: "Learn a device's profile from a capture of its traffic",
 		Long: `Make a profile of a device from a capture of its traffic, taken in the home (on the access point, or a mirror port): pcap or
 pcapng, gzip-compressed or not, or - for standard input. Link types: Ethernet, with VLAN tags, LLC or PPPoE; Linux cooked; raw IP; BSD
-loopback; PPP. Payloads may be cut. An hour shows the heartbeats, a day what comes every few hours.
+loopback; PPP. Payloads may be cut. One hour is enough for heartbeats; a day also shows what happens every few hours.
 
-What is left out of the capture is counted by reason on stderr, and in left_out of --json.
+Frames that are left out are counted by reason on stderr, and in left_out of --json.
 
-The profile goes to stdout, or to the file of -o; what the learner is not sure of goes to stderr and into its comments.`,
+The profile is written to stdout, or to the file named by -o. Uncertain values are reported on stderr and in the profile's comments.`,
 		Example: "  glasshouse devices learn kettle.pcap --mac 0c:2a:69:0e:91:16 -o kettle.yaml\n  glasshouse devices learn home.pcapng --ip 192.168.1.23 --name my-lamp --category light",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -74,7 +74,7 @@ The profile goes to stdout, or to the file of -o; what the learner is not sure o
 				return usage(fmt.Errorf("%s: %w", args[0], err))
 			}
 			if _, err := catalogue.Parse(name+".yaml", r.YAML); err != nil {
-				return fmt.Errorf("the learned profile is not valid, which is a mistake of the learner's: %w", err)
+				return fmt.Errorf("internal error: the learned profile is not valid: %w", err)
 			}
 			if out != "" {
 				if err := writeNew(out, r.YAML); err != nil {
@@ -82,7 +82,7 @@ The profile goes to stdout, or to the file of -o; what the learner is not sure o
 				}
 			}
 			for _, d := range r.Doubts {
-				fmt.Fprintf(cmd.ErrOrStderr(), "not sure of %s: %s\n", d.About, d.Why)
+				fmt.Fprintf(cmd.ErrOrStderr(), "uncertain: %s: %s\n", d.About, d.Why)
 			}
 			if left := frames.LeftOut(r.LeftOut); left.Total() > 0 {
 				fmt.Fprintf(cmd.ErrOrStderr(), "left out: %s\n", left)
@@ -98,23 +98,23 @@ The profile goes to stdout, or to the file of -o; what the learner is not sure o
 		},
 	}
 	c.add(cmd)
-	cmd.Flags().StringVarP(&out, "output", "o", "", "file of the profile; it must not exist")
+	cmd.Flags().StringVarP(&out, "output", "o", "", "`FILE` for the profile; it must not exist")
 	cmd.Flags().StringVar(&name, "name", "learned-device", "name of the device in the profile")
-	cmd.Flags().StringVar(&category, "category", "sensor", "what the device is for")
-	cmd.Flags().DurationVar(&until, "until", 0, "learn from so much of the capture's beginning only")
+	cmd.Flags().StringVar(&category, "category", "sensor", "category of the device")
+	cmd.Flags().DurationVar(&until, "until", 0, "use only the first part of the capture, of this length")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print what was learned as JSON")
 	return cmd
 }
 
 func writeLearned(w io.Writer, r *learn.Result, out string) error {
-	fmt.Fprintf(w, "%d packets in %s; %d services, %d activities hold %.0f %% of the messages\n",
+	fmt.Fprintf(w, "%d packets in %s; %d services, %d activities cover %.0f %% of the messages\n",
 		r.Packets, time.Duration(r.Span*1e9).Round(time.Second), len(r.Services), len(r.Activities), 100*r.Explained)
 	for i := range r.Activities {
 		a := &r.Activities[i]
 		when := "at boot"
 		switch {
 		case a.Rhythm.Period > 0:
-			when = "each " + time.Duration(a.Rhythm.Period).Round(time.Millisecond).String()
+			when = "every " + time.Duration(a.Rhythm.Period).Round(time.Millisecond).String()
 		case a.Rhythm.N > 0:
 			when = fmt.Sprintf("%s to %s apart", time.Duration(a.Rhythm.P10).Round(time.Millisecond), time.Duration(a.Rhythm.P90).Round(time.Millisecond))
 		}

@@ -9,7 +9,7 @@ import (
 	"glasshouse/testbed/plain"
 )
 
-// writeCitations prints the sources that a profile cites: key, title, and where one finds it.
+// writeCitations prints the sources that a profile cites: key, title and address.
 func writeCitations(w io.Writer, refs []profile.Reference) error {
 	if len(refs) == 0 {
 		return nil
@@ -35,7 +35,7 @@ func writeCitations(w io.Writer, refs []profile.Reference) error {
 	return b.Flush()
 }
 
-// at says which file of which commit a source is.
+// at names the file and the commit of a source.
 func at(r *profile.Reference) string {
 	if r.Commit == "" {
 		return r.File

@@ -33,7 +33,7 @@ func newDoctor() *cobra.Command {
 				}
 			}
 			if !r.Live {
-				return &codeError{code: exitFailed, err: fmt.Errorf("live homes cannot run on this machine as it is")}
+				return &codeError{code: exitFailed, err: fmt.Errorf("live homes cannot run on this machine in its current configuration")}
 			}
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), "live homes can run here")
 			return err
@@ -46,8 +46,8 @@ func newDoctor() *cobra.Command {
 // fixWidth leaves room for doctor's indentation in 80 columns.
 const fixWidth = 76
 
-// fixLines breaks a fix into lines: the remark in brackets after a command stands by itself, and a command is broken only after
-// "&&", where a shell reads on in the next line.
+// fixLines breaks a fix into lines: the remark in brackets after a command has its own lines, and a command is broken only after
+// "&&", where a shell continues on the next line.
 func fixLines(fix string) []string {
 	command, remark, _ := strings.Cut(fix, "   (")
 	lines := wrapped(command, " ")

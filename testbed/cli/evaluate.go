@@ -42,19 +42,19 @@ func newEvaluate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "evaluate DATASET...",
 		Short: "Train and score models, split by home, time, path or device",
-		Long: `Parts datasets into packets that teach and packets that judge, trains models of several seeds on the one and scores them on
-the other, with intervals over homes. Ways to split:
+		Long: `Splits datasets into training and test packets, trains models with several seeds and scores them on the test packets, with
+confidence intervals over homes. Ways to split:
 
-  home     a third of the homes judges
-  time     the same homes: the first third of their time teaches, the last judges (of three weeks, week 1 and week 3)
-  unit     the same homes: of devices that are there more than once, the first unit teaches, the others judge
-  path     homes behind NAPT teach, others behind a VPN judge
-  world    virtual homes teach, others that were lived live judge
-  device   each class in turn is not learned: how many of its packets are called unknown, and how many of the others
+  home     a third of the homes is the test set
+  time     the same homes: train on the first third of their time, test on the last (of three weeks: week 1 and week 3)
+  unit     the same homes: of devices with several units, train on the first unit, test on the others
+  path     train on homes behind NAPT, test on others behind a VPN
+  world    train on virtual homes, test on live ones
+  device   leave out each class in turn from training: report how many of its packets, and of the others, are labelled unknown
 
---control trains one more model on shuffled labels, whose balanced accuracy must end within 0.1 of chance. --leaks looks whether
-any one feature tells which home a packet is from, in the second half of each home's packets by its first; in homes of some
-minutes what people happen to do tells it too, so use long ones.`,
+--control trains one more model on shuffled labels; its balanced accuracy must be within 0.1 of chance. --leaks tests whether
+a single feature identifies the home of a packet: trained on the first half of each home's packets, tested on the second. In homes of a
+few minutes the user actions alone can identify the home, so use long ones.`,
 		Example: `  glasshouse evaluate many --seeds 3 --control --leaks
   glasshouse evaluate napt-homes vpn-homes --split path -m forest,boost
   glasshouse evaluate vpn-homes --split device --features sequence
@@ -67,11 +67,11 @@ minutes what people happen to do tells it too, so use long ones.`,
 	f := cmd.Flags()
 	f.StringSliceVarP(&o.models, "models", "m", []string{"forest"}, "`KINDS` of model: "+strings.Join(model.Kinds(), ", "))
 	f.StringVar(&o.split, "split", evaluate.SplitHome, "how to split: "+strings.Join(evaluate.Splits(), ", "))
-	f.IntVar(&o.seeds, "seeds", 1, "how many models of each kind, of seeds that follow --seed; 1 with --split device")
-	f.StringVar(&o.classes, "classes", model.ClassPaper, "what to tell apart: "+strings.Join(model.ClassModes(), ", "))
-	f.StringVar(&o.feats, "features", feature.Paper, "what models learn from: "+strings.Join(feature.Sets(), ", ")+"; see train")
-	f.BoolVar(&o.control, "control", false, "one more model, of shuffled labels")
-	f.BoolVar(&o.leaks, "leaks", false, "look whether one feature tells homes or datasets apart")
+	f.IntVar(&o.seeds, "seeds", 1, "models of each kind, with consecutive seeds from --seed; 1 with --split device")
+	f.StringVar(&o.classes, "classes", model.ClassPaper, "label to predict: "+strings.Join(model.ClassModes(), ", "))
+	f.StringVar(&o.feats, "features", feature.Paper, "features that models use: "+strings.Join(feature.Sets(), ", ")+"; see train")
+	f.BoolVar(&o.control, "control", false, "also train a model on shuffled labels")
+	f.BoolVar(&o.leaks, "leaks", false, "test whether a single feature identifies homes or datasets")
 	o.seed.add(cmd)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	completeFlag(cmd, "model", model.Kinds())
@@ -89,7 +89,7 @@ func runEvaluate(ctx context.Context, o *evaluateOptions, dirs []string, stdout,
 	}
 	switch {
 	case len(o.models) == 0:
-		return usagef("-m names no model")
+		return usagef("-m: expected at least one kind of model")
 	case o.seeds < 1:
 		return usagef("--seeds must be 1 or more")
 	}
@@ -128,12 +128,12 @@ func runEvaluate(ctx context.Context, o *evaluateOptions, dirs []string, stdout,
 
 func writeEvaluation(w io.Writer, e *evaluate.Evaluation) error {
 	t := plain.NewTable(w)
-	fmt.Fprintf(t, "split by %s, by Glasshouse %s\n", e.Split, e.Versions["glasshouse"])
+	fmt.Fprintf(t, "split by %s, Glasshouse %s\n", e.Split, e.Versions["glasshouse"])
 	for _, s := range e.Sets {
 		fmt.Fprintf(t, "%s %.12s, %s, seed %d, %s: made by %s\n", s.Scenario, s.Digest, s.World, s.Seed, plain.Count(s.Homes, "home"), s.Versions["glasshouse"])
 	}
 	if len(e.Models) > 0 {
-		fmt.Fprint(t, "\nmodel\taccuracy of each home, mean\t95 %\tof all packets, by seed\tmacro-F1\tlook-up\n")
+		fmt.Fprint(t, "\nmodel\taccuracy of each home, mean\t95 %\tof all packets, by seed\tmacro-F1\tlength baseline\n")
 	}
 	for _, m := range e.Models {
 		fmt.Fprintf(t, "%s\t%.1f %%\t%s\t%s\t%s\t%.1f %%\n", m.Model, 100*m.MeanAccuracy, points(m.Interval), list(m.Accuracy), list(m.MacroF1), 100*m.Score.Baseline.LengthLookup.Accuracy)
@@ -142,7 +142,7 @@ func writeEvaluation(w io.Writer, e *evaluate.Evaluation) error {
 		fmt.Fprintf(t, "%s less %s: %+.1f points (95 %%: %s)\n", a.Model, e.Models[0].Model, 100*a.Accuracy.Mean, points(a.Accuracy.Interval))
 	}
 	if len(e.LeftOut) > 0 {
-		fmt.Fprint(t, "\nnot learned\tmodel\tn\tcalled unknown\tothers, of 5 %\tAUC (95 %)\tof windows\tof flows\totherwise called\n")
+		fmt.Fprint(t, "\nleft out\tmodel\tn\tlabelled unknown\tothers, of 5 %\tAUC (95 %)\tof windows\tof flows\tmost frequent label\n")
 	}
 	for _, l := range e.LeftOut {
 		most := "-"
@@ -161,12 +161,12 @@ func writeEvaluation(w io.Writer, e *evaluate.Evaluation) error {
 	if c := e.Control; c != nil {
 		verdict := "at chance"
 		if !c.AtChance {
-			verdict = "NOT at chance: something else than the labels is learned"
+			verdict = "NOT at chance: the model learned something other than the labels"
 		}
 		fmt.Fprintf(t, "\nshuffled labels, %s: balanced accuracy %.3f, chance %.3f: %s\n", c.Model, c.BalancedAccuracy, c.Chance, verdict)
 	}
 	if len(e.Leaks) > 0 {
-		fmt.Fprint(t, "\nfeature\tof\ttold\tchance\tlearned\tidentifies\n")
+		fmt.Fprint(t, "\nfeature\tof\taccuracy\tchance\tlearned\tidentifies\n")
 	}
 	for _, l := range e.Leaks {
 		fmt.Fprintf(t, "%s\t%s\t%.3f\t%.3f\t%t\t%t\n", l.Feature, l.Of, l.Accuracy, l.Chance, l.Input, l.Identifies)

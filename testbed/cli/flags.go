@@ -46,7 +46,7 @@ type seedFlag struct {
 }
 
 func (s *seedFlag) add(cmd *cobra.Command) {
-	cmd.Flags().Var(s, "seed", "seed of all that is drawn; drawn itself, and printed, if not given")
+	cmd.Flags().Var(s, "seed", "seed of all random draws (default random; it is printed)")
 }
 
 func (s *seedFlag) String() string {
@@ -79,7 +79,7 @@ func (s *seedFlag) get() uint64 {
 	return s.value
 }
 
-// meantFlag names the flag that comes nearest to one that there is not, if any comes near.
+// meantFlag suggests the flag whose name is closest to an unknown one, if any is close.
 func meantFlag(cmd *cobra.Command, err error) string {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) || len(unknown.GetSpecifiedName()) < 2 {
@@ -99,7 +99,7 @@ func meantFlag(cmd *cobra.Command, err error) string {
 
 // addTimeScale adds the flag that the commands which run homes share.
 func addTimeScale(f *pflag.FlagSet, to *float64) {
-	f.Float64Var(to, "time-scale", 0, "how often people act, relative to life; protocol timers are never scaled (default the scenario's density)")
+	f.Float64Var(to, "time-scale", 0, "rate of user actions, relative to the normal rate; protocol timers are never scaled (default the scenario's density)")
 }
 
 // checkTimeScale checks the value of --time-scale.

@@ -37,9 +37,9 @@ func newGenerate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "generate SCENARIO",
 		Short: "Generate a labelled dataset in the virtual world",
-		Long: `Simulates homes of a scenario (a built-in name or a YAML file) in the virtual world, without privilege, on any system, and writes
-their dataset. Equal scenario, seed, homes, duration and kind of output give equal bytes, for any number of workers and
-shards. A run that was stopped or killed goes on where it was when it is started again; one that is complete is left alone.`,
+		Long: `Simulates homes of a scenario (a built-in name or a YAML file) in the virtual world, without privileges, on any operating system, and
+writes their dataset. Equal scenario, seed, homes, duration and kind of output give equal bytes, for any number of workers and
+shards. The same command resumes a run that was stopped or killed; a complete one is not changed.`,
 		Example: `  glasshouse generate noisy-napt -o week --duration 7d --seed 1
   glasshouse generate noisy-vpn -o many --homes 200 --duration 1d --seed 1 --no-pcap
   glasshouse generate noisy-vpn -o busy --homes 20 --duration 1h --time-scale 3 --seed 2
@@ -70,15 +70,15 @@ const leastSnaplen = 64
 func (o *generateOptions) check() (shard, of int, err error) {
 	switch {
 	case o.out == "":
-		return 0, 0, errors.New("-o DIR is needed: where the dataset goes")
+		return 0, 0, errors.New("-o DIR is missing: the directory of the dataset")
 	case o.homes < 1 || o.homes > 1e6:
-		return 0, 0, fmt.Errorf("--homes %d: from 1 to 1000000", o.homes)
+		return 0, 0, fmt.Errorf("--homes %d is out of range; allowed: 1 to 1000000", o.homes)
 	case o.workers < 1:
-		return 0, 0, fmt.Errorf("--workers %d: 1 or more", o.workers)
+		return 0, 0, fmt.Errorf("--workers %d is out of range; allowed: 1 or more", o.workers)
 	case o.snaplen != 0 && o.snaplen < leastSnaplen:
-		return 0, 0, fmt.Errorf("--snaplen %d: %d or more, or 0 for all", o.snaplen, leastSnaplen)
+		return 0, 0, fmt.Errorf("--snaplen %d is out of range; allowed: %d or more, or 0 for all", o.snaplen, leastSnaplen)
 	case o.noPcap && o.snaplen != 0:
-		return 0, 0, errors.New("--snaplen goes with captures, --no-pcap with none")
+		return 0, 0, errors.New("--snaplen cannot be used with --no-pcap, which writes no captures")
 	}
 	if err := checkTimeScale(o.timeScale); err != nil {
 		return 0, 0, err
@@ -121,7 +121,7 @@ func runGenerate(ctx context.Context, o *generateOptions, scenario string, stdou
 	bar.done(err)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("stopped; the homes that are whole are in %s, and the same command goes on from there", o.out)
+		return fmt.Errorf("stopped; complete homes are in %s, and the same command resumes from there", o.out)
 	case err != nil:
 		return err
 	}
@@ -154,7 +154,7 @@ func writeGenerated(w io.Writer, r *generate.Result) error {
 		return err
 	}
 	if r.Resumed > 0 {
-		fmt.Fprintf(w, "%s already\n", plain.Count(r.Resumed, "home was there|homes were there"))
+		fmt.Fprintf(w, "resumed: %s already complete\n", plain.Count(r.Resumed, "home|homes"))
 	}
 	_, err := fmt.Fprintf(w, "%s, %s: %s simulated in %.1f s, %.0f packets/s, at most %.0f MB\ndataset: %s\ndigest %s\n",
 		plain.Count(r.Homes, "home"), plain.Count(r.Packets, "WAN packet"), time.Duration(r.SimulatedS*float64(time.Second)), r.WallS, r.PacketsPerS, r.PeakRSSMB, r.Dataset, r.Digest)

@@ -18,7 +18,7 @@ func newModels() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "models",
 		Short: "Show models and export them",
-		Long:  "Show what a model is and what it was trained on, or write it as ONNX, which other programs run.",
+		Long:  "Show what a model is and what it was trained on, or export it as ONNX for other programs.",
 		Example: `  glasshouse models card vpn.model
   glasshouse models export vpn.model -o vpn.onnx`,
 	}
@@ -56,14 +56,14 @@ func newModelsExport() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export MODEL",
 		Short: "Write a model as ONNX, and its card beside it",
-		Long: `Writes a model of any kind as ONNX, and its card to a file of the same name that ends in .md. The input, "features", is a row
-of plain numbers a packet, in the order of the card; rows of a neural model are one home's packets in their order. The outputs are
+		Long: `Writes a model of any kind as ONNX, and its card to a file of the same name that ends in .md. The input, "features", is one row
+of numbers per packet, in the order of the card; the rows of a neural model are one home's packets in order. The outputs are
 "label" and "probabilities".`,
 		Example: `  glasshouse models export vpn.model -o vpn.onnx`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if out == "" {
-				return usagef("-o FILE.onnx is needed: where the model goes")
+				return usagef("-o FILE.onnx is missing: the file of the model")
 			}
 			if err := checkModelPath(out); err != nil {
 				return usage(err)

@@ -40,20 +40,22 @@ func newObserve() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "observe FILE.pcap[ng] | -i IFACE",
 		Short: "Label the packets of a capture or an interface as they pass",
-		Long: `Labels each packet that crosses the edge of a home with the device that a model takes it for, as soon as the model can tell,
-and says of each window of packets which devices are in it, from when to when, and what each does (voice-command, streaming, motion,
-switching, browsing, call, idle). The capture can be anybody's: pcap or pcapng, gzip-compressed or not, or - for standard input; of
-Ethernet, raw IP, Linux cooked, BSD loopback or PPP frames. A model that learned behind a VPN is for captures behind a VPN.
+		Long: `Labels each packet that crosses the edge of a home with the device that a model predicts, as soon as the model has its result,
+and lists for each window of packets the devices in it, with their first and last packet and their activity (voice-command, streaming,
+motion, switching, browsing, call, idle). Captures from any tool can be read: pcap or pcapng, gzip-compressed or not, or - for standard input; of
+Ethernet, raw IP, Linux cooked, BSD loopback or PPP frames. Use a model trained behind a VPN for captures behind a VPN.
 
-Which side is the home's is told by --local, or else by the first packets: the one public address that nearly all of them have at
-one end, or private addresses where they talk to public ones. Frames that are not labelled are counted by reason, in left_out of --json.
+The home's side is given by --local, or else detected from the first packets: the one public address at an end of nearly all of
+them, or private addresses that exchange packets with public ones. Frames that are not labelled are counted by reason, in left_out of --json.
 
-A model that was trained with --unknown calls packets "unknown" that seem to come from a device it has never learned, with how new they
-seem for a probability; windows then have a novelty, and are unknown where it is above what all but the share of known windows have that
---unknown named. That is known of windows of the model's own number of packets: with another --window none is, nor a last short one.
+A model that was trained with --unknown labels packets "unknown" that seem to come from a device outside the training data; their
+probability is then the novelty score. Windows have a novelty score, too, and are unknown where it exceeds the threshold that only the
+share given to --unknown of known windows exceeds. The threshold holds for windows of the model's own size: with another --window, and for a
+short last window, none is unknown.
 
-On a terminal a table is shown while packets pass. With --json each packet and each window is a line, and the sum is the last.
-Watching an interface needs CAP_NET_RAW and Linux; ^C ends it.`,
+On a terminal a table is shown while packets pass. With --json each packet and each window is one line; the last line is the summary.
+
+Watching an interface needs CAP_NET_RAW and Linux; Ctrl-C stops it.`,
 		Example: `  glasshouse observe theirs.pcap --model napt.model
   glasshouse observe theirs.pcapng --model napt.model --local 203.0.113.7 --json
   glasshouse observe -i eth0 --model vpn.model --local 192.168.1.0/24
@@ -63,7 +65,7 @@ Watching an interface needs CAP_NET_RAW and Linux; ^C ends it.`,
 				return cobra.NoArgs(cmd, args)
 			}
 			if len(args) != 1 {
-				return errors.New("a capture FILE or -i IFACE is needed")
+				return errors.New("a capture FILE or -i IFACE is missing")
 			}
 			return nil
 		},
@@ -78,10 +80,10 @@ Watching an interface needs CAP_NET_RAW and Linux; ^C ends it.`,
 	f := cmd.Flags()
 	f.StringVarP(&o.iface, "interface", "i", "", "watch the network interface `IFACE`")
 	f.StringVar(&o.model, "model", "", "`FILE` of the model (required)")
-	f.StringSliceVar(&o.local, "local", nil, "`ADDRESSES` or prefixes of the home's side (default: told from the packets)")
+	f.StringSliceVar(&o.local, "local", nil, "`ADDRESSES` or prefixes of the home's side (default: detected from the packets)")
 	f.IntVar(&o.window, "window", 0, "`PACKETS` of a window (default the model's)")
 	f.StringVar(&o.only, "only", "", "with --json: packets, windows or end, instead of all three")
-	f.Var(durationFlag{&o.howLong}, "duration", "watch an interface for so long (default: until ^C)")
+	f.Var(durationFlag{&o.howLong}, "duration", "how long to watch an interface (default: until Ctrl-C)")
 	f.BoolVar(&o.json, "json", false, "print JSON lines")
 	return cmd
 }
@@ -111,7 +113,7 @@ type windowOut struct {
 	*watch.Window
 }
 
-// endOut is the sum; without JSON lines it is all that is printed.
+// endOut is the summary; without JSON lines it is all that is printed.
 type endOut struct {
 	Type    string             `json:"type"`
 	Model   string             `json:"model"`
@@ -122,7 +124,7 @@ type endOut struct {
 	Cut     bool               `json:"cut"`     // the file ends within a packet
 	Classes []watch.ClassTotal `json:"classes"`
 	LeftOut frames.LeftOut     `json:"left_out"` // frames that are not labelled, by reason
-	Notes   []string           `json:"notes"`    // what is odd about the capture
+	Notes   []string           `json:"notes"`    // anomalies of the capture
 	WallS   float64            `json:"wall_s"`
 }
 
@@ -178,10 +180,10 @@ func runObserve(ctx context.Context, o *observeOptions, file string, stdout, std
 			ctx, cancel = context.WithTimeout(ctx, o.howLong)
 			defer cancel()
 		}
-		fmt.Fprintf(stderr, "watching %s; ^C ends it\n", o.iface)
+		fmt.Fprintf(stderr, "watching %s; Ctrl-C stops it\n", o.iface)
 		end.Dropped, err = watch.Interface(ctx, o.iface, func(f frames.Record) error {
 			view.tick()
-			if f.Data == nil { // nothing came for a while: what there is goes out
+			if f.Data == nil { // no packet for a while: flush what is buffered
 				return out.Flush()
 			}
 			return w.Frame(f)
@@ -246,7 +248,7 @@ func observeFile(ctx context.Context, file string, w *watch.Watcher, view *obser
 
 func writeObserved(w io.Writer, e *endOut) error {
 	t := plain.NewTable(w)
-	fmt.Fprintf(t, "%s: %d labelled by the %s (learned from %s homes), %d inside the home, %d not IP, %d dropped; home side %s\n\n",
+	fmt.Fprintf(t, "%s: %d labelled by the %s (trained on %s homes), %d inside the home, %d not IP, %d dropped; home side %s\n\n",
 		plain.Count(e.Counts.Frames, "frame"), e.Counts.Labeled, e.Model, e.Path, e.Counts.Inside, e.Counts.NotIP, e.Dropped, e.Local)
 	if e.LeftOut.Total() > 0 {
 		fmt.Fprintf(t, "left out: %s\n\n", e.LeftOut)
@@ -264,7 +266,7 @@ func writeTotals(t io.Writer, classes []watch.ClassTotal) {
 	}
 }
 
-// activities lists what a class does, and in how many windows, most first; "" where the model does not say.
+// activities lists what a class does, and in how many windows, most first; "" where the model has none.
 func activities(windows map[string]int) string {
 	names := slices.SortedFunc(maps.Keys(windows), func(a, b string) int {
 		return cmp.Or(cmp.Compare(windows[b], windows[a]), cmp.Compare(a, b))
@@ -302,7 +304,7 @@ func (v *observeView) window(win *watch.Window) {
 		}
 	}
 	if win.Unknown {
-		v.recent += "; a device that was never learned seems to be there"
+		v.recent += "; an unknown device seems to be present"
 	}
 }
 

@@ -46,7 +46,7 @@ func newProgress(w io.Writer) *progress {
 	return p
 }
 
-// announce keeps what is printed as soon as the work has begun: what is wrong with its input is said before any other line.
+// announce keeps what is printed as soon as the work has begun: errors in its input come before any other line.
 func (p *progress) announce(format string, args ...any) { p.head = fmt.Sprintf(format, args...) + "\n" }
 
 // open prints what was announced.
@@ -55,7 +55,7 @@ func (p *progress) open() {
 	p.head = ""
 }
 
-// due tells whether a line is to be shown now.
+// due reports whether a line is to be shown now.
 func (p *progress) due() bool {
 	p.open()
 	every := elsewhere

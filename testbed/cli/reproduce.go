@@ -54,9 +54,9 @@ Table 1 is a marginal: it is no evidence about timing.`,
 	}
 	f := cmd.Flags()
 	o.seed.add(cmd)
-	f.Var(durationFlag{&o.duration}, "duration", "how long each device is watched (default 1d; below about 12h chance moves the cells)")
+	f.Var(durationFlag{&o.duration}, "duration", "how long each device is observed (default 1d; below about 12h random variation is visible)")
 	f.BoolVar(&o.quick, "quick", false, "three hours instead of a day")
-	f.StringVarP(&o.out, "output", "o", "", "`DIR` that keeps the datasets, one a row (default they are thrown away)")
+	f.StringVarP(&o.out, "output", "o", "", "`DIR` for the datasets, one per row (default: they are deleted)")
 	f.StringVar(&o.rows, "rows", "", "only these `ROWS`, joined by commas")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	return cmd
@@ -91,7 +91,7 @@ func runTable1(ctx context.Context, o *table1Options, stdout, stderr io.Writer) 
 		}
 	}
 	fmt.Fprintf(stderr, "table 1, seed %d, %s of each row\n", x.Seed, x.Duration)
-	x.Progress = func(row string) { fmt.Fprintf(stderr, "  %s is counted\n", row) }
+	x.Progress = func(row string) { fmt.Fprintf(stderr, "  %s counted\n", row) }
 	t, err := table1.Measure(ctx, x)
 	if err != nil {
 		return err

@@ -30,10 +30,10 @@ func newReproduceHomemole() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "homemole -o DIR",
 		Short: "Repeat the paper's experiment with each model and path",
-		Long: `Simulates homes in the virtual world, trains each model on some and scores it on others, in three environments (one device a home;
-IoT devices; IoT devices, phones and tablets) behind NAPT and behind WireGuard, and prints the results beside what is known of
-the paper's (arXiv 1909.00104): the order of its models, its Hamming loss, what the VPN cost, which devices were weakest. The
-paper's table of accuracies is not known to us. A run that was stopped goes on when it is started again.`,
+		Long: `Simulates homes in the virtual world, trains each model on some and scores it on others, in three environments (one device per home;
+IoT devices; IoT devices, phones and tablets) behind NAPT and behind WireGuard, and prints the results beside those reported in
+the paper (arXiv 1909.00104): the order of its models, its Hamming loss, what the VPN cost, which devices were weakest. The
+paper's table of accuracies is not included. The same command resumes a run that was stopped.`,
 		Example: `  glasshouse reproduce homemole -o homemole --seed 1
   glasshouse reproduce homemole -o first-look --quick --seed 1
   glasshouse reproduce homemole -o trees --models forest,boost --homes 20 --duration 1h --seed 1`,
@@ -46,9 +46,9 @@ paper's table of accuracies is not known to us. A run that was stopped goes on w
 	f.StringVarP(&o.out, "output", "o", "", "`DIR` of homes and results: new, empty, or of the same experiment (required)")
 	f.BoolVar(&o.quick, "quick", false, "fewer and shorter homes, a first look")
 	f.StringSliceVar(&o.models, "models", []string{"forest", "lstm", "bilstm", "tcn"}, "`KINDS` of model")
-	f.IntVar(&o.homes, "homes", 0, "unseen homes of each environment and path; half as many again are learned from (default 10, with --quick 4)")
+	f.IntVar(&o.homes, "homes", 0, "test homes of each environment and path; there are 1.5 times as many training homes (default 10, with --quick 4)")
 	f.Var(durationFlag{&o.duration}, "duration", "how long each home is simulated (default 90m, with --quick 30m)")
-	f.Float64Var(&o.scale, "time-scale", reproduce.HomeMoleTimeScale, "how often people act, relative to life; protocol timers are never scaled")
+	f.Float64Var(&o.scale, "time-scale", reproduce.HomeMoleTimeScale, "rate of user actions, relative to the normal rate; protocol timers are never scaled")
 	o.seed.add(cmd)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	return cmd
@@ -57,7 +57,7 @@ paper's table of accuracies is not known to us. A run that was stopped goes on w
 func runHomemole(ctx context.Context, o *homemoleOptions, stdout, stderr io.Writer) error {
 	switch {
 	case o.out == "":
-		return usagef("-o DIR is needed: where homes and results go")
+		return usagef("-o DIR is missing: the directory for homes and results")
 	case o.homes < 0 || o.homes == 1:
 		return usagef("--homes %d: 2 or more", o.homes)
 	}

@@ -33,17 +33,17 @@ func newReproduceRealdata() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "realdata [CAPTURES] -o DIR",
 		Short: "Score models of virtual homes on captures of real devices",
-		Long: `Simulates virtual homes with the devices that there are captures of, trains models on some, and scores them on others and on the
-real packets, behind NAPT and behind WireGuard. Beside that stands what a model that has learned from the first half of the real
-packets makes of the second half.
+		Long: `Simulates virtual homes with the devices that have captures, trains models on some, and scores them on others and on the
+real packets, behind NAPT and behind WireGuard. For comparison, a model trained on the first half of the real packets is scored on the
+second half.
 
-CAPTURES is the directory that the built-in lists look in (` + strings.Join(realdata.Library(), ", ") + `): captures that others have
-published, none of which is a part of this program. What is missing is named, with where it can be had. With --home it is your own list; see
+CAPTURES is the directory that the built-in lists look in (` + strings.Join(realdata.Library(), ", ") + `): published captures, which are not
+part of this program. Missing ones are listed with their source. With --home you use your own list; see
 "glasshouse dataset import --help" for its form, and for how real packets are turned into what a WAN observer sees: they are transformed, not
-captured behind a NAPT or a tunnel. A list may say how the virtual homes are lived: virtual: {duration: 1h, density: 1}.
+captured behind a NAPT or a tunnel. A list can configure the simulated homes: virtual: {duration: 1h, density: 1}.
 
-A real home is one home: intervals are over its blocks of time, and say nothing of other homes. A run that was stopped goes on
-when it is started again.`,
+A real home is one home: intervals are over its blocks of time, and do not generalise to other homes. The same command resumes
+a run that was stopped.`,
 		Example: `  glasshouse reproduce realdata captures -o realdata --seed 1
   glasshouse reproduce realdata captures -o first-look --quick --seed 1
   glasshouse reproduce realdata --home my-home.yaml -o mine --models forest,tcn --seed 1`,
@@ -60,7 +60,7 @@ when it is started again.`,
 	f.StringVarP(&o.out, "output", "o", "", "`DIR` of homes and results: new, empty, or of the same experiment (required)")
 	f.BoolVar(&o.quick, "quick", false, "fewer and shorter homes, one model of each kind: a first look")
 	f.StringSliceVar(&o.models, "models", []string{"forest", "tcn"}, "`KINDS` of model")
-	f.StringArrayVar(&o.homes, "home", nil, "a list of captures: a YAML `FILE`, or the name of a built-in one; more than once for more (default all built-in ones)")
+	f.StringArrayVar(&o.homes, "home", nil, "a list of captures: a YAML `FILE`, or the name of a built-in one; can be repeated (default all built-in ones)")
 	f.IntVar(&o.seeds, "seeds", 3, "models of each kind")
 	o.seed.add(cmd)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
@@ -70,11 +70,11 @@ when it is started again.`,
 func runRealdata(ctx context.Context, o *realdataOptions, captures string, stdout, stderr io.Writer) error {
 	switch {
 	case o.out == "":
-		return usagef("-o DIR is needed: where homes and results go")
+		return usagef("-o DIR is missing: the directory for homes and results")
 	case o.seeds < 1 || o.seeds > 100:
 		return usagef("--seeds %d: 1 to 100", o.seeds)
 	case len(o.homes) == 0 && captures == "":
-		return usagef("CAPTURES is needed, the directory of the captures that %s are made of; or --home with a list of your own", strings.Join(realdata.Library(), " and "))
+		return usagef("CAPTURES is missing: the directory of the captures for %s; or give --home with your own list", strings.Join(realdata.Library(), " and "))
 	}
 	for _, m := range o.models {
 		if err := checkName("--models", m, model.Kinds()); err != nil {

@@ -26,7 +26,7 @@ const (
 	exitInvalid = 3 // the run is not valid
 )
 
-// codeError carries an exit code. silent errors have been told already.
+// codeError carries an exit code. silent errors have been reported already.
 type codeError struct {
 	code   int
 	err    error
@@ -36,7 +36,7 @@ type codeError struct {
 func (e *codeError) Error() string { return e.err.Error() }
 func (e *codeError) Unwrap() error { return e.err }
 
-// usage marks an error as one of usage or input.
+// usage marks an error as a usage or input error.
 func usage(err error) error {
 	if err == nil {
 		return nil
@@ -93,7 +93,7 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	return code
 }
 
-// isInput tells whether an error is one of usage or input.
+// isInput reports whether an error is a usage or input error.
 func isInput(err error) bool {
 	if ce, ok := errors.AsType[*codeError](err); ok {
 		return ce.code == exitUsage
@@ -107,12 +107,12 @@ func newRoot() *cobra.Command {
 	var config string
 	root := &cobra.Command{
 		Use:   "glasshouse",
-		Short: "A smart home with no hardware in it, and a window onto its WAN",
+		Short: "A smart home with no hardware, observed at its WAN",
 		Long: `Glasshouse runs a smart home of emulated devices behind a real NAPT or a WireGuard tunnel, watches its WAN,
-labels every packet with the device that it came from, and scores itself against exact truth. No root, no Docker.
+labels every packet with the device that sent it, and scores the labels against exact ground truth. No root, no Docker.
 
-Exit codes: 0 ok, 1 failed, 2 bad usage or input, 3 the run is not valid; 130 after Ctrl-C, 143 after SIGTERM. A command that is stopped puts in
-order what it has begun, and says what was kept.`,
+Exit codes: 0 ok, 1 failed, 2 bad usage or input, 3 the run is not valid; 130 after Ctrl-C, 143 after SIGTERM. A command that is stopped
+cleans up and reports what was kept.`,
 		Example: `  glasshouse demo
   glasshouse run noisy-napt --duration 5m --seed 7 -o home7
   glasshouse train home7 -m forest -o home.model
@@ -127,11 +127,11 @@ order what it has begun, and says what was kept.`,
 			return configure(cmd, config)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return holds(cmd, args)
+			return showCommands(cmd, args)
 		},
 		Args: cobra.ArbitraryArgs,
 	}
-	root.PersistentFlags().BoolVarP(&verbose, "verbose", "v", false, "log what happens inside")
+	root.PersistentFlags().BoolVarP(&verbose, "verbose", "v", false, "log debug messages")
 	root.PersistentFlags().StringVar(&config, "config", "", "configuration `FILE` (default glasshouse.yaml, if there is one)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w%s; see %s --help", err, meantFlag(cmd, err), cmd.CommandPath())
@@ -147,7 +147,7 @@ order what it has begun, and says what was kept.`,
 	return root
 }
 
-// classify makes errors about arguments errors of usage, in a command and all below it.
+// classify turns errors about arguments into usage errors, in a command and all its subcommands.
 func classify(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(cmd *cobra.Command, args []string) error {
@@ -162,14 +162,14 @@ func classify(c *cobra.Command) {
 	}
 }
 
-// group makes a command that only holds others: an unknown one below it is an error.
+// group returns a command that only has subcommands: an unknown one is an error.
 func group(use, short string, subs ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, RunE: holds}
+	c := &cobra.Command{Use: use, Short: short, RunE: showCommands}
 	c.AddCommand(subs...)
 	return c
 }
 
-// newHelp is cobra's help command, but a topic that there is not is an error of usage.
+// newHelp is cobra's help command, but an unknown topic is a usage error.
 func newHelp() *cobra.Command {
 	return &cobra.Command{
 		Use: "help [COMMAND]", Short: "Help about a command",
@@ -180,15 +180,15 @@ func newHelp() *cobra.Command {
 			case err != nil:
 				return usage(err)
 			case len(rest) > 0:
-				return holds(of, rest)
+				return showCommands(of, rest)
 			}
 			return of.Help()
 		},
 	}
 }
 
-// holds is what a command does that only holds others: it shows its help, or says which of them may have been meant.
-func holds(cmd *cobra.Command, args []string) error {
+// showCommands runs a command that only has subcommands: it shows the help, or suggests the closest name.
+func showCommands(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return cmd.Help()
 	}

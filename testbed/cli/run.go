@@ -27,7 +27,7 @@ import (
 	"glasshouse/testbed/run"
 )
 
-// worlds are what --world may name.
+// worlds are the values of --world.
 func worlds() []string { return []string{"live", "virtual", "both"} }
 
 type runOptions struct {
@@ -50,8 +50,8 @@ func newRun() *cobra.Command {
 		Short: "Run a home and record it, labelled",
 		Long: `Runs one home of a scenario (a built-in name or a YAML file) and writes its dataset: captures of the LAN and the WAN,
 a label for every WAN packet, and the events behind them. With a model, each packet is labelled as it passes and the
-model is scored at the end. In both worlds, the same homes are run live and virtually, and compared: what was scripted, what each
-connection carried, how times are distributed. While a live home runs, "glasshouse shell gateway" looks inside.`,
+model is scored at the end. With --world both, the same homes are run live and virtually, and compared: scripted activities,
+the contents of each connection, the distributions of times. While a live home runs, "glasshouse shell gateway" opens a shell inside it.`,
 		Example: `  glasshouse run noisy-napt --duration 5m -o home1
   glasshouse run single-echo-dot --duration 2m --time-scale 60 --seed 7 --json
   glasshouse run noisy-vpn --world virtual --duration 1d -o day1
@@ -64,9 +64,9 @@ connection carried, how times are distributed. While a live home runs, "glasshou
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.world, "world", "live", "`WORLD` to run in: live (real time, real sockets), virtual (days in seconds, the same bytes from the same seed), both (and how they differ)")
-	f.IntVar(&o.pairs, "pairs", 1, "with --world both: how many seeds, from --seed on; with two or more a classifier tries to tell the worlds apart, with six or more one that learned from virtual homes watches live ones")
-	f.Var(durationFlag{&o.duration}, "duration", "how long, as 90s, 10m, 2h, 1d (default the scenario's)")
+	f.StringVar(&o.world, "world", "live", "`WORLD` to run in: live (real time, real sockets), virtual (simulated time, the same bytes from the same seed), both (run and compare)")
+	f.IntVar(&o.pairs, "pairs", 1, "with --world both: how many seeds, from --seed on; with two or more a classifier tries to distinguish the worlds, with six or more a model trained on virtual homes is scored on live ones")
+	f.Var(durationFlag{&o.duration}, "duration", "duration of the run, as 90s, 10m, 2h, 1d (default the scenario's)")
 	o.seed.add(cmd)
 	f.IntVar(&o.home, "home", 0, "`INDEX` of the home to draw from the seed")
 	f.StringVarP(&o.out, "output", "o", "", "`DIR` of the dataset, new or empty (default glasshouse-runs/SCENARIO-SEED)")
@@ -85,10 +85,10 @@ func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr 
 	case o.pairs < 1 || (o.pairs > 1 && !both):
 		return usagef("--pairs %d: 1 or more, with --world both", o.pairs)
 	case both && o.model != "":
-		return usagef("--model goes with one world")
+		return usagef("--model cannot be used with --world both")
 	}
 	if o.home < 0 {
-		return usagef("--home %d: an index from 0 on is needed", o.home)
+		return usagef("--home %d: expected an index of 0 or more", o.home)
 	}
 	if err := checkTimeScale(o.timeScale); err != nil {
 		return usage(err)
@@ -106,7 +106,7 @@ func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr 
 	}
 	if o.world != "virtual" {
 		if err := needLive(); err != nil {
-			return fmt.Errorf("%w\nthe virtual world needs nothing of it: %s", err, o.virtually)
+			return fmt.Errorf("%w\nthe virtual world needs no privileges: %s", err, o.virtually)
 		}
 	}
 	if o.world == "both" {
@@ -134,7 +134,7 @@ func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr 
 	var watch *watcher
 	if m != nil {
 		watch = newWatcher(m, out.lines, !o.json)
-		opt.OnRow = func(r *dataset.Row) { _ = watch.label.Step(&r.Observation, *r) } // it fails only if a model is at fault; Evaluate tells
+		opt.OnRow = func(r *dataset.Row) { _ = watch.label.Step(&r.Observation, *r) } // it fails only for a faulty model, which Evaluate reports
 	}
 	res, err := testbed.Run(ctx, opt)
 	if err != nil {
@@ -152,7 +152,7 @@ func runRun(ctx context.Context, o *runOptions, scenario string, stdout, stderr 
 		return outErr
 	}
 	if res.NotShown += dropped; res.NotShown > 0 {
-		fmt.Fprintf(stderr, "%d packets were not shown: the reader of the output was too slow; the dataset holds them\n", res.NotShown)
+		fmt.Fprintf(stderr, "%d packets were not shown: the reader of the output was too slow; the dataset contains them\n", res.NotShown)
 	}
 	if err := writeRun(o, res, watch, stdout); err != nil {
 		return err
@@ -199,15 +199,15 @@ func verdict(res *run.Result) error {
 	return nil
 }
 
-// needLive tells in one line what to change on a machine that cannot run a live home.
+// needLive reports in one line what to change on a machine that cannot run a live home.
 func needLive() error {
 	if r := doctor.Examine(); !r.Live {
-		return fmt.Errorf("a live home cannot run on this machine as it is: %s", r.FirstFix())
+		return fmt.Errorf("a live home cannot run on this machine in its current configuration: %s", r.FirstFix())
 	}
 	return nil
 }
 
-// virtually is a command line of run, for the virtual world.
+// virtually returns the command line of the same run in the virtual world.
 func virtually(cmd *cobra.Command, args []string) string {
 	words := append([]string{"glasshouse", "run"}, args...)
 	words = append(words, "--world", "virtual")
@@ -265,7 +265,7 @@ func newWatcher(m model.Model, out io.Writer, print bool) *watcher {
 	})}
 }
 
-// guessLine shows a packet as the observer sees it, what the model says, and the truth.
+// guessLine shows a packet as the observer sees it, the model's label, and the truth.
 func guessLine(r *dataset.Row, guess string, p float32, truth string) string {
 	mark := "✗"
 	switch {

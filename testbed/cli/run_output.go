@@ -9,11 +9,11 @@ import (
 	"glasshouse/testbed/dataset"
 )
 
-// shownBacklog is how many lines may wait for a terminal or a pipe that nobody reads.
+// shownBacklog is how many lines may wait for a terminal or a pipe that is not read.
 const shownBacklog = 1 << 14
 
 // runOutput is where a run prints while it goes on. A live home does not wait for the reader: lines that do not fit the backlog are
-// dropped and counted. In the virtual world, whose time stands still meanwhile, each line is printed.
+// dropped and counted. In the virtual world, where simulated time waits, every line is printed.
 type runOutput struct {
 	lines, log io.Writer
 	behind     []*backlog.Writer // of lines and log; none in the virtual world

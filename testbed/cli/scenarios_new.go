@@ -16,7 +16,7 @@ import (
 	"glasshouse/scenarios"
 )
 
-// newScenario is what a scenario is begun with.
+// newScenario describes the scenario file to write.
 type newScenario struct {
 	name, path, out string
 	devices         []string
@@ -35,7 +35,7 @@ func newScenariosNew() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&o.devices, "device", nil, "a built-in device or the path of a profile; several times for several (default: echo-dot)")
+	f.StringArrayVar(&o.devices, "device", nil, "a built-in device or the path of a profile; can be repeated (default: echo-dot)")
 	f.StringVar(&o.path, "path", string(scenarios.PathNAPT), "napt or vpn")
 	f.StringVarP(&o.out, "out", "o", "", "file to write; it must not exist (default: standard output)")
 	completeFlag(cmd, "device", catalogue.Names())
@@ -64,7 +64,7 @@ func runScenariosNew(w io.Writer, o *newScenario) error {
 	}
 	f, err := os.OpenFile(o.out, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return usage(fmt.Errorf("%s is there already", o.out))
+		return usage(fmt.Errorf("%s exists already", o.out))
 	}
 	if err != nil {
 		return usage(err)
@@ -97,8 +97,8 @@ func (o *newScenario) text() (string, error) {
 		fmt.Fprintf(&b, "  - device: %q\n    units: 1 # or a range, as in [1, 2]: homes differ\n    present: 100 # percent of homes that have it\n", d)
 	}
 	b.WriteString(`household:
-  residents: [1, 4] # people whose days decide when they act, and who
-  density: 3 # how much more often than in life they act
+  residents: [1, 4] # residents, whose daily routines determine user actions
+  density: 3 # user actions, relative to the normal rate
 wan: # ranges are drawn from for each home
   up_rate: [10mbit, 50mbit]
   down_rate: [50mbit, 250mbit]

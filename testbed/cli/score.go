@@ -34,14 +34,16 @@ func newScore() *cobra.Command {
 	var o scoreOptions
 	cmd := &cobra.Command{
 		Use:   "score MODEL DATASET... | score --predictions FILE DATASET",
-		Short: "Score a model against the truth, on homes that it has not seen",
-		Long: `Labels every WAN packet of the datasets with a model and compares with the truth. A home that the model was trained on
-is refused. Beside the score stand two baselines: always the commonest class, and the commonest for a packet's length.
-Intervals are over homes: homes of the datasets are drawn anew, with replacement, 1000 times.
+		Short: "Score a model on homes that it was not trained on",
+		Long: `Labels every WAN packet of the datasets with a model and compares the labels with the ground truth. A home that the model was
+trained on is refused. Two baselines are printed with the score: the majority class, and the most frequent class of each packet length.
 
-With --predictions the guesses of a model of your own are scored in the same way. FILE is CSV or Parquet with the columns home,
-frame, class and, if you have it, probability (of that class); each WAN packet of the dataset is there once. --trained-on names
-a dataset that your model was trained on, once for each; without it the two baselines are fitted to the dataset that is scored, and so at their best.`,
+Confidence intervals are over homes: 1000 bootstrap resamples of the homes, with replacement.
+
+With --predictions the predictions of your own model are scored in the same way. FILE is CSV or Parquet with the columns home,
+frame, class and, optionally, probability (of that class), with one row for each WAN packet of the dataset. --trained-on names
+a dataset that your model was trained on, and can be repeated; without it the two baselines are fitted to the scored dataset itself, which
+is their upper limit.`,
 		Example: `  glasshouse score napt.model home8 home9
   glasshouse score napt.model home8 --json --predictions-out guesses.csv
   glasshouse score --predictions guesses.csv home8 --trained-on home1 --trained-on home2`,
@@ -58,18 +60,18 @@ a dataset that your model was trained on, once for each; without it the two base
 			}
 			for _, f := range []string{"trained-on", "classes", "window"} {
 				if cmd.Flags().Changed(f) {
-					return usagef("--%s goes with --predictions; a model knows its own", f)
+					return usagef("--%s goes with --predictions; a model file has its own", f)
 				}
 			}
 			return runScore(cmd.Context(), &o, args[0], args[1:], cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.foreign, "predictions", "", "`FILE` of guesses to score instead of a model: CSV or Parquet with home, frame, class and, optional, probability")
-	f.StringArrayVar(&o.trainedOn, "trained-on", nil, "`DATASET` that the model behind --predictions was trained on; give it once for each")
-	f.StringVar(&o.classes, "classes", model.ClassPaper, "what the guesses of --predictions tell apart: "+strings.Join(model.ClassModes(), ", "))
-	f.IntVar(&o.window, "window", 100, "`PACKETS` of a window, for the score of who is active, with --predictions")
-	f.StringVar(&o.predictions, "predictions-out", "", "`FILE` for every guess, as CSV: home, frame, class, probability")
+	f.StringVar(&o.foreign, "predictions", "", "`FILE` of predictions to score instead of a model: CSV or Parquet with home, frame, class and, optionally, probability")
+	f.StringArrayVar(&o.trainedOn, "trained-on", nil, "`DATASET` that the model behind --predictions was trained on; can be repeated")
+	f.StringVar(&o.classes, "classes", model.ClassPaper, "label that --predictions contains: "+strings.Join(model.ClassModes(), ", "))
+	f.IntVar(&o.window, "window", 100, "`PACKETS` of a window, for the score of device presence, with --predictions")
+	f.StringVar(&o.predictions, "predictions-out", "", "`FILE` for every prediction, as CSV: home, frame, class, probability")
 	f.BoolVar(&o.allowSeen, "allow-seen", false, "score also on homes that the model was trained on")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	return cmd
@@ -92,7 +94,7 @@ func runScore(ctx context.Context, o *scoreOptions, model string, dirs []string,
 	if !o.allowSeen {
 		for _, d := range sets {
 			if err := score.CheckUnseen(m.Meta(), d); err != nil {
-				return usagef("%w; --allow-seen scores it all the same", err)
+				return usagef("%w; --allow-seen scores it anyway", err)
 			}
 		}
 	}
@@ -131,7 +133,7 @@ func scorePredictions(ctx context.Context, o *scoreOptions, dir string, stdout, 
 	}
 	if !o.allowSeen {
 		if err := score.CheckApart(learned, sets); err != nil {
-			return usagef("%w; --allow-seen scores it all the same", err)
+			return usagef("%w; --allow-seen scores it anyway", err)
 		}
 	}
 	s, err := score.EvaluatePredictions(o.foreign, sets[0], score.PredictionOptions{Classes: o.classes, Window: o.window, TrainedOn: learned})
@@ -144,7 +146,7 @@ func scorePredictions(ctx context.Context, o *scoreOptions, dir string, stdout, 
 	if len(learned) == 0 {
 		fmt.Fprintln(stderr, "without --trained-on the baselines are fitted to the dataset that is scored")
 	}
-	warnStrangers(stderr, s)
+	warnUnknownClasses(stderr, s)
 	trained := ""
 	for _, d := range learned {
 		if trained != "" && trained != d.Manifest.Path {
@@ -196,15 +198,15 @@ func scoreSets(m model.Model, sets []*dataset.Dataset, predictions string) (*sco
 	return s, err
 }
 
-// special tells whether a path is a pipe or a device, which is written to as it is.
+// special reports whether a path is a pipe or a device, which is written to as it is.
 func special(path string) bool {
 	st, err := os.Stat(path)
 	return err == nil && st.Mode()&(os.ModeNamedPipe|os.ModeDevice) != 0
 }
 
-// warnStrangers names guessed classes that neither the training data nor the truth hold: a typing error would score as a wrong
-// guess for ever.
-func warnStrangers(w io.Writer, s *score.Score) {
+// warnUnknownClasses lists predicted classes that neither the training data nor the ground truth have: a misspelt class would otherwise only
+// show as wrong predictions.
+func warnUnknownClasses(w io.Writer, s *score.Score) {
 	for j, class := range s.Confusion.Labels {
 		if slices.Contains(s.Classes, class) || slices.ContainsFunc(s.PerClass, func(c score.ClassScore) bool { return c.Class == class }) {
 			continue
@@ -213,6 +215,6 @@ func warnStrangers(w io.Writer, s *score.Score) {
 		for _, row := range s.Confusion.Counts {
 			n += row[j]
 		}
-		fmt.Fprintf(w, "class %q is in no dataset here: its %d guesses are all wrong\n", class, n)
+		fmt.Fprintf(w, "class %q is in none of the datasets: all of its %d predictions are wrong\n", class, n)
 	}
 }

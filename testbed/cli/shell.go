@@ -14,10 +14,10 @@ func newShell() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "shell NAMESPACE [-- COMMAND...]",
 		Short: "Run a shell or a command in a namespace of a running home",
-		Long: `Opens a shell in a namespace of a home that runs now: "gateway", "internet", or a device's unit, as echo-dot. There, ip,
+		Long: `Opens a shell in a namespace of a running home: "gateway", "internet", or a device's unit, as echo-dot. There, ip,
 tcpdump, ping and wg work as on any Linux router: /etc/resolv.conf, /sys and the tunnel's end are the namespace's own, and
 private keys are not shown. tcpdump on the gateway's eth0 shows packets before their translation, on the internet's isp0 after
-it. Packets that you send yourself are in no script: the run is then reported as not valid.`,
+it. Packets that you send yourself are not attributed to a device: the run is then reported as not valid.`,
 		Example: `  glasshouse shell gateway
   glasshouse shell gateway -- wg show
   glasshouse shell internet -- tcpdump -ni isp0 -c 10

@@ -30,7 +30,7 @@ func stopped(ctx context.Context) (code int, ok bool) {
 	return 0, false
 }
 
-// abandoned marks a command that nothing has to be put in order of: a signal ends it at once, and this says what was kept.
+// abandoned marks a command that needs no clean-up: a signal ends it at once, and kept describes what it leaves.
 func abandoned(cmd *cobra.Command, kept string) *cobra.Command {
 	cmd.Annotations = map[string]string{abandon: kept}
 	return cmd
@@ -38,7 +38,7 @@ func abandoned(cmd *cobra.Command, kept string) *cobra.Command {
 
 const abandon = "abandon"
 
-// abandons tells whether the command of a command line may be left as it is, and what it leaves behind.
+// abandons reports whether the command of a command line can be ended at once, and what it leaves behind.
 func abandons(root *cobra.Command, args []string) (kept string, ok bool) {
 	cmd, _, err := root.Find(args)
 	if err != nil {
@@ -48,8 +48,8 @@ func abandons(root *cobra.Command, args []string) (kept string, ok bool) {
 	return kept, ok
 }
 
-// StopOnSignals is a context that ends with the first signal that asks a program to stop: Ctrl-C, Ctrl-\, a closed terminal, SIGTERM. What
-// is begun is then put in order. Where nohup has said that a closed terminal does not matter, it does not.
+// StopOnSignals is a context that ends with the first signal that asks a program to stop: Ctrl-C, Ctrl-\, a closed terminal, SIGTERM. The
+// command then cleans up. A closed terminal is ignored under nohup.
 func StopOnSignals(parent context.Context) (context.Context, context.CancelFunc) {
 	stops := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
 	if !signal.Ignored(syscall.SIGHUP) {

@@ -49,7 +49,7 @@ func TestStopped(t *testing.T) {
 		}
 	}
 	for line, want := range map[string]string{
-		"generate noisy-napt --homes 500 --duration 7d --seed 3 --no-pcap -o many": "the same command goes on from there",
+		"generate noisy-napt --homes 500 --duration 7d --seed 3 --no-pcap -o many": "the same command resumes from there",
 		"train homes -o none.model":                                  "no model was written",
 		"evaluate homes -m forest":                                   "stopped by the signal",
 		"score napt.model homes --allow-seen":                        "stopped by the signal",
@@ -57,7 +57,7 @@ func TestStopped(t *testing.T) {
 		"dataset info homes":                                         "",
 		"dataset verify homes":                                       "nothing was changed",
 		"dataset export homes --csv -o out.csv":                      "not whole",
-		"sweep noisy-napt --vary phones=0..2 --homes 2 -o sweep":     "the same command goes on from there",
+		"sweep noisy-napt --vary phones=0..2 --homes 2 -o sweep":     "the same command resumes from there",
 		"reproduce homemole --quick --seed 1 -o homemole":            "stopped by the signal",
 		"reproduce table1 --rows echo-dot --seed 1":                  "stopped by the signal",
 		"run noisy-napt --world virtual --duration 1d --seed 1 -o r": "",

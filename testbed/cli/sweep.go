@@ -48,38 +48,38 @@ func newSweep() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sweep SCENARIO --vary NAME=A..B[,STEP]",
 		Short: "Measure an attacker against devices, phones, loss and delay",
-		Long: `Simulates homes in the virtual world, varies one or several things, and tells how well an attacker labels packets at each point of
-that grid. The attacker is trained anew at each point, on homes of that point, and scored on others. All else is held fixed:
-the classes (the target devices, and "other"), the packets of each class to learn from, and the life of the targets: home
-number i has the same targets with the same habits at every point, and the same people and internet connection. So points
-are compared in pairs of homes, and their differences have intervals of their own.
+		Long: `Simulates homes in the virtual world, varies one or more parameters, and reports how well an attacker labels packets at each point of
+the grid. The attacker is trained at each point, on homes of that point, and scored on others. All else is held fixed:
+the classes (the target devices, and "other"), the training packets of each class, and the behaviour of the targets: home
+number i has the same targets with the same habits at every point, and the same people and internet connection. Points are
+therefore compared home by home, and their differences have their own confidence intervals.
 
-What can be varied:
+Parameters:
 
   devices     IoT devices in a home, 1 to 100: targets, and others of the scenario and the catalogue. Where they are fewer than
-              the targets, several homes share the targets out
+              the targets, the targets are distributed over several homes
   phones      phones and tablets in a home, 0 to 50
   intensity   how often people use phones and tablets, as a factor
-  loss        percent of packets, each way
+  loss        percent of packets, in each direction
   delay       of the internet connection, one way
   path        napt, vpn
 
-Values are A..B, A..B,STEP or A,B,C. A range without a step has all of up to nine whole numbers, else some spread over it
-(intensity goes in doublings). What is not varied is as in the scenario; of devices there are two more than targets, of
-phones as many as its homes have on average.
+Values are A..B, A..B,STEP or A,B,C. A range without a step has all of up to nine whole numbers, or else some that are spread over it
+(intensity doubles at each step). Other parameters are as in the scenario; the default for devices is two more than the targets, for
+phones the average of its homes.
 
-With --model-command a program of your own is one more attacker, trained and scored on the same homes and packets. It is run at each
-point with three more arguments, LEARN.csv UNSEEN.csv GUESSES.csv. The first two have what an observer sees of each packet: home, ts_ns, frame,
+With --model-command your own program is one more attacker, trained and scored on the same homes and packets. It is run at each
+point with three more arguments, LEARN.csv UNSEEN.csv GUESSES.csv. The first two list what an observer sees of each packet: home, ts_ns, frame,
 dir, length, ip_proto, local_port, remote_port, tcp_flags, remote_addr, payload_length, app_proto, as in a dataset's packets, and
-remote_name, what DNS or TLS told of the far end. LEARN.csv has label_class behind them, empty for packets that nobody learns from
-(with --model-labels all it is there for every packet that counts). UNSEEN.csv has other homes, and no labels. The program writes
-GUESSES.csv, as for score --predictions: home, frame, class, and probability if it likes, one for each packet of UNSEEN.csv. What it
-answers is kept in DIR, by its words and by what is in the files that these name, so that a program that has changed is asked anew.
+remote_name, the name of the remote endpoint from DNS or TLS. In LEARN.csv the last column is label_class, empty for packets that no
+attacker trains on (with --model-labels all, every packet that counts has a label). UNSEEN.csv has other homes, without labels. The program
+writes GUESSES.csv, as for score --predictions: home, frame, class and, optionally, probability, one row for each packet of UNSEEN.csv. Its
+output is cached in DIR, keyed by the command line and the contents of the files named in it, so a changed program is run again.
 
-A program that fails at a point has no figures there: the other cells have theirs, the table says which has none, and the sweep ends
-with an exit code of 1, or of 2 where its guesses are not as they should be.
+If a program fails at a point, the other results are kept, the table reports the failure, and the exit code is 1, or 2 if
+its predictions are invalid.
 
-With -o DIR finished points are kept, the same command goes on where it was stopped, and DIR gets the result as JSON, CSV and a plot.`,
+With -o DIR finished points are kept, the same command resumes a stopped sweep, and DIR contains the result as JSON, CSV and a plot.`,
 		Example: `  glasshouse sweep noisy-vpn --vary devices=1..30 --time-scale 3 --seed 1
   glasshouse sweep noisy-vpn --vary phones=0..8,4 --vary intensity=0.25..4 --time-scale 3 --seed 1 -o noise
   glasshouse sweep noisy-vpn --vary devices=2,12,30 --seed 1 -o mine --model-command "python3 my.py"
@@ -90,24 +90,24 @@ With -o DIR finished points are kept, the same command goes on where it was stop
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&o.vary, "vary", nil, "what to vary, and its `VALUES`; more than once for a grid (required)")
-	f.StringSliceVar(&o.targets, "targets", nil, "IoT `DEVICES` of the scenario that the attacker looks for (default all of them)")
+	f.StringArrayVar(&o.vary, "vary", nil, "a parameter and its `VALUES`; repeat for a grid (required)")
+	f.StringSliceVar(&o.targets, "targets", nil, "IoT `DEVICES` of the scenario that the attacker identifies (default all)")
 	f.StringSliceVar(&o.attackers, "attackers", sweep.Attackers(), "`KINDS` of attacker: "+strings.Join(sweep.Attackers(), ", "))
 	f.StringVarP(&o.out, "output", "o", "", "`DIR` of finished points and results: new, empty, or of the same sweep")
 	f.IntVar(&o.homes, "homes", 12, "training homes at each point")
-	f.IntVar(&o.unseen, "unseen", 0, "test homes at each point (default as many)")
+	f.IntVar(&o.unseen, "unseen", 0, "test homes at each point (default the number of training homes)")
 	o.duration = time.Hour
 	f.Var(durationFlag{&o.duration}, "duration", "how long each home is simulated")
 	addTimeScale(f, &o.timeScale)
-	f.IntVar(&o.packets, "packets", 0, "packets of each class to learn from (default what the quietest target surely has, at most 1000)")
+	f.IntVar(&o.packets, "packets", 0, "training packets of each class (default the number that the quietest target is certain to have, at most 1000)")
 	f.IntVar(&o.trees, "trees", 60, "trees of the forest that is trained at each point")
 	f.IntVar(&o.workers, "workers", runtime.NumCPU(), "how many homes are simulated at once; the result does not depend on it")
-	f.StringArrayVar(&o.programs, "model-command", nil, "`COMMAND` of a model of your own, or NAME=COMMAND; more than once for several")
-	f.StringVar(&o.labels, "model-labels", sweep.LabelsSame, "what it learns from: same, the packets that the other attackers learn from, or all")
+	f.StringArrayVar(&o.programs, "model-command", nil, "`COMMAND` of your own model, or NAME=COMMAND; can be repeated")
+	f.StringVar(&o.labels, "model-labels", sweep.LabelsSame, "which training packets have labels for it: same (those that the other attackers train on) or all")
 	o.limit = 30 * time.Minute
-	f.Var(durationFlag{&o.limit}, "model-timeout", "how long it may take at each point")
-	f.StringVar(&o.csv, "csv", "", "write the points to a CSV `FILE`, too")
-	f.StringVar(&o.plot, "plot", "", "draw balanced accuracy to an SVG `FILE`, too")
+	f.Var(durationFlag{&o.limit}, "model-timeout", "time limit of the command at each point")
+	f.StringVar(&o.csv, "csv", "", "also write the points to a CSV `FILE`")
+	f.StringVar(&o.plot, "plot", "", "also plot balanced accuracy to an SVG `FILE`")
 	o.seed.add(cmd)
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	return cmd
@@ -129,9 +129,9 @@ func (o *sweepOptions) check() ([]sweep.Axis, error) {
 	case o.workers < 1:
 		return nil, fmt.Errorf("--workers %d: 1 or more", o.workers)
 	case len(o.attackers) == 0:
-		return nil, errors.New("--attackers names none")
+		return nil, errors.New("--attackers: expected at least one")
 	case o.limit <= 0:
-		return nil, errors.New("--model-timeout: more than nothing")
+		return nil, errors.New("--model-timeout: expected a duration above zero")
 	}
 	if err := checkTimeScale(o.timeScale); err != nil {
 		return nil, err
@@ -157,7 +157,7 @@ func runSweep(ctx context.Context, o *sweepOptions, scenario string, stdout, std
 		return usage(err)
 	}
 	if o.duration <= sc.WarmUp {
-		return usagef("--duration %s: longer than the scenario's start-up of %s, which does not count", o.duration, sc.WarmUp)
+		return usagef("invalid --duration %s: expected more than the scenario's start-up of %s, which is not scored", o.duration, sc.WarmUp)
 	}
 	if o.timeScale > 0 {
 		sc.Household.Density = o.timeScale
@@ -192,7 +192,7 @@ func runSweep(ctx context.Context, o *sweepOptions, scenario string, stdout, std
 	bar.done(err)
 	switch {
 	case errors.Is(err, context.Canceled) && o.out != "":
-		return fmt.Errorf("stopped; finished points are in %s, and the same command goes on from there", o.out)
+		return fmt.Errorf("stopped; finished points are in %s, and the same command resumes from there", o.out)
 	case errors.Is(err, context.Canceled):
 		return errors.New("stopped; with -o DIR finished points are kept")
 	}
@@ -221,14 +221,14 @@ func (o *sweepOptions) commands() ([]*program.Command, error) {
 	return out, nil
 }
 
-// ofProgram tells of a program that failed, or whose guesses are not right, how to try it by hand.
+// ofProgram adds to the error of a program that failed, or whose predictions are invalid, how to run it by hand.
 func (o *sweepOptions) ofProgram(err error) error {
 	_, wrong := errors.AsType[*prediction.Error](err)
 	switch {
 	case o.out != "":
-		err = fmt.Errorf("%w\nwhat it was given is in %s", err, filepath.Join(o.out, sweep.DirWork))
+		err = fmt.Errorf("%w\nits input is in %s", err, filepath.Join(o.out, sweep.DirWork))
 	default:
-		err = fmt.Errorf("%w\nwith -o DIR what it was given is kept", err)
+		err = fmt.Errorf("%w\nwith -o DIR its input is kept", err)
 	}
 	if wrong {
 		return usage(err)
@@ -236,7 +236,7 @@ func (o *sweepOptions) ofProgram(err error) error {
 	return err
 }
 
-// checkFiles tells before the work whether --csv and --plot can be written; it leaves nothing behind.
+// checkFiles checks before the work whether --csv and --plot can be written; it leaves no file behind.
 func (o *sweepOptions) checkFiles() error {
 	for _, f := range []struct{ flag, path string }{{"--csv", o.csv}, {"--plot", o.plot}} {
 		if f.path == "" || o.out != "" && filepath.Dir(absolute(f.path)) == absolute(o.out) { // the sweep makes its directory first
@@ -255,7 +255,7 @@ func (o *sweepOptions) checkFiles() error {
 	return nil
 }
 
-// show prints a result, then writes it where it was asked for.
+// show prints a result, then writes the files that were asked for.
 func (o *sweepOptions) show(r *sweep.Result, stdout io.Writer) error {
 	var err error
 	if o.json {

@@ -39,30 +39,31 @@ func newTrain() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train DATASET...",
 		Short: "Train a model on datasets",
-		Long: `Trains a model on the homes of datasets. It learns from what an observer on the WAN sees (port, protocol, direction,
-length, interval), and from the labels. Start-up and the gateway's own packets are left out. Features that are the same in
-all packets, as the port is behind a tunnel, are dropped. Kinds of model:
+		Long: `Trains a model on the homes of datasets. Its input is what an observer on the WAN sees (port, protocol, direction,
+length, interval), and the labels. Start-up and the gateway's own packets are left out. Features that are constant, as the
+port is behind a tunnel, are dropped. Kinds of model:
 
   forest   random forest
   boost    gradient-boosted trees
   lstm     the paper's: 2 layers of 64 units; sees the past
-  bilstm   the paper's, both ways: an answer comes 63 packets late
-  tcn      temporal convolution: sees 63 packets either way, and how long ago packets of the same length were
+  bilstm   the paper's, both directions: a label is available 63 packets later
+  tcn      temporal convolution: sees 63 packets in both directions, and the time since packets of the same length
 
-All can also learn from the sequence of packets (--features sequence): bursts, the time since a packet of the same length,
+All kinds can also use the sequence of packets (--features sequence): bursts, the time since a packet of the same length,
 the lengths before, counts over the last packets; tcn always does. Trees can also use the flow that a packet belongs to
 (--features flow): its age, its first packet, the lengths before. Behind a tunnel there is one flow, and this adds nothing.
 
-Probabilities are calibrated by a temperature (Guo et al. 2017), fitted on every sixth home of the training data: nets don't learn
-from these, and for trees a smaller model is trained without them. What is guessed does not change; ` + "`score`" + ` tells the calibration error.
+Probabilities are calibrated by a temperature (Guo et al. 2017), fitted on every sixth home of the training data: neural models are
+not trained on these, and for trees a smaller model is trained without them. The predicted classes do not change; ` + "`score`" + ` reports the
+calibration error.
 
-With --unknown the model calls packets "unknown" that seem to come from a device it has never learned. What tells them is made from the
-homes held back, in which each class in turn is taken for unknown; then a third of the homes is held back for trees. --unknown=0.1 lets
-one known packet in ten be called so, too (the = is needed). With too little to learn from the model never says "unknown": a warning
-tells, and "tells_unknown" in the JSON.
+With --unknown the model labels packets "unknown" that seem to come from a device outside its training data. The detector is fitted on
+held-out homes, in which each class in turn is treated as unknown; for trees, a third of the homes is then held out. --unknown=0.1 accepts
+that one known packet in ten is labelled unknown (the = is required). With too little training data the model never predicts "unknown":
+this is reported by a warning, and by "tells_unknown" in the JSON.
 
-Neural models stop when they do no better on the homes set aside. After each epoch their state goes to
-MODEL.checkpoint; the same command goes on from there.`,
+Neural models stop when their loss on the held-out homes stops improving. After each epoch their state is written to
+MODEL.checkpoint; the same command resumes from it.`,
 		Example: `  glasshouse train home1 home2 home3 -m forest -o napt.model
   glasshouse train runs/* -m forest --classes category -o kinds.model --json
   glasshouse train learn -m boost --features sequence -o vpn.model
@@ -79,10 +80,10 @@ MODEL.checkpoint; the same command goes on from there.`,
 	f.StringVarP(&o.kind, "model", "m", "forest", "`KIND` of model: "+strings.Join(model.Kinds(), ", "))
 	_ = f.SetAnnotation("model", givenOnly, []string{}) // a file elsewhere: `run --model`
 	f.StringVarP(&o.out, "output", "o", "", "`FILE` of the model (required)")
-	f.StringVar(&o.classes, "classes", model.ClassPaper, "what to tell apart: "+strings.Join(model.ClassModes(), ", "))
-	f.StringVar(&o.feats, "features", feature.Paper, "what a model learns from: paper (HomeMole's eleven numbers), onehot (each of the 50 most used ports apart), sequence (the eleven and the sequence of packets), flow (those and the flow that a packet belongs to)")
-	f.IntVar(&o.window, "window", 100, "`PACKETS` of a window, for the score of who is active")
-	f.Float64Var(&o.unknown, "unknown", 0, "call devices that were never learned \"unknown\"; `SHARE` of the known packets may be called so, too, as in --unknown=0.1 (0.05 if none is given)")
+	f.StringVar(&o.classes, "classes", model.ClassPaper, "label to predict: "+strings.Join(model.ClassModes(), ", "))
+	f.StringVar(&o.feats, "features", feature.Paper, "features that a model uses: paper (HomeMole's eleven numbers), onehot (one feature for each of the 50 most used ports), sequence (the eleven and the sequence of packets), flow (those and the flow that a packet belongs to)")
+	f.IntVar(&o.window, "window", 100, "`PACKETS` of a window, for the score of device presence")
+	f.Float64Var(&o.unknown, "unknown", 0, "label unknown devices \"unknown\"; `SHARE` of the known packets that may be labelled so, as in --unknown=0.1 (0.05 if none is given)")
 	f.Lookup("unknown").NoOptDefVal = fmt.Sprint(train.DefaultFalseUnknown)
 	o.seed.add(cmd)
 	addNeural(f, &o.neural)
@@ -98,8 +99,8 @@ func stoppable(ctx context.Context, d *dataset.Dataset) *dataset.Dataset {
 	return d.Watched(func(int64) error { return ctx.Err() })
 }
 
-// openSets opens datasets that are whole, and hold no home's packets twice: a home that judges, or is held back, must not teach under
-// another name. Rows that are not those that were written are told: they may have been changed on purpose.
+// openSets opens datasets that are complete and have no home in common: a test or held-out home must not be in the training data under
+// another name. Changed rows are only reported: they may have been changed on purpose.
 func openSets(dirs []string, stderr io.Writer) ([]*dataset.Dataset, error) {
 	var sets []*dataset.Dataset
 	for _, dir := range dirs {
@@ -108,7 +109,7 @@ func openSets(dirs []string, stderr io.Writer) ([]*dataset.Dataset, error) {
 			return nil, usage(err)
 		}
 		if d.Manifest.State == dataset.StateRunning {
-			return nil, usagef("%s: its run did not end; `glasshouse dataset verify --repair %s` puts it in order", dir, dir)
+			return nil, usagef("%s: its run did not end; `glasshouse dataset verify --repair %s` repairs it", dir, dir)
 		}
 		sets = append(sets, d)
 	}
@@ -140,11 +141,11 @@ func openStoppable(ctx context.Context, dirs []string, stderr io.Writer) ([]*dat
 func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stderr io.Writer) error {
 	switch {
 	case o.out == "":
-		return usagef("-o FILE is needed: where the model goes")
+		return usagef("-o FILE is missing: the file of the model")
 	case o.window < 1:
 		return usagef("--window must be 1 or more")
 	case !(o.unknown >= 0 && o.unknown <= 0.5):
-		return usagef("--unknown=%v: a share from 0 to 0.5 is allowed", o.unknown)
+		return usagef("--unknown=%v: allowed: a share from 0 to 0.5", o.unknown)
 	}
 	if err := errors.Join(checkName("-m", o.kind, model.Kinds()), checkName("--classes", o.classes, model.ClassModes()),
 		checkName("--features", o.feats, feature.Sets()), checkNeural(&o.neural)); err != nil {
@@ -191,28 +192,28 @@ func runTrain(ctx context.Context, o *trainOptions, dirs []string, stdout, stder
 	return nil
 }
 
-// kept adds to the error of a training that was stopped what there is of it.
+// kept adds to the error of a stopped training what it leaves behind.
 func (o *trainOptions) kept(err error) error {
 	if !errors.Is(err, context.Canceled) {
 		return err
 	}
 	if _, e := os.Stat(o.neural.Checkpoint); e == nil {
-		return fmt.Errorf("%w; the same command goes on from %s", err, o.neural.Checkpoint)
+		return fmt.Errorf("%w; the same command resumes from %s", err, o.neural.Checkpoint)
 	}
 	return fmt.Errorf("%w; no model was written", err)
 }
 
-// warnUnknown says what a model that is to call packets unknown has learned too little for.
+// warnUnknown reports what a model with --unknown has too little training data for.
 func warnUnknown(w io.Writer, m *model.Meta) {
 	switch {
 	case !m.DetectsUnknown():
-		fmt.Fprintln(w, "--unknown: too few packets or homes to tell unknown devices by: the model never says \"unknown\"")
+		fmt.Fprintln(w, "--unknown: too few packets or homes to detect unknown devices: the model never predicts \"unknown\"")
 	case m.Unknown.Window >= 1:
-		fmt.Fprintf(w, "--unknown: too few windows of %d packets to tell which are new: the model calls packets unknown, never a window\n", m.WindowPackets())
+		fmt.Fprintf(w, "--unknown: too few windows of %d packets to detect unknown ones: the model labels packets unknown, never a window\n", m.WindowPackets())
 	}
 }
 
-// checkModelPath tells before the work whether a model can be written there; it leaves nothing behind.
+// checkModelPath checks before the work whether a model can be written there; it leaves nothing behind.
 func checkModelPath(path string) error {
 	if st, err := os.Stat(path); err == nil && st.IsDir() {
 		return fmt.Errorf("%s is a directory; -o names the model's file", path)
@@ -220,7 +221,7 @@ func checkModelPath(path string) error {
 	return checkFilePath(path)
 }
 
-// checkFilePath tells before the work whether a file can be written there; it leaves nothing behind.
+// checkFilePath checks before the work whether a file can be written there; it leaves nothing behind.
 func checkFilePath(path string) error {
 	if st, err := os.Stat(path); err == nil && st.IsDir() {
 		return fmt.Errorf("%s is a directory; a file is needed", path)

@@ -14,11 +14,11 @@ import (
 func addNeural(f *pflag.FlagSet, o *neural.Options) {
 	f.IntVar(&o.Units, "units", 64, "`UNITS` of a layer of a neural model; a multiple of 16")
 	f.IntVar(&o.Layers, "layers", 2, "`LAYERS` of an lstm or bilstm")
-	f.Float64Var(&o.Dropout, "dropout", 0, "`SHARE` of outputs left out while a neural model learns; 0 = 0.3, of tcn 0.1; negative = none")
-	f.IntVar(&o.Epochs, "epochs", 10, "most `TIMES` that a neural model goes through the homes")
-	f.IntVar(&o.Patience, "patience", 3, "`EPOCHS` without a better validation loss that end it")
-	f.Float64Var(&o.Rate, "rate", 0, "Adam's `RATE` of learning at first, from where it falls to nothing; 0 = 0.006, of tcn 0.004")
-	f.StringVar(&o.Weights, "weights", "none", "what packets of rare classes weigh more in a neural model: "+strings.Join(neural.ClassWeights(), ", "))
+	f.Float64Var(&o.Dropout, "dropout", 0, "`SHARE` of outputs dropped in the training of a neural model; 0 = 0.3, of tcn 0.1; negative = none")
+	f.IntVar(&o.Epochs, "epochs", 10, "maximum `EPOCHS` of a neural model")
+	f.IntVar(&o.Patience, "patience", 3, "`EPOCHS` without a better validation loss after which training stops")
+	f.Float64Var(&o.Rate, "rate", 0, "initial learning `RATE` of Adam, which decays to zero; 0 = 0.006, of tcn 0.004")
+	f.StringVar(&o.Weights, "weights", "none", "weighting of rare classes in a neural model: "+strings.Join(neural.ClassWeights(), ", "))
 }
 
 func checkNeural(o *neural.Options) error {
@@ -37,7 +37,7 @@ func checkNeural(o *neural.Options) error {
 	return checkName("--weights", o.Weights, neural.ClassWeights())
 }
 
-// neuralProgress prints where a training goes on, and of the epochs that end the loss, as often as progress is shown.
+// neuralProgress prints where a training resumes, and the loss of finished epochs, as often as progress is shown.
 func neuralProgress(bar *progress) func(neural.Progress) {
 	first := 0
 	var last time.Time
@@ -45,7 +45,7 @@ func neuralProgress(bar *progress) func(neural.Progress) {
 		if first == 0 {
 			first = p.Epoch
 			if p.Resumed {
-				bar.result("goes on after %s", plain.Count(p.Epoch-1, "epoch"))
+				bar.result("resumed after %s", plain.Count(p.Epoch-1, "epoch"))
 			}
 		}
 		if p.Share < 1 || p.Epoch < p.Epochs && !bar.terminal && bar.now().Sub(last) < elsewhere {

@@ -51,7 +51,7 @@ func newSchema(what, example string, schema func() ([]byte, error)) *cobra.Comma
 	return &cobra.Command{
 		Use: "schema", Short: "Print the JSON schema of " + what, Example: example, Args: cobra.NoArgs,
 		Long: "Print the JSON schema of " + what + ". An editor with a YAML language server completes and checks a file that begins with\n" +
-			"\n  # yaml-language-server: $schema=FILE\n\nThe schema knows keys, shapes and vocabularies; validate knows everything, and says what is allowed.",
+			"\n  # yaml-language-server: $schema=FILE\n\nThe schema knows keys, shapes and vocabularies; validate also checks references and ranges, and lists the allowed values.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b, err := schema()
 			if err != nil {

@@ -14,7 +14,7 @@ import (
 // versionInfo is what is printed of a build.
 type versionInfo struct {
 	Version   string `json:"version"`
-	Commit    string `json:"commit"` // of the working tree, with "-dirty" if that had changes; "" where the build does not say
+	Commit    string `json:"commit"` // of the working tree, with "-dirty" if that had changes; "" where the build does not record it
 	Go        string `json:"go"`
 	Catalogue string `json:"catalogue"` // digest of the built-in device profiles
 }
@@ -54,7 +54,7 @@ func version() (*versionInfo, error) {
 	return v, err
 }
 
-// commit is what the build says of the working tree that it was made from.
+// commit returns the commit of the working tree, as recorded in the build.
 func commit(settings []debug.BuildSetting) string {
 	revision, dirty := "", ""
 	for _, s := range settings {

@@ -10,18 +10,18 @@ import (
 )
 
 // fewHomes is how many homes intervals should be over at least. They are drawn from the homes that there are: of fewer, a bootstrap's 95 %
-// intervals hold the true value much less often than that (Efron and Tibshirani 1993, chapter 14).
+// intervals contain the true value much less often than that (Efron and Tibshirani 1993, chapter 14).
 const fewHomes = 8
 
-// pathWarning says that a model is used on a path that it was not trained on; "" where it was.
+// pathWarning reports that a model is used on a path that it was not trained on; "" where it was.
 func pathWarning(trained, used string) string {
 	if trained == used || trained == "mixed" || trained == "" {
 		return ""
 	}
-	return fmt.Sprintf("the model was trained on %s homes and is used on %s: its score says little of either", trained, used)
+	return fmt.Sprintf("the model was trained on %s homes and is used on %s: its score is meaningful for neither", trained, used)
 }
 
-// scoreWarnings says what a score should not be trusted for: a model on another path than its own, intervals over few homes.
+// scoreWarnings lists reasons not to trust a score: a model on another path than its own, intervals over few homes.
 func scoreWarnings(s *score.Score, trained string, sets []*dataset.Dataset) []string {
 	out := []string{}
 	used, homes := "", 0
@@ -37,7 +37,7 @@ func scoreWarnings(s *score.Score, trained string, sets []*dataset.Dataset) []st
 	}
 	switch {
 	case s.Intervals == nil:
-		out = append(out, fmt.Sprintf("%s: no intervals; %d or more make reliable ones", plain.Count(homes, "home"), fewHomes))
+		out = append(out, fmt.Sprintf("%s: no intervals; %d or more homes are needed for reliable ones", plain.Count(homes, "home"), fewHomes))
 	case s.Intervals.Homes < fewHomes:
 		out = append(out, fmt.Sprintf("the intervals are over %s: below %d they are too narrow", plain.Count(s.Intervals.Homes, "home"), fewHomes))
 	}

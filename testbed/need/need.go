@@ -1,5 +1,5 @@
-// Package need says what a test needs of the machine: a program, an npm package, time. A test whose need is not met is skipped with the
-// reason; under GLASSHOUSE_CI a skip is a failure, so that nothing goes untested there. Only tests import it.
+// Package need checks what a test needs of the machine: a program, an npm package, time. A test whose need is not met is skipped with the
+// reason; under GLASSHOUSE_CI a skip is a failure, so that everything is tested there. Only tests import it.
 package need
 
 import (
@@ -22,7 +22,7 @@ func Skip(tb testing.TB, why string) {
 	tb.Skip(why)
 }
 
-// Long skips a proof that takes long, about as long as it says, unless GLASSHOUSE_LONG or GLASSHOUSE_CI asks for it.
+// Long skips a proof that takes long, with the given time as a hint, unless GLASSHOUSE_LONG or GLASSHOUSE_CI asks for it.
 func Long(tb testing.TB, takes string) {
 	tb.Helper()
 	if os.Getenv("GLASSHOUSE_LONG") == "" && !CI() {
@@ -33,7 +33,7 @@ func Long(tb testing.TB, takes string) {
 // Longest reports whether the longest form of a proof was asked for, which CI does not run: GLASSHOUSE_LONG is set.
 func Longest() bool { return os.Getenv("GLASSHOUSE_LONG") != "" }
 
-// Tool returns the path of a program that the test uses as a judge.
+// Tool returns the path of a program that the test uses as an oracle.
 func Tool(tb testing.TB, name string) string {
 	tb.Helper()
 	path, err := exec.LookPath(name)

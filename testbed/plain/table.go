@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Width is how many columns a line of text has at most: a terminal that nobody has made wider.
+// Width is how many columns a line of text has at most: the default width of a terminal.
 const Width = 80
 
 const (
@@ -21,7 +21,7 @@ const (
 // table. Its output is at most Width columns wide. A table that is wider gets its long cells and its headings broken into lines; one that is
 // wider still is printed in parts, one below the other, each with its first columns. Lines without a tab are text, and wrapped.
 type Table struct {
-	// Keys is how many columns at the left say what a row is about: each part of a table has them. NewTable sets one.
+	// Keys is how many columns at the left identify a row: each part of a table has them. NewTable sets one.
 	Keys int
 
 	w   io.Writer
@@ -119,7 +119,7 @@ func full(rows [][]string) [][]string {
 	return out
 }
 
-// spans tells whether a cell is a remark that goes on over the columns to its right: the last of a row, wider than its column has to be.
+// spans reports whether a cell is a remark that goes on over the columns to its right: the last of a row, wider than its column has to be.
 func spans(rows [][]string, row, col int) bool {
 	return row > 0 && col == len(rows[row])-1 && col < len(rows[0])-1 && col > 0 && utf8.RuneCountInString(rows[row][col]) > whole
 }
@@ -157,7 +157,7 @@ func part(rows [][]string, cols, least []int) []string {
 			}
 		}
 	}
-	for left > 0 { // the narrowest of those that would like more gets the next column
+	for left > 0 { // the narrowest of those that need more gets the next column
 		next := -1
 		for i := range cols {
 			if wide[i] < wish[i] && (next < 0 || wide[i] < wide[next]) {

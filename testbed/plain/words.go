@@ -1,5 +1,5 @@
-// Package plain sets results as plain text for people: tables and paragraphs of at most 80 columns, counts with their nouns. It knows nothing
-// of what it prints; the commands and the reports use it.
+// Package plain formats results as plain text: tables and paragraphs of at most 80 columns, counts with their nouns. The
+// commands and the reports use it.
 package plain
 
 import (
