@@ -17,7 +17,7 @@ import (
 )
 
 func newReproduce() *cobra.Command {
-	return group("reproduce", "Repeat the paper's experiments, and ours on real devices; or all, into one file of results",
+	return group("reproduce", "Repeat the paper's experiments and those on real devices",
 		newReproduceAll(), newReproduceTable1(), newReproduceHomemole(), newReproduceRealdata())
 }
 

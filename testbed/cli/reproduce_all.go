@@ -44,7 +44,7 @@ func newReproduceAll() *cobra.Command {
 	var o reproduceAllOptions
 	cmd := &cobra.Command{
 		Use:   "all -o DIR",
-		Short: "Run every experiment and write its results to one file, DIR/RESULTS.md",
+		Short: "Run all experiments and write DIR/RESULTS.md",
 		Long: `Run every experiment whose results the project publishes, and write DIR/RESULTS.md: build, device
 catalogue, machine, date, seed and command, then a section for each part with what was measured, the command that repeats it alone, and
 its tables. It takes under 90 minutes on two cores, with --quick under 10.
@@ -83,7 +83,7 @@ device catalogue or commit than this build, or of a quick run.`,
 	f.StringVar(&o.write, "write", "", "write RESULTS.md to this `FILE`, too; only if every part was run")
 	f.StringVar(&o.check, "check", "", "check a RESULTS.md instead of running anything: --check or --check=`FILE`")
 	f.Lookup("check").NoOptDefVal = publishedResults
-	f.StringSliceVar(&o.budget.Kinds, "models", nil, "`KINDS` of model (default "+strings.Join(parts.Full().Kinds, ",")+")")
+	f.StringSliceVar(&o.budget.Kinds, "models", nil, "`KINDS` of model (default "+strings.Join(parts.Full().Kinds, ", ")+")")
 	f.IntVar(&o.budget.Seeds, "seeds", 0, "models of each kind (default 3, with --quick 2)")
 	f.IntVar(&o.budget.Homes, "homes", 0, "homes that test models (default 20, with --quick 8)")
 	f.Var(durationFlag{&o.budget.Duration}, "duration", "how long each home is simulated (default 1h, with --quick 15m)")

@@ -56,7 +56,7 @@ func TestStopped(t *testing.T) {
 		"observe homes/home=000000/wan.pcapng --model napt.model":    "stopped by the signal",
 		"dataset info homes":                                         "",
 		"dataset verify homes":                                       "nothing was changed",
-		"dataset export homes --csv -o out.csv":                      "not whole",
+		"dataset export homes --csv -o out.csv":                      "the output is incomplete",
 		"sweep noisy-napt --vary phones=0..2 --homes 2 -o sweep":     "the same command resumes from there",
 		"reproduce homemole --quick --seed 1 -o homemole":            "stopped by the signal",
 		"reproduce table1 --rows echo-dot --seed 1":                  "stopped by the signal",
