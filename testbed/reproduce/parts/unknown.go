@@ -43,7 +43,7 @@ func unknown(e *Env, path scenarios.Path) spec {
 				return nil, err
 			}
 			r, err := evaluate.Run(ctx, []*dataset.Dataset{d}, evaluate.Options{
-				Split: evaluate.SplitDevice, Seeds: 1, Kinds: []string{"forest"}, Tell: e.Tell,
+				Split: evaluate.SplitDevice, Seeds: 1, Kinds: []string{"forest"}, Report: e.Tell,
 				Train: train.Options{Seed: e.Seed, Forest: tree.ForestOptions{Workers: e.Workers}, Boost: tree.BoostOptions{Workers: e.Workers}},
 			})
 			if err != nil {
