@@ -182,6 +182,7 @@ func (r *ModelResult) add(s *score.Score) {
 	}
 }
 
+// Close completes the result once all folds are scored.
 func (r *ModelResult) Close(seeds int) {
 	zero := make([]score.HomeScore, len(r.homes))
 	for i := range r.homes {

@@ -20,6 +20,7 @@ const (
 	MaxBody    = 4 << 30
 )
 
+// Write writes a model file: the description, then the body of its kind.
 func Write(w io.Writer, m *Meta, body []byte) error {
 	meta, err := json.Marshal(m)
 	if err != nil {

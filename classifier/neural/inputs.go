@@ -50,6 +50,7 @@ type History struct {
 	before  [2]int32
 }
 
+// NewHistory returns the state of one home for one of the sets of inputs.
 func NewHistory(inputs string) *History {
 	h := &History{Rich: inputs == InputsRich}
 	if h.Rich {
@@ -58,6 +59,7 @@ func NewHistory(inputs string) *History {
 	return h
 }
 
+// Reset makes the history as new, for another home.
 func (h *History) Reset() {
 	*h = History{Rich: h.Rich, lengths: h.lengths}
 	clear(h.lengths)

@@ -161,6 +161,7 @@ func (m *Model) Save(w io.Writer) error {
 	return model.Write(w, &m.meta, tree.AppendFloats(body, m.net.Params()))
 }
 
+// ReadFloats reads little-endian IEEE 754 numbers of 32 bits.
 func ReadFloats(b []byte) []float32 {
 	out := kernel.Floats(len(b) / 4)
 	for i := range out {

@@ -29,6 +29,7 @@ const (
 	tcnRate, tcnDropout   = 4e-3, 0.1
 )
 
+// Defaults fills in zero values and checks the options.
 func (o *Options) Defaults() error {
 	set := func(p *int, v int) {
 		if *p == 0 {

@@ -23,6 +23,7 @@ type Activity struct {
 // activityTally counts pairs of window and class.
 type activityTally struct{ Both, constant, Truth, Predicted, constants map[string]int }
 
+// NewActivityTally returns an empty tally.
 func NewActivityTally() activityTally {
 	m := func() map[string]int { return make(map[string]int) }
 	return activityTally{m(), m(), m(), m(), m()}

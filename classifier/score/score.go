@@ -95,6 +95,7 @@ func (m Matrix) add(o Matrix) {
 	}
 }
 
+// Plain gives accuracy and macro-F1 over the classes in the truth.
 func (m Matrix) Plain(classes []string) Plain {
 	n, right := 0, 0
 	for k, c := range m {
@@ -332,6 +333,7 @@ func (s *Scorer) path() string {
 	return "mixed"
 }
 
+// Matrix gives the counts by the pair of true and predicted class.
 func (c *Confusion) Matrix() Matrix {
 	m := make(Matrix)
 	for i, row := range c.Counts {

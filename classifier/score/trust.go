@@ -61,6 +61,7 @@ func (t *TrustTally) AddAll(probs []float32, truth int) {
 	t.losses++
 }
 
+// Result gives the calibration error and the log loss of what was added.
 func (t *TrustTally) Result() *Trust {
 	r := &Trust{}
 	right, off := 0, 0.0

@@ -53,6 +53,7 @@ func (w *Work) begin(phase string, of int64, rows bool) {
 	w.report(w.at)
 }
 
+// Step adds to what is done of the phase.
 func (w *Work) Step(n int64) { w.set(w.done()+n, w.of()) }
 
 func (w *Work) done() int64 {

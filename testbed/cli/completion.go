@@ -59,8 +59,8 @@ func complete(names func() []string, more bool, files ...string) cobra.Completio
 }
 
 // Completions of arguments.
-func completeScenario(more bool) cobra.CompletionFunc {
-	return complete(scenarios.Names, more, "yaml", "yml")
+func completeScenario() cobra.CompletionFunc {
+	return complete(scenarios.Names, false, "yaml", "yml")
 }
 
 func completeDevice(more bool) cobra.CompletionFunc {

@@ -44,7 +44,7 @@ shards. The same command resumes a run that was stopped or killed; a complete on
   glasshouse generate noisy-vpn -o many --homes 200 --duration 1d --seed 1 --no-pcap
   glasshouse generate noisy-vpn -o busy --homes 20 --duration 1h --time-scale 3 --seed 2
   glasshouse generate noisy-vpn -o part3 --homes 200 --duration 1d --seed 1 --no-pcap --shard 3/8`,
-		Args: cobra.ExactArgs(1), ValidArgsFunction: completeScenario(false),
+		Args: cobra.ExactArgs(1), ValidArgsFunction: completeScenario(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runGenerate(cmd.Context(), &o, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},

@@ -57,7 +57,7 @@ the contents of each connection, the distributions of times. While a live home r
   glasshouse run noisy-vpn --world virtual --duration 1d -o day1
   glasshouse run noisy-napt --world both --duration 5m --pairs 6 --seed 1 -o parity
   glasshouse run noisy-vpn --model vpn.model -o watched`,
-		Args: cobra.ExactArgs(1), ValidArgsFunction: completeScenario(false),
+		Args: cobra.ExactArgs(1), ValidArgsFunction: completeScenario(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.virtually = virtually(cmd, args)
 			return runRun(cmd.Context(), &o, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())

@@ -64,7 +64,7 @@ func newScenariosShow() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "show SCENARIO", Short: "Show a scenario in full, as YAML",
-		Example: "  glasshouse scenarios show noisy-vpn > mine.yaml\n  glasshouse run mine.yaml", Args: cobra.ExactArgs(1), ValidArgsFunction: completeScenario(false),
+		Example: "  glasshouse scenarios show noisy-vpn > mine.yaml\n  glasshouse run mine.yaml", Args: cobra.ExactArgs(1), ValidArgsFunction: completeScenario(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := scenarios.Load(args[0])
 			if err != nil {

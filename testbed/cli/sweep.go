@@ -84,7 +84,7 @@ With -o DIR finished points are kept, the same command resumes a stopped sweep, 
   glasshouse sweep noisy-vpn --vary phones=0..8,4 --vary intensity=0.25..4 --time-scale 3 --seed 1 -o noise
   glasshouse sweep noisy-vpn --vary devices=2,12,30 --seed 1 -o mine --model-command "python3 my.py"
   glasshouse sweep noisy-napt --vary loss=0,0.1,1,5 --vary path=napt,vpn --targets echo-dot,orvibo-plug --json`,
-		Args: cobra.ExactArgs(1), ValidArgsFunction: completeScenario(false),
+		Args: cobra.ExactArgs(1), ValidArgsFunction: completeScenario(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runSweep(cmd.Context(), &o, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},

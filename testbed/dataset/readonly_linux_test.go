@@ -50,6 +50,7 @@ func TestCompleteOnReadOnlyDisk(t *testing.T) {
 }
 
 func onReadOnlyDisk(t *testing.T, dir string, m dataset.Manifest) {
+	t.Helper()
 	if err := syscall.Mount(dir, dir, "", syscall.MS_BIND, ""); err != nil {
 		t.Skip("no bind mount here: ", err)
 	}

@@ -31,6 +31,7 @@ type Labeller struct {
 	ids        map[string]uint16
 }
 
+// NewLabeller returns a labeller.
 func NewLabeller(specimens []script.Specimen, activities []string) *Labeller {
 	l := &Labeller{activities: activities, ids: make(map[string]uint16)}
 	for i, a := range activities {

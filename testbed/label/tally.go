@@ -68,6 +68,7 @@ func (t *Tally) Forwarded() int64 {
 	return t.up - t.upSeen
 }
 
+// Row counts a completed row.
 func (t *Tally) Row(dir int8, x packet.Lineage) {
 	t.mu.Lock()
 	t.n.WAN++
@@ -88,6 +89,7 @@ func (t *Tally) Row(dir int8, x packet.Lineage) {
 	t.mu.Unlock()
 }
 
+// Counts gives what was counted so far.
 func (t *Tally) Counts() run.Counts {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -35,6 +35,7 @@ type TraceConfig struct {
 	LAN    netip.Prefix
 }
 
+// NewTrace returns a trace.
 func NewTrace(c TraceConfig) *Trace {
 	return &Trace{
 		TraceConfig: c, hopUp: truth.NewHop(nil), hopDown: truth.NewHop(nil),

@@ -32,6 +32,7 @@ var _ io.ReadWriteCloser = (*FarTUN)(nil)
 // farQueue is how many packets may wait to be encrypted.
 const farQueue = 4096
 
+// NewFarTUN returns a writer to the TUN interface on the internet's side.
 func NewFarTUN(tun io.ReadWriteCloser, c clock.Clock, pool *packet.Pool, delay map[netip.Addr]int64) *FarTUN {
 	f := &FarTUN{tun: tun, pool: pool, delay: delay, clock: c, ready: make(chan []byte, farQueue), done: make(chan struct{})}
 	f.line = link.NewDelayLine(c, func(p *packet.Packet) { f.offer(p.Data) })

@@ -132,6 +132,7 @@ func (w *WAN) lines() {
 	}
 }
 
+// Close ends the WAN: nothing is sent or delivered after it.
 func (w *WAN) Close() {
 	for _, l := range []*link.DelayLine{w.farLine, w.upLine, w.upPathLine, w.downLine} {
 		l.Close()

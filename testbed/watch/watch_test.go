@@ -68,8 +68,11 @@ func TestObservedFrames(t *testing.T) {
 	}
 	ip := datagram("192.168.1.5", "198.18.3.4", 64, 4)
 	for i, r := range []frames.Record{
-		{Link: 1, Data: append(ethernet(0x800, nil, ip), make([]byte, 28)...)}, {Link: 1, Data: ethernet(0x800, []byte{0x91, 0, 0, 7}, ip)},
-		{Link: frames.LinkRaw, Data: datagram6(9)}, {Link: 1, Data: ethernet(0x806, nil, make([]byte, 28))}, {Link: 105, Data: ip},
+		{Link: 1, Data: append(ethernet(0x800, nil, ip), make([]byte, 28)...)},
+		{Link: 1, Data: ethernet(0x800, []byte{0x91, 0, 0, 7}, ip)},
+		{Link: frames.LinkRaw, Data: datagram6(9)},
+		{Link: 1, Data: ethernet(0x806, nil, make([]byte, 28))},
+		{Link: 105, Data: ip},
 		{Link: frames.LinkRaw, Data: datagram("192.168.1.5", "192.168.1.1", 64, 4)},
 	} {
 		r.TsNs = int64(i) * 10

@@ -35,8 +35,10 @@ func activities(e *Env) spec {
 				if err != nil {
 					return nil, err
 				}
-				m, err := train.Train(ctx, h.train, train.Options{Kind: "forest", Seed: e.Seed, Forest: tree.ForestOptions{Workers: e.Workers},
-					Activities: true})
+				m, err := train.Train(ctx, h.train, train.Options{
+					Kind: "forest", Seed: e.Seed, Forest: tree.ForestOptions{Workers: e.Workers},
+					Activities: true,
+				})
 				if err != nil {
 					return nil, err
 				}

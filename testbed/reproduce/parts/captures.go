@@ -118,8 +118,10 @@ func realContent(r *reproduce.RealData) *results.Content {
 			c.Home, c.Path, c.Model, percent(c.Virtual.MacroF1), percent(c.Real.MacroF1), points(c.Loss.MacroF1), percent(c.Real.Accuracy),
 			fmt.Sprintf("%.1f", 100*c.Real.LookUp.Accuracy),
 		})
-		second.Rows = append(second.Rows, []string{c.Home, c.Path, c.Model, percent(c.Second.MacroF1), percent(c.Taught.MacroF1),
-			points(c.Gap.MacroF1)})
+		second.Rows = append(second.Rows, []string{
+			c.Home, c.Path, c.Model, percent(c.Second.MacroF1), percent(c.Taught.MacroF1),
+			points(c.Gap.MacroF1),
+		})
 	}
 	apart := results.Table{
 		Title: "How the real packets differ from the virtual ones.",
@@ -210,7 +212,8 @@ func (e *Env) compareDevices(ctx context.Context, dir string, list *realdata.Hom
 }
 
 func (e *Env) compareDevice(ctx context.Context, dir string, c realdata.Capture, until time.Duration,
-	trees int) (*calibration.Comparison, error) {
+	trees int,
+) (*calibration.Comparison, error) {
 	trace, err := station.Trace(c.File, frames.Station{MAC: c.MAC, Addr: c.Addr})
 	if err != nil {
 		return nil, err
@@ -225,8 +228,10 @@ func (e *Env) compareDevice(ctx context.Context, dir string, c realdata.Capture,
 	if err := os.WriteFile(profile, learned.YAML, 0o644); err != nil {
 		return nil, err
 	}
-	r, err := calibration.Compare(ctx, calibration.Options{Profile: profile, Trace: late, Earlier: early, Seed: e.Seed, Density: 1,
-		Trees: trees, Workers: e.Workers})
+	r, err := calibration.Compare(ctx, calibration.Options{
+		Profile: profile, Trace: late, Earlier: early, Seed: e.Seed, Density: 1,
+		Trees: trees, Workers: e.Workers,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -58,8 +58,10 @@ func homeMoleContent(r *reproduce.HomeMole) *results.Content {
 			fmt.Sprintf("%.3f", s.Presence.HammingLoss), fmt.Sprintf("%.3f", s.Presence.BaselineConstant),
 		})
 	}
-	found := results.Table{Title: "Beside the paper.", Columns: []string{"finding", "the paper's", "ours", "alike",
-		"why not, or what to bear in mind"}}
+	found := results.Table{Title: "Beside the paper.", Columns: []string{
+		"finding", "the paper's", "ours", "alike",
+		"why not, or what to bear in mind",
+	}}
 	for _, f := range r.Findings {
 		found.Rows = append(found.Rows, []string{f.What, f.Paper, f.Ours, f.Alike, f.Why})
 	}

@@ -114,8 +114,10 @@ func (x *entry) add(ctx context.Context, e *Env, h *homes, seed uint64) error {
 
 func modelsContent(entries []entry, test []*dataset.Dataset) *results.Content {
 	first := &entries[0]
-	figures := results.Table{Columns: []string{"model", "features", "accuracy, %", "balanced accuracy, %", "macro-F1",
-		"Hamming loss of presence", "training, s"}}
+	figures := results.Table{Columns: []string{
+		"model", "features", "accuracy, %", "balanced accuracy, %", "macro-F1",
+		"Hamming loss of presence", "training, s",
+	}}
 	p := first.Presence[0]
 	figures.Rows = append(figures.Rows,
 		[]string{"majority-class baseline", "", fmt.Sprintf("%.1f", 100*first.Baseline.Majority.Accuracy), "", fmt.Sprintf("%.3f",
@@ -142,8 +144,10 @@ func modelsContent(entries []entry, test []*dataset.Dataset) *results.Content {
 			fmt.Sprintf("%.0f", mean(x.TrainS)),
 		})
 		if x.Against != nil {
-			pairs.Rows = append(pairs.Rows, []string{x.Model, x.Features, points(x.Against.Accuracy), points(x.Against.Balanced),
-				points(x.Against.MacroF1)})
+			pairs.Rows = append(pairs.Rows, []string{
+				x.Model, x.Features, points(x.Against.Accuracy), points(x.Against.Balanced),
+				points(x.Against.MacroF1),
+			})
 		}
 		trust.Rows = append(trust.Rows, append([]string{x.Model, x.Features}, trusts(x.Trust)...))
 	}

@@ -35,6 +35,7 @@ func Full() Budget {
 	}
 }
 
+// Quick is the budget of --quick.
 func Quick() Budget {
 	b := Full()
 	b.Seeds, b.Homes, b.Duration, b.Epochs, b.Live, b.Pairs = 2, 8, 15*time.Minute, 1, time.Minute, 2

@@ -61,8 +61,10 @@ func table1Content(all []*table1.Result) *results.Content {
 		}
 		cells.Rows = append(cells.Rows, append(row, fmt.Sprint(first.Frames[row[0]])))
 	}
-	seeds := results.Table{Columns: []string{"seed", fmt.Sprintf("cells within %.1f points of the paper's", table1.Within),
-		"largest difference, points"}}
+	seeds := results.Table{Columns: []string{
+		"seed", fmt.Sprintf("cells within %.1f points of the paper's", table1.Within),
+		"largest difference, points",
+	}}
 	for _, t := range all {
 		seeds.Rows = append(seeds.Rows, []string{fmt.Sprint(t.Seed), fmt.Sprintf("%d of %d", t.Within, t.Of), fmt.Sprintf("%.2f", t.MaxDiff)})
 	}

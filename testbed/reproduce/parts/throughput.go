@@ -29,8 +29,10 @@ func throughput(e *Env) spec {
 			t := results.Table{Columns: []string{"options", "packets", "wall time, s", "packets/s", "memory, MB"}}
 			var all []*generate.Result
 			for i, extra := range [][]string{
-				{"--no-pcap", "--workers", "1"}, {"--no-pcap", "--workers", fmt.Sprint(max(2, e.Workers))}, {"--only-wan", "--snaplen", "128",
-					"--workers", "1"},
+				{"--no-pcap", "--workers", "1"}, {"--no-pcap", "--workers", fmt.Sprint(max(2, e.Workers))}, {
+					"--only-wan", "--snaplen", "128",
+					"--workers", "1",
+				},
 			} {
 				args := []string{
 					"noisy-napt", "--homes", fmt.Sprint(throughputHomes), "--duration", each.String(), "--seed", fmt.Sprint(e.Seed), "--time-scale",

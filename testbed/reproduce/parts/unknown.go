@@ -55,8 +55,10 @@ func unknown(e *Env, path scenarios.Path) spec {
 }
 
 func unknownContent(left []evaluate.LeftOut, tested int) *results.Content {
-	t := results.Table{Columns: []string{"not trained on", "packets", "called unknown, %", "known packets called unknown, %",
-		"AUC of packets", "AUC of windows of 100"}}
+	t := results.Table{Columns: []string{
+		"not trained on", "packets", "called unknown, %", "known packets called unknown, %",
+		"AUC of packets", "AUC of windows of 100",
+	}}
 	for _, l := range left {
 		u := l.Unknown
 		if l.N == 0 {
@@ -68,8 +70,10 @@ func unknownContent(left []evaluate.LeftOut, tested int) *results.Content {
 			packets += " (too few)"
 		}
 		t.Rows = append(t.Rows, []string{
-			l.Class, packets, percent(score.Estimate{Value: u.Share, Interval: u.ShareInterval}), percent(score.Estimate{Value: u.FalseUnknown,
-				Interval: u.FalseInterval}),
+			l.Class, packets, percent(score.Estimate{Value: u.Share, Interval: u.ShareInterval}), percent(score.Estimate{
+				Value:    u.FalseUnknown,
+				Interval: u.FalseInterval,
+			}),
 			withInterval(u.AUC, u.AUCInterval, "%.2f", 1), fmt.Sprintf("%.2f", u.Windows.AUC),
 		})
 	}

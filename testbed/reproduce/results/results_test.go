@@ -114,8 +114,10 @@ func TestParts(t *testing.T) {
 		t.Errorf("open: %v", open)
 	}
 	got := text(t, r)
-	for _, want := range []string{"No result. It failed: it broke", "No result. Needs X.", "| third | x\\|y |",
-		"[The second part](#the-second-part): no result"} {
+	for _, want := range []string{
+		"No result. It failed: it broke", "No result. Needs X.", "| third | x\\|y |",
+		"[The second part](#the-second-part): no result",
+	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
