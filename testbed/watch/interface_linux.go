@@ -36,12 +36,18 @@ func Interface(ctx context.Context, name string, yield func(frames.Record) error
 	stop, cancel := context.WithCancel(context.WithoutCancel(ctx)) // after the last look at the counters
 	defer cancel()
 	go func() { // ends with the first frame after stop: the library's read cannot be interrupted
-		defer h.Close()
-		for stop.Err() == nil {
+		defer h.Close() // after stop, when nobody reads the counters any more
+		for {
 			b, info, err := h.ReadPacketData()
 			if err != nil {
 				failed <- err
+				<-stop.Done()
 				return
+			}
+			select {
+			case <-stop.Done():
+				return
+			default:
 			}
 			select {
 			case queue <- frames.Record{TsNs: info.Timestamp.UnixNano(), Length: info.Length, Data: b, Link: link}:
