@@ -56,7 +56,7 @@ whose result is there and of the same state is not run again; one that was stopp
 cannot run on this machine, or that needs captures that are not there, has the reason in its section. Parts that fail do not stop the
 others; the exit code is then 1, or 3 where a live run was not valid.
 
---duration, --homes, --seeds, --epochs and --models scale all parts: a row of table 1 lasts 24 times the duration, homes for forests alone a
+--duration, --homes, --seeds, --epochs and --models scale all parts: a row of table 1 lasts 32 times the duration, homes for forests alone a
 quarter of it; three fifths as many homes train as test.
 
 --check reads a RESULTS.md. It fails if the file was edited after it was written, and prints a notice where it is of another
@@ -85,10 +85,10 @@ device catalogue or commit than this build, or of a quick run.`,
 	f.Lookup("check").NoOptDefVal = publishedResults
 	f.StringSliceVar(&o.budget.Kinds, "models", nil, "`KINDS` of model (default "+strings.Join(parts.Full().Kinds, ", ")+")")
 	f.IntVar(&o.budget.Seeds, "seeds", 0, "models of each kind (default 3, with --quick 2)")
-	f.IntVar(&o.budget.Homes, "homes", 0, "homes that test models (default 20, with --quick 8)")
-	f.Var(durationFlag{&o.budget.Duration}, "duration", "how long each home is simulated (default 1h, with --quick 15m)")
+	f.IntVar(&o.budget.Homes, "homes", 0, "homes that test models (default 16, with --quick 8)")
+	f.Var(durationFlag{&o.budget.Duration}, "duration", "how long each home is simulated (default 45m, with --quick 10m)")
 	f.IntVar(&o.budget.Epochs, "epochs", 0, "most `TIMES` that a neural model goes through the homes (default 5, with --quick 1)")
-	f.Var(durationFlag{&o.budget.Live}, "live-duration", "how long each live home runs (default 3m, with --quick 1m)")
+	f.Var(durationFlag{&o.budget.Live}, "live-duration", "how long each live home runs (default 3m, with --quick 30s)")
 	f.IntVar(&o.budget.Pairs, "pairs", 0, "homes that are run in both worlds (default 6, with --quick 2)")
 	o.seed.add(cmd)
 	f.BoolVar(&o.json, "json", false, "print all results as JSON")

@@ -191,7 +191,12 @@ func Epochs(least int, learn []*dataset.Dataset) int {
 			packets += int(h.Packets)
 		}
 	}
-	return max(least, min(mostEpochs, (seenAtLeast+packets-1)/packets))
+	return EpochsOf(least, packets)
+}
+
+// EpochsOf is the same of so many packets.
+func EpochsOf(least, packets int) int {
+	return max(least, min(mostEpochs, (seenAtLeast+packets-1)/max(packets, 1)))
 }
 
 // homes lives the homes of an environment; what is there is left alone.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"glasshouse/classifier/feature"
 	"glasshouse/classifier/score"
 	"glasshouse/testbed/reproduce"
 	"glasshouse/testbed/reproduce/results"
@@ -20,8 +21,10 @@ func homeMole(e *Env) spec {
 		Seed: e.Seed, Kinds: kinds, Learn: unseen + (unseen+1)/2, Unseen: unseen, Duration: e.Duration, Epochs: e.Epochs, TimeScale: timeScale,
 		Workers: e.Workers, Tell: e.Tell, Now: e.Now,
 	}
-	perPath := float64(len(kinds)) * (trainCost*e.hours(o.Learn, e.Duration)*float64(max(e.Epochs, 2))/5 + testCost*e.hours(unseen,
-		e.Duration))
+	perPath := 0.0
+	for _, k := range kinds {
+		perPath += e.cost(k, feature.Paper, e.hours(o.Learn, e.Duration), e.hours(o.Unseen, e.Duration))
+	}
 	return spec{
 		name: "homemole", title: "The paper's experiment", options: o,
 		measures: fmt.Sprintf("One IoT device a home, IoT devices together, and homes with phones and tablets, behind NAPT and behind "+

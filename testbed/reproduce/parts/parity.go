@@ -31,7 +31,7 @@ func twoWorlds(e *Env, path scenarios.Path) spec {
 			"is trained to tell the sides apart by windows of 100 "+
 			"packets: an AUC of 0.5 means that it cannot, 1 that it always can. Live against live is the floor.", plural(e.Pairs, "home"),
 			path, e.Live),
-		wall: rounds * (e.Live + liveStart), cpu: 20 * float64(e.Pairs) * e.Live.Minutes(),
+		wall: rounds * (e.Live + liveStart), cpu: 5 * float64(e.Pairs) * e.Live.Minutes(),
 		run: func(ctx context.Context, e *Env, dir string) (*results.Content, error) {
 			if e.LiveProblem != "" {
 				return nil, &results.MissingError{Reason: "Live homes cannot run on this machine: " + e.LiveProblem + ". See `glasshouse doctor`."}

@@ -13,7 +13,7 @@ import (
 const table1Cost = 4
 
 func protocols(e *Env) spec {
-	day := 24 * e.Duration
+	day := 32 * e.Duration // a day in a full run
 	o := struct {
 		Duration int64 `json:"duration_ns"`
 		Seeds    int   `json:"seeds"`
