@@ -36,6 +36,7 @@ func Full() Budget {
 	}
 }
 
+// Quick is the budget of --quick.
 func Quick() Budget {
 	b := Full()
 	b.Seeds, b.Homes, b.Duration, b.Epochs, b.Live, b.Pairs = 2, 8, 10*time.Minute, 1, 30*time.Second, 2
