@@ -16,6 +16,7 @@ import (
 	"glasshouse/classifier/stat"
 	"glasshouse/classifier/tree"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/need"
 )
 
 func TestTemperKeepsThePredictionAndIsInvertible(t *testing.T) {
@@ -84,7 +85,7 @@ func TestCalibrationIsAppliedAndStored(t *testing.T) {
 }
 
 func TestExportedCalibrationAgreesWithONNXRuntime(t *testing.T) {
-	env := onnxRuntime(t)
+	env := need.NPM(t, "onnxruntime-node")
 	m := calibrated(t, 1.7)[0].(*model.Trees)
 	x, _ := classifiertest.Clusters(300, 6, 0, 5)
 	x = x[:len(x)/len(m.Meta().Features)*len(m.Meta().Features)]

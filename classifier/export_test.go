@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 
 	"glasshouse/classifier/feature"
@@ -20,30 +19,8 @@ import (
 	"glasshouse/classifier/onnx"
 	"glasshouse/classifier/stat"
 	"glasshouse/testbed/dataset"
+	"glasshouse/testbed/need"
 )
-
-// onnxRuntime returns the environment in which node finds a globally installed onnxruntime-node.
-func onnxRuntime(t *testing.T) []string {
-	t.Helper()
-	need := func(what string, err error) {
-		t.Helper()
-		switch {
-		case err == nil:
-		case os.Getenv("GLASSHOUSE_CI") != "":
-			t.Fatalf("%s is missing: %v", what, err)
-		default:
-			t.Skipf("%s is missing: %v", what, err)
-		}
-	}
-	_, err := exec.LookPath("node")
-	need("node", err)
-	root, err := exec.Command("npm", "root", "-g").Output()
-	need("npm", err)
-	modules := strings.TrimSpace(string(root))
-	_, err = os.Stat(filepath.Join(modules, "onnxruntime-node"))
-	need("npm's onnxruntime-node", err)
-	return append(os.Environ(), "NODE_PATH="+modules)
-}
 
 // runONNX exports a model and returns the labels and probabilities that ONNX Runtime computes for rows of its inputs.
 func runONNX(t *testing.T, env []string, m model.Model, x []float32) (labels []string, probs []float32) {
@@ -109,7 +86,7 @@ func agree(t *testing.T, m model.Model, labels []string, got, want []float32) {
 }
 
 func TestExportedTreesAgreeWithONNXRuntime(t *testing.T) {
-	env := onnxRuntime(t)
+	env := need.NPM(t, "onnxruntime-node")
 	for _, m := range []*model.Trees{trees(t), boosted(t)} {
 		t.Run(m.Meta().Kind, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(5, 5))
@@ -147,7 +124,7 @@ func plain(h *neural.History, o *dataset.Observation, x []float32) []float32 {
 }
 
 func TestExportedNetsAgreeWithONNXRuntime(t *testing.T) {
-	env := onnxRuntime(t)
+	env := need.NPM(t, "onnxruntime-node")
 	for _, c := range []struct {
 		kind, inputs string
 		packets      int
